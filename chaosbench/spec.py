@@ -1,0 +1,48 @@
+"""Specs: what is asked for, as frozen, strict, hashable records."""
+
+import hashlib
+import json
+from typing import Any, Self
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Content(BaseModel):
+    """A frozen record whose identity is its content; unknown fields, NaN and infinity are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
+
+    def canonical(self) -> str:
+        """The content as JSON with sorted keys and no white space: the same on every machine."""
+        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+    def digest(self) -> str:
+        """SHA-256 of the canonical content, in hexadecimal."""
+        return hashlib.sha256(self.canonical().encode()).hexdigest()
+
+    def replaced(self, **changes: Any) -> Self:
+        """A validated copy with some fields changed."""
+        return type(self).model_validate({**{name: getattr(self, name) for name in type(self).model_fields}, **changes})
+
+
+class Spec(Content):
+    """A record of one kind: a system, model, trainer, diagnostic or metric."""
+
+    kind: str
+
+    @property
+    def label(self) -> str:
+        """The kind and every field that differs from its default: `lstm(hidden=64)`."""
+        changed = [
+            f"{name}={_brief(getattr(self, name))}"
+            for name, field in type(self).model_fields.items()
+            if name != "kind" and getattr(self, name) != field.get_default(call_default_factory=True)
+        ]
+        return f"{self.kind}({', '.join(changed)})" if changed else self.kind
+
+
+def _brief(value: Any) -> str:
+    """A value as short as it can be written without losing it."""
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e6 else repr(value)
+    return str(value)
