@@ -1,0 +1,25 @@
+"""Questions asked of anything that steps: tensors in, tensors out."""
+
+from chaosbench.dynamics.lyapunov import (
+    entropy_bound,
+    finite_time_exponents,
+    kaplan_yorke_dimension,
+    lyapunov_spectrum,
+)
+from chaosbench.dynamics.orbits import orbit
+from chaosbench.dynamics.runge_kutta import runge_kutta_step
+from chaosbench.dynamics.step_maps import Step, StepMap, as_function, as_step_map, tangent_step_by_jvp
+
+__all__ = [
+    "Step",
+    "StepMap",
+    "as_function",
+    "as_step_map",
+    "entropy_bound",
+    "finite_time_exponents",
+    "kaplan_yorke_dimension",
+    "lyapunov_spectrum",
+    "orbit",
+    "runge_kutta_step",
+    "tangent_step_by_jvp",
+]

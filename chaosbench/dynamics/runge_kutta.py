@@ -1,0 +1,107 @@
+"""One step of the eighth-order Dormand-Prince method for ordinary differential equations."""
+
+from collections.abc import Callable
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+
+def runge_kutta_step(vector_field: Callable[[Tensor], Tensor], state: Tensor, dt: float) -> Tensor:
+    """One step of DOP853: twelve evaluations, local error of order dt^9, no step size control.
+
+    Every operation is out of place, so that autograd, forward mode and `vmap` go through.
+
+    Args:
+        vector_field: dz/dt as a function of z, `(..., S)` to `(..., S)`.
+        state: `(..., S)`.
+        dt: step size [system time].
+
+    Returns:
+        `(..., S)`.
+
+    Source:
+        Hairer, Norsett & Wanner 1993, Solving Ordinary Differential Equations I, second edition, section II.5;
+        coefficients of the authors' code DOP853.
+    """
+    slopes: list[Tensor] = []
+    for row in _scaled_tableau(dt):
+        point = state
+        for stage, weight in row:
+            point = torch.add(point, slopes[stage], alpha=weight)
+        if len(slopes) < 12:
+            slopes.append(vector_field(point))
+    return point
+
+
+@lru_cache(maxsize=64)
+def _scaled_tableau(dt: float) -> tuple[tuple[tuple[int, float], ...], ...]:
+    """Per stage, and for the result in the last row: the stages it needs, and their weights times dt."""
+    return tuple(tuple((stage, dt * weight) for stage, weight in row.items()) for row in _TABLEAU)
+
+
+# Row i: the weights of the slopes in the point where slope i is taken; the last row makes the step itself.
+_TABLEAU: tuple[dict[int, float], ...] = (
+    {},
+    {0: 0.05260015195876773},
+    {0: 0.0197250569845379, 1: 0.0591751709536137},
+    {0: 0.02958758547680685, 2: 0.08876275643042054},
+    {0: 0.2413651341592667, 2: -0.8845494793282861, 3: 0.924834003261792},
+    {0: 0.037037037037037035, 3: 0.17082860872947386, 4: 0.12546768756682242},
+    {0: 0.037109375, 3: 0.17025221101954405, 4: 0.06021653898045596, 5: -0.017578125},
+    {
+        0: 0.03709200011850479,
+        3: 0.17038392571223998,
+        4: 0.10726203044637328,
+        5: -0.015319437748624402,
+        6: 0.008273789163814023,
+    },
+    {
+        0: 0.6241109587160757,
+        3: -3.3608926294469414,
+        4: -0.868219346841726,
+        5: 27.59209969944671,
+        6: 20.154067550477894,
+        7: -43.48988418106996,
+    },
+    {
+        0: 0.47766253643826434,
+        3: -2.4881146199716677,
+        4: -0.590290826836843,
+        5: 21.230051448181193,
+        6: 15.279233632882423,
+        7: -33.28821096898486,
+        8: -0.020331201708508627,
+    },
+    {
+        0: -0.9371424300859873,
+        3: 5.186372428844064,
+        4: 1.0914373489967295,
+        5: -8.149787010746927,
+        6: -18.52006565999696,
+        7: 22.739487099350505,
+        8: 2.4936055526796523,
+        9: -3.0467644718982196,
+    },
+    {
+        0: 2.273310147516538,
+        3: -10.53449546673725,
+        4: -2.0008720582248625,
+        5: -17.9589318631188,
+        6: 27.94888452941996,
+        7: -2.8589982771350235,
+        8: -8.87285693353063,
+        9: 12.360567175794303,
+        10: 0.6433927460157636,
+    },
+    {
+        0: 0.054293734116568765,
+        5: 4.450312892752409,
+        6: 1.8915178993145003,
+        7: -5.801203960010585,
+        8: 0.3111643669578199,
+        9: -0.1521609496625161,
+        10: 0.20136540080403034,
+        11: 0.04471061572777259,
+    },
+)
