@@ -1,0 +1,136 @@
+"""The results directory: one folder per experiment, written beside, published whole, never changed after."""
+
+import re
+import shutil
+import time
+import uuid
+import warnings
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chaosbench.errors import StoreError
+from chaosbench.leaderboard.folder import FINISHED, MANIFEST, fill, hashes, read, to_disk
+
+if TYPE_CHECKING:  # at run time the ranking must do without torch
+    from chaosbench.experiment import Experiment, Result
+
+STALE = 3600.0  # [s] after which what a killed writer left is swept
+
+
+def write(result: "Result", results: Path) -> Path:
+    """Publish a result as a folder of its own and return that folder.
+
+    A folder of the same experiment is replaced if none of its seeds came to a result; else it is kept, with a warning
+    if its numbers differ.
+    """
+    prepare(results)
+    target = results / folder_name(result.experiment)
+    beside = _beside(results)
+    try:
+        beside.mkdir()
+        fill(beside, result)
+        _publish(beside, target)
+    except OSError as error:
+        raise StoreError(f"cannot write {str(target)!r}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return target
+
+
+def folders(results: Path) -> list[Path]:
+    """The published experiments of a results directory, sorted by name; at least one."""
+    found = _published(results)
+    if not found:
+        why = f"expected folders that hold a {MANIFEST}" if results.exists() else "it does not exist"
+        raise StoreError(f"there are no results in {str(results)!r}: {why}; run a suite first")
+    return found
+
+
+def done_seeds(results: Path) -> dict[str, set[int]]:
+    """For each experiment identity, the seeds that came to a result: ok or diverged."""
+    done: dict[str, set[int]] = {}
+    for stored in map(read, _published(results)):
+        seeds = {run["seed"] for run in stored.runs if run["status"] in FINISHED}
+        done.setdefault(stored.identity, set()).update(seeds)
+    return done
+
+
+def prepare(results: Path) -> None:
+    """Make the results directory, see that it can be written, and sweep what killed writers left."""
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        for left in results.glob(".tmp-*"):
+            with suppress(FileNotFoundError):  # its writer may publish it meanwhile
+                if time.time() - left.stat().st_mtime > STALE:
+                    shutil.rmtree(left, ignore_errors=True)
+        probe = _beside(results)
+        probe.mkdir()
+        probe.rmdir()
+    except (FileExistsError, NotADirectoryError) as error:
+        raise StoreError(f"cannot keep results in {str(results)!r}: there is a file; name a directory") from error
+    except OSError as error:
+        raise StoreError(f"cannot keep results in {str(results)!r}: {error.strerror or error}") from error
+
+
+def folder_name(experiment: "Experiment") -> str:
+    """Readable and unique: model, trainer and system, then the digest."""
+    labels = (experiment.model.label, experiment.trainer.label, experiment.system.label)
+    slugs = (re.sub(r"[^a-z0-9._]+", "-", label.lower())[:32].strip("-._") for label in labels)
+    return "-".join([*filter(None, slugs), experiment.digest()[:12]])
+
+
+def _publish(beside: Path, target: Path) -> None:
+    """Rename the finished folder into place; of several writers one wins and the others keep its folder."""
+    while True:
+        try:
+            beside.rename(target)
+        except OSError:
+            if not target.exists():
+                raise
+            if not _cleared(target):
+                _warn_if_different(beside, target)
+                return
+        else:
+            to_disk(target.parent)
+            return
+
+
+def _cleared(target: Path) -> bool:
+    """Whether the folder in the way was taken away: it is unfinished, holds no result, or another writer took it."""
+    aside = _beside(target.parent)
+    try:
+        if (target / MANIFEST).exists() and not read(target).retryable:
+            return False
+        target.rename(aside)
+    except (FileNotFoundError, StoreError):
+        return not target.exists()
+    if (aside / MANIFEST).exists() and not read(aside).retryable:  # another writer published it between those lines
+        with suppress(OSError):
+            aside.rename(target)
+    shutil.rmtree(aside, ignore_errors=True)
+    return True
+
+
+def _warn_if_different(beside: Path, target: Path) -> None:
+    """Say so if the experiment that was there already gave other numbers; times and machines may differ."""
+
+    def numbers(folder: Path) -> tuple[Any, ...]:
+        stored = read(folder)
+        statuses = [(run["seed"], run["status"]) for run in stored.runs]
+        return statuses, stored.records, hashes(folder)["weights.safetensors"]
+
+    if numbers(beside) != numbers(target):
+        text = f"{str(target)!r} is kept; running the same experiment again gave other numbers, which are dropped"
+        warnings.warn(text, RuntimeWarning, stacklevel=4)
+
+
+def _published(results: Path) -> list[Path]:
+    """The finished folders; none where nothing was ever run."""
+    if results.exists() and not results.is_dir():
+        raise StoreError(f"there are no results in {str(results)!r}: it is a file; name a results directory")
+    return sorted(path.parent for path in results.glob(f"[!.]*/{MANIFEST}"))
+
+
+def _beside(results: Path) -> Path:
+    return results / f".tmp-{uuid.uuid4().hex}"
