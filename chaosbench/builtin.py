@@ -1,0 +1,42 @@
+"""chaosbench's own plug-in: it enters by the same doors as a stranger's."""
+
+from collections.abc import Iterable
+
+from chaosbench import diagnostics, metrics, models, systems, trainers
+from chaosbench.hookspecs import hookimpl
+
+
+@hookimpl
+def chaosbench_systems() -> Iterable[type[systems.SystemSpec]]:
+    """The shipped systems."""
+    return [systems.Lorenz63, systems.Rossler, systems.Henon]
+
+
+@hookimpl
+def chaosbench_models() -> Iterable[type[models.ModelSpec]]:
+    """The shipped models."""
+    return [models.RNN, models.LSTM, models.PLRNN, models.ShallowPLRNN]
+
+
+@hookimpl
+def chaosbench_trainers() -> Iterable[type[trainers.TrainerSpec]]:
+    """The shipped trainers."""
+    return [trainers.BPTT, trainers.SparseTeacherForcing]
+
+
+@hookimpl
+def chaosbench_diagnostics() -> Iterable[type[diagnostics.DiagnosticSpec]]:
+    """The shipped diagnostics."""
+    return [diagnostics.Loss, diagnostics.GradientNorm, diagnostics.LargestExponent]
+
+
+@hookimpl
+def chaosbench_metrics() -> Iterable[type[metrics.MetricSpec]]:
+    """The shipped metrics."""
+    return [
+        metrics.StateSpaceDivergence,
+        metrics.PowerSpectrumDistance,
+        metrics.ValidPredictionTime,
+        metrics.PredictionError,
+        metrics.LargestExponentError,
+    ]

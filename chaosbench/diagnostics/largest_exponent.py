@@ -1,0 +1,37 @@
+"""The largest Lyapunov exponent of the model's free run."""
+
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from chaosbench.diagnostics.base import DiagnosticSpec
+from chaosbench.dynamics import lyapunov_spectrum
+from chaosbench.trainers.base import TrainingStep
+
+
+class LargestExponent(DiagnosticSpec):
+    """Mean over free runs from training data; positive means that gradients of the free run explode.
+
+    Source:
+        Mikhaeil, Monfared and Durstewitz 2022, NeurIPS, equation 4.
+    """
+
+    kind: Literal["largest_exponent"] = "largest_exponent"
+    unit: ClassVar[str] = "1 / system time"
+    every: int = Field(1_000, ge=1)  # [updates]
+    conditions: int = Field(10, ge=1)  # free runs
+    steps: int = Field(500, ge=1)  # [steps] of each
+    transient: int = Field(100, ge=0)  # [steps] dropped from each
+
+    @torch.no_grad()
+    def measure(self, step: TrainingStep) -> Tensor:
+        """See `DiagnosticSpec.measure`."""
+        train = step.data.train
+        observations = train[torch.linspace(0, len(train) - 1, self.conditions).long(), 0]
+        start = step.model.initial_state(observations.expand(step.model.seeds, -1, -1).contiguous())
+        spectra = lyapunov_spectrum(
+            step.model, start, steps=self.steps, transient=self.transient, exponents=1, dt=step.data.dt
+        )
+        return spectra[..., 0].mean(dim=-1)

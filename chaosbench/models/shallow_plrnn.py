@@ -1,0 +1,63 @@
+"""The shallow piecewise-linear network."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Generator, nn
+
+from chaosbench.models.base import Forecaster, ModelSpec, drawn, seed_generator, zeros
+from chaosbench.models.piecewise_linear import Coefficients, PiecewiseLinear
+from chaosbench.models.readouts import ReadoutKind, readout
+
+
+class ShallowPLRNN(ModelSpec):
+    """z' = A z + W1 relu(W2 z + h2) + h1, one hidden layer of L units around M states; x = z where M = D.
+
+    Source:
+        Hess, Monfared, Brenner and Durstewitz 2023, ICML (2306.04406), equation 5; clipped: its equation 6.
+    """
+
+    kind: Literal["shallow_plrnn"] = "shallow_plrnn"
+    states: int | None = Field(None, ge=1)  # M; None: as many as observables
+    hidden: int = Field(50, ge=1)  # L, units
+    clipped: bool = False  # phi = relu(W2 z + h2) - relu(W2 z): bounded orbits where |A| < 1
+    readout: ReadoutKind = "identity"
+
+    def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
+        """See `ModelSpec.build`."""
+        return ShallowNetwork(self, dimension, seeds)
+
+
+class ShallowNetwork(PiecewiseLinear):
+    """The K networks of `ShallowPLRNN`."""
+
+    def __init__(self, spec: ShallowPLRNN, dimension: int, seeds: Sequence[int]) -> None:
+        super().__init__()
+        states, hidden = spec.states or dimension, spec.hidden
+        self.seeds, self.dimension, self.state_size, self.clipped = len(seeds), dimension, states, spec.clipped
+        generators = [seed_generator(seed, "weights") for seed in seeds]
+        self.diagonal = nn.Parameter(torch.stack([stable_diagonal(states, generator) for generator in generators]))
+        self.outward = drawn(generators, hidden, states, bound=hidden**-0.5)
+        self.inward = drawn(generators, states, hidden, bound=states**-0.5)
+        self.bias = zeros(generators, 1, states)
+        clipped = spec.clipped
+        self.threshold = drawn(generators, 1, hidden, bound=hidden**-0.5) if clipped else zeros(generators, 1, hidden)
+        self.readout = readout(spec.readout, generators, dimension, states)
+        self.resets = self.readout.resets
+
+    def coefficients(self) -> Coefficients:
+        """The parameters as they are."""
+        return Coefficients(self.diagonal, self.outward, self.inward, self.bias, self.threshold)
+
+
+def stable_diagonal(size: int, generator: Generator) -> torch.Tensor:
+    """Diagonal `(1, M)` of K / rho(K), K = RᵀR / M + 1 with R normal.
+
+    Source:
+        Talathi and Vartak 2015 (1511.03771), as used for the shallow PLRNN.
+    """
+    draw = torch.randn(size, size, generator=generator)
+    matrix = draw.T @ draw / size + torch.eye(size)
+    return (matrix / torch.linalg.eigvalsh(matrix).max()).diagonal()[None]

@@ -1,0 +1,176 @@
+"""Finds plug-ins one by one, isolates the broken, and knows every kind that exists."""
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from importlib.metadata import EntryPoint, entry_points
+from typing import Annotated, Any, Literal, Union, get_args
+
+import pluggy
+from pydantic import Discriminator, create_model
+
+from chaosbench import __version__, builtin, hookspecs
+from chaosbench.diagnostics.base import DiagnosticSpec
+from chaosbench.errors import PluginError, unknown_name
+from chaosbench.experiment import Experiment
+from chaosbench.metrics.base import MetricSpec
+from chaosbench.models.base import ModelSpec
+from chaosbench.spec import Spec
+from chaosbench.systems.base import SystemSpec
+from chaosbench.trainers.base import TrainerSpec
+
+Noun = Literal["system", "model", "trainer", "diagnostic", "metric"]
+NOUNS: tuple[Noun, ...] = get_args(Noun)
+_BASES: dict[Noun, type[Spec]] = {
+    "system": SystemSpec,
+    "model": ModelSpec,
+    "trainer": TrainerSpec,
+    "diagnostic": DiagnosticSpec,
+    "metric": MetricSpec,
+}
+
+
+@dataclass(frozen=True)
+class Plugin:
+    """A plug-in as found: what it is called, where it comes from, and what is wrong with it."""
+
+    name: str  # of the entry point
+    package: str
+    version: str
+    error: str | None = None  # one line; None: it works
+
+
+@dataclass
+class Registry:
+    """Every kind that exists, by noun; and the plug-ins, the broken ones too."""
+
+    hooks: pluggy.PluginManager
+    plugins: list[Plugin] = field(default_factory=list)
+    kinds: dict[Noun, dict[str, type[Spec]]] = field(default_factory=lambda: {noun: {} for noun in NOUNS})
+    origins: dict[tuple[Noun, str], str] = field(default_factory=dict)
+
+    def find(self, noun: Noun, kind: str, *, place: str = "") -> type[Spec]:
+        """The class of that kind.
+
+        Raises:
+            UnknownNameError: naming the nearest kinds, and the broken plug-ins that may have offered it.
+        """
+        if kind in self.kinds[noun]:
+            return self.kinds[noun][kind]
+        error = unknown_name(noun, kind, self.kinds[noun], place=place)
+        broken = [f"{plugin.name} ({plugin.error})" for plugin in self.plugins if plugin.error]
+        if broken:
+            error = type(error)(f"{error} A plug-in that did not load may offer it: {'; '.join(broken)}.")
+        raise error
+
+    def experiment_type(self) -> type[Experiment]:
+        """`Experiment` narrowed to the kinds that exist, for reading and for the JSON schema."""
+        union = {noun: _union(self.kinds[noun].values()) for noun in NOUNS}
+        narrowed: dict[str, Any] = {
+            "system": (union["system"], ...),
+            "model": (union["model"], ...),
+            "trainer": (union["trainer"], ...),
+            "metrics": (tuple[union["metric"], ...], ...),  # type: ignore[name-defined]  # a union made at run time
+            "diagnostics": (tuple[union["diagnostic"], ...], ()),  # type: ignore[name-defined]  # as above
+        }
+        return create_model("Experiment", __base__=Experiment, **narrowed)
+
+    def provenance(self) -> dict[str, str]:
+        """Name and version of every plug-in that loaded."""
+        return {f"plug-in {plugin.name}": plugin.version for plugin in self.plugins if not plugin.error}
+
+
+def load() -> Registry:
+    """The built-ins, then every entry point of group `chaosbench`, each behind its own guard.
+
+    `CHAOSBENCH_PLUGINS=a,b` loads only those entry points; empty, none.
+
+    Raises:
+        PluginError: where two plug-ins offer one kind.
+    """
+    hooks = pluggy.PluginManager("chaosbench")
+    hooks.add_hookspecs(hookspecs)
+    registry = Registry(hooks)
+    _admit(registry, builtin, Plugin("builtin", "chaosbench", __version__))
+    for entry_point in _chosen(entry_points(group="chaosbench")):
+        registry.plugins.append(_load_guarded(registry, entry_point))
+    return registry
+
+
+def _chosen(found: Iterable[EntryPoint]) -> list[EntryPoint]:
+    wanted = os.environ.get("CHAOSBENCH_PLUGINS")
+    points = sorted(found, key=lambda point: point.name)
+    if wanted is None:
+        return points
+    names = {name.strip() for name in wanted.split(",") if name.strip()}
+    for name in sorted(names - {point.name for point in points}):
+        raise unknown_name("plug-in", name, [point.name for point in points], place="CHAOSBENCH_PLUGINS")
+    return [point for point in points if point.name in names]
+
+
+def _load_guarded(registry: Registry, entry_point: EntryPoint) -> Plugin:
+    """A stranger's module may do anything at import, `sys.exit` included; it must not take the others with it."""
+    package, version = "?", "?"
+    if entry_point.dist is not None:
+        package, version = entry_point.dist.name, entry_point.dist.version
+    plugin = Plugin(entry_point.name, package, version)
+    try:
+        _admit(registry, entry_point.load(), plugin)
+    except PluginError:
+        raise
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # noqa: BLE001  # SystemExit too: see above
+        cause = " ".join(f"{type(error).__name__}: {error}".split())
+        return Plugin(entry_point.name, package, version, error=cause.rstrip(": "))
+    return plugin
+
+
+def _admit(registry: Registry, module: object, plugin: Plugin) -> None:
+    """Register a plug-in whole or not at all."""
+    registry.hooks.register(module, name=plugin.name)
+    try:
+        registry.hooks.check_pending()
+        offered = _offered(registry, plugin)
+    except BaseException:
+        registry.hooks.unregister(name=plugin.name)
+        raise
+    for noun, kind, spec in offered:
+        registry.kinds[noun][kind] = spec
+        registry.origins[noun, kind] = f"{plugin.package} {plugin.version}"
+
+
+def _offered(registry: Registry, plugin: Plugin) -> list[tuple[Noun, str, type[Spec]]]:
+    """Every class the plug-in's hooks return, checked."""
+    offered: list[tuple[Noun, str, type[Spec]]] = []
+    others = [other for name, other in registry.hooks.list_name_plugin() if name != plugin.name]
+    for noun in NOUNS:
+        hook = registry.hooks.subset_hook_caller(f"chaosbench_{noun}s", others)
+        for spec in [spec for answer in hook() for spec in answer]:
+            kind = _kind(spec, noun)
+            if kind in registry.kinds[noun]:
+                raise PluginError(
+                    f"the {noun} {kind!r} is offered twice: by {registry.origins[noun, kind]} and by "
+                    f"{plugin.package} {plugin.version}; uninstall one, or name those to load in CHAOSBENCH_PLUGINS"
+                )
+            offered.append((noun, kind, spec))
+    return offered
+
+
+def _kind(spec: object, noun: Noun) -> str:
+    base = _BASES[noun]
+    if not (isinstance(spec, type) and issubclass(spec, base)):
+        raise TypeError(f"chaosbench_{noun}s returned {spec!r}, which is no subclass of {base.__name__}")
+    kind = spec.model_fields["kind"].default
+    if not isinstance(kind, str):
+        raise TypeError(f'{spec.__name__} needs a kind, such as kind: Literal["my_{noun}"] = "my_{noun}"')
+    if spec.__abstractmethods__:
+        raise TypeError(f"{spec.__name__} does not define {', '.join(sorted(spec.__abstractmethods__))}")
+    return kind
+
+
+def _union(specs: Iterable[type[Spec]]) -> Any:
+    specs = tuple(specs)
+    if len(specs) == 1:
+        return specs[0]
+    return Annotated[Union[specs], Discriminator("kind")]  # type: ignore[valid-type]  # noqa: UP007  # made at run time

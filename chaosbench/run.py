@@ -1,0 +1,229 @@
+"""The straight line: simulate, build, train, forecast, score."""
+
+import platform
+from collections.abc import Callable
+from datetime import UTC, datetime
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chaosbench import __version__
+from chaosbench.data import Dataset, simulate
+from chaosbench.dynamics import lyapunov_spectrum
+from chaosbench.experiment import EvaluationSpec, Experiment, Record, Result, Run, Status
+from chaosbench.metrics.base import Evaluation
+from chaosbench.models.base import Forecaster
+
+Watch = Callable[[int, int, float], None]  # update, updates, median loss over seeds
+
+_CHUNK = 1_000  # [steps] of a free run at once: bounds memory, whatever the horizon
+_DRAWN = 10_000  # [steps] kept of truth and free run for pictures
+
+
+def run_experiment(
+    experiment: Experiment, *, device: str = "cpu", watch: Watch | None = None, plugins: dict[str, str] | None = None
+) -> Result:
+    """Run one experiment, all its seeds at once, on one device.
+
+    Args:
+        watch: called a few times a second during training.
+        plugins: what to add to the versions in each run's provenance.
+
+    Raises:
+        ChaosbenchError: where the experiment cannot be run as asked.
+    """
+    started, clock = datetime.now(UTC), perf_counter()
+    data = simulate(experiment.system, experiment.data)
+    experiment.trainer.check(data)
+    on_device = data.to(device, torch.float32)
+    model = experiment.model.build(data.dimension, experiment.seeds).to(device)
+
+    trained = perf_counter()
+    measured, updates = train(experiment, model, on_device, watch)
+    train_seconds = perf_counter() - trained
+
+    evaluation = question(model, on_device, experiment.evaluation)
+    scored = score(experiment, evaluation)
+    return Result(
+        experiment,
+        _runs(experiment, model, evaluation, scored, updates)(
+            started=started,
+            train_seconds=train_seconds / len(experiment.seeds),
+            total_seconds=(perf_counter() - clock) / len(experiment.seeds),
+            device=_device_name(device),
+            provenance=_provenance() | (plugins or {}),
+        ),
+        (*measured, *scored),
+        _drawn(evaluation),
+        {name: value.detach().cpu().numpy() for name, value in model.named_parameters()},
+    )
+
+
+def train(experiment: Experiment, model: Forecaster, data: Dataset, watch: Watch | None) -> tuple[list[Record], int]:
+    """Train in place; the diagnostics' records, and how many updates were done before every seed had diverged."""
+    measured: list[tuple[Any, int, Tensor]] = []
+    shown, update = 0.0, 0
+    for step in experiment.trainer.fit(model, data, experiment.seeds):
+        update = step.update
+        for diagnostic in experiment.diagnostics:
+            if diagnostic.due(step):
+                measured.append((diagnostic, update, diagnostic.measure(step).detach()))
+        if perf_counter() - shown > 0.3 or update == step.updates:
+            shown = perf_counter()
+            if not step.loss.isfinite().any():
+                break
+            if watch:
+                watch(update, step.updates, float(step.loss.nanmedian()))
+    digest = experiment.digest()
+    records = [
+        Record(digest, seed, diagnostic.label, _number(value), None, diagnostic.unit, "", at)
+        for diagnostic, at, values in measured
+        for seed, value in zip(experiment.seeds, values.tolist(), strict=True)
+    ]
+    return records, update
+
+
+@torch.no_grad()
+def question(model: Forecaster, data: Dataset, asked: EvaluationSpec) -> Evaluation:
+    """Ask the trained models for long free runs, short forecasts and Lyapunov exponents."""
+    runs, steps, horizon = asked.free_runs, asked.free_run_steps, asked.horizon
+    start = model.initial_state(_per_seed(data.test[:runs, 0], model))
+    free = free_run(model, start, asked.free_run_transient + steps)[:, :, asked.free_run_transient :]
+    orbits, offsets = _conditions(data, asked.conditions, horizon)
+    forecast = free_run(model, model.initial_state(_per_seed(data.test[orbits, offsets], model)), horizon)
+    return Evaluation(
+        free_run=free,
+        truth=data.test[:runs, :steps],
+        twin=data.test[runs : 2 * runs, :steps],
+        forecast=forecast,
+        future=data.test.unfold(1, horizon, 1)[orbits, offsets + 1].mT,
+        scale=data.train.flatten(0, 1).std(dim=0),
+        dt=data.dt,
+        exponents=_exponents(model, data, asked),
+        twin_exponents=_twin_exponents(data, asked),
+        largest_exponent=data.largest_exponent,
+    )
+
+
+def free_run(model: Forecaster, state: Tensor, steps: int) -> Tensor:
+    """What K models show when nothing is forced, `(K, B, S) -> (K, B, steps, D)`; index 0 is after one step."""
+    parts = []
+    for done in range(0, steps, _CHUNK):
+        observed, state = model.predict(state, min(_CHUNK, steps - done))
+        parts.append(observed)
+    return torch.cat(parts, dim=2)
+
+
+def score(experiment: Experiment, evaluation: Evaluation) -> list[Record]:
+    """Every metric of every seed, beside its noise floor."""
+    digest, records = experiment.digest(), []
+    floor = evaluation.floor()
+    for metric in experiment.metrics:
+        lowest = _number(float(metric.score(floor)[0]))
+        for seed, value in zip(experiment.seeds, metric.score(evaluation).tolist(), strict=True):
+            records.append(Record(digest, seed, metric.label, _number(value), lowest, metric.unit, metric.better, None))
+    return records
+
+
+def _per_seed(observations: Tensor, model: Forecaster) -> Tensor:
+    """The same conditions for every seed, `(B, D) -> (K, B, D)`."""
+    return observations.expand(model.seeds, -1, -1).contiguous()
+
+
+def _conditions(data: Dataset, count: int, horizon: int) -> tuple[Tensor, Tensor]:
+    """Orbit and time of `count` test conditions, evenly spread, that leave room for the horizon."""
+    orbits, length = data.test.shape[:2]
+    flat = torch.linspace(0, orbits * (length - horizon) - 1, count, dtype=torch.float64).long().to(data.test.device)
+    return flat // (length - horizon), flat % (length - horizon)
+
+
+def _exponents(model: Forecaster, data: Dataset, asked: EvaluationSpec) -> Tensor:
+    orbits, offsets = _conditions(data, asked.exponent_conditions, 1)
+    spectra = lyapunov_spectrum(
+        model,
+        model.initial_state(_per_seed(data.test[orbits, offsets], model)),
+        steps=asked.exponent_steps,
+        transient=asked.exponent_transient,
+        exponents=min(asked.exponents or data.dimension, model.state_size),
+        dt=data.dt,
+    )
+    return spectra.mean(dim=1)
+
+
+def _twin_exponents(data: Dataset, asked: EvaluationSpec) -> Tensor:
+    """The system's own exponents over as many steps and conditions: what sampling alone does to the number."""
+    conditions = data.states[: asked.exponent_conditions]
+    spectra = lyapunov_spectrum(
+        data.system,
+        conditions,
+        steps=asked.exponent_steps,
+        transient=asked.exponent_transient,
+        exponents=min(asked.exponents or data.dimension, conditions.shape[-1]),
+        dt=data.dt,
+    )
+    return spectra.mean(dim=0)
+
+
+def _runs(
+    experiment: Experiment, model: Forecaster, evaluation: Evaluation, scored: list[Record], updates: int
+) -> Callable[..., tuple[Run, ...]]:
+    """The rows of the experiment's seeds, but for what all of them share."""
+    bounded = evaluation.free_run.isfinite().flatten(1).all(dim=1).tolist()
+    unscored = {record.seed for record in scored if record.value is None and record.floor is not None}
+
+    def rows(**shared: Any) -> tuple[Run, ...]:
+        made = []
+        for seed, finite in zip(experiment.seeds, bounded, strict=True):
+            status: Status = "ok" if finite and seed not in unscored else "diverged"
+            why = "" if status == "ok" else "the free run left the attractor" if finite else "the free run is not finite"
+            made.append(
+                Run(
+                    experiment=experiment.digest(),
+                    suite=experiment.suite,
+                    seed=seed,
+                    system=experiment.system.label,
+                    data=experiment.data.label,
+                    model=experiment.model.label,
+                    trainer=experiment.trainer.label,
+                    status=status,
+                    message=why,
+                    parameters=model.parameters_per_seed(),
+                    updates=updates,
+                    **shared,
+                )
+            )
+        return tuple(made)
+
+    return rows
+
+
+def _drawn(evaluation: Evaluation) -> dict[str, np.ndarray[Any, Any]]:
+    return {
+        "truth": evaluation.truth[0, :_DRAWN].float().cpu().numpy(),
+        "free_run": evaluation.free_run[:, 0, :_DRAWN].float().cpu().numpy(),
+        "dt": np.array([evaluation.dt]),
+    }
+
+
+def _number(value: float) -> float | None:
+    """None for what is not finite: a category of its own at rest."""
+    return value if np.isfinite(value) else None
+
+
+def _device_name(device: str) -> str:
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    return f"cpu ({platform.machine()})"
+
+
+def _provenance() -> dict[str, str]:
+    return {
+        "chaosbench": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+    }
