@@ -1,5 +1,6 @@
 """Questions asked of anything that steps: tensors in, tensors out."""
 
+from chaosbench.dynamics.gradients import jacobian_growth
 from chaosbench.dynamics.lyapunov import (
     entropy_bound,
     finite_time_exponents,
@@ -17,6 +18,7 @@ __all__ = [
     "as_step_map",
     "entropy_bound",
     "finite_time_exponents",
+    "jacobian_growth",
     "kaplan_yorke_dimension",
     "lyapunov_spectrum",
     "orbit",

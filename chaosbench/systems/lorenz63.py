@@ -19,8 +19,13 @@ class Lorenz63(Flow):
     """
 
     dimension: ClassVar[int] = 3
-    start: ClassVar[tuple[float, ...] | None] = (1.0, 1.0, 1.0)
-    transient: ClassVar[float] = 40.0  # [system time]
+    start: ClassVar[tuple[float, ...] | None] = (
+        8.0,
+        1.0,
+        33.0,
+    )  # from many others an orbit first spirals long around a fixed point
+    spread: ClassVar[float] = 1.0
+    transient: ClassVar[float] = 25.0  # [system time]
 
     kind: Literal["lorenz63"] = "lorenz63"
     sigma: float = 10.0  # Prandtl number
