@@ -32,8 +32,8 @@ def make_result():
         labels = (experiment.system.label, experiment.data.label, experiment.model.label, experiment.trainer.label)
         runs = tuple(
             Run(
-                digest, suite, seed, *labels, status, "" if status == "ok" else f"it {status}", 10, 100, 2.0 + seed, 3.0,
-                "cpu", NOON + timedelta(minutes=minutes), {"torch": "2", "chaosbench": "0"},
+                digest, suite, seed, *labels, status, "" if status == "ok" else f"it {status}", 10, 100, 2.0 + seed,
+                3.0, "cpu", NOON + timedelta(minutes=minutes), {"torch": "2", "chaosbench": "0"},
             )
             for seed, status in zip(seeds, statuses, strict=True)
         )  # fmt: skip

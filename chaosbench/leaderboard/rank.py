@@ -1,0 +1,227 @@
+"""The ranking: per system and data, models and trainers by label, with what the seeds can and cannot tell apart."""
+
+import dataclasses
+import json
+import math
+import statistics
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from chaosbench.leaderboard.folder import FINISHED, Stored, read
+from chaosbench.leaderboard.schema import Row
+from chaosbench.leaderboard.statistics import Interval, differ, interval, median
+from chaosbench.leaderboard.store import folders
+
+Tier = Literal["best", "tied", "unclear", "behind"]
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A metric of a board; its `floor` is the score of the truth itself, None where there is none."""
+
+    name: str
+    unit: str
+    better: Literal["lower", "higher"]
+    floor: float | None
+
+
+@dataclass(frozen=True)
+class Score:
+    """One metric of one entry.
+
+    Attributes:
+        values: one per seed that came to a result; None: diverged.
+        median: over those, None counted as worse than any value; None where that is the median.
+        interval: 95 % of the mean (Student's t); None for a single seed or where a seed has no value.
+    """
+
+    values: tuple[float | None, ...]
+    median: float | None
+    interval: Interval | None
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A model with a trainer on one board.
+
+    Attributes:
+        rank: by the median of the board's first metric; equal medians share a rank.
+        tier: what that rank is worth: "tied" with the best by Welch's t-test (p >= 0.05), "unclear" where a single
+            seed or a diverged one forbids the test.
+        seeds: how many were run.
+        diverged: how many of them diverged: these count, as worse than any value.
+        failed: how many came to no result (failed, crashed, timeout, oom, skipped): these have no say in the median.
+        train_seconds: median over seeds [s].
+        scores: in the order of the board's measures; None where never measured.
+    """
+
+    rank: int
+    tier: Tier
+    model: str
+    trainer: str
+    seeds: int
+    diverged: int
+    failed: int
+    parameters: int
+    train_seconds: float | None
+    scores: tuple[Score | None, ...]
+
+    @property
+    def failed_share(self) -> float:
+        """The share of seeds that diverged or came to no result."""
+        return (self.diverged + self.failed) / self.seeds
+
+
+@dataclass(frozen=True)
+class Board:
+    """Entries that answered the same questions about the same data, best first."""
+
+    system: str
+    data: str
+    evaluation: str  # how the free runs and forecasts were made, as JSON
+    suites: tuple[str, ...]
+    measures: tuple[Measure, ...]
+    entries: tuple[Entry, ...]
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """Every board of a results directory."""
+
+    boards: tuple[Board, ...]
+
+    def to_json(self) -> str:
+        """The same content as JSON."""
+        return json.dumps(dataclasses.asdict(self), indent=1, allow_nan=False)
+
+
+@dataclass(frozen=True)
+class _Seed:
+    """One seed's run with its final scores by metric."""
+
+    run: Row
+    scores: dict[str, Row]
+
+
+def rank(results: Path) -> Ranking:
+    """Rank a results directory; by label, so that one model in two settings is two entries.
+
+    Experiments whose system, data and evaluation agree share a board, whichever suite asked; the first metric of the
+    newest of them orders it.
+    """
+    together: dict[tuple[str, str, str], list[Stored]] = {}
+    for stored in map(read, folders(results)):
+        evaluation = json.dumps(stored.experiment["evaluation"], sort_keys=True)
+        together.setdefault((stored.runs[0]["system"], stored.runs[0]["data"], evaluation), []).append(stored)
+    return Ranking(tuple(_board(key, together[key]) for key in sorted(together)))
+
+
+def _board(key: tuple[str, str, str], experiments: Sequence[Stored]) -> Board:
+    """The board of experiments that share system, data and evaluation."""
+    newest_first = sorted(experiments, key=lambda stored: stored.runs[0]["started"], reverse=True)
+    finals = [row for stored in newest_first for row in stored.records if _is_score(row)]
+    measures = _measures(finals)
+    entries: dict[tuple[str, str], dict[int, _Seed]] = {}
+    for seed in _seeds(newest_first):
+        known = entries.setdefault((seed.run["model"], seed.run["trainer"]), {})
+        before = known.get(seed.run["seed"])
+        # A seed counts once: a result before a failure, then the newest.
+        if before is None or (before.run["status"] not in FINISHED and seed.run["status"] in FINISHED):
+            known[seed.run["seed"]] = seed
+    lowest = [_lowest(measure.name, finals) for measure in measures]
+    unranked = [_entry(labels, list(found.values()), measures, lowest) for labels, found in entries.items()]
+    suites = tuple(sorted({stored.runs[0]["suite"] for stored in experiments}))
+    return Board(*key, suites, measures, _ranked(unranked, measures))
+
+
+def _is_score(row: Row) -> bool:
+    return row["update"] is None and bool(row["better"])
+
+
+def _seeds(experiments: Iterable[Stored]) -> Iterable[_Seed]:
+    for stored in experiments:
+        finals = [row for row in stored.records if _is_score(row)]
+        for run in stored.runs:
+            yield _Seed(run, {row["name"]: row for row in finals if row["seed"] == run["seed"]})
+
+
+def _measures(finals: Sequence[Row]) -> tuple[Measure, ...]:
+    """The metrics in the order of the records; one that is nowhere defined (no value, no floor) comes last."""
+    by_name: dict[str, list[Row]] = {}
+    for row in finals:
+        by_name.setdefault(row["name"], []).append(row)
+    measures: list[Measure] = []
+    undefined: list[Measure] = []
+    for name, found in by_name.items():
+        floors = [row["floor"] for row in found if row["floor"] is not None]
+        measure = Measure(name, found[0]["unit"], found[0]["better"], statistics.median(floors) if floors else None)
+        defined = floors or any(row["value"] is not None for row in found)
+        (measures if defined else undefined).append(measure)
+    return (*measures, *undefined)
+
+
+def _lowest(name: str, finals: Sequence[Row]) -> float:
+    """Where intervals are cut off: at 0 for a metric that is nowhere negative."""
+    numbers = [row[field] for row in finals if row["name"] == name for field in ("value", "floor")]
+    return 0.0 if all(number is None or number >= 0 for number in numbers) else -math.inf
+
+
+def _entry(labels: tuple[str, str], seeds: list[_Seed], measures: Sequence[Measure], lowest: Sequence[float]) -> Entry:
+    """An entry that awaits its rank."""
+    runs = [seed.run for seed in seeds]
+    times = [run["train_seconds"] for run in runs if run["status"] in FINISHED and run["train_seconds"] is not None]
+    return Entry(
+        rank=0,
+        tier="behind",
+        model=labels[0],
+        trainer=labels[1],
+        seeds=len(runs),
+        diverged=sum(run["status"] == "diverged" for run in runs),
+        failed=sum(run["status"] not in FINISHED for run in runs),
+        parameters=max(run["parameters"] for run in runs),
+        train_seconds=statistics.median(times) if times else None,
+        scores=tuple(_score(measure, seeds, low) for measure, low in zip(measures, lowest, strict=True)),
+    )
+
+
+def _score(measure: Measure, seeds: Iterable[_Seed], lowest: float) -> Score | None:
+    """The entry's score; a diverged seed has its say even where nothing was recorded of it."""
+    values: list[float | None] = []
+    for seed in seeds:
+        row = seed.scores.get(measure.name)
+        if row is None and seed.run["status"] == "diverged":
+            values.append(None)
+        elif row is not None and (row["value"] is not None or row["floor"] is not None):
+            values.append(row["value"])
+    if not values:
+        return None
+    return Score(tuple(values), median(values, better=measure.better), interval(values, lowest=lowest))
+
+
+def _ranked(entries: Sequence[Entry], measures: Sequence[Measure]) -> tuple[Entry, ...]:
+    """The entries best first: by the median of the first metric, then fewest failures, then label."""
+    sign = -1 if measures and measures[0].better == "higher" else 1
+
+    def key(entry: Entry) -> tuple[bool, float]:
+        score = entry.scores[0] if entry.scores else None
+        return (True, 0.0) if score is None or score.median is None else (False, sign * score.median)
+
+    ordered = sorted(entries, key=lambda entry: (key(entry), entry.failed_share, entry.model, entry.trainer))
+    keys = [key(entry) for entry in ordered]
+    return tuple(
+        dataclasses.replace(entry, rank=1 + keys.index(own), tier=_tier(entry, ordered[0], own == keys[0]))
+        for entry, own in zip(ordered, keys, strict=True)
+    )
+
+
+def _tier(entry: Entry, best: Entry, first: bool) -> Tier:
+    """What the seeds can tell of this entry and the best."""
+    if first:
+        return "best"
+    own, other = entry.scores[0], best.scores[0]
+    if own is None or own.median is None or other is None:
+        return "behind"
+    apart = differ(own.values, other.values)
+    return "unclear" if apart is None else "behind" if apart else "tied"

@@ -1,0 +1,192 @@
+import json
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
+
+from chaosbench.leaderboard import store
+from chaosbench.leaderboard.rank import rank
+from chaosbench.leaderboard.statistics import differ, interval, median
+
+numbers = st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=8).filter(lambda values: np.std(values) > 1e-3)
+
+
+@pytest.fixture
+def board(make_result, tmp_path):
+    """The single board of the results described by keyword arguments."""
+
+    def of(*wanted):
+        for arguments in wanted:
+            store.write(make_result(**arguments), tmp_path)
+        (only,) = rank(tmp_path).boards
+        return only
+
+    return of
+
+
+def test_entries_are_ranked_by_the_median_of_the_first_metric(board):
+    found = board({"divergences": [0.5, 0.6, 9.0], "model": "rnn"}, {"divergences": [0.7, 0.7, 0.7]})
+    assert [(entry.rank, entry.model) for entry in found.entries] == [(1, "rnn"), (2, "lstm")]
+    assert [measure.name for measure in found.measures] == ["state_space_divergence", "valid_prediction_time"]
+    assert found.entries[0].scores[0].median == 0.6
+    assert found.entries[0].scores[1].median == pytest.approx(1.4)
+
+
+def test_one_kind_with_two_settings_is_two_entries(board):
+    found = board({"divergences": [0.5]}, {"divergences": [0.4], "model": "wide"})
+    assert [entry.model for entry in found.entries] == ["lstm(hidden=7)", "lstm"]
+
+
+def test_a_diverged_seed_counts_as_worse_than_any_value(board):
+    found = board({"divergences": [0.1, 0.2, None], "model": "rnn"}, {"divergences": [0.15, 0.16, 0.17]})
+    lstm, rnn = found.entries
+    assert (lstm.model, rnn.diverged, rnn.failed_share) == ("lstm", 1, pytest.approx(1 / 3))
+    assert rnn.scores[0].values == (0.1, 0.2, None)
+    assert rnn.scores[0].median == 0.2
+    assert rnn.scores[1].median == 1.8, "the median of a metric that is better higher also counts it as worst"
+    assert rnn.scores[0].interval is None, "the interval of the survivors would flatter"
+    assert rnn.tier == "unclear"
+
+
+def test_an_entry_most_of_whose_seeds_diverged_is_last(board):
+    found = board({"divergences": [0.1, None, None], "model": "rnn"}, {"divergences": [15.0, 16.0, 14.0]})
+    assert [(entry.rank, entry.model, entry.tier) for entry in found.entries] == [
+        (1, "lstm", "best"),
+        (2, "rnn", "behind"),
+    ]
+    assert found.entries[1].scores[0].median is None
+
+
+def test_a_diverged_run_without_any_record_counts_too(board, make_result, tmp_path):
+    result = make_result([0.1, None, None])
+    result = type(result)(result.experiment, result.runs, tuple(r for r in result.records if r.value is not None))
+    store.write(result, tmp_path)
+    (entry,) = board().entries
+    assert entry.scores[0].values == (0.1, None, None)
+    assert entry.scores[0].median is None
+
+
+def test_a_seed_that_came_to_no_result_has_no_say_but_is_shown(board):
+    (entry,) = board({"divergences": [0.1, 0.3, None], "statuses": ["ok", "ok", "timeout"]}).entries
+    assert (entry.seeds, entry.failed, entry.diverged) == (3, 1, 0)
+    assert entry.scores[0].values == (0.1, 0.3)
+    assert entry.scores[0].median == pytest.approx(0.2)
+
+
+def test_an_entry_without_any_result_is_still_listed(board):
+    found = board({"divergences": [None], "statuses": ["oom"], "model": "rnn"}, {"divergences": [3.0]})
+    assert [(entry.rank, entry.model) for entry in found.entries] == [(1, "lstm"), (2, "rnn")]
+    assert found.entries[1].scores == (None, None)
+    assert found.entries[1].train_seconds is None
+
+
+def test_results_without_any_score_make_a_board_without_metrics(board):
+    found = board({"divergences": [None], "statuses": ["oom"]})
+    assert found.measures == ()
+    assert found.entries[0].rank == 1
+
+
+def test_seeds_are_pooled_over_suites_and_a_seed_counts_once(board):
+    found = board(
+        {"divergences": [0.1, 0.2], "minutes": 0},
+        {"divergences": [0.3, 0.4], "seeds": (1, 2), "minutes": 5, "suite": "again"},
+    )
+    (entry,) = found.entries
+    assert found.suites == ("again", "toy")
+    assert sorted(entry.scores[0].values) == [0.1, 0.3, 0.4], "of seed 1 the newer result"
+
+
+def test_a_result_counts_before_a_newer_failure(board):
+    found = board(
+        {"divergences": [0.1, 0.2]},
+        {"divergences": [None, 0.4], "statuses": ["crashed", "ok"], "seeds": (1, 2), "minutes": 5},
+    )
+    assert sorted(found.entries[0].scores[0].values) == [0.1, 0.2, 0.4]
+    assert found.entries[0].failed == 0
+
+
+def test_a_single_seed_has_a_median_but_no_interval_and_decides_nothing(board):
+    found = board({"divergences": [0.5]}, {"divergences": [0.4], "model": "rnn"})
+    assert found.entries[1].scores[0].median == 0.5
+    assert found.entries[1].scores[0].interval is None
+    assert [entry.tier for entry in found.entries] == ["best", "unclear"]
+
+
+def test_entries_that_seeds_cannot_tell_apart_are_tied(board):
+    found = board(
+        {"divergences": [0.5, 0.9, 0.7], "model": "rnn"},
+        {"divergences": [0.6, 0.8, 1.0]},
+        {"divergences": [5.0, 5.1, 5.2], "model": "wide"},
+    )
+    assert [entry.tier for entry in found.entries] == ["best", "tied", "behind"]
+
+
+def test_equal_medians_share_a_rank(board):
+    found = board({"divergences": [0.5]}, {"divergences": [0.5], "model": "rnn"}, {"divergences": [1], "model": "wide"})
+    assert [(entry.rank, entry.tier) for entry in found.entries] == [(1, "best"), (1, "best"), (3, "unclear")]
+
+
+def test_the_noise_floor_and_units_stand_beside_the_metrics(board):
+    found = board({"divergences": [0.5], "floor": 0.02})
+    assert [(measure.unit, measure.better, measure.floor) for measure in found.measures] == [
+        ("nats", "lower", 0.02),
+        ("Lyapunov times", "higher", 0.02),
+    ]
+
+
+def test_an_interval_of_a_metric_that_is_nowhere_negative_ends_at_zero(board):
+    (entry,) = board({"divergences": [0.01, 0.02, 1.9]}).entries
+    assert entry.scores[0].interval[0] == 0.0
+    assert entry.scores[1].interval[0] == 0.0
+
+
+def test_training_time_is_the_median_over_seeds(board):
+    (entry,) = board({"divergences": [0.1, 0.2, 0.3]}).entries
+    assert entry.train_seconds == 3.0
+
+
+def test_the_json_has_the_same_content(board, tmp_path):
+    board({"divergences": [0.1, None, 0.3]}, {"divergences": [None], "statuses": ["oom"], "model": "rnn"})
+    found = json.loads(rank(tmp_path).to_json())
+    entry = found["boards"][0]["entries"][0]
+    assert entry["model"] == "lstm"
+    assert entry["scores"][0] == {"values": [0.1, None, 0.3], "median": 0.3, "interval": None}
+
+
+def test_ranking_needs_neither_torch_nor_plugins(board, tmp_path):
+    board({"divergences": [0.1, 0.2, 0.3]})
+    code = (
+        "import sys, pathlib; from chaosbench.leaderboard.rank import rank; "
+        f"assert rank(pathlib.Path({str(tmp_path)!r})).boards; assert not {{'torch', 'pluggy'}} & set(sys.modules)"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@given(numbers)
+def test_the_interval_is_that_of_scipy(values):
+    expected = scipy.stats.t.interval(0.95, len(values) - 1, np.mean(values), scipy.stats.sem(values))
+    np.testing.assert_allclose(interval(values), expected, rtol=1e-9, atol=1e-9)
+
+
+@given(numbers, numbers)
+def test_entries_differ_where_scipy_says_so(first, second):
+    p = scipy.stats.ttest_ind(first, second, equal_var=False).pvalue
+    assert differ(first, second) == (p < 0.05)
+
+
+def test_equal_seeds_do_not_differ_and_need_no_variance():
+    assert differ([1.0, 1.0], [1.0, 1.0]) is False
+    assert differ([1.0, 1.0], [2.0, 2.0]) is True
+    assert differ([1.0], [2.0, 2.0]) is None
+
+
+@given(st.lists(st.one_of(st.none(), st.floats(-10, 10)), min_size=1))
+def test_the_median_is_that_of_numpy_with_infinity_for_divergence(values):
+    expected = float(np.median([math.inf if value is None else value for value in values]))
+    found = median(values, better="lower")
+    assert found == pytest.approx(expected) if math.isfinite(expected) else found is None
