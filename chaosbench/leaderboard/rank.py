@@ -4,7 +4,7 @@ import dataclasses
 import json
 import math
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -105,14 +105,17 @@ class _Seed:
     scores: dict[str, Row]
 
 
-def rank(results: Path) -> Ranking:
-    """Rank a results directory; by label, so that one model in two settings is two entries.
+def rank(results: Path, *, identities: Container[str] | None = None) -> Ranking:
+    """Rank a results directory, or only the given experiments of it.
 
+    By label, so that one model in two settings is two entries.
     Experiments whose system, data and evaluation agree share a board, whichever suite asked; the first metric of the
     newest of them orders it.
     """
     together: dict[tuple[str, str, str], list[Stored]] = {}
     for stored in map(read, folders(results)):
+        if identities is not None and stored.identity not in identities:
+            continue
         evaluation = json.dumps(stored.experiment["evaluation"], sort_keys=True)
         together.setdefault((stored.runs[0]["system"], stored.runs[0]["data"], evaluation), []).append(stored)
     return Ranking(tuple(_board(key, together[key]) for key in sorted(together)))

@@ -150,6 +150,12 @@ def test_training_time_is_the_median_over_seeds(board):
     assert entry.train_seconds == 3.0
 
 
+def test_only_the_experiments_asked_for_are_ranked(make_result, board, tmp_path):
+    board({"divergences": [0.5]}, {"divergences": [0.4], "model": "rnn"})
+    (found,) = rank(tmp_path, identities={make_result([1], model="rnn").experiment.identity}).boards
+    assert [entry.model for entry in found.entries] == ["rnn"]
+
+
 def test_the_json_has_the_same_content(board, tmp_path):
     board({"divergences": [0.1, None, 0.3]}, {"divergences": [None], "statuses": ["oom"], "model": "rnn"})
     found = json.loads(rank(tmp_path).to_json())
