@@ -1,3 +1,40 @@
 """A benchmark for recurrent networks trained on chaotic data."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+
+# Where each public name lives; fetched when first asked for, so that `import chaosbench` brings no torch.
+_HOMES = {
+    "ChaosbenchError": "chaosbench.errors",
+    "DataSpec": "chaosbench.data",
+    "DiagnosticSpec": "chaosbench.diagnostics",
+    "Evaluation": "chaosbench.metrics",
+    "Experiment": "chaosbench.experiment",
+    "Flow": "chaosbench.systems",
+    "Forecaster": "chaosbench.models",
+    "GradientTrainer": "chaosbench.trainers",
+    "Map": "chaosbench.systems",
+    "MetricSpec": "chaosbench.metrics",
+    "ModelSpec": "chaosbench.models",
+    "Result": "chaosbench.experiment",
+    "SystemSpec": "chaosbench.systems",
+    "TrainerSpec": "chaosbench.trainers",
+    "TrainingStep": "chaosbench.trainers",
+    "hookimpl": "chaosbench.hookspecs",
+    "jacobian_growth": "chaosbench.dynamics",
+    "kaplan_yorke_dimension": "chaosbench.dynamics",
+    "lyapunov_spectrum": "chaosbench.dynamics",
+    "orbit": "chaosbench.dynamics",
+    "run_experiment": "chaosbench.run",
+}
+
+__all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604  # names served by __getattr__
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        if name not in _HOMES:
+            raise AttributeError(f"module 'chaosbench' has no attribute {name!r}")
+        return getattr(import_module(_HOMES[name]), name)

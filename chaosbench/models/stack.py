@@ -1,6 +1,7 @@
 """K plain one-seed modules as one forecaster."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 from typing import Any, cast
 
 import torch
@@ -24,7 +25,7 @@ class Stacked(Forecaster):
         self.buffer_names = list(buffers)
         for index, value in enumerate(buffers.values()):
             self.register_buffer(f"stacked_buffer_{index}", value)
-        self._template = [_Methods(modules[0]).to("meta")]  # in a list, so that its parameters are not trained
+        self._template = [_Methods(deepcopy(modules[0])).to("meta")]  # in a list, so that its parameters are not trained
         self.state_size = _state_size(modules[0], dimension)
 
     def step(self, state: Tensor) -> Tensor:

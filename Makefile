@@ -1,0 +1,41 @@
+# Everything a person needs is `make quickstart` and `make test`; both set up what they use.
+PYTHON ?= python3
+VENV ?= .venv
+BIN = $(VENV)/bin
+RESULTS ?= results/quickstart
+export OMP_NUM_THREADS = 1
+
+.PHONY: quickstart test test-slow lint install install-test clean
+
+quickstart: install
+	$(BIN)/chaosbench run quickstart --results $(RESULTS)
+
+test: install-test lint
+	$(BIN)/python -m pytest
+
+test-slow: install-test
+	$(BIN)/python -m pytest -m "slow or not slow" --timeout 3600
+
+lint: install-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+install: $(VENV)/.installed
+
+install-test: $(VENV)/.installed-test
+
+# torch is pinned in constraints.txt, so that a machine without a GPU does not fetch a CUDA build.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[plots]"
+	touch $@
+
+$(VENV)/.installed-test: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[plots,test]"
+	touch $(VENV)/.installed $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

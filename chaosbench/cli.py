@@ -1,0 +1,236 @@
+"""The command line: parse, call, show. Heavy imports stay inside commands, so that `--help` answers at once."""
+
+import json
+import os
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from chaosbench import __version__
+from chaosbench.errors import ChaosbenchError, SpecError
+
+if TYPE_CHECKING:
+    from chaosbench.registry import Registry
+
+app = typer.Typer(
+    name="chaosbench",
+    help="Benchmark recurrent networks on chaotic data: fair rankings, and why a method failed.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+plugins_app = typer.Typer(help="What plug-ins there are.", no_args_is_help=True)
+app.add_typer(plugins_app, name="plugins")
+
+
+class Listing(StrEnum):
+    """What `list` can show."""
+
+    SYSTEMS = "systems"
+    MODELS = "models"
+    TRAINERS = "trainers"
+    DIAGNOSTICS = "diagnostics"
+    METRICS = "metrics"
+    SUITES = "suites"
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+
+
+def main() -> None:
+    """The console script: users' mistakes end in one line and exit code 2."""
+    try:
+        app()
+    except ChaosbenchError as error:
+        print(" ".join(str(error).split()), file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted; what was finished is kept, and the same command goes on from there", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # the reader, `head` say, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Benchmark recurrent networks on chaotic data: fair rankings, and why a method failed."""
+
+
+@app.command()
+def run(
+    suite_name: Annotated[str, typer.Argument(metavar="SUITE", help="A shipped suite, or the path of a TOML file.")],
+    results: Annotated[Path, typer.Option(help="Where finished experiments are kept, one folder each.")] = Path("results"),
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
+    seeds: Annotated[str | None, typer.Option(help="In place of the suite's: 0:5 for 0 to 4, or 1,4,7.")] = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PART.FIELD=VALUE", help="trainer.updates=100; a list is a grid.")
+    ] = None,
+    systems: Annotated[list[str] | None, typer.Option("-s", "--system", help="Only this kind or label.")] = None,
+    models: Annotated[list[str] | None, typer.Option("-m", "--model", help="Only this kind or label.")] = None,
+    trainers: Annotated[list[str] | None, typer.Option("-t", "--trainer", help="Only this kind or label.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Processes at once; one per core unless told.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and run nothing.")] = False,
+) -> None:
+    """Run a suite, or what is missing of it, and show the ranking."""
+    from chaosbench import execution, suite
+    from chaosbench.report import campaign
+
+    registry = _registry()
+    selection = suite.Selection(systems or (), models or (), trainers or (), _seeds(seeds), _changes(changes))
+    experiments = suite.load(suite_name, registry, selection)
+    where = _device(device)
+    todo = execution.missing(experiments, results)
+    campaign.announce(experiments, todo, results, where)
+    if dry_run:
+        return
+    count = workers or (1 if where.startswith("cuda") else _cores())
+    failed = campaign.show(execution.carry_on(todo, results, device=where, workers=count), len(todo)) if todo else 0
+    campaign.conclude(experiments, results)
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def rank(
+    results: Annotated[Path, typer.Argument(help="A results directory.")],
+    as_json: AsJson = False,
+) -> None:
+    """Rank what a results directory holds, system by system."""
+    from chaosbench.leaderboard import rank as ranking
+
+    ranked = ranking.rank(results)
+    if as_json:
+        print(ranked.to_json())
+        return
+    from chaosbench.report import campaign
+
+    campaign.show_ranking(ranked)
+
+
+@app.command("list")
+def list_(what: Annotated[Listing, typer.Argument(help="What to list.")], as_json: AsJson = False) -> None:
+    """List what exists: built in, and from plug-ins."""
+    from chaosbench import suite
+    from chaosbench.report import catalogue
+
+    if what is Listing.SUITES:
+        rows = [{"name": name, "summary": text} for name, text in suite.shipped().items()]
+    else:
+        rows = catalogue.rows(_registry(), what.value)
+    if as_json:
+        _print_json(rows)
+    else:
+        catalogue.show(what.value, rows)
+
+
+@app.command()
+def describe(
+    kind: Annotated[str, typer.Argument(help="The kind of a system, model, trainer, diagnostic or metric.")],
+    as_json: AsJson = False,
+) -> None:
+    """Tell all about a kind: what it is, its source, its fields and their defaults."""
+    from chaosbench.report import catalogue
+
+    description = catalogue.description(_registry(), kind)
+    if as_json:
+        _print_json(description)
+    else:
+        catalogue.show_description(description)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON schema of a suite file, for editors."""
+    from chaosbench import suite
+
+    _print_json(suite.schema(_registry()))
+
+
+@plugins_app.command("list")
+def plugins_list(as_json: AsJson = False) -> None:
+    """List the installed plug-ins, the broken ones with their cause."""
+    from chaosbench.report import catalogue
+
+    registry = _registry(quiet=True)
+    if as_json:
+        _print_json(catalogue.plugin_rows(registry))
+    else:
+        catalogue.show_plugins(registry)
+
+
+def _registry(*, quiet: bool = False) -> "Registry":
+    """Every kind there is; a broken plug-in is told once, and stops nothing."""
+    from chaosbench import registry
+
+    loaded = registry.load()
+    for plugin in loaded.plugins if not quiet else ():
+        if plugin.error:
+            print(
+                f"plug-in {plugin.name!r} ({plugin.package} {plugin.version}) is broken and was left out: {plugin.error}; "
+                f"uninstall it, or name those to load in CHAOSBENCH_PLUGINS",
+                file=sys.stderr,
+            )
+    return loaded
+
+
+def _seeds(text: str | None) -> list[int] | None:
+    """`0:5`, `3`, or `1,4,7`."""
+    if text is None:
+        return None
+    first, colon, last = text.partition(":")
+    try:
+        seeds = list(range(int(first or 0), int(last))) if colon else [int(part) for part in text.split(",")]
+    except ValueError:
+        seeds = []
+    if not seeds or min(seeds) < 0:
+        raise SpecError(f"--seeds {text!r} names no seeds; write 0:5 for 0 to 4, or 1,4,7")
+    return seeds
+
+
+def _changes(texts: list[str] | None) -> dict[str, Any]:
+    """`trainer.updates=100`; the value is TOML, or else a word."""
+    import tomllib
+
+    changes = {}
+    for text in texts or ():
+        path, equals, value = text.partition("=")
+        if not equals or not path or not value:
+            raise SpecError(f"--set {text!r} is not PART.FIELD=VALUE, such as trainer.updates=100")
+        try:
+            changes[path.strip()] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            changes[path.strip()] = value.strip()
+    return changes
+
+
+def _device(wanted: str) -> str:
+    """The device that is meant, seen to exist."""
+    import torch
+
+    count = torch.cuda.device_count()
+    if wanted == "auto":
+        return "cuda" if count else "cpu"
+    known = ["cpu", *(["cuda"] if count else []), *(f"cuda:{index}" for index in range(count))]
+    if wanted not in known:
+        raise SpecError(f"there is no device {wanted!r} on this machine; known: auto, {', '.join(known)}")
+    return wanted
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _print_json(content: Any) -> None:
+    print(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False))

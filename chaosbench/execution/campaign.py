@@ -1,0 +1,46 @@
+"""A campaign: run what is missing from a results directory, and publish each experiment as it ends."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from chaosbench.execution.workers import Event, Finished, carry_out
+from chaosbench.experiment import Experiment
+from chaosbench.leaderboard import store
+
+
+@dataclass(frozen=True)
+class Published:
+    """A finished experiment lies in its folder."""
+
+    finished: Finished
+    folder: Path
+
+
+def missing(experiments: Sequence[Experiment], results: Path) -> list[Experiment]:
+    """The experiments with the seeds that have no result yet; those with none missing are left out."""
+    done = store.done_seeds(results) if results.exists() else {}
+    left = []
+    for experiment in experiments:
+        seeds = tuple(seed for seed in experiment.seeds if seed not in done.get(experiment.identity, set()))
+        if seeds:
+            left.append(experiment if seeds == experiment.seeds else experiment.replaced(seeds=seeds))
+    return left
+
+
+def carry_on(
+    experiments: Sequence[Experiment], results: Path, *, device: str, workers: int
+) -> Iterator[Event | Published]:
+    """Run experiments and publish each; stopping at any moment loses only what is running."""
+    store.prepare(results)
+    logs = results / "logs"
+    events = carry_out(experiments, device=device, workers=workers, logs=logs)
+    try:
+        for event in events:
+            yield event
+            if isinstance(event, Finished):
+                yield Published(event, store.write(event.result, results))
+    finally:
+        events.close()
+        if logs.is_dir() and not any(logs.iterdir()):
+            logs.rmdir()

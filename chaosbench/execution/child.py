@@ -1,0 +1,59 @@
+"""What a worker process does: one experiment, on one thread, telling its parent how it goes."""
+
+import os
+import threading
+import traceback
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+
+import torch
+
+from chaosbench import registry
+from chaosbench.errors import ChaosbenchError
+from chaosbench.experiment import Experiment
+from chaosbench.run import run_experiment
+
+
+def main(pipe: Connection, experiment: Experiment, device: str, log: Path) -> None:
+    """Run the experiment and send ("advanced", ...) messages, then ("result", result) or ("failed", why)."""
+    os.setsid()
+    _print_into(log)
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    torch.set_num_threads(1)  # two threads on such small tensors are slower, and the other cores have workers
+    torch.manual_seed(0)  # children of one server share its random state; nothing of ours draws from it
+    try:
+        known = registry.load()
+        known.hooks.hook.chaosbench_experiment_started(experiment=experiment)
+        result = run_experiment(
+            experiment,
+            device=device,
+            watch=lambda update, updates, loss: pipe.send(("advanced", update, updates, loss)),
+            plugins=known.provenance(),
+        )
+        known.hooks.hook.chaosbench_experiment_finished(experiment=experiment, result=result)
+        pipe.send(("result", result))
+    except ChaosbenchError as error:
+        pipe.send(("failed", str(error)))
+    except Exception as error:  # noqa: BLE001  # whatever a plug-in raises becomes a row, and the log has the whole of it
+        traceback.print_exc()
+        pipe.send(("failed", f"{type(error).__name__}: {' '.join(str(error).split())[:300]} (see {log})"))
+    finally:
+        pipe.close()
+
+
+def _print_into(log: Path) -> None:
+    """Send standard output and error to the log, those of C libraries too."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    os.dup2(handle, 1)
+    os.dup2(handle, 2)
+    os.close(handle)
+
+
+def _die_with_parent() -> None:
+    """A parent that is killed outright cannot end its children."""
+    parent = parent_process()
+    if parent is not None:
+        wait([parent.sentinel])
+        os._exit(1)

@@ -1,0 +1,23 @@
+"""Every test runs on one thread, as every worker does, and keeps its data to itself."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Simulated data are kept for the session, in a folder of its own."""
+    folder = tmp_path_factory.mktemp("cache")
+    before = os.environ.get("CHAOSBENCH_CACHE")
+    os.environ["CHAOSBENCH_CACHE"] = str(folder)
+    yield folder
+    if before is None:
+        del os.environ["CHAOSBENCH_CACHE"]
+    else:
+        os.environ["CHAOSBENCH_CACHE"] = before
