@@ -1,0 +1,110 @@
+"""Plug-ins come in one by one; a broken one is told, and stops nothing."""
+
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from chaosbench import registry
+from chaosbench.errors import PluginError, UnknownNameError
+
+GOOD = """
+    from typing import ClassVar, Literal
+    import torch
+    from chaosbench import Flow, hookimpl
+
+    class Sprott(Flow):
+        kind: Literal["{kind}"] = "{kind}"
+        dimension: ClassVar[int] = 3
+        def vector_field(self, state):
+            x, y, z = state.unbind(-1)
+            return torch.stack([y * z, x - y, 1 - x * y], dim=-1)
+
+    @hookimpl
+    def chaosbench_systems():
+        return [Sprott]
+"""
+
+
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, str], None]:
+    """Put a one-module distribution with an entry point on the path, as pip would."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def put(name: str, source: str) -> None:
+        (tmp_path / f"{name}.py").write_text(textwrap.dedent(source))
+        info = tmp_path / f"{name}-1.2.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n")
+        (info / "entry_points.txt").write_text(f"[chaosbench]\n{name} = {name}\n")
+
+    return put
+
+
+def test_the_built_ins_come_in_by_the_same_hooks():
+    loaded = registry.load()
+    assert {"lorenz63", "rossler", "henon"} <= set(loaded.kinds["system"])
+    assert {"rnn", "lstm", "plrnn", "shallow_plrnn"} <= set(loaded.kinds["model"])
+    assert {"bptt", "sparse_teacher_forcing"} <= set(loaded.kinds["trainer"])
+    assert loaded.origins["model", "lstm"].startswith("chaosbench ")
+
+
+def test_a_plug_in_is_loaded_beside_broken_ones(install):
+    install("aaa_exits", "import sys; sys.exit('no licence')")
+    install("bbb_raises", "raise ValueError('line one\\nline two')")
+    install("ccc_unknown_hook", "from chaosbench import hookimpl\n@hookimpl\ndef chaosbench_sistems(): return []")
+    install("ddd_wrong_class", "from chaosbench import hookimpl\n@hookimpl\ndef chaosbench_models(): return [int]")
+    install("eee_good", GOOD.format(kind="sprott_b"))
+    loaded = registry.load()
+    assert "sprott_b" in loaded.kinds["system"]
+    errors = {plugin.name: plugin.error for plugin in loaded.plugins}
+    assert errors["eee_good"] is None
+    assert errors["aaa_exits"] == "SystemExit: no licence"
+    assert errors["bbb_raises"] == "ValueError: line one line two"
+    assert "chaosbench_sistems" in errors["ccc_unknown_hook"]
+    assert "no subclass of ModelSpec" in errors["ddd_wrong_class"]
+    assert loaded.origins["system", "sprott_b"] == "eee_good 1.2"
+
+
+def test_a_plug_in_comes_in_whole_or_not_at_all(install):
+    half = GOOD.format(kind="half") + "\n    @hookimpl\n    def chaosbench_models():\n        return [int]\n"
+    install("half", half)
+    loaded = registry.load()
+    assert "half" not in loaded.kinds["system"]
+    assert all(name != "half" for name, _ in loaded.hooks.list_name_plugin())
+
+
+def test_a_kind_offered_twice_names_both_sides(install):
+    install("first", GOOD.format(kind="twice"))
+    install("second", GOOD.format(kind="twice"))
+    with pytest.raises(PluginError, match=r"'twice' is offered twice: by first 1\.2 and by second 1\.2"):
+        registry.load()
+
+
+def test_the_environment_restricts_what_is_loaded(install, monkeypatch: pytest.MonkeyPatch):
+    install("first", GOOD.format(kind="one"))
+    install("second", GOOD.format(kind="two"))
+    monkeypatch.setenv("CHAOSBENCH_PLUGINS", "second")
+    assert [plugin.name for plugin in registry.load().plugins] == ["second"]
+    monkeypatch.setenv("CHAOSBENCH_PLUGINS", "")
+    assert registry.load().plugins == []
+    monkeypatch.setenv("CHAOSBENCH_PLUGINS", "secnd")
+    with pytest.raises(UnknownNameError, match="did you mean 'second'"):
+        registry.load()
+
+
+def test_an_unknown_kind_names_its_neighbour_and_the_broken_plug_ins(install):
+    install("broken", "raise ValueError('old torch')")
+    with pytest.raises(UnknownNameError, match=r"did you mean 'lstm'\?.*broken \(ValueError: old torch\)"):
+        registry.load().find("model", "lstn")
+
+
+def test_an_experiment_narrowed_to_the_kinds_that_exist_reads_itself_back():
+    from chaosbench import suite
+
+    loaded = registry.load()
+    experiment = suite.load("quickstart", loaded)[0]
+    again = loaded.experiment_type().model_validate_json(experiment.model_dump_json())
+    assert again.digest() == experiment.digest()
+    assert type(again.model) is type(experiment.model)

@@ -1,0 +1,142 @@
+"""Suites: grids, selections, changes, and errors that keep their place."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from chaosbench import registry, suite
+from chaosbench.errors import ChaosbenchError
+from chaosbench.suite import Selection
+
+KINDS = registry.load()
+SMALL = """
+suite = "small"
+seeds = [0, 1]
+[[systems]]
+kind = "lorenz63"
+rho = [28.0, 38.0]
+[[models]]
+kind = "lstm"
+hidden = [10, 20, 30]
+[[models]]
+kind = "rnn"
+[[trainers]]
+kind = "sparse_teacher_forcing"
+interval = ["tau_pred", 30]
+[[trainers]]
+kind = "bptt"
+"""
+
+
+def load(tmp_path: Path, text: str, **selection):
+    path = tmp_path / "suite.toml"
+    path.write_text(text)
+    return suite.load(str(path), KINDS, Selection(**selection))
+
+
+def test_lists_are_grids(tmp_path: Path):
+    experiments = load(tmp_path, SMALL)
+    assert len(experiments) == 2 * 4 * 3
+    assert len({experiment.digest() for experiment in experiments}) == len(experiments)
+    assert {experiment.trainer.label for experiment in experiments} == {
+        "sparse_teacher_forcing", "sparse_teacher_forcing(interval=30)", "bptt",
+    }  # fmt: skip
+
+
+def test_a_selection_is_by_kind_or_label(tmp_path: Path):
+    chosen = load(tmp_path, SMALL, models=["lstm(hidden=10)", "rnn"], trainers=["bptt"], seeds=[7])
+    assert [(e.system.label, e.model.label) for e in chosen] == [
+        ("lorenz63", "lstm(hidden=10)"), ("lorenz63", "rnn"), ("lorenz63(rho=38)", "lstm(hidden=10)"), ("lorenz63(rho=38)", "rnn"),
+    ]  # fmt: skip
+    assert chosen[0].seeds == (7,)
+
+
+def test_a_change_reaches_every_entry_that_has_the_field(tmp_path: Path):
+    changed = load(tmp_path, SMALL, changes={"trainer.interval": 12, "trainer.updates": 5, "system.rho": 30.0})
+    assert {e.trainer.label for e in changed} == {"sparse_teacher_forcing(updates=5, interval=12)", "bptt(updates=5)"}
+    assert {e.system.label for e in changed} == {"lorenz63(rho=30)"}
+
+
+def test_seeds_and_suite_are_no_part_of_the_identity(tmp_path: Path):
+    one, other = load(tmp_path, SMALL), load(tmp_path, SMALL.replace("small", "large"), seeds=[5])
+    assert one[0].digest() != other[0].digest()
+    assert one[0].identity == other[0].identity
+    assert one[0].identity != one[1].identity
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('kind = "rnn"', 'kind = "rnm"', "models.1.kind: no model is called 'rnm'; did you mean 'rnn'"),
+        ('kind = "rnn"', 'kind = "rnn"\nhiden = 3', "models.1.rnn.hiden: no field is called 'hiden'; did you mean 'hidden'"),
+        ('kind = "rnn"', 'kind = "rnn"\nhidden = "many"', "models.1.rnn.hidden: .*integer.*got 'many'"),
+        ('kind = "rnn"', 'kind = "rnn"\nhidden = 0', "models.1.rnn.hidden: .*greater than or equal to 1; got 0"),
+        ('kind = "rnn"', 'kind = "rnn"\nhidden = []', "models.1.rnn.hidden: an empty grid"),
+        ('kind = "rnn"', "hidden = 3", "models.1: needs a kind"),
+        ('interval = ["tau_pred", 30]', 'interval = "fast"', "trainers.0.sparse_teacher_forcing.interval.*'fast'"),
+        ("seeds = [0, 1]", "seeds = [0, 0]", "seeds must be a list of different whole numbers"),
+        ("seeds = [0, 1]", "seeds = []", "seeds must be"),
+        ("seeds = [0, 1]", "sedes = [0, 1]", "no key of a suite is called 'sedes'; did you mean 'seeds'"),
+        ("seeds = [0, 1]", 'metrics = ["state_space_divergnce"]', "metrics.0: no metric.*did you mean 'state_space_divergence'"),
+        ("seeds = [0, 1]", 'metrics = ["prediction_error", "prediction_error"]', "listed twice"),
+        ("seeds = [0, 1]", "[evaluation]\nfree_run_steps = 20_000", "free_run_steps = 20000 needs test orbits at least as long"),
+        ("seeds = [0, 1]", "[data]\ntrain_orbitz = 3", "data.train_orbitz: no field.*did you mean 'train_orbits'"),
+        ('suite = "small"', "", "the key suite must name the suite"),
+        ('suite = "small"', "suite = ", "is not TOML"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_with_its_place_and_the_way_out(tmp_path: Path, old: str, new: str, message: str):
+    with pytest.raises(ChaosbenchError, match=message):
+        load(tmp_path, SMALL.replace(old, new))
+
+
+def test_a_suite_without_models_is_refused(tmp_path: Path):
+    with pytest.raises(ChaosbenchError, match=r"at least one \[\[models\]\]"):
+        load(tmp_path, SMALL.replace("[[models]]", "[[trainers]]"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"trainer.updats": 3}, "no field of a trainer of this suite is called 'updats'; did you mean 'updates'"),
+        ({"trainr.updates": 3}, "no part of an experiment is called 'trainr'; did you mean 'trainer'"),
+        ({"trainer": 3}, "name a field"),
+        ({"model.hidden": -1}, "models.0.lstm.hidden"),
+    ],
+)
+def test_a_wrong_change_is_refused(tmp_path: Path, changes: dict, message: str):
+    with pytest.raises(ChaosbenchError, match=message):
+        load(tmp_path, SMALL, changes=changes)
+
+
+def test_a_wrong_selection_names_what_the_suite_has(tmp_path: Path):
+    with pytest.raises(ChaosbenchError, match="no model of this suite is called 'lstn'; did you mean 'lstm'"):
+        load(tmp_path, SMALL, models=["lstn"])
+
+
+def test_an_unknown_suite_names_its_neighbour():
+    with pytest.raises(ChaosbenchError, match="did you mean 'quickstart'"):
+        suite.load("quikstart", KINDS)
+    with pytest.raises(ChaosbenchError, match=r"no suite file at 'nowhere\.toml'"):
+        suite.load("nowhere.toml", KINDS)
+
+
+@pytest.mark.parametrize("name", suite.shipped())
+def test_every_shipped_suite_loads_and_fits_the_schema(name: str):
+    experiments = suite.load(name, KINDS)
+    assert experiments
+    assert {experiment.suite for experiment in experiments} == {name}
+    schema = suite.schema(KINDS)
+    assert json.loads(json.dumps(schema)) == schema
+
+
+def test_the_seed_suite_has_the_papers_settings():
+    """Section 4.2 of the paper and its published code: three networks of 30 units, Adam at 1e-3, batch 32."""
+    experiments = suite.load("seed-lorenz", KINDS)
+    forced = [e for e in experiments if e.trainer.kind == "sparse_teacher_forcing"]
+    assert {e.model.kind for e in experiments} == {"rnn", "plrnn", "lstm"}
+    assert {e.trainer.interval for e in forced} == {5, 30, 50, 70, 100, 200}
+    assert all((e.system.rho, e.system.dt, e.model.hidden) == (38.0, 0.01, 30) for e in experiments)
+    assert all((e.trainer.batch, e.trainer.learning_rate, e.trainer.clip_norm) == (32, 1e-3, None) for e in forced)
+    assert all(len(e.seeds) == 5 and e.data.train_orbits == 1 for e in experiments)
