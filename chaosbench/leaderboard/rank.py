@@ -111,9 +111,15 @@ def rank(results: Path, *, identities: Container[str] | None = None) -> Ranking:
     By label, so that one model in two settings is two entries.
     Experiments whose system, data and evaluation agree share a board, whichever suite asked; the first metric of the
     newest of them orders it.
+
+    Args:
+        results: a results directory.
+        identities: rank only the experiments with these; None ranks all.
     """
     together: dict[tuple[str, str, str], list[Stored]] = {}
     for stored in map(read, folders(results)):
+        if identities is not None and stored.identity not in identities:
+            continue
         if identities is not None and stored.identity not in identities:
             continue
         evaluation = json.dumps(stored.experiment["evaluation"], sort_keys=True)

@@ -1,0 +1,106 @@
+"""The panels that pictures are made of; readable without colour, and by the colour-blind (Okabe and Ito's palette)."""
+
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+Array = np.ndarray[Any, Any]
+
+STYLES: dict[str, dict[str, Any]] = {
+    "truth": {"color": "#000000", "linestyle": "-", "linewidth": 1.4},
+    "free run": {"color": "#D55E00", "linestyle": (0, (4, 1.5)), "linewidth": 1.4},
+    "seed": {"color": "#56B4E9", "linestyle": "-", "linewidth": 0.7},
+    "median": {"color": "#0072B2", "linestyle": "-", "linewidth": 2.0},
+    "limit": {"color": "#000000", "linestyle": (0, (4, 2)), "linewidth": 1.0},
+    "end": {"color": "#D55E00", "linestyle": "", "marker": "X", "markersize": 7, "zorder": 5},
+}
+
+_MARGIN = 0.1  # of the truth's range, shown around it
+
+
+def new_figure(width: float, height: float, label: str) -> "Figure":
+    """An empty figure with what ran as its title; width and height in inches."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    if label:
+        # Labels are not mathematics, and they can be longer than the picture is wide.
+        title = textwrap.fill(label, max(40, int(width * 13)))
+        figure.suptitle(title, fontsize=9, parse_math=False)
+    return figure
+
+
+def paired_panels(figure: "Figure", *, solid: bool) -> tuple["Axes", "Axes"]:
+    """Two panels side by side, in three dimensions where `solid`."""
+    if not solid:
+        left, right = figure.subplots(1, 2)
+        return left, right
+    # The layout engine does not see the labels of 3-D axes: leave them room.
+    figure.set_layout_engine("constrained", rect=(0.0, 0.0, 0.94, 1.0), wspace=0.12)
+    left, right = figure.subplots(1, 2, subplot_kw={"projection": "3d"})
+    for axes in (left, right):
+        axes.tick_params(labelsize=8)
+    return left, right
+
+
+def true_panel(axes: "Axes", truth: Array, names: Sequence[str]) -> None:
+    """The true orbit `(T, D)`."""
+    _orbit(axes, truth, truth, names, "truth")
+    axes.set_title("truth")
+
+
+def generated_panel(axes: "Axes", free_run: Array, truth: Array, names: Sequence[str]) -> None:
+    """The free run in the truth's ranges; what leaves them, and whether it diverged, is said in words."""
+    outside = _orbit(axes, free_run, truth, names, "free run")
+    axes.set_title(f"free run ({100 * outside:.0f} % outside)" if outside >= 0.005 else "free run")
+    say_diverged(axes, free_run)
+
+
+def say_diverged(axes: "Axes", series: Array) -> None:
+    """Write across the panel after how many steps the series `(T, D)` is no longer finite, if so."""
+    finite = np.isfinite(series).all(axis=1)
+    if finite.all():
+        return
+    steps = int(np.argmin(finite))
+    text = f"diverged after {steps} steps" if steps else "diverged"
+    box = {"facecolor": "white", "edgecolor": "#D55E00", "boxstyle": "round"}
+    place: dict[str, Any] = {"transform": axes.transAxes, "ha": "center", "va": "center"}
+    # In 3-D, text() takes a depth; text2D() is its plain sibling.
+    getattr(axes, "text2D", axes.text)(0.5, 0.5, text, bbox=box, **place)
+
+
+def _orbit(axes: Any, series: Array, truth: Array, names: Sequence[str], style: str) -> float:
+    """Draw a series within the truth's ranges; the share of its finite steps that lies outside."""
+    points, frame = _embedded(series), _embedded(truth)
+    low, high = frame.min(axis=0), frame.max(axis=0)
+    margin = _MARGIN * np.where(high > low, high - low, 1.0)
+    finite = np.isfinite(points).all(axis=1)
+    inside = finite & (np.abs(points - (low + high) / 2) <= (high - low) / 2 + margin).all(axis=1)
+    shown = np.where(inside[:, None], points, np.nan)  # 3-D axes do not cut off what lies beyond their limits
+    color = STYLES[style]["color"]
+    if points.shape[1] == 3:
+        axes.plot(*shown.T, color=color, linewidth=0.4)
+    else:
+        axes.plot(*shown.T, color=color, linestyle="", marker=".", markersize=1.5)
+    for axis, name, bottom, top in zip("xyz", _labels(names, series), low - margin, high + margin, strict=False):
+        axes.set(**{f"{axis}lim": (bottom, top), f"{axis}label": name})
+    return float(1 - inside.sum() / max(1, finite.sum()))
+
+
+def _embedded(series: Array) -> Array:
+    """The points to draw: the first three observables, or of one observable the pairs of successive values."""
+    if series.shape[1] == 1:
+        return np.column_stack([series[:-1, 0], series[1:, 0]])
+    return series[:, :3]
+
+
+def _labels(names: Sequence[str], series: Array) -> list[str]:
+    if series.shape[1] == 1:
+        return [f"{names[0]} [std]", f"next {names[0]} [std]"]
+    return [f"{name} [std]" for name in names[:3]]
