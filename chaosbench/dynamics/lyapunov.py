@@ -99,8 +99,8 @@ def _orthonormal_tangents(states: Tensor, count: int) -> Tensor:
     assert 0 < count <= size, f"{count} exponents of a state of size {size}; expected 1 to {size}"
     # A generator of its own: no result depends on what was drawn before. Axes instead of random directions could lie
     # in an invariant subspace and miss the leading exponent for ever.
-    random = torch.randn(size, count, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    directions: Tensor = torch.linalg.qr(random).Q
+    random = torch.randn(size, size, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    directions: Tensor = torch.linalg.qr(random[:, :count]).Q
     return directions.to(states).expand(*states.shape[:-1], size, count).clone()
 
 

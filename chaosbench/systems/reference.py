@@ -83,13 +83,11 @@ def measured_reference(
         raise DataError(f"an orbit of {system.label} escapes to infinity; expected a bounded attractor")
     mean, order = each.mean(0).sort(descending=True)
     interval = 1.96 * each.std(0)[order] / math.sqrt(members)
+    ensemble = f"{members} orbits of {steps} steps after {transient}, dt {system.dt:g}, seed {seed}"
     return Reference(
         parameters=system.parameters,
         exponents=tuple(mean.tolist()),
         intervals=tuple(interval.tolist()),
         source="computed by chaosbench",
-        method=(
-            f"QR of tangent dynamics in float64: {members} orbits of {steps} steps of {system.dt} after {transient}, "
-            f"QR every {every}; 1.96 standard errors over the orbits"
-        ),
+        method=f"tangent dynamics in float64, QR every {every} steps: {ensemble}; 1.96 standard errors over the orbits",
     )

@@ -1,0 +1,71 @@
+import math
+
+import pytest
+import torch
+from solvable_maps import Linear, lozi, recurrent, states, tent
+from torch.testing import assert_close
+
+from chaosbench.dynamics import jacobian_growth, orbit
+
+
+def test_growth_of_a_linear_map_is_the_norm_of_its_matrix_powers():
+    """Rounding alone; 70 steps cross a chunk's boundary."""
+    W = states(4, 4) / 2
+    growth = jacobian_growth(Linear(W), states(2, 4), steps=70)
+    norms = [torch.linalg.matrix_norm(torch.linalg.matrix_power(W, t), ord=2).log() for t in range(1, 71)]
+    assert_close(growth, torch.stack(norms).expand(2, 70), atol=1e-12, rtol=0)
+
+
+def test_growth_of_the_tent_map_is_its_slope_at_every_step():
+    growth = jacobian_growth(tent(1.9), states(3, 1) / 10, steps=100)
+    expected = torch.arange(1, 101, dtype=torch.float64) * math.log(1.9)
+    assert_close(growth, expected.expand(3, 100), atol=1e-11, rtol=0)
+
+
+def test_gradients_of_a_rotation_neither_grow_nor_vanish():
+    rotation = torch.linalg.qr(states(4, 4)).Q
+    growth = jacobian_growth(Linear(rotation), states(2, 4), steps=100)
+    assert_close(growth, torch.zeros(2, 100, dtype=torch.float64), atol=1e-13, rtol=0)
+
+
+def test_growth_equals_the_norm_of_the_jacobian_found_by_autograd():
+    networks, start = recurrent(), states(2, 3, 5)
+    growth = jacobian_growth(networks, start, steps=6)
+    jacobian = torch.autograd.functional.jacobian(lambda z: orbit(networks, z, steps=6), start)
+    expected = torch.linalg.matrix_norm(torch.einsum("kbtskbr->kbtsr", jacobian), ord=2).log()
+    assert_close(growth, expected)
+
+
+@pytest.mark.parametrize("slope", [1.9, 0.5])
+def test_growth_stays_finite_over_ten_thousand_steps_in_single_precision(slope):
+    """ln 1.9 * 10,000 = 6,419, far beyond single precision's 88; summing loses half an ulp of the sum per step."""
+    growth = jacobian_growth(tent(slope, torch.float32), states(2, 1, dtype=torch.float32) / 10, steps=10_000)
+    assert growth.dtype == torch.float32
+    assert_close(growth[:, -1], torch.full((2,), 10_000 * math.log(slope)), rtol=1e-3, atol=0)
+
+
+def test_a_product_of_zero_has_minus_infinite_growth():
+    growth = jacobian_growth(lambda z: z.clamp(min=0), torch.tensor([[-1.0, -2.0], [1.0, -2.0]]), steps=3)
+    assert torch.equal(growth[0], torch.full((3,), -torch.inf))
+    assert_close(growth[1], torch.zeros(3))
+
+
+def test_an_orbit_that_blows_up_leaves_its_neighbours_bit_for_bit():
+    start = states(3, 1)
+    lost = start.clone()
+    lost[1] = 1e200
+
+    def squared(z):
+        return torch.where(z.abs() > 1e3, z * z, torch.tanh(z))
+
+    growth, calm = (jacobian_growth(squared, members, steps=5) for members in (lost, start))
+    assert torch.equal(growth[[0, 2]], calm[[0, 2]])
+    assert bool(growth[1].isnan().all())
+
+
+def test_functions_and_analytic_tangents_agree_on_any_leading_axes():
+    network, start = lozi(), states(2, 1, 3, 2) / 10
+    growth = jacobian_growth(network, start, steps=20)
+    assert growth.shape == (2, 1, 3, 20)
+    assert_close(jacobian_growth(network.step, start, steps=20), growth)
+    assert_close(jacobian_growth(network, start[0, 0, 0], steps=20), growth[0, 0, 0])
