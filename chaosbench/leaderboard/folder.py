@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from safetensors.numpy import load_file, save_file
+from safetensors.numpy import load_file, save
 
 from chaosbench.errors import StoreError
 from chaosbench.leaderboard.schema import RECORDS, RUNS, VERSION, Row, records_table, rows, runs_table
@@ -62,8 +62,9 @@ def fill(folder: Path, result: "Result") -> None:
         # By path: given a Python file object with torch imported, pyarrow may abort the process at exit.
         pq.write_table(table, str(folder / name), write_page_checksum=True, compression="zstd")
     for name, arrays in (("forecast.safetensors", result.arrays), ("weights.safetensors", result.weights)):
-        # Contiguous: safetensors writes the buffer of a view as it lies, which is another array.
-        save_file({key: np.ascontiguousarray(array) for key, array in arrays.items()}, folder / name)
+        # Contiguous: safetensors writes the buffer of a view as it lies, which is another array. Not save_file, which
+        # makes files that only their owner can read.
+        (folder / name).write_bytes(save({key: np.ascontiguousarray(array) for key, array in arrays.items()}))
     hashes = {path.name: _sha256(path) for path in sorted(folder.iterdir())}
     _dump(folder / MANIFEST, {"schema": VERSION, "files": hashes})
     for path in (*folder.iterdir(), folder):

@@ -76,8 +76,15 @@ def prepare(results: Path) -> None:
 def folder_name(experiment: "Experiment") -> str:
     """Readable and unique: model, trainer and system, then the digest."""
     labels = (experiment.model.label, experiment.trainer.label, experiment.system.label)
-    slugs = (re.sub(r"[^a-z0-9._]+", "-", label.lower())[:32].strip("-._") for label in labels)
-    return "-".join([*filter(None, slugs), experiment.digest()[:12]])
+    return "-".join([*filter(None, map(_slug, labels)), experiment.digest()[:12]])
+
+
+def _slug(label: str) -> str:
+    """The label's words in characters that are safe everywhere, as many as fit: a number cut short would mislead."""
+    words = re.findall(r"[a-z0-9._]+", label.lower())
+    while len("-".join(words)) > 32 and len(words) > 1:
+        words.pop()
+    return "-".join(words)[:32].strip("._")
 
 
 def _publish(beside: Path, target: Path) -> None:

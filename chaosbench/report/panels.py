@@ -86,11 +86,18 @@ def _orbit(axes: Any, series: Array, truth: Array, names: Sequence[str], style: 
     color = STYLES[style]["color"]
     if points.shape[1] == 3:
         axes.plot(*shown.T, color=color, linewidth=0.4)
-    else:
-        axes.plot(*shown.T, color=color, linestyle="", marker=".", markersize=1.5)
+    if points.shape[1] < 3 or _settled(shown, margin):
+        size = 7.0 if _settled(shown, margin) else 1.5
+        axes.plot(*shown.T, color=color, linestyle="", marker=".", markersize=size)
     for axis, name, bottom, top in zip("xyz", _labels(names, series), low - margin, high + margin, strict=False):
         axes.set(**{f"{axis}lim": (bottom, top), f"{axis}label": name})
     return float(1 - inside.sum() / max(1, finite.sum()))
+
+
+def _settled(points: Array, margin: Array) -> bool:
+    """Whether the second half of the points is a fixed point or a short cycle, which thin lines and dots would hide."""
+    late = points[len(points) // 2 :]
+    return len(np.unique(np.round(late[np.isfinite(late).all(axis=1)] / margin, 1), axis=0)) < 30
 
 
 def _embedded(series: Array) -> Array:

@@ -1,6 +1,7 @@
 """The ranking as tables that stay readable at 80 columns and without colour."""
 
 import textwrap
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,7 +31,9 @@ def ranking_table(ranking: Ranking) -> RenderableType:
 
     Metrics that do not fit beside each other go into further tables below, in the same order of entries.
     """
-    return Group(*map(_BoardTables, ranking.boards), Text(_LEGEND))
+    questions = Counter((board.system, board.data) for board in ranking.boards)
+    tables = (_BoardTables(board, questions[board.system, board.data] > 1) for board in ranking.boards)
+    return Group(*tables, Text(_LEGEND))
 
 
 @dataclass(frozen=True)
@@ -38,17 +41,20 @@ class _BoardTables:
     """The tables of a board; how many, the width decides."""
 
     board: Board
+    ambiguous: bool  # another board has the same system and data, and another evaluation
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         fitting = max(1, (options.max_width - _NAME - _REST) // _METRIC)
         measures = list(enumerate(self.board.measures))
         yield _title(self.board)
+        if self.ambiguous:
+            yield Text(f"evaluation: {self.board.evaluation}")
         for first in range(0, max(1, len(measures)), fitting):
             yield _table(self.board, measures[first : first + fitting])
 
 
 def _title(board: Board) -> Text:
-    data = f", data: {board.data}" if board.data else ""
+    data = "" if board.data == "data" else f", {board.data}"  # "data" alone: all defaults
     return Text.assemble((board.system, "bold"), f"{data} (suite: {', '.join(board.suites)})")
 
 

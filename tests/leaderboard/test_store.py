@@ -68,6 +68,21 @@ def test_the_folder_name_is_readable_short_and_safe(make_result):
     assert len(name) <= 3 * 33 + 12
 
 
+def test_the_folder_name_drops_words_rather_than_cutting_numbers_short(make_result):
+    experiment = make_result([0.5]).experiment
+
+    def name(**settings):
+        return store.folder_name(experiment.replaced(trainer=experiment.trainer.replaced(**settings)))
+
+    assert name(truncation=30).startswith("lstm-bptt-truncation-30-lorenz63-")
+    assert name(sequence_length=7654321, truncation=30).startswith("lstm-bptt-sequence_length-7654321-lorenz63-")
+
+
+def test_everyone_may_read_what_the_umask_allows(make_result, tmp_path):
+    folder = store.write(make_result([0.5]), tmp_path)
+    assert len({path.stat().st_mode for path in folder.iterdir()}) == 1
+
+
 @pytest.mark.parametrize("name", ["spec.json", "runs.parquet", "records.parquet"])
 def test_a_flipped_bit_is_refused_and_the_file_named(make_result, tmp_path, name):
     folder = store.write(make_result([0.5, 0.25]), tmp_path)

@@ -80,6 +80,14 @@ def test_what_leaves_the_range_of_the_truth_is_told_in_the_title():
     assert "% outside" in figures.attractor(spiral(), free_run).axes[1].get_title()
 
 
+@pytest.mark.parametrize("dimension", [2, 3])
+def test_a_fixed_point_is_drawn_large_enough_to_be_seen(dimension):
+    still = np.full((400, dimension), 0.1)
+    truth, free_run = figures.attractor(spiral(dimension=dimension), still).axes
+    assert max(line.get_markersize() for line in free_run.get_lines() if line.get_marker() == ".") > 5
+    assert not [line for line in truth.get_lines() if line.get_marker() == "." and line.get_markersize() > 5]
+
+
 def test_a_divergence_is_told_in_words_with_its_step():
     for draw in (figures.attractor, lambda truth, free_run: figures.spectrum(truth, free_run, 0.1)):
         assert "diverged after 70 steps" in _words(draw(spiral(), burst(spiral(), after=70)))
@@ -125,7 +133,6 @@ def test_a_folder_is_drawn_whole_and_stays_readable(make_folder):
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in drawn)
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
     assert read(folder).runs
-    assert figures.draw(folder) == drawn, "drawing again replaces the pictures"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import io
 import itertools
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
@@ -40,6 +41,13 @@ def test_the_table_tells_floor_failures_units_and_intervals_at_any_width(width):
 def test_what_does_not_fit_beside_goes_into_a_table_below():
     assert _shown(RANKING, 80).count("noise floor") == 2
     assert _shown(RANKING, 110).count("noise floor") == 1
+
+
+def test_boards_that_differ_in_their_evaluation_alone_say_so():
+    (board,) = RANKING.boards
+    other = replace(board, evaluation='{"horizon": 5}')
+    assert "horizon" in _shown(Ranking((board, other)), 100)
+    assert "horizon" not in _shown(Ranking((other,)), 100)
 
 
 def test_no_colour_is_needed():
