@@ -40,9 +40,7 @@ class Evaluation:
     def floor(self) -> Self:
         """The same evaluation of the truth itself: true orbits in place of the model's, each beside another."""
         strangers = self.future.roll(max(1, self.future.shape[0] // 2), dims=0)
-        return replace(
-            self, free_run=self.twin[None], forecast=strangers[None], exponents=self.twin_exponents[None]
-        )
+        return replace(self, free_run=self.twin[None], forecast=strangers[None], exponents=self.twin_exponents[None])
 
 
 class MetricSpec(Spec, ABC):

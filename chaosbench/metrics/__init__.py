@@ -1,0 +1,33 @@
+"""Scores of a finished forecast, each usable alone on numpy arrays or tensors."""
+
+from chaosbench.metrics.base import Evaluation, MetricSpec
+from chaosbench.metrics.largest_exponent_error import LargestExponentError, largest_exponent_error
+from chaosbench.metrics.power_spectrum_distance import (
+    PowerSpectrumDistance,
+    power_spectrum,
+    power_spectrum_distance,
+)
+from chaosbench.metrics.prediction_error import PredictionError, prediction_error
+from chaosbench.metrics.state_space_divergence import (
+    StateSpaceDensity,
+    StateSpaceDivergence,
+    state_space_divergence,
+)
+from chaosbench.metrics.valid_prediction_time import ValidPredictionTime, valid_prediction_time
+
+__all__ = [
+    "Evaluation",
+    "LargestExponentError",
+    "MetricSpec",
+    "PowerSpectrumDistance",
+    "PredictionError",
+    "StateSpaceDensity",
+    "StateSpaceDivergence",
+    "ValidPredictionTime",
+    "largest_exponent_error",
+    "power_spectrum",
+    "power_spectrum_distance",
+    "prediction_error",
+    "state_space_divergence",
+    "valid_prediction_time",
+]

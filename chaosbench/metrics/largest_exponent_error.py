@@ -1,0 +1,40 @@
+"""How far the model's chaos is from the system's, by the largest Lyapunov exponent."""
+
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from chaosbench.metrics.arrays import ArrayT, as_tensors, like
+from chaosbench.metrics.base import Evaluation, MetricSpec
+
+
+def largest_exponent_error(exponents: ArrayT, reference: float) -> ArrayT:
+    """Relative error of the largest Lyapunov exponent, |model - reference| / |reference|.
+
+    A good overlap of the attractors does not imply a right exponent, so it is a score of its own.
+
+    Args:
+        exponents: `(..., M)`, sorted, the largest first [1 / system time]; numpy array or tensor.
+        reference: the system's largest exponent [1 / system time].
+
+    Returns:
+        `(...)`, of the kind of `exponents`; NaN where the exponent is, and where the reference is zero.
+    """
+    (values,) = as_tensors(exponents)
+    scale = abs(reference) or torch.nan
+    return like((values[..., 0] - reference).abs() / scale, exponents)
+
+
+class LargestExponentError(MetricSpec):
+    """Relative error of the largest Lyapunov exponent of the free-running model."""
+
+    unit: ClassVar[str] = "1"
+    better: ClassVar[Literal["lower", "higher"]] = "lower"
+
+    kind: Literal["largest_exponent_error"] = "largest_exponent_error"
+
+    def score(self, evaluation: Evaluation) -> Tensor:
+        """`(K,)`; NaN where the model diverged and, for the floor as well, where the system's exponent is not known."""
+        reference = evaluation.largest_exponent
+        return largest_exponent_error(evaluation.exponents, torch.nan if reference is None else reference)

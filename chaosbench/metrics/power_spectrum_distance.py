@@ -1,0 +1,133 @@
+"""The distance between the power spectra of model and truth (D_H)."""
+
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import NonNegativeFloat
+from torch import Tensor
+
+from chaosbench.errors import ChaosbenchError, unknown_name
+from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, like
+from chaosbench.metrics.base import Evaluation, MetricSpec
+
+Convention = Literal["gtf", "seed"]
+
+_SMOOTHING = {"gtf": 20.0, "seed": 2.0}  # [frequency bins]
+_CHUNK, _CUTOFF = 2000, 500  # "seed": steps per chunk, frequencies kept
+
+
+def power_spectrum_distance(
+    generated: ArrayT, truth: Array, *, smoothing: float | None = None, convention: Convention = "gtf"
+) -> ArrayT:
+    """Hellinger distance between smoothed power spectra, mean over dimensions; the default smooths over 20 bins.
+
+    Args:
+        generated: `(..., T, D)`, equally long as `truth`; numpy array or tensor, computed in float64.
+        truth: `(..., T, D)`, leading axes broadcast.
+        smoothing: standard deviation of the Gaussian along frequency [frequency bins]; None takes the convention's own.
+        convention: "gtf": the spectrum of the whole series, normalised to one. "seed": the mean spectrum of chunks of
+            2000 steps, its first 500 frequencies, not normalised again: what is cut off counts as distance, so even
+            identical series score above zero.
+
+    Returns:
+        `(...)`, between 0 and 1, of the kind of `generated`; NaN for a series that holds a non-finite value.
+
+    Source:
+        Hess et al. 2023, ICML (arXiv 2306.04406), "gtf"; Mikhaeil et al. 2022, NeurIPS (2110.07238), "seed".
+    """
+    if convention not in _SMOOTHING:
+        raise unknown_name("convention", convention, _SMOOTHING)
+    width = _SMOOTHING[convention] if smoothing is None else smoothing
+    series, orbits = as_tensors(generated, truth)
+    if series.shape[-2:] != orbits.shape[-2:]:
+        raise ChaosbenchError(
+            f"spectra of series of shapes {tuple(series.shape[-2:])} and {tuple(orbits.shape[-2:])} do not compare; "
+            "cut both to the same steps and dimensions."
+        )
+    distance = _chunked_distance if convention == "seed" else _whole_distance
+    return like(distance(series.mT, orbits.mT, width).mean(-1), generated)
+
+
+def power_spectrum(series: ArrayT, *, smoothing: float = 20.0) -> ArrayT:
+    """The smoothed power spectrum that `power_spectrum_distance` compares, normalised to a sum of one.
+
+    A constant series has no spectrum; it gets the flat one, the limit of a fixed point under vanishing white noise.
+
+    Args:
+        series: `(..., T, D)`; numpy array or tensor, computed in float64.
+        smoothing: standard deviation of the Gaussian along frequency [frequency bins].
+
+    Returns:
+        `(..., T // 2 + 1, D)`, of the kind of `series`; the frequencies are those of `rfftfreq(T, dt)`.
+    """
+    (values,) = as_tensors(series)
+    return like(_spectrum(values.mT, smoothing).mT, series)
+
+
+class PowerSpectrumDistance(MetricSpec):
+    """Hellinger distance between power spectra, D_H, mean over dimensions and free runs (Hess et al. 2023, ICML)."""
+
+    unit: ClassVar[str] = "1"
+    better: ClassVar[Literal["lower", "higher"]] = "lower"
+
+    kind: Literal["power_spectrum_distance"] = "power_spectrum_distance"
+    smoothing: NonNegativeFloat | None = None  # [frequency bins]; None: the convention's own
+    convention: Convention = "gtf"
+
+    def score(self, evaluation: Evaluation) -> Tensor:
+        """`(K,)`; NaN where any of the seed's free runs diverged."""
+        distances = power_spectrum_distance(
+            evaluation.free_run, evaluation.truth, smoothing=self.smoothing, convention=self.convention
+        )
+        return distances.mean(-1)
+
+
+def _whole_distance(series: Tensor, orbits: Tensor, smoothing: float) -> Tensor:
+    """`(..., D, T)` to `(..., D)`. The form sqrt(1 - sum sqrt(p q)) is the same, but rounding can make it NaN."""
+    difference = _spectrum(series, smoothing).sqrt() - _spectrum(orbits, smoothing).sqrt()
+    return (difference.square().sum(-1) / 2).sqrt()
+
+
+def _chunked_distance(series: Tensor, orbits: Tensor, smoothing: float) -> Tensor:
+    """`(..., D, T)` to `(..., D)`."""
+    if series.shape[-1] < _CHUNK:
+        raise ChaosbenchError(
+            f"the convention 'seed' cuts series into chunks of {_CHUNK} steps, and these have {series.shape[-1]}; "
+            "give more steps, or use the convention 'gtf'."
+        )
+    product = _chunked_spectrum(series, smoothing) * _chunked_spectrum(orbits, smoothing)
+    return (1 - torch.trapezoid(product.sqrt())).clamp(min=0).sqrt()
+
+
+def _spectrum(series: Tensor, smoothing: float) -> Tensor:
+    """`(..., D, T)` to `(..., D, T // 2 + 1)`, with a sum of one."""
+    power = _smoothed(_power(series), smoothing, mode="reflect", truncate=4.0).clamp(min=0)
+    return power / power.sum(-1, keepdim=True)
+
+
+def _chunked_spectrum(series: Tensor, smoothing: float) -> Tensor:
+    """`(..., D, T)` to `(..., D, 500)`: the mean over chunks; steps beyond the last whole chunk are left out."""
+    count = series.shape[-1] // _CHUNK
+    chunks = series[..., : count * _CHUNK].reshape(*series.shape[:-1], count, _CHUNK)
+    return _smoothed(_power(chunks), smoothing, mode="constant", truncate=5.0).mean(-2)[..., :_CUTOFF]
+
+
+def _power(series: Tensor) -> Tensor:
+    """One-sided power of the z-scored series along its last axis; sums to one but for the Nyquist frequency."""
+    steps = series.shape[-1]
+    centred = series - series.mean(-1, keepdim=True)
+    transform = torch.fft.rfft(centred / centred.square().mean(-1, keepdim=True).sqrt())
+    power = (transform.real.square() + transform.imag.square()) * (2 / steps**2)
+    # Not `== 0`: the mean of equal numbers is off by a rounding error, which z-scoring would blow up.
+    peak = series.abs().amax(-1)
+    constant = (series.amax(-1) - series.amin(-1) <= 1e-12 * peak) & peak.isfinite()
+    return torch.where(constant[..., None], 2 / steps, power)
+
+
+def _smoothed(power: Tensor, smoothing: float, *, mode: str, truncate: float) -> Tensor:
+    from scipy.ndimage import gaussian_filter1d
+
+    if truncate * smoothing < 0.5:  # the kernel would be one bin wide, and scipy divides by its variance
+        return power
+    smooth = gaussian_filter1d(power.cpu().numpy(), smoothing, mode=mode, truncate=truncate)
+    return torch.from_numpy(smooth).to(power.device)

@@ -1,0 +1,162 @@
+"""The divergence of a model's attractor from the true one, by histograms of the states they visit (D_stsp)."""
+
+from typing import ClassVar, Literal, NamedTuple
+
+import numpy as np
+import torch
+from pydantic import PositiveInt
+from torch import Tensor
+
+from chaosbench.errors import ChaosbenchError, unknown_name
+from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, like
+from chaosbench.metrics.base import Evaluation, MetricSpec
+
+Convention = Literal["gtf", "alrnn", "dynamix", "dend", "seed"]
+
+
+def state_space_divergence(
+    generated: ArrayT, truth: Array, *, bins: int | None = None, convention: Convention = "gtf"
+) -> ArrayT:
+    """Kullback-Leibler divergence KL(true || generated) of the states visited, by histograms on the truth's grid.
+
+    The default is 30 bins per dimension in the convention "gtf". Scores of different lengths T, bins or conventions
+    do not compare: give the score of an independent true orbit of the same length beside them.
+
+    Args:
+        generated: `(..., T, D)`, at most 5 dimensions; numpy array or tensor, computed in float64.
+        truth: `(..., T, D)`, leading axes broadcast; the length may differ.
+        bins: per dimension; None takes the convention's own number.
+        convention: whose grid; each as published.
+            "gtf": 30 bins over min - 0.1 sigma ... max + 0.1 sigma of the truth; "alrnn" is the same.
+            "dynamix": 30 bins over min ... max, the first of each dimension ignored.
+            "dend": 30 bins over -2 sigma ... 2 sigma around zero, the first of each dimension ignored.
+            "seed": as "dend", with 10 bins.
+
+    Returns:
+        `(...)` [nats], of the kind of `generated`; NaN for a series that holds a non-finite value or misses the grid.
+
+    Source:
+        Hess et al. 2023, ICML (arXiv 2306.04406), "gtf"; Brenner et al. 2024, NeurIPS (2410.14240), "alrnn";
+        Hemmer & Durstewitz 2025 (2505.13192), "dynamix"; Brenner et al. 2022, ICML (2207.02542), "dend";
+        Mikhaeil et al. 2022, NeurIPS (2110.07238), "seed".
+    """
+    series, orbits = as_tensors(generated, truth)
+    axes = np.broadcast_shapes(series.shape[:-2], orbits.shape[:-2])
+    if orbits.ndim == 2:
+        density = StateSpaceDensity(orbits, bins=bins, convention=convention)
+        scores = [density.divergence(member) for member in series.reshape(-1, *series.shape[-2:])]
+    else:
+        pairs = zip(_members(series, axes), _members(orbits, axes), strict=True)
+        scores = [StateSpaceDensity(b, bins=bins, convention=convention).divergence(a) for a, b in pairs]
+    return like(torch.stack(scores).reshape(axes), generated)
+
+
+class StateSpaceDensity:
+    """A true orbit's smoothed histogram on its own grid: made once, compared with many."""
+
+    def __init__(self, truth: Tensor, *, bins: int | None = None, convention: Convention = "gtf") -> None:
+        """Lay the grid over `truth`, `(T, D)` float64, and count."""
+        if convention not in _RULES:
+            raise unknown_name("convention", convention, _RULES)
+        rule = _RULES[convention]
+        self.bins = rule.bins if bins is None else bins
+        self.dimension = truth.shape[-1]
+        _check_size(self.bins, self.dimension)
+        self.first_bin = rule.first_bin
+        self.lower, self.extent = _grid(truth, self.bins, rule)
+        self.probability = self._probability(truth)
+
+    def divergence(self, generated: Tensor) -> Tensor:
+        """KL(true || generated) of one series `(T, D)`: a scalar [nats]; NaN if non-finite or nowhere on the grid."""
+        if generated.shape[-1] != self.dimension:
+            raise ChaosbenchError(
+                f"the generated series has {generated.shape[-1]} dimensions and the truth {self.dimension}; "
+                "observe the same ones."
+            )
+        return (self.probability * (self.probability / self._probability(generated)).log()).sum()
+
+    def _probability(self, series: Tensor) -> Tensor:
+        """`(bins**D,)`, Laplace-smoothed so that no cell is empty; NaN if non-finite or nowhere on the grid."""
+        cells = self.bins**self.dimension
+        counts = torch.bincount(self._cells(series), minlength=cells + 1)[:cells].to(series.dtype)
+        total = counts.sum()
+        seen = torch.isfinite(series).all() & (total > 0)
+        probability = (counts + _SMOOTHING) / (total + _SMOOTHING * cells)
+        return torch.where(seen, probability, torch.nan)
+
+    def _cells(self, series: Tensor) -> Tensor:
+        """The cell of every point, `(T,)`; `bins**D` for points off the grid."""
+        cell = torch.zeros_like(series[:, 0])
+        inside = torch.ones_like(cell, dtype=torch.bool)
+        for coordinate, lower, extent in zip(series.T, self.lower, self.extent, strict=True):
+            # Multiplied first, so that the upper edge itself is off the grid, whatever the rounding.
+            position = (coordinate - lower).mul_(self.bins).div_(extent).floor_()
+            inside &= (position >= self.first_bin) & (position < self.bins)
+            cell = cell.mul_(self.bins).add_(position)
+        return cell.where(inside, float(self.bins**self.dimension)).long()
+
+
+class StateSpaceDivergence(MetricSpec):
+    """Divergence of the attractor from the true one, D_stsp, free runs pooled (Hess et al. 2023, ICML)."""
+
+    unit: ClassVar[str] = "nats"
+    better: ClassVar[Literal["lower", "higher"]] = "lower"
+
+    kind: Literal["state_space_divergence"] = "state_space_divergence"
+    bins: PositiveInt | None = None  # per dimension; None: the convention's own
+    convention: Convention = "gtf"  # whose grid
+
+    def score(self, evaluation: Evaluation) -> Tensor:
+        """`(K,)` [nats]; NaN where any of the seed's free runs diverged."""
+        generated, truth = evaluation.free_run.flatten(1, 2), evaluation.truth.flatten(0, 1)
+        return state_space_divergence(generated, truth, bins=self.bins, convention=self.convention)
+
+
+class _Rule(NamedTuple):
+    """A published grid: how many bins, over which range, and from which bin on points count."""
+
+    bins: int
+    centred: bool  # the range is around zero, not around the data's extent
+    margin: float  # how far it reaches beyond, in standard deviations of the truth
+    first_bin: int
+
+
+_RULES: dict[str, _Rule] = {
+    "gtf": _Rule(bins=30, centred=False, margin=0.1, first_bin=0),
+    "alrnn": _Rule(bins=30, centred=False, margin=0.1, first_bin=0),
+    "dynamix": _Rule(bins=30, centred=False, margin=0.0, first_bin=1),
+    "dend": _Rule(bins=30, centred=True, margin=2.0, first_bin=1),
+    "seed": _Rule(bins=10, centred=True, margin=2.0, first_bin=1),
+}
+_SMOOTHING = 1e-5  # Laplace's pseudo-count per cell; the published codes write 10e-6
+_MOST_DIMENSIONS, _MOST_CELLS = 5, 3e7
+
+
+def _check_size(bins: int, dimension: int) -> None:
+    if bins < 1:
+        raise ChaosbenchError(f"state_space_divergence needs at least one bin, not {bins}.")
+    if dimension > _MOST_DIMENSIONS or bins**dimension > _MOST_CELLS:
+        raise ChaosbenchError(
+            f"state_space_divergence cannot fill a histogram of {bins}**{dimension} cells; observe at most "
+            f"{_MOST_DIMENSIONS} dimensions and {_MOST_CELLS:.0e} cells, or use power_spectrum_distance."
+        )
+
+
+def _grid(truth: Tensor, bins: int, rule: _Rule) -> tuple[Tensor, Tensor]:
+    """Lower edge and extent of the grid in every dimension, `(D,)` each."""
+    coordinates = truth.T.contiguous()  # reducing the last axis is several times faster
+    least, most = coordinates.amin(-1), coordinates.amax(-1)
+    centred = coordinates - coordinates.mean(-1, keepdim=True)
+    reach = rule.margin * (centred.square().sum(-1) / (len(truth) - 1)).sqrt()  # `std` takes four times as long
+    lower, upper = (-reach, reach) if rule.centred else (least - reach, most + reach)
+    # A constant dimension has no extent: it gets a range of one with the constant in the middle of a bin.
+    constant = least == most
+    lower = torch.where(constant, least - (bins // 2 + 0.5) / bins, lower)
+    return lower, torch.where(constant, 1.0, upper - lower)
+
+
+def _members(series: Tensor, axes: tuple[int, ...]) -> list[Tensor]:
+    """One `(T, D)` series per member of the broadcast leading `axes`, without copies."""
+    order = torch.arange(series.shape[:-2].numel()).reshape(series.shape[:-2]).expand(axes).flatten()
+    flat = series.reshape(-1, *series.shape[-2:])
+    return [flat[i] for i in order.tolist()]

@@ -1,0 +1,64 @@
+"""For how long a forecast is right."""
+
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import PositiveFloat
+from torch import Tensor
+
+from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, like
+from chaosbench.metrics.base import Evaluation, MetricSpec
+
+
+def valid_prediction_time(
+    forecast: ArrayT, truth: Array, *, dt: float, threshold: float = 0.4, scale: Array | None = None
+) -> ArrayT:
+    """Time for which the normalised forecast error stays within `threshold` from the start.
+
+    Args:
+        forecast: `(..., T, D)`; index 0 is one step past the last observation; numpy array or tensor.
+        truth: `(..., T, D)`, leading axes broadcast.
+        dt: time per step [system time].
+        threshold: error in units of the standard deviation, root mean square over dimensions.
+        scale: `(D,)`, standard deviation of the training data; None takes the truth's, over all but the last axis.
+
+    Returns:
+        `(...)` [system time], of the kind of `forecast`: zero where the first step is wrong, the whole horizon where
+        none is. NaN and infinity in a forecast count as an infinite error.
+
+    Source:
+        Vlachas et al. 2020, Neural Networks 126, 191.
+    """
+    predicted, actual = as_tensors(forecast, truth)
+    sigma = _deviation(actual) if scale is None else as_tensors(predicted, scale)[1]
+    difference = predicted - actual
+    # Where a dimension never varies, no error is no error.
+    relative = torch.where(difference == 0, 0.0, difference / sigma)
+    valid = relative.square().mean(-1).sqrt() <= threshold
+    return like(valid.to(actual.dtype).cumprod(-1).sum(-1) * dt, forecast)
+
+
+def _deviation(truth: Tensor) -> Tensor:
+    return truth.flatten(0, -2).std(0, correction=0)
+
+
+class ValidPredictionTime(MetricSpec):
+    """For how long forecasts are right, median over the conditions (Vlachas et al. 2020, Neural Networks 126, 191)."""
+
+    unit: ClassVar[str] = "Lyapunov times"
+    better: ClassVar[Literal["lower", "higher"]] = "higher"
+
+    kind: Literal["valid_prediction_time"] = "valid_prediction_time"
+    threshold: PositiveFloat = 0.4  # error in standard deviations of the training data
+
+    def score(self, evaluation: Evaluation) -> Tensor:
+        """`(K,)` [Lyapunov times]; NaN, for the floor as well, where the system has no known positive exponent."""
+        times = valid_prediction_time(
+            evaluation.forecast,
+            evaluation.future,
+            dt=evaluation.dt,
+            threshold=self.threshold,
+            scale=evaluation.scale,
+        )
+        exponent = evaluation.largest_exponent or 0.0
+        return times.quantile(0.5, dim=-1) * (exponent if exponent > 0 else torch.nan)

@@ -1,0 +1,123 @@
+"""The two invariant scores on known cases of the Lorenz-63 system, rho = 28, dt = 0.01.
+
+The expected values were computed once, apart from this code and from other orbits: means over five independent ones
+where a spread came with them, otherwise taken as the score of one. Scores of short orbits are skewed, so five say
+little about their spread s; it is taken from our own n pairs, and the two means must agree within three standard errors
+of their difference, 3 s sqrt(1/m + 1/n) with m = 5 or 1.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+from numpy.typing import NDArray
+
+from chaosbench.metrics import power_spectrum_distance, state_space_divergence
+
+Points = NDArray[np.float64]
+Orbits = Callable[..., Points]
+
+
+@pytest.fixture(scope="module")
+def orbits(lorenz: Orbits) -> Orbits:
+    """Orbits z-scored per dimension, all by the same mean and deviation, those of rho = 28."""
+    raw = lorenz(20, 10_000, seed=1)
+    mean, deviation = raw.mean((0, 1)), raw.std((0, 1))
+    return lambda *shape, **changes: (lorenz(*shape, **changes) - mean) / deviation
+
+
+def assert_agrees(scores: Points, mean: float, *, others: int) -> None:
+    """The mean of `scores` is that of `others`, as far as three standard errors can tell."""
+    tolerance = 3 * scores.std(ddof=1) * np.sqrt(1 / others + 1 / len(scores))
+    assert_allclose(scores.mean(), mean, rtol=0, atol=tolerance)
+
+
+@pytest.fixture(scope="module")
+def short(orbits: Orbits) -> tuple[Points, Points]:
+    """Forty orbits to be judged, `(40, 10_000, 3)`, and forty true ones."""
+    both = orbits(80, 10_000)
+    return both[:40], both[40:]
+
+
+@pytest.fixture(scope="module")
+def long(orbits: Orbits) -> tuple[Points, Points]:
+    """Ten orbits to be judged, `(10, 100_000, 3)`, and ten true ones."""
+    both = orbits(20, 100_000)
+    return both[:10], both[10:]
+
+
+@pytest.mark.parametrize(
+    ("convention", "mean_1000", "mean_10000"),
+    [("seed", 1.02, 0.135), ("dend", 5.59, 0.68), ("gtf", 4.87, 0.62), ("dynamix", 5.07, 0.59)],
+)
+def test_divergence_of_independent_short_orbits(
+    short: tuple[Points, Points], convention: str, mean_1000: float, mean_10000: float
+) -> None:
+    generated, truth = short
+    assert_agrees(state_space_divergence(generated, truth, convention=convention), mean_10000, others=5)
+    assert_agrees(
+        state_space_divergence(generated[:, :1000], truth[:, :1000], convention=convention), mean_1000, others=5
+    )
+
+
+def test_spectral_distance_of_independent_short_orbits(short: tuple[Points, Points]) -> None:
+    generated, truth = short
+    assert_agrees(power_spectrum_distance(generated, truth), 0.022, others=5)
+    assert_agrees(power_spectrum_distance(generated[:, :1000], truth[:, :1000]), 0.018, others=5)
+
+
+def test_shuffled_time_is_seen_by_the_spectrum_alone(short: tuple[Points, Points]) -> None:
+    """The order is white, so its spectrum is flat; 0.877 at ten times the length, where the truth's is finer: 0.02."""
+    truth = short[1][0]
+    shuffled = np.random.default_rng(0).permutation(truth)
+    assert state_space_divergence(shuffled, truth) == 0
+    assert_allclose(power_spectrum_distance(shuffled, truth), 0.877, rtol=0, atol=0.02)
+
+
+def test_a_diverged_orbit_is_nan_and_its_neighbours_are_not(short: tuple[Points, Points]) -> None:
+    """A failure is a category of its own; a spectrum of NaN read as zero would score a plausible 0.877."""
+    generated, truth = short[0][:3].copy(), short[1][0]
+    generated[1, 5000:] = np.nan
+    assert np.isnan(state_space_divergence(generated, truth)).tolist() == [False, True, False]
+    assert np.isnan(power_spectrum_distance(generated, truth)).tolist() == [False, True, False]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("convention", "mean"), [("seed", 0.018), ("dend", 0.054), ("gtf", 0.049), ("dynamix", 0.051)])
+def test_noise_floor_of_the_divergence(long: tuple[Points, Points], convention: str, mean: float) -> None:
+    assert_agrees(state_space_divergence(*long, convention=convention), mean, others=5)
+
+
+@pytest.mark.slow
+def test_noise_floor_of_the_spectral_distance(long: tuple[Points, Points]) -> None:
+    assert_agrees(power_spectrum_distance(*long), 0.051, others=5)
+    assert_agrees(power_spectrum_distance(*long, smoothing=1.0), 0.266, others=1)
+
+
+@pytest.mark.slow
+def test_a_fixed_point_at_the_mean_fails_both(long: tuple[Points, Points]) -> None:
+    """One occupied cell: the score is a functional of the truth's histogram alone, nearly the same for every orbit.
+
+    About zero with an even number of bins, the mean lies on an edge, so only the other grids are compared.
+    """
+    truth = long[1]
+    fixed = np.broadcast_to(truth.mean(1, keepdims=True), truth.shape)
+    assert_agrees(state_space_divergence(fixed, truth), 16.36, others=1)
+    assert_agrees(state_space_divergence(fixed, truth, convention="dynamix"), 16.29, others=1)
+    assert_agrees(power_spectrum_distance(fixed, truth), 0.878, others=1)
+
+
+@pytest.mark.slow
+def test_another_attractor_is_far_in_states_and_near_in_spectrum(long: tuple[Points, Points], orbits: Orbits) -> None:
+    truth, stranger = long[1], orbits(10, 100_000, rho=38.0, seed=2)
+    assert_agrees(state_space_divergence(stranger, truth, convention="seed"), 5.45, others=1)
+    assert_agrees(state_space_divergence(stranger, truth), 11.04, others=1)
+    assert_agrees(power_spectrum_distance(stranger, truth), 0.231, others=1)
+
+
+@pytest.mark.slow
+def test_double_speed_is_seen_by_the_spectrum_alone(long: tuple[Points, Points], orbits: Orbits) -> None:
+    truth, fast = long[1], orbits(10, 100_000, dt=0.02, seed=2)
+    assert_agrees(state_space_divergence(fast, truth), 0.033, others=1)
+    assert_agrees(power_spectrum_distance(fast, truth), 0.398, others=1)

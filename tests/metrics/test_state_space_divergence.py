@@ -1,0 +1,170 @@
+"""The divergence of histograms against its formula, and what it must not notice."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.testing import assert_allclose
+from numpy.typing import NDArray
+
+from chaosbench.errors import ChaosbenchError
+from chaosbench.metrics import StateSpaceDensity, state_space_divergence
+
+Points = NDArray[np.float64]
+PUBLISHED = {
+    "gtf": (30, "extent", 0.1, 0),
+    "alrnn": (30, "extent", 0.1, 0),
+    "dynamix": (30, "extent", 0.0, 1),
+    "dend": (30, "zero", 2.0, 1),
+    "seed": (10, "zero", 2.0, 1),
+}
+
+
+def normal(*shape: int, seed: int = 0) -> Points:
+    return np.random.default_rng(seed).normal(size=shape)
+
+
+def by_formula(generated: Points, truth: Points, convention: str) -> float:
+    """KL of two smoothed `np.histogramdd`; the upper edge, which numpy counts, and the dropped bins are cut off."""
+    bins, around, margin, first = PUBLISHED[convention]
+    reach = margin * truth.std(0, ddof=1)
+    lower, upper = (-reach, reach) if around == "zero" else (truth.min(0) - reach, truth.max(0) + reach)
+    least = lower + first * (upper - lower) / bins
+
+    def probability(points: Points) -> Points:
+        kept = points[((points >= least) & (points < upper)).all(1)]
+        counts, _ = np.histogramdd(kept, bins=bins, range=list(zip(lower, upper, strict=True)))
+        return (counts + 1e-5) / (counts.sum() + 1e-5 * counts.size)
+
+    p, q = probability(truth), probability(generated)
+    return float(np.sum(p * np.log(p / q)))
+
+
+@pytest.mark.parametrize("convention", PUBLISHED)
+@pytest.mark.parametrize("dimension", [1, 2, 3])
+def test_every_convention_equals_its_formula(convention: str, dimension: int) -> None:
+    """A second implementation by `np.histogramdd`; no random point lies within rounding of an inner edge."""
+    truth, generated = normal(3000, dimension), 1.3 * normal(2000, dimension, seed=1) + 0.2
+    score = state_space_divergence(generated, truth, convention=convention)
+    assert_allclose(score, by_formula(generated, truth, convention), rtol=1e-10)
+
+
+def test_default_is_thirty_bins_on_the_gtf_grid() -> None:
+    truth, generated = normal(500, 2), normal(500, 2, seed=1)
+    assert state_space_divergence(generated, truth) == state_space_divergence(
+        generated, truth, bins=30, convention="gtf"
+    )
+
+
+def test_seed_convention_brings_its_ten_bins() -> None:
+    truth, generated = normal(500, 2), normal(500, 2, seed=1)
+    ten = state_space_divergence(generated, truth, bins=10, convention="seed")
+    assert state_space_divergence(generated, truth, convention="seed") == ten
+    assert state_space_divergence(generated, truth, bins=30, convention="seed") != ten
+
+
+def test_two_points_in_two_bins_follow_the_formula_by_hand() -> None:
+    """One dimension, two bins: truth half in each, model all in the lower. p = 1/2, q = (4 + a, a) / (4 + 2 a)."""
+    score = state_space_divergence(np.zeros((4, 1)), np.array([[0.0], [1.0]]), bins=2)
+    q = np.array([4 + 1e-5, 1e-5]) / (4 + 2e-5)
+    assert_allclose(score, 0.5 * np.log(0.5 / q).sum(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("convention", PUBLISHED)
+def test_a_permutation_of_the_points_is_no_divergence(convention: str) -> None:
+    truth = normal(500, 3)
+    shuffled = np.random.default_rng(1).permutation(truth)
+    assert state_space_divergence(truth, truth, convention=convention) == 0
+    assert state_space_divergence(shuffled, truth, convention=convention) == 0
+
+
+@given(seed=st.integers(0, 2**32 - 1), dimension=st.integers(1, 3), power=st.integers(-20, 20))
+@settings(max_examples=30, deadline=None)
+def test_it_is_never_negative_and_knows_no_units(seed: int, dimension: int, power: int) -> None:
+    """Gibbs' inequality holds for smoothed histograms up to rounding; a power of two scales without rounding."""
+    truth, generated = normal(200, dimension, seed=seed), normal(100, dimension, seed=seed + 1)
+    score = state_space_divergence(generated, truth, bins=8)
+    assert score >= -1e-12
+    assert state_space_divergence(2.0**power * generated, 2.0**power * truth, bins=8) == score
+
+
+@pytest.mark.parametrize("culprit", [np.nan, np.inf, -np.inf])
+def test_a_diverged_member_is_nan_alone(culprit: float) -> None:
+    truth, generated = normal(300, 2), normal(4, 300, 2, seed=1)
+    alone = state_space_divergence(generated, truth)
+    generated[2, -1, 0] = culprit
+    scores = state_space_divergence(generated, truth)
+    assert np.isnan(scores[2])
+    assert_allclose(np.delete(scores, 2), np.delete(alone, 2), rtol=0)
+
+
+def test_a_series_that_misses_the_grid_is_nan() -> None:
+    assert np.isnan(state_space_divergence(normal(300, 2) + 100, normal(300, 2)))
+    assert np.isnan(state_space_divergence(np.full((300, 2), 1e300), normal(300, 2)))
+
+
+@pytest.mark.parametrize("convention", PUBLISHED)
+@pytest.mark.parametrize("level", [0.0, 0.1, -7.3, 1e6])
+def test_a_dimension_that_never_varies_does_no_harm(convention: str, level: float) -> None:
+    """It takes one bin of a grid of its own, up to rounding in the model; a constant one away is off that grid."""
+    truth, generated = normal(300, 1), normal(300, 1, seed=1)
+
+    def score(series: Points, constant: float) -> float:
+        flat, moved = np.full((300, 1), level), np.full((300, 1), constant)
+        return state_space_divergence(np.hstack([series, moved]), np.hstack([truth, flat]), convention=convention)
+
+    assert score(truth, level) == 0
+    assert score(generated, level) > 0
+    assert score(generated, level * (1 + 1e-12)) == score(generated, level)
+    assert np.isnan(score(generated, level + 1))
+
+
+def test_leading_axes_broadcast_like_arrays() -> None:
+    generated, truth = normal(3, 1, 200, 2), normal(2, 300, 2, seed=1)
+    scores = state_space_divergence(generated, truth)
+    assert scores.shape == (3, 2)
+    for k in range(3):
+        for r in range(2):
+            assert scores[k, r] == state_space_divergence(generated[k, 0], truth[r])
+
+
+def test_tensors_and_arrays_give_the_same_numbers_and_keep_their_kind() -> None:
+    truth, generated = normal(300, 2), normal(3, 300, 2, seed=1)
+    scores = state_space_divergence(generated, truth)
+    tensors = state_space_divergence(torch.tensor(generated), torch.tensor(truth))
+    assert isinstance(scores, np.ndarray)
+    assert isinstance(tensors, torch.Tensor)
+    assert isinstance(state_space_divergence(generated[0], truth), float)
+    assert tensors.dtype == torch.float64
+    assert (tensors.numpy() == scores).all()
+
+
+def test_reversed_read_only_and_single_precision_input_is_taken() -> None:
+    truth, generated = normal(300, 2), normal(300, 2, seed=1).astype(np.float32)
+    generated.flags.writeable = False
+    score = state_space_divergence(generated, truth)
+    assert state_space_divergence(generated[::-1], truth[::-1]) == score
+    assert state_space_divergence(torch.tensor(generated[::-1].copy(), requires_grad=True), truth) == score
+
+
+def test_a_density_made_once_scores_like_the_function() -> None:
+    truth, generated = torch.tensor(normal(300, 2)), torch.tensor(normal(300, 2, seed=1))
+    density = StateSpaceDensity(truth, bins=12, convention="dend")
+    assert density.divergence(generated) == state_space_divergence(generated, truth, bins=12, convention="dend")
+
+
+def test_a_histogram_too_large_is_refused_in_one_line() -> None:
+    with pytest.raises(ChaosbenchError, match=r"30\*\*6 cells; observe at most 5 dimensions"):
+        state_space_divergence(normal(10, 6), normal(10, 6))
+    with pytest.raises(ChaosbenchError, match=r"400\*\*3 cells"):
+        state_space_divergence(normal(10, 3), normal(10, 3), bins=400)
+
+
+def test_bins_conventions_and_dimensions_that_cannot_be_are_refused() -> None:
+    with pytest.raises(ChaosbenchError, match="at least one bin, not 0"):
+        state_space_divergence(normal(10, 2), normal(10, 2), bins=0)
+    with pytest.raises(ChaosbenchError, match="no convention is called 'gft'; did you mean 'gtf'"):
+        state_space_divergence(normal(10, 2), normal(10, 2), convention="gft")  # type: ignore[arg-type]
+    with pytest.raises(ChaosbenchError, match="2 dimensions and the truth 3"):
+        state_space_divergence(normal(10, 2), normal(10, 3))
