@@ -29,7 +29,8 @@ def jacobian_growth(step: Step, states: Tensor, *, steps: int) -> Tensor:
     step_map = as_step_map(step)
     size = states.shape[-1]
     product = torch.eye(size, dtype=states.dtype, device=states.device).expand(*states.shape, size).clone()
-    scale = states.new_zeros(states.shape[:-1])
+    # In single precision the sum of thousands of logarithms would lose what each is good to.
+    scale = states.new_zeros(states.shape[:-1], dtype=torch.float64)
     growth: list[Tensor] = []
     for begin in range(0, steps, _CHUNK):
         products, scales = [], []
@@ -39,11 +40,11 @@ def jacobian_growth(step: Step, states: Tensor, *, steps: int) -> Tensor:
             # A product of zeros stays zero: its norm, not its scale, tells.
             factor = torch.where(largest > 0, largest, 1.0)
             product = product / factor[..., None, None]
-            scale = torch.where(torch.isfinite(states).all(-1), scale + factor.log(), torch.nan)
+            scale = torch.where(torch.isfinite(states).all(-1), scale + factor.double().log(), torch.nan)
             products.append(product)
             scales.append(scale)
         growth.append(torch.stack(scales, dim=-1) + _log_norm(torch.stack(products, dim=-3)))
-    return torch.cat(growth, dim=-1)
+    return torch.cat(growth, dim=-1).to(states.dtype)
 
 
 def _log_norm(matrices: Tensor) -> Tensor:

@@ -59,7 +59,7 @@ def finite_time_exponents(
     states, _, growth = _stretch(step_map, states, tangents, steps=steps, every=every)
     # A piecewise linear map may diverge while its tangents stay finite: the orbit decides.
     bounded = torch.isfinite(states).all(-1, keepdim=True)
-    return torch.where(bounded, growth / (steps * dt), torch.nan)
+    return torch.where(bounded, growth / (steps * dt), torch.nan).to(states.dtype)
 
 
 def kaplan_yorke_dimension(spectrum: Tensor) -> Tensor:
@@ -108,10 +108,11 @@ def _stretch(
     step_map: StepMap, states: Tensor, tangents: Tensor, *, steps: int, every: int
 ) -> tuple[Tensor, Tensor, Tensor]:
     """States and tangents after `steps`, and the logarithm of what each direction grew by, `(..., M)`."""
-    growth = tangents.new_zeros(tangents.shape[:-2] + tangents.shape[-1:])
+    # In single precision the sum of thousands of logarithms would lose what each is good to.
+    growth = tangents.new_zeros(tangents.shape[:-2] + tangents.shape[-1:], dtype=torch.float64)
     for index in range(1, steps + 1):
         states, tangents = step_map.tangent_step(states, tangents)
         if index % every == 0 or index == steps:
             tangents, triangle = torch.linalg.qr(tangents)
-            growth = growth + triangle.diagonal(dim1=-2, dim2=-1).abs().log()
+            growth = growth + triangle.diagonal(dim1=-2, dim2=-1).abs().double().log()
     return states, tangents, growth
