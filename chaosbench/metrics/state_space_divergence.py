@@ -80,9 +80,9 @@ class StateSpaceDensity:
         cells = self.bins**self.dimension
         counts = torch.bincount(self._cells(series), minlength=cells + 1)[:cells].to(series.dtype)
         total = counts.sum()
-        seen = torch.isfinite(series).all() & (total > 0)
+        finite = (series * 0).sum() == 0  # `isfinite` takes five times as long
         probability = (counts + _SMOOTHING) / (total + _SMOOTHING * cells)
-        return torch.where(seen, probability, torch.nan)
+        return torch.where(finite & (total > 0), probability, torch.nan)
 
     def _cells(self, series: Tensor) -> Tensor:
         """The cell of every point, `(T,)`; `bins**D` for points off the grid."""
