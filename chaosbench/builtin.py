@@ -9,7 +9,27 @@ from chaosbench.hookspecs import hookimpl
 @hookimpl
 def chaosbench_systems() -> Iterable[type[systems.SystemSpec]]:
     """The shipped systems."""
-    return [systems.Lorenz63, systems.Rossler, systems.Henon]
+    return [
+        systems.Lorenz63,
+        systems.Rossler,
+        systems.Lorenz96,
+        systems.Duffing,
+        systems.MackeyGlass,
+        systems.KuramotoSivashinsky,
+        systems.Lorenz84,
+        systems.Chen,
+        systems.Halvorsen,
+        systems.Thomas,
+        systems.HyperRossler,
+        systems.Henon,
+        systems.Logistic,
+        systems.Ikeda,
+        systems.Lozi,
+        systems.Tent,
+        systems.Torus,
+        systems.LimitCycle,
+        systems.TwoCycle,
+    ]
 
 
 @hookimpl

@@ -1,5 +1,6 @@
 """Questions asked of anything that steps: tensors in, tensors out."""
 
+from chaosbench.dynamics.exponential import ExponentialWeights, exponential_step, exponential_weights
 from chaosbench.dynamics.gradients import jacobian_growth
 from chaosbench.dynamics.lyapunov import (
     entropy_bound,
@@ -12,11 +13,14 @@ from chaosbench.dynamics.runge_kutta import runge_kutta_step
 from chaosbench.dynamics.step_maps import Step, StepMap, as_function, as_step_map, tangent_step_by_jvp
 
 __all__ = [
+    "ExponentialWeights",
     "Step",
     "StepMap",
     "as_function",
     "as_step_map",
     "entropy_bound",
+    "exponential_step",
+    "exponential_weights",
     "finite_time_exponents",
     "jacobian_growth",
     "kaplan_yorke_dimension",

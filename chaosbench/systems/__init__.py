@@ -1,9 +1,50 @@
 """Systems to learn from: the contract, and one file per published system."""
 
 from chaosbench.systems.base import Flow, Map, SystemSpec
+from chaosbench.systems.chen import Chen
+from chaosbench.systems.duffing import Duffing
+from chaosbench.systems.halvorsen import Halvorsen
 from chaosbench.systems.henon import Henon
+from chaosbench.systems.hyper_rossler import HyperRossler
+from chaosbench.systems.ikeda import Ikeda
+from chaosbench.systems.kuramoto_sivashinsky import KuramotoSivashinsky
+from chaosbench.systems.limit_cycle import LimitCycle
+from chaosbench.systems.logistic import Logistic
 from chaosbench.systems.lorenz63 import Lorenz63
+from chaosbench.systems.lorenz84 import Lorenz84
+from chaosbench.systems.lorenz96 import Lorenz96
+from chaosbench.systems.lozi import Lozi
+from chaosbench.systems.mackey_glass import MackeyGlass
 from chaosbench.systems.reference import Reference, measured_reference
 from chaosbench.systems.rossler import Rossler
+from chaosbench.systems.tent import Tent
+from chaosbench.systems.thomas import Thomas
+from chaosbench.systems.torus import Torus
+from chaosbench.systems.two_cycle import TwoCycle
 
-__all__ = ["Flow", "Henon", "Lorenz63", "Map", "Reference", "Rossler", "SystemSpec", "measured_reference"]
+__all__ = [
+    "Chen",
+    "Duffing",
+    "Flow",
+    "Halvorsen",
+    "Henon",
+    "HyperRossler",
+    "Ikeda",
+    "KuramotoSivashinsky",
+    "LimitCycle",
+    "Logistic",
+    "Lorenz63",
+    "Lorenz84",
+    "Lorenz96",
+    "Lozi",
+    "MackeyGlass",
+    "Map",
+    "Reference",
+    "Rossler",
+    "SystemSpec",
+    "Tent",
+    "Thomas",
+    "Torus",
+    "TwoCycle",
+    "measured_reference",
+]

@@ -17,14 +17,17 @@ from chaosbench.systems.reference import Reference, measured_reference
 class SystemSpec(Spec, ABC):
     """A dynamical system: parameters, equation, and the step that data are made with.
 
-    Class facts that a system may set: `start` (a point in the basin of its attractor; None is the origin), `spread`
-    (of random starts around it), `transient` (time until the attractor is reached and forgotten starts are mixed),
-    and `references` (certified exponents).
+    Class facts that a system may set: `start` (a point in the basin of its attractor; one number stands for all
+    entries, None is the origin), `spread` (of random starts around it), `transient` (time until the attractor is
+    reached and forgotten starts are mixed), `leading` and `neutral` (which exponents can be certified), and
+    `references` (exponents known beforehand).
     """
 
     start: ClassVar[tuple[float, ...] | None] = None
     spread: ClassVar[float] = 0.1  # standard deviation of the starts, in the state's own units
     transient: ClassVar[float] = 100.0  # [system time]
+    leading: ClassVar[int | None] = None  # exponents that are certified; None is all
+    neutral: ClassVar[int] = 1  # exponents that are zero by symmetry: in time, and where there is one, in space
     references: ClassVar[tuple[Reference, ...]] = ()
 
     dt: float = Field(gt=0)  # [system time] per step
@@ -58,10 +61,7 @@ class SystemSpec(Spec, ABC):
         chaos alone would leave the members of a phase-coherent system, or of a cycle, side by side.
         """
         steps = max(2, round(self.transient / self.dt))
-        start = torch.zeros(self.state_size, dtype=torch.float64)
-        if self.start is not None:
-            start = torch.tensor(self.start, dtype=torch.float64)
-        state = start + self.spread * torch.randn(batch, self.state_size, dtype=torch.float64, generator=generator)
+        state = self.random_starts(batch, generator)
         stops = torch.randint(steps // 2, steps, (batch, 1), generator=generator)
         with torch.no_grad():
             reached = state
@@ -70,10 +70,15 @@ class SystemSpec(Spec, ABC):
                 reached = torch.where(stops == index, state, reached) if index >= steps // 2 else reached
         if not bool(torch.isfinite(reached).all()):
             raise DataError(
-                f"an orbit of {self.label} escapes to infinity from its start near {tuple(start.tolist())}; "
+                f"an orbit of {self.label} escapes to infinity from its start near {self.start or 'the origin'}; "
                 f"expected a bounded attractor at {self.parameters} with dt={self.dt}: change these, or the start"
             )
         return reached
+
+    def random_starts(self, batch: int, generator: torch.Generator) -> Tensor:
+        """States in the basin of the attractor, around `start`, `(B, S)` in float64."""
+        start = torch.tensor(self.start or (0.0,), dtype=torch.float64)
+        return start + self.spread * torch.randn(batch, self.state_size, dtype=torch.float64, generator=generator)
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -140,6 +145,8 @@ class Flow(SystemSpec):
 
 class Map(SystemSpec):
     """A system in discrete time; one step is one unit of system time."""
+
+    neutral: ClassVar[int] = 0
 
     dt: float = Field(default=1.0, ge=1.0, le=1.0)
 

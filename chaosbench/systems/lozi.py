@@ -1,0 +1,36 @@
+"""The Lozi map of 1978."""
+
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from chaosbench.systems.base import Map
+
+
+class Lozi(Map):
+    """The Hénon map in straight lines: what is proved of Hénon's with effort is plain here.
+
+    x' = 1 - a |x| + y,  y' = b x
+
+    Source:
+        Lozi 1978, Journal de Physique Colloques 39, C5-9.
+    """
+
+    dimension: ClassVar[int] = 2
+    spread: ClassVar[float] = 0.05  # the basin of the attractor is narrow
+    transient: ClassVar[float] = 1000.0  # [steps]
+
+    kind: Literal["lozi"] = "lozi"
+    a: float = 1.7
+    b: float = 0.5
+
+    def step(self, state: Tensor) -> Tensor:
+        """The next state, `(..., 2)` to `(..., 2)`."""
+        x, y = state.unbind(-1)
+        return torch.stack([1 - self.a * x.abs() + y, self.b * x], dim=-1)
+
+    def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
+        """The next state `(..., 2)` and tangents `(..., 2, M)`."""
+        u, v = tangents.unbind(-2)
+        return self.step(state), torch.stack([-self.a * state[..., :1].sign() * u + v, self.b * u], dim=-2)
