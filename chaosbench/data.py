@@ -23,7 +23,7 @@ class DataSpec(Content):
     train_length: int = Field(3_000, ge=2)  # [steps] of each
     validation_orbits: int = Field(4, ge=0)
     validation_length: int = Field(1_000, ge=2)  # [steps] of each
-    test_orbits: int = Field(4, ge=2)
+    test_orbits: int = Field(8, ge=2)
     test_length: int = Field(10_000, ge=2)  # [steps] of each
     standardise: Literal["dimension", "global", "none"] = "dimension"  # by mean and deviation of the training orbits
     seed: int = 0  # of the initial conditions

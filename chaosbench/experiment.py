@@ -23,7 +23,7 @@ Status = Literal["ok", "diverged", "failed", "crashed", "timeout", "oom", "skipp
 class EvaluationSpec(Content):
     """How a trained model is questioned: long free runs for the statistics, short forecasts for the errors."""
 
-    free_runs: int = Field(1, ge=1)  # R, each from the start of its own test orbit
+    free_runs: int = Field(4, ge=1)  # R, each from the start of its own test orbit
     free_run_steps: int = Field(10_000, ge=100)  # [steps] compared with the truth
     free_run_transient: int = Field(2_500, ge=0)  # [steps] run before those and dropped
     conditions: int = Field(100, ge=1)  # C, test conditions for the short forecasts

@@ -9,11 +9,13 @@ from chaosbench.dynamics.lyapunov import (
     lyapunov_spectrum,
 )
 from chaosbench.dynamics.orbits import orbit
+from chaosbench.dynamics.regimes import Regime, regime, shortest_period
 from chaosbench.dynamics.runge_kutta import runge_kutta_step
 from chaosbench.dynamics.step_maps import Step, StepMap, as_function, as_step_map, tangent_step_by_jvp
 
 __all__ = [
     "ExponentialWeights",
+    "Regime",
     "Step",
     "StepMap",
     "as_function",
@@ -26,6 +28,8 @@ __all__ = [
     "kaplan_yorke_dimension",
     "lyapunov_spectrum",
     "orbit",
+    "regime",
     "runge_kutta_step",
+    "shortest_period",
     "tangent_step_by_jvp",
 ]

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chaosbench.leaderboard.rank import Board, Measure, Ranking, Score
+from chaosbench.report.labels import shared, shortened
 from chaosbench.report.progress import number, progress
 
 __all__ = ["progress", "ranking_table"]
@@ -51,6 +52,7 @@ class _BoardTables:
             yield Text(f"evaluation: {self.board.evaluation}")
         for first in range(0, max(1, len(measures)), fitting):
             yield _table(self.board, measures[first : first + fitting])
+        yield _settings(self.board)
 
 
 def _title(board: Board) -> Text:
@@ -60,6 +62,7 @@ def _title(board: Board) -> Text:
 
 def _table(board: Board, measures: Sequence[tuple[int, Measure]]) -> Table:
     table = Table(box=box.HORIZONTALS, pad_edge=False, padding=(0, 1, 0, 0))
+    models, trainers = (shortened(getattr(entry, noun) for entry in board.entries) for noun in ("model", "trainer"))
     table.add_column("#", no_wrap=True, min_width=2)
     table.add_column(Text("model\n  trainer"), overflow="fold", min_width=_NAME - 2)
     for _, measure in measures:
@@ -69,7 +72,7 @@ def _table(board: Board, measures: Sequence[tuple[int, Measure]]) -> Table:
     for entry in board.entries:
         table.add_row(
             f"{entry.rank}{_MARKS[entry.tier]}",
-            Text(_folded(entry.model, _NAME - 2) + "\n" + _folded(entry.trainer, _NAME - 2, indent="  ")),
+            Text(_name(models[entry.model], trainers[entry.trainer])),
             *(_cell(entry.scores[place]) for place, _ in measures),
             f"{entry.diverged + entry.failed}/{entry.seeds}",
             number(entry.train_seconds),
@@ -79,6 +82,19 @@ def _table(board: Board, measures: Sequence[tuple[int, Measure]]) -> Table:
         floors = (number(measure.floor) for _, measure in measures)
         table.add_row("", "noise floor:\n  two true orbits", *floors, "", "")
     return table
+
+
+def _name(model: str, trainer: str) -> str:
+    return _folded(model, _NAME - 2) + "\n" + _folded(trainer, _NAME - 2, indent="  ")
+
+
+def _settings(board: Board) -> Text:
+    """What the names in the table leave out, a line for each kind."""
+    found = {
+        **shared(entry.model for entry in board.entries),
+        **shared(entry.trainer for entry in board.entries),
+    }
+    return Text("\n".join(f"every {kind}: {settings}" for kind, settings in found.items()), style="dim")
 
 
 def _heading(measure: Measure) -> Text:

@@ -1,7 +1,6 @@
 """The contract of a system: a frozen record of an equation that can be stepped, and what is known of it."""
 
 from abc import ABC, abstractmethod
-from functools import lru_cache
 from typing import Any, ClassVar
 
 import torch
@@ -11,7 +10,9 @@ from torch import Tensor
 from chaosbench.dynamics import runge_kutta_step, tangent_step_by_jvp
 from chaosbench.errors import DataError
 from chaosbench.spec import Spec
-from chaosbench.systems.reference import Reference, measured_reference
+from chaosbench.systems.certificate import shipped_certificates
+from chaosbench.systems.measured import cached_reference
+from chaosbench.systems.reference import Reference
 
 
 class SystemSpec(Spec, ABC):
@@ -87,12 +88,15 @@ class SystemSpec(Spec, ABC):
 
     @property
     def reference(self) -> Reference | None:
-        """The certified exponents of these parameters; None where there are none."""
-        return next((known for known in self.references if known.parameters == self.parameters), None)
+        """What is known of the exponents at these parameters, beforehand or by certificate; None: nothing."""
+        certified = (certificate.reference for certificate in shipped_certificates().get(self.kind, ()))
+        known = (*self.references, *certified)
+        return next((reference for reference in known if reference.parameters == self.parameters), None)
 
     def largest_exponent(self) -> float:
-        """The certified largest exponent, or else one measured on the spot [1 / system time]."""
-        return (self.reference or _measured_on_the_spot(self)).largest
+        """The largest exponent, known or else measured on first use [1 / system time]; never positive without chaos."""
+        known = self.reference or cached_reference(self)
+        return known.largest if known.chaotic else min(known.largest, 0.0)
 
 
 class Flow(SystemSpec):
@@ -152,9 +156,3 @@ class Map(SystemSpec):
 
 
 _NUMERICS = frozenset({"kind", "dt", "substeps"})
-
-
-@lru_cache(maxsize=256)
-def _measured_on_the_spot(system: SystemSpec) -> Reference:
-    """A rough reference: seconds long, and the same at every call."""
-    return measured_reference(system, exponents=1)

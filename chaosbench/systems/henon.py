@@ -6,12 +6,6 @@ import torch
 from torch import Tensor
 
 from chaosbench.systems.base import Map
-from chaosbench.systems.reference import Reference
-
-_METHOD = (
-    "tangent dynamics in float64, QR every step: "
-    "4096 orbits of 20000 steps after 100, seed 0; 1.96 standard errors over the orbits"
-)
 
 
 class Henon(Map):
@@ -25,15 +19,6 @@ class Henon(Map):
 
     dimension: ClassVar[int] = 2
     spread: ClassVar[float] = 0.05  # the basin of the attractor is narrow
-    references: ClassVar[tuple[Reference, ...]] = (
-        Reference(
-            parameters={"a": 1.4, "b": 0.3},
-            exponents=(0.419175, -1.623148),
-            intervals=(0.000081, 0.000081),
-            source="computed by chaosbench",
-            method=_METHOD,
-        ),
-    )
 
     kind: Literal["henon"] = "henon"
     a: float = 1.4

@@ -1,11 +1,13 @@
 """The logistic map."""
 
+from math import log
 from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor
 
 from chaosbench.systems.base import Map
+from chaosbench.systems.reference import Reference
 
 
 class Logistic(Map):
@@ -24,6 +26,15 @@ class Logistic(Map):
     dimension: ClassVar[int] = 1
     start: ClassVar[tuple[float, ...] | None] = (0.4,)
     transient: ClassVar[float] = 1000.0  # [steps]
+    references: ClassVar[tuple[Reference, ...]] = (
+        Reference(
+            parameters={"r": 4.0},
+            exponents=(log(2),),
+            intervals=(0.0,),
+            source="Ulam & von Neumann 1947",
+            method="exact: x = sin^2(pi u / 2) makes it the tent map of slope 2",
+        ),
+    )
 
     kind: Literal["logistic"] = "logistic"
     r: float = Field(default=3.9, ge=0, le=4)  # rate of growth

@@ -7,12 +7,6 @@ from pydantic import Field
 from torch import Tensor
 
 from chaosbench.systems.base import Flow
-from chaosbench.systems.reference import Reference
-
-_METHOD = (
-    "tangent dynamics in float64, QR every 5 steps: "
-    "4096 orbits of 6000 steps after 1000, dt 0.01, seed 0; 1.96 standard errors over the orbits"
-)
 
 
 class Lorenz63(Flow):
@@ -29,22 +23,6 @@ class Lorenz63(Flow):
     start: ClassVar[tuple[float, ...] | None] = (8.0, 1.0, 33.0)
     spread: ClassVar[float] = 1.0
     transient: ClassVar[float] = 16.0  # [system time]
-    references: ClassVar[tuple[Reference, ...]] = (
-        Reference(
-            parameters={"sigma": 10.0, "rho": 28.0, "beta": 8 / 3},
-            exponents=(0.905634, 0.000086, -14.572387),
-            intervals=(0.000965, 0.000407, 0.000744),
-            source="computed by chaosbench",
-            method=_METHOD,
-        ),
-        Reference(
-            parameters={"sigma": 10.0, "rho": 38.0, "beta": 8 / 3},
-            exponents=(1.104294, 0.000058, -14.771018),
-            intervals=(0.001014, 0.000360, 0.000845),
-            source="computed by chaosbench",
-            method=_METHOD,
-        ),
-    )
 
     kind: Literal["lorenz63"] = "lorenz63"
     sigma: float = 10.0  # Prandtl number

@@ -7,12 +7,6 @@ from pydantic import Field
 from torch import Tensor
 
 from chaosbench.systems.base import Flow
-from chaosbench.systems.reference import Reference
-
-_METHOD = (
-    "tangent dynamics in float64, QR every 5 steps: "
-    "1024 orbits of 5000 steps after 1000, dt 0.08, seed 0; 1.96 standard errors over the orbits"
-)
 
 
 class Rossler(Flow):
@@ -27,22 +21,6 @@ class Rossler(Flow):
     dimension: ClassVar[int] = 3
     start: ClassVar[tuple[float, ...] | None] = (1.0, 1.0, 0.0)
     transient: ClassVar[float] = 150.0  # [system time]
-    references: ClassVar[tuple[Reference, ...]] = (
-        Reference(
-            parameters={"a": 0.2, "b": 0.2, "c": 5.7},
-            exponents=(0.071424, 0.000169, -5.395212),
-            intervals=(0.000477, 0.000158, 0.001219),
-            source="computed by chaosbench",
-            method=_METHOD,
-        ),
-        Reference(
-            parameters={"a": 0.15, "b": 0.2, "c": 10.0},
-            exponents=(0.088686, -0.000052, -9.800506),
-            intervals=(0.000476, 0.000108, 0.001206),
-            source="computed by chaosbench",
-            method=_METHOD,
-        ),
-    )
 
     kind: Literal["rossler"] = "rossler"
     a: float = 0.2

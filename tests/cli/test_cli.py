@@ -1,0 +1,185 @@
+"""The command line as a person uses it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from chaosbench import __version__, cli
+
+TINY = """
+suite = "tiny"
+seeds = [0, 1]
+[data]
+train_orbits = 4
+train_length = 200
+validation_orbits = 0
+test_orbits = 2
+test_length = 400
+[evaluation]
+free_runs = 1
+free_run_steps = 300
+free_run_transient = 10
+horizon = 50
+conditions = 5
+exponent_steps = 50
+exponent_transient = 10
+exponent_conditions = 2
+[[systems]]
+kind = "henon"
+[[models]]
+kind = "shallow_plrnn"
+hidden = 10
+[[trainers]]
+kind = "sparse_teacher_forcing"
+interval = [2, 4]
+updates = 20
+sequence_length = 20
+batch = 4
+"""
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Path:
+    path = tmp_path / "tiny.toml"
+    path.write_text(TINY)
+    return path
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Run the console script in this process: exit code, standard output, standard error."""
+
+    def run(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["chaosbench", *map(str, words)])
+        with pytest.raises(SystemExit) as stop:
+            cli.main()
+        out, err = capsys.readouterr()
+        return int(stop.value.code or 0), out, err
+
+    return run
+
+
+def test_help_and_version_import_no_torch():
+    code = (
+        "import sys; from typer.testing import CliRunner; from chaosbench.cli import app\n"
+        "for words in (['--help'], ['run', '--help'], ['--version']):\n"
+        "    assert CliRunner().invoke(app, words).exit_code == 0\n"
+        "heavy = {'torch', 'pyarrow', 'numpy', 'scipy', 'matplotlib'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_ranking_imports_no_torch():
+    code = "import sys; import chaosbench.leaderboard.rank; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_version(call):
+    assert call("--version") == (0, f"{__version__}\n", "")
+
+
+def test_a_suite_is_run_ranked_and_run_again_only_where_something_is_missing(call, tiny: Path, tmp_path: Path):
+    results = tmp_path / "results"
+    code, out, err = call("run", tiny, "--results", results, "--device", "cpu")
+    assert code == 0, err
+    assert "2 experiments, 4 runs" in out
+    assert "noise floor" in out
+    folders = sorted(path for path in results.iterdir())
+    assert len(folders) == 2
+    for folder in folders:
+        names = {path.name for path in folder.iterdir()}
+        assert {"spec.json", "runs.parquet", "records.parquet", "weights.safetensors", "attractor.png", "spectrum.png", "gradients.png"} <= names
+    before = {path: path.stat().st_mtime_ns for folder in folders for path in folder.iterdir()}
+
+    code, out, err = call("run", tiny, "--results", results, "--device", "cpu")
+    assert code == 0, err
+    assert "0 experiments, 0 runs" in out
+    assert "4 of 4 runs are done already" in out
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+    code, out, err = call("run", tiny, "--results", results, "--device", "cpu", "--seeds", "0:3", "--set", "trainer.interval=2")
+    assert code == 0, err
+    assert "1 experiments, 1 runs" in out
+    assert "seeds 2" in out
+
+    code, out, err = call("rank", results, "--json")
+    assert code == 0, err
+    (board,) = json.loads(out)["boards"]
+    assert {(entry["trainer"].split("interval=")[1], entry["seeds"]) for entry in board["entries"]} == {("2)", 3), ("4)", 2)}
+
+
+def test_a_dry_run_creates_nothing(call, tiny: Path, tmp_path: Path):
+    code, out, _ = call("run", tiny, "--results", tmp_path / "results", "--dry-run")
+    assert code == 0
+    assert "2 experiments" in out
+    assert not (tmp_path / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["run", "quikstart"], "did you mean 'quickstart'"),
+        (["run", "quickstart", "-m", "lstn"], "did you mean 'lstm'"),
+        (["run", "quickstart", "--seeds", "5:2"], "--seeds '5:2' names no seeds"),
+        (["run", "quickstart", "--seeds", "x"], "--seeds 'x' names no seeds"),
+        (["run", "quickstart", "--set", "trainer.updats=3"], "did you mean 'updates'"),
+        (["run", "quickstart", "--set", "trainer.updates"], "is not PART.FIELD=VALUE"),
+        (["run", "quickstart", "--device", "cuda:99"], "there is no device 'cuda:99'"),
+        (["describe", "lorenz64"], "did you mean 'lorenz63'"),
+        (["rank", "nowhere"], "there are no results in 'nowhere'"),
+    ],
+)
+def test_a_mistake_is_one_line_exit_code_2_and_nothing_created(call, tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = call(*words)
+    assert code == 2
+    assert out == ""
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_results_folder_that_is_a_file_is_refused(call, tiny: Path, tmp_path: Path):
+    taken = tmp_path / "taken"
+    taken.write_text("mine")
+    code, _, err = call("run", tiny, "--results", taken)
+    assert code == 2
+    assert "it is a file" in err or "there is a file" in err
+    assert taken.read_text() == "mine"
+
+
+@pytest.mark.parametrize("what", ["systems", "models", "trainers", "diagnostics", "metrics", "suites"])
+def test_what_exists_is_listed_for_people_and_programs(call, what: str):
+    code, out, _ = call("list", what, "--json")
+    assert code == 0
+    names = [row["name"] for row in json.loads(out)]
+    assert names
+    assert all(row["summary"] for row in json.loads(out))
+    code, out, _ = call("list", what)
+    assert all(name in out for name in names)
+
+
+def test_a_kind_is_described_with_its_fields_and_source(call):
+    _, out, _ = call("describe", "lstm")
+    assert "Hochreiter" in out
+    assert "hidden" in out
+    assert "30" in out
+    _, out, _ = call("describe", "lorenz63", "--json")
+    described = json.loads(out)
+    assert described["fields"]["rho"]["default"] == 28.0
+    assert described["reference"]["exponents"][0] == pytest.approx(0.9056, abs=0.005)
+
+
+def test_the_schema_is_json(call):
+    _, out, _ = call("schema")
+    assert set(json.loads(out)["required"]) == {"suite", "systems", "models", "trainers"}
+
+
+def test_without_plug_ins_that_is_said(call, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CHAOSBENCH_PLUGINS", "")
+    _, out, _ = call("plugins", "list")
+    assert "no plug-ins are installed" in out
