@@ -30,7 +30,7 @@ _HOMES = {
     "run_experiment": "chaosbench.run",
 }
 
-__all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604  # names served by __getattr__
+__all__ = ["__version__", *sorted(_HOMES)]  # names served by __getattr__
 
 if not TYPE_CHECKING:
 

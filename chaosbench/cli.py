@@ -63,7 +63,9 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Benchmark recurrent networks on chaotic data: fair rankings, and why a method failed."""
 
@@ -71,11 +73,14 @@ def _root(
 @app.command()
 def run(
     suite_name: Annotated[str, typer.Argument(metavar="SUITE", help="A shipped suite, or the path of a TOML file.")],
-    results: Annotated[Path, typer.Option(help="Where finished experiments are kept, one folder each.")] = Path("results"),
+    results: Annotated[Path, typer.Option(help="Where finished experiments are kept, one folder each.")] = Path(
+        "results"
+    ),
     device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
     seeds: Annotated[str | None, typer.Option(help="In place of the suite's: 0:5 for 0 to 4, or 1,4,7.")] = None,
     changes: Annotated[
-        list[str] | None, typer.Option("--set", metavar="PART.FIELD=VALUE", help="trainer.updates=100; a list is a grid.")
+        list[str] | None,
+        typer.Option("--set", metavar="PART.FIELD=VALUE", help="trainer.updates=100; a list is a grid."),
     ] = None,
     systems: Annotated[list[str] | None, typer.Option("-s", "--system", help="Only this kind or label.")] = None,
     models: Annotated[list[str] | None, typer.Option("-m", "--model", help="Only this kind or label.")] = None,
@@ -96,7 +101,7 @@ def run(
     if dry_run:
         return
     count = workers or (1 if where.startswith("cuda") else _cores())
-    failed = campaign.show(execution.carry_on(todo, results, device=where, workers=count), len(todo)) if todo else 0
+    failed = campaign.show(execution.carry_on(todo, results, device=where, workers=count), todo) if todo else 0
     campaign.conclude(experiments, results)
     if failed:
         raise typer.Exit(1)
@@ -178,8 +183,8 @@ def _registry(*, quiet: bool = False) -> "Registry":
     for plugin in loaded.plugins if not quiet else ():
         if plugin.error:
             print(
-                f"plug-in {plugin.name!r} ({plugin.package} {plugin.version}) is broken and was left out: {plugin.error}; "
-                f"uninstall it, or name those to load in CHAOSBENCH_PLUGINS",
+                f"plug-in {plugin.name!r} ({plugin.package} {plugin.version}) is broken and was left out: {plugin.error}"
+                f"; uninstall it, or name those to load in CHAOSBENCH_PLUGINS",
                 file=sys.stderr,
             )
     return loaded

@@ -78,7 +78,9 @@ class Dataset:
             Mikhaeil, Monfared and Durstewitz 2022, NeurIPS, equation 17.
         """
         if self.largest_exponent is None or self.largest_exponent <= 0:
-            raise DataError(f"{self.system.label} is not chaotic and has no predictability time; give the interval in steps")
+            raise DataError(
+                f"{self.system.label} is not chaotic and has no predictability time; give the interval in steps"
+            )
         return log(2) / (self.largest_exponent * self.dt)
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> Self:
@@ -118,7 +120,9 @@ def simulate(system: SystemSpec, spec: DataSpec) -> Dataset:
     mean, deviation = _moments(train, spec.standardise)
     if (deviation == 0).any():
         flat = int((deviation == 0).nonzero()[0, 0])
-        raise DataError(f"observable {flat} of {system.label} is constant on the training orbits and cannot be standardised")
+        raise DataError(
+            f"observable {flat} of {system.label} is constant on the training orbits and cannot be standardised"
+        )
     train, validation, test = ((part - mean) / deviation for part in (train, validation, test))
     return Dataset(train, validation, test, mean, deviation, system, states, system.largest_exponent())
 

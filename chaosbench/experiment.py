@@ -49,7 +49,7 @@ class Experiment(Content):
 
     @property
     def identity(self) -> str:
-        """The digest of the question without the seeds and the suite that asked it: equal for runs that may be pooled."""
+        """The digest without the seeds and the suite that asked: equal for experiments whose runs may be pooled."""
         content: dict[str, Any] = json.loads(self.canonical())
         del content["seeds"], content["suite"]
         return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
@@ -73,7 +73,9 @@ class Experiment(Content):
                 f"floor), but data.test_orbits = {data.test_orbits}"
             )
         if asked.horizon >= data.test_length:
-            raise ValueError(f"evaluation.horizon = {asked.horizon} must be shorter than data.test_length = {data.test_length}")
+            raise ValueError(
+                f"evaluation.horizon = {asked.horizon} must be shorter than data.test_length = {data.test_length}"
+            )
         return self
 
 

@@ -66,12 +66,13 @@ class Registry:
     def experiment_type(self) -> type[Experiment]:
         """`Experiment` narrowed to the kinds that exist, for reading and for the JSON schema."""
         union = {noun: _union(self.kinds[noun].values()) for noun in NOUNS}
+        metric, diagnostic = union["metric"], union["diagnostic"]
         narrowed: dict[str, Any] = {
             "system": (union["system"], ...),
             "model": (union["model"], ...),
             "trainer": (union["trainer"], ...),
-            "metrics": (tuple[union["metric"], ...], ...),  # type: ignore[name-defined]  # a union made at run time
-            "diagnostics": (tuple[union["diagnostic"], ...], ()),  # type: ignore[name-defined]  # as above
+            "metrics": (tuple[metric, ...], ...),  # type: ignore[valid-type]  # a union made at run time
+            "diagnostics": (tuple[diagnostic, ...], ()),  # type: ignore[valid-type]  # as above
         }
         return create_model("Experiment", __base__=Experiment, **narrowed)
 
@@ -120,7 +121,7 @@ def _load_guarded(registry: Registry, entry_point: EntryPoint) -> Plugin:
         raise
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # noqa: BLE001  # SystemExit too: see above
+    except BaseException as error:  # SystemExit too: see above
         cause = " ".join(f"{type(error).__name__}: {error}".split())
         return Plugin(entry_point.name, package, version, error=cause.rstrip(": "))
     return plugin
@@ -173,4 +174,4 @@ def _union(specs: Iterable[type[Spec]]) -> Any:
     specs = tuple(specs)
     if len(specs) == 1:
         return specs[0]
-    return Annotated[Union[specs], Discriminator("kind")]  # type: ignore[valid-type]  # noqa: UP007  # made at run time
+    return Annotated[Union[specs], Discriminator("kind")]  # noqa: UP007  # made at run time

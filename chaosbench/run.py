@@ -178,7 +178,9 @@ def _runs(
         made = []
         for seed, finite in zip(experiment.seeds, bounded, strict=True):
             status: Status = "ok" if finite and seed not in unscored else "diverged"
-            why = "" if status == "ok" else "the free run left the attractor" if finite else "the free run is not finite"
+            why = (
+                "" if status == "ok" else "the free run left the attractor" if finite else "the free run is not finite"
+            )
             made.append(
                 Run(
                     experiment=experiment.digest(),

@@ -55,9 +55,7 @@ def load(name: str, registry: Registry, selection: Selection | None = None) -> l
     chosen = selection or Selection()
     content = _checked(_read(name), name)
     _apply(content, chosen.changes or {}, registry)
-    axes = [
-        _selected(_specs(content[table], table, registry), getattr(chosen, table), table[:-1]) for table in _TABLES
-    ]
+    axes = [_selected(_specs(content[table], table, registry), getattr(chosen, table), table[:-1]) for table in _TABLES]
     shared = {
         "suite": content["suite"],
         "seeds": _seeds(content.get("seeds", [0]) if chosen.seeds is None else chosen.seeds),
@@ -87,15 +85,18 @@ def schema(registry: Registry) -> dict[str, Any]:
     whole = registry.experiment_type().model_json_schema()
     definitions, properties = whole["$defs"], whole["properties"]
     one_of = {
-        f"{noun}s": {"type": "array", "minItems": 1, "items": properties[noun]} for noun in ("system", "model", "trainer")
+        f"{noun}s": {"type": "array", "minItems": 1, "items": properties[noun]}
+        for noun in ("system", "model", "trainer")
     }
     gridded = {name for noun in ("system", "model", "trainer") for name in _definitions_of(properties[noun])}
     for name in gridded | {"DataSpec"}:
         for field, form in definitions[name]["properties"].items():
             if field != "kind":
-                definitions[name]["properties"][field] = {"anyOf": [form, {"type": "array", "minItems": 1, "items": form}]}
+                definitions[name]["properties"][field] = {
+                    "anyOf": [form, {"type": "array", "minItems": 1, "items": form}]
+                }
     named = {
-        noun: {"type": "array", "items": {"anyOf": [{"enum": sorted(registry.kinds[cast(Noun, noun[:-1])])}, form]}}
+        noun: {"type": "array", "items": {"anyOf": [{"enum": sorted(registry.kinds[cast("Noun", noun[:-1])])}, form]}}
         for noun, form in ((noun, properties[noun].get("items", {})) for noun in ("metrics", "diagnostics"))
     }
     return {
@@ -143,7 +144,7 @@ def _checked(content: dict[str, Any], name: str) -> dict[str, Any]:
         if key not in _KEYS:
             raise unknown_name("key of a suite", key, _KEYS, place=name)
     if not isinstance(content.get("suite"), str) or not content["suite"]:
-        raise SpecError(f"{name}: the key suite must name the suite, as in suite = \"mine\"")
+        raise SpecError(f'{name}: the key suite must name the suite, as in suite = "mine"')
     for table in _TABLES:
         entries = content.get(table)
         if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
@@ -167,7 +168,7 @@ def _apply(content: dict[str, Any], changes: Mapping[str, Any], registry: Regist
             fields = (DataSpec if noun == "data" else EvaluationSpec).model_fields
             tables, known = [content.setdefault(noun, {})], set(fields)
         else:
-            noun = cast(Noun, noun)
+            noun = cast("Noun", noun)
             classes = [(t, registry.find(noun, str(t.get("kind")), place=f"{noun}s")) for t in content[f"{noun}s"]]
             known = {name for _, spec in classes for name in spec.model_fields} - {"kind"}
             tables = [table for table, spec in classes if key in spec.model_fields]
@@ -194,7 +195,8 @@ def _named(entries: Any, key: str, registry: Registry) -> tuple[Spec, ...]:
     if not isinstance(entries, (list, tuple)):
         raise SpecError(f"{key} must be a list of names or tables, not {entries!r}")
     specs = [
-        spec for i, entry in enumerate(entries)
+        spec
+        for i, entry in enumerate(entries)
         for spec in _specs_at(i, {"kind": entry} if isinstance(entry, str) else entry, key, registry)
     ]
     labels = [spec.label for spec in specs]
@@ -212,7 +214,7 @@ def _specs_at(index: int, table: Any, key: str, registry: Registry) -> list[Spec
 
 
 def _noun(key: str) -> Noun:
-    return cast(Noun, key[:-1])
+    return cast("Noun", key[:-1])
 
 
 def _grid(spec: type[Content], table: Mapping[str, Any], place: str) -> Iterator[dict[str, Any]]:

@@ -1,6 +1,6 @@
 """A campaign: run what is missing from a results directory, and publish each experiment as it ends."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,7 +30,7 @@ def missing(experiments: Sequence[Experiment], results: Path) -> list[Experiment
 
 def carry_on(
     experiments: Sequence[Experiment], results: Path, *, device: str, workers: int
-) -> Iterator[Event | Published]:
+) -> Generator[Event | Published, None, None]:
     """Run experiments and publish each; stopping at any moment loses only what is running."""
     store.prepare(results)
     logs = results / "logs"

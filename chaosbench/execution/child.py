@@ -35,7 +35,7 @@ def main(pipe: Connection, experiment: Experiment, device: str, log: Path) -> No
         pipe.send(("result", result))
     except ChaosbenchError as error:
         pipe.send(("failed", str(error)))
-    except Exception as error:  # noqa: BLE001  # whatever a plug-in raises becomes a row, and the log has the whole of it
+    except Exception as error:  # whatever a plug-in raises becomes a row, and the log has the whole of it
         traceback.print_exc()
         pipe.send(("failed", f"{type(error).__name__}: {' '.join(str(error).split())[:300]} (see {log})"))
     finally:

@@ -52,7 +52,9 @@ class _Worker:
     started: datetime
 
 
-def carry_out(experiments: Sequence[Experiment], *, device: str, workers: int, logs: Path) -> Generator[Event, None, None]:
+def carry_out(
+    experiments: Sequence[Experiment], *, device: str, workers: int, logs: Path
+) -> Generator[Event, None, None]:
     """Run experiments in at most `workers` processes at once; events as they come.
 
     Each child is forked from a server that has torch loaded and nothing else running, in a session of its own, on one
@@ -80,7 +82,9 @@ def carry_out(experiments: Sequence[Experiment], *, device: str, workers: int, l
             _sweep(worker.log)
 
 
-def _start(context: multiprocessing.context.ForkServerContext, experiment: Experiment, device: str, logs: Path) -> _Worker:
+def _start(
+    context: multiprocessing.context.ForkServerContext, experiment: Experiment, device: str, logs: Path
+) -> _Worker:
     receiver, sender = context.Pipe(duplex=False)
     log = logs / f"{experiment.digest()[:12]}.log"
     process = context.Process(target=child_main, args=(sender, experiment, device, log), daemon=False)
@@ -98,7 +102,7 @@ def _events(worker: _Worker, running: list[_Worker]) -> Iterator[Event]:
                 yield Advanced(worker.experiment, *message[1:])
                 continue
             result = message[1] if message[0] == "result" else _lost(worker, "failed", message[1])
-            yield from _finish(worker, running, cast(Result, result))
+            yield from _finish(worker, running, cast("Result", result))
             return
     except (EOFError, OSError):
         worker.process.join(5)

@@ -88,7 +88,7 @@ class ModelSpec(Spec, ABC):
                 modules.append(self.module(dimension))
         return stack(modules, dimension)
 
-    def module(self, dimension: int) -> nn.Module:
+    def module(self, dimension: int) -> nn.Module:  # noqa: ARG002  # for those who override it
         """One seed's plain module with `step`, `observe`, `force` on `(B, S)`, drawn from torch's own random state."""
         raise TypeError(f"{type(self).__name__} must define build or module")
 

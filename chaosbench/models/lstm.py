@@ -16,7 +16,7 @@ class LSTM(ModelSpec):
 
     Source:
         Hochreiter and Schmidhuber 1997, Neural Computation 9, 1735, with the forget gate of Gers et al. 2000; in the
-        autonomous form of Mikhaeil, Monfared and Durstewitz 2022, NeurIPS. A forced h may lie outside (-1, 1), there too.
+        autonomous form of Mikhaeil, Monfared and Durstewitz 2022, NeurIPS, where a forced h may leave (-1, 1), too.
     """
 
     kind: Literal["lstm"] = "lstm"

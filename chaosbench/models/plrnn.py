@@ -5,6 +5,7 @@ from typing import Literal
 
 import torch
 from pydantic import Field
+from torch import Tensor
 
 from chaosbench.models.base import Forecaster, ModelSpec, drawn, seed_generator
 from chaosbench.models.piecewise_linear import Coefficients, PiecewiseLinear
@@ -40,6 +41,7 @@ class PiecewiseLinearNetwork(PiecewiseLinear):
         self.bias = drawn(generators, 1, hidden, bound=hidden**-0.5)
         self.readout = readout(spec.readout, generators, dimension, hidden)
         self.resets = self.readout.resets
+        self.off_diagonal: Tensor
         self.register_buffer("off_diagonal", 1 - torch.eye(hidden), persistent=False)
 
     def coefficients(self) -> Coefficients:

@@ -48,7 +48,7 @@ class LinearReadout(Readout):
     def observe(self, state: Tensor) -> Tensor:
         """B z."""
         flat = state.flatten(1, -2)
-        return torch.bmm(flat, self.weight.mT).unflatten(1, state.shape[1:-1])
+        return torch.unflatten(torch.bmm(flat, self.weight.mT), 1, state.shape[1:-1])
 
     def force(self, state: Tensor, observation: Tensor) -> Tensor:  # noqa: ARG002  # the replaced state is ignored
         """B⁺ x."""
@@ -90,7 +90,9 @@ class IdentityReadout(Readout):
 def readout(kind: ReadoutKind, generators: Sequence[Generator], dimension: int, size: int) -> Readout:
     """The read-out of that kind."""
     if size < dimension:
-        raise SpecError(f"a state of {size} units cannot show {dimension} observables; give the model at least {dimension}")
+        raise SpecError(
+            f"a state of {size} units cannot show {dimension} observables; give the model at least {dimension}"
+        )
     return (LinearReadout if kind == "linear" else IdentityReadout)(generators, dimension, size)
 
 

@@ -15,7 +15,8 @@ class RNN(ModelSpec):
     """z' = tanh(W z + b), x = B z, forced by z = B⁺ x.
 
     Source:
-        Elman 1990, Cognitive Science 14, 179; in the autonomous form of Mikhaeil, Monfared and Durstewitz 2022, NeurIPS.
+        Elman 1990, Cognitive Science 14, 179; in the autonomous form of Mikhaeil, Monfared and Durstewitz 2022,
+        NeurIPS.
     """
 
     kind: Literal["rnn"] = "rnn"

@@ -5,7 +5,7 @@ from typing import Literal
 
 import torch
 from pydantic import Field
-from torch import Generator, nn
+from torch import Generator, Tensor, nn
 
 from chaosbench.models.base import Forecaster, ModelSpec, drawn, seed_generator, zeros
 from chaosbench.models.piecewise_linear import Coefficients, PiecewiseLinear
@@ -52,7 +52,7 @@ class ShallowNetwork(PiecewiseLinear):
         return Coefficients(self.diagonal, self.outward, self.inward, self.bias, self.threshold)
 
 
-def stable_diagonal(size: int, generator: Generator) -> torch.Tensor:
+def stable_diagonal(size: int, generator: Generator) -> Tensor:
     """Diagonal `(1, M)` of K / rho(K), K = RᵀR / M + 1 with R normal.
 
     Source:
@@ -60,4 +60,4 @@ def stable_diagonal(size: int, generator: Generator) -> torch.Tensor:
     """
     draw = torch.randn(size, size, generator=generator)
     matrix = draw.T @ draw / size + torch.eye(size)
-    return (matrix / torch.linalg.eigvalsh(matrix).max()).diagonal()[None]
+    return torch.diagonal(matrix / torch.linalg.eigvalsh(matrix).max())[None]

@@ -25,7 +25,9 @@ class Stacked(Forecaster):
         self.buffer_names = list(buffers)
         for index, value in enumerate(buffers.values()):
             self.register_buffer(f"stacked_buffer_{index}", value)
-        self._template = [_Methods(deepcopy(modules[0])).to("meta")]  # in a list, so that its parameters are not trained
+        self._template = [
+            _Methods(deepcopy(modules[0])).to("meta")
+        ]  # in a list, so that its parameters are not trained
         self.state_size = _state_size(modules[0], dimension)
 
     def step(self, state: Tensor) -> Tensor:
@@ -35,7 +37,7 @@ class Stacked(Forecaster):
     def observe(self, state: Tensor) -> Tensor:
         """See `Forecaster.observe`; the plain module sees `(B, S)`."""
         flat = state.flatten(1, -2)
-        return self._mapped("observe", flat).unflatten(1, state.shape[1:-1])
+        return torch.unflatten(self._mapped("observe", flat), 1, state.shape[1:-1])
 
     def force(self, state: Tensor, observation: Tensor) -> Tensor:
         """See `Forecaster.force`."""
@@ -53,9 +55,9 @@ class Stacked(Forecaster):
 
         def call(values: dict[str, Tensor], *inputs: Tensor) -> Tensor:
             prefixed = {f"plain.{name}": value for name, value in values.items()}
-            return cast(Tensor, functional_call(self._template[0], prefixed, (method, *inputs)))
+            return cast("Tensor", functional_call(self._template[0], prefixed, (method, *inputs)))
 
-        return cast(Tensor, torch.vmap(call)(values, *inputs))
+        return torch.vmap(call)(values, *inputs)
 
 
 class _Methods(nn.Module):

@@ -11,8 +11,11 @@ from chaosbench.execution import Advanced, Event, Finished, Published, Started
 from chaosbench.experiment import Experiment
 from chaosbench.leaderboard.rank import Ranking, rank
 from chaosbench.report import figures
+from chaosbench.report.labels import shared, shortened
 from chaosbench.report.progress import progress
 from chaosbench.report.terminal import ranking_table
+
+_NOUNS = ("system", "model", "trainer")
 
 
 def announce(experiments: Sequence[Experiment], todo: Sequence[Experiment], results: Path, device: str) -> None:
@@ -25,28 +28,44 @@ def announce(experiments: Sequence[Experiment], todo: Sequence[Experiment], resu
         f"into {results}{done}",
         markup=False,
     )
+    called = names(todo)
     for experiment in todo:
-        console.print(f"  {experiment.name}  seeds {', '.join(map(str, experiment.seeds))}", markup=False)
+        console.print(f"  {called[experiment.digest()]}; seeds {', '.join(map(str, experiment.seeds))}", markup=False)
+    for noun in _NOUNS:
+        for kind, settings in shared(getattr(experiment, noun).label for experiment in todo).items():
+            console.print(f"  every {kind}: {settings}", markup=False)
 
 
-def show(events: Generator[Event | Published, None, None], total: int) -> int:
+def names(experiments: Sequence[Experiment]) -> dict[str, str]:
+    """A name for each experiment, by digest, that says no more than what tells them apart."""
+    short = {noun: shortened(getattr(experiment, noun).label for experiment in experiments) for noun in _NOUNS}
+    return {
+        experiment.digest(): "{trainer} on {model}, {system}".format(
+            **{noun: short[noun][getattr(experiment, noun).label] for noun in _NOUNS}
+        )
+        for experiment in experiments
+    }
+
+
+def show(events: Generator[Event | Published, None, None], todo: Sequence[Experiment]) -> int:
     """Follow a campaign to its end, drawing each experiment's pictures; the number of experiments that failed."""
     console = Console(highlight=False, stderr=True)
-    began: dict[str, float] = {}
+    called, began = names(todo), dict[str, float]()
     failed = 0
     pictures = figures.available()
-    with progress(total, console) as display:
+    with progress(len(todo), console) as display:
         if not pictures:
             display.note("matplotlib is not installed, so no pictures are drawn; pip install 'chaosbench[plots]'")
         try:
             for event in events:
                 if isinstance(event, Started):
-                    began[event.experiment.name] = perf_counter()
-                    display.started(event.experiment.name)
+                    name = called[event.experiment.digest()]
+                    began[name] = perf_counter()
+                    display.started(name)
                 elif isinstance(event, Advanced):
-                    display.advanced(event.experiment.name, event.update, event.updates, event.loss)
+                    display.advanced(called[event.experiment.digest()], event.update, event.updates, event.loss)
                 elif isinstance(event, Finished):
-                    name, runs = event.experiment.name, event.result.runs
+                    name, runs = called[event.experiment.digest()], event.result.runs
                     display.finished(name, Counter(run.status for run in runs), perf_counter() - began[name])
                     lost = [run for run in runs if run.status not in ("ok", "diverged")]
                     failed += bool(lost)

@@ -19,7 +19,7 @@ Row = dict[str, Any]
 
 def rows(registry: Registry, plural: str) -> list[Row]:
     """A row for each kind of a noun: its name, what it is, and where it comes from."""
-    noun = cast(Noun, plural.removesuffix("s"))
+    noun = cast("Noun", plural.removesuffix("s"))
     return [
         {"name": kind, "summary": _summary(spec), "origin": registry.origins[noun, kind]}
         for kind, spec in sorted(registry.kinds[noun].items())
@@ -145,7 +145,7 @@ def _facts(spec: type[Spec]) -> Row:
     """What a class says of itself beside its fields."""
     facts = {name: getattr(spec, name) for name in ("unit", "better") if isinstance(getattr(spec, name, None), str)}
     if issubclass(spec, SystemSpec) and not any(field.is_required() for field in spec.model_fields.values()):
-        system = spec(kind=spec.model_fields["kind"].default)
+        system = spec.model_validate({})
         facts["dimension"] = system.dimension
         if system.reference is not None:
             facts["reference"] = _reference(system)

@@ -76,7 +76,7 @@ class GradientTrainer(TrainerSpec):
             windows = data.windows(self.batch, self.sequence_length, generators)
             loss = self.loss(model, windows, data)
             optimizer.zero_grad(set_to_none=True)
-            loss.sum().backward()  # type: ignore[no-untyped-call]  # torch leaves Tensor.backward untyped
+            loss.sum().backward()
             yield TrainingStep(update, self.updates, loss.detach(), model, data)
             if self.clip_norm is not None:
                 clip_gradients(model, self.clip_norm)
@@ -86,7 +86,9 @@ class GradientTrainer(TrainerSpec):
 
     def _optimizer(self, model: Forecaster) -> tuple[torch.optim.Optimizer, float]:
         """The optimizer, and the factor on its learning rate from one update to the next."""
-        decay = (self.final_learning_rate / self.learning_rate) ** (1 / self.updates) if self.final_learning_rate else 1.0
+        decay = (
+            (self.final_learning_rate / self.learning_rate) ** (1 / self.updates) if self.final_learning_rate else 1.0
+        )
         parameters = list(model.parameters())
         if self.optimizer == "radam":
             return torch.optim.RAdam(parameters, self.learning_rate), decay

@@ -39,7 +39,7 @@ def folded_unroll(model: Forecaster, windows: Tensor, interval: int) -> Tensor:
     batch, segments = starts.shape[1:3]
     state = model.initial_state(starts.flatten(1, 2))
     predicted, _ = model.predict(state, interval)  # (K, B * segments, interval, D)
-    return predicted.unflatten(1, (batch, segments)).flatten(2, 3)[:, :, :steps]  # the last segment may overhang
+    return torch.unflatten(predicted, 1, (batch, segments)).flatten(2, 3)[:, :, :steps]  # the last may overhang
 
 
 def sequential_unroll(model: Forecaster, windows: Tensor, interval: int) -> Tensor:
@@ -71,13 +71,13 @@ def tau_pred_factor(interval: str) -> float:
     """
     match = _MULTIPLE.fullmatch(interval.strip())
     if match is None or float(match["factor"] or 1) == 0:
-        raise ValueError(f"{interval!r} is no forcing interval; give steps, 'tau_pred', or a multiple like '0.4 tau_pred'")
+        raise ValueError(
+            f"{interval!r} is no forcing interval; give steps, 'tau_pred', or a multiple like '0.4 tau_pred'"
+        )
     return float(match["factor"] or 1)
 
 
-def _segments(
-    model: Forecaster, windows: Tensor, interval: int, renew: Callable[[Tensor, Tensor], Tensor]
-) -> Tensor:
+def _segments(model: Forecaster, windows: Tensor, interval: int, renew: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
     steps = windows.shape[2] - 1
     state, parts = model.initial_state(windows[:, :, 0]), []
     for start in range(0, steps, interval):

@@ -102,7 +102,9 @@ def test_no_gradient_passes_a_forcing():
     assert touched == [8]  # forced before step 8; steps 8 and 9 run on from there
 
 
-@pytest.mark.parametrize(("text", "factor"), [("tau_pred", 1.0), ("0.4 tau_pred", 0.4), ("2*tau_pred", 2.0), (" .5 tau_pred", 0.5)])
+@pytest.mark.parametrize(
+    ("text", "factor"), [("tau_pred", 1.0), ("0.4 tau_pred", 0.4), ("2*tau_pred", 2.0), (" .5 tau_pred", 0.5)]
+)
 def test_multiples_of_the_predictability_time_are_read(text: str, factor: float):
     assert tau_pred_factor(text) == factor
 
