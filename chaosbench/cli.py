@@ -5,7 +5,7 @@ import os
 import sys
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -14,6 +14,7 @@ from chaosbench.errors import ChaosbenchError, SpecError
 
 if TYPE_CHECKING:
     from chaosbench.registry import Registry
+    from chaosbench.systems import SystemSpec
 
 app = typer.Typer(
     name="chaosbench",
@@ -156,6 +157,31 @@ def describe(
 
 
 @app.command()
+def certify(
+    kind: Annotated[str, typer.Argument(help="The kind of a system.")],
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PARAMETER=VALUE", help="Another parameter, rho=38 say.")
+    ] = None,
+    budget: Annotated[str, typer.Option(help="About how long it may take: 60s or 5m.")] = "60s",
+    as_json: AsJson = False,
+) -> None:
+    """Measure a system's Lyapunov exponents and check them; exit code 1 where a check fails."""
+    import torch
+
+    from chaosbench.report import certificate as report
+    from chaosbench.systems.certify import certify as certified
+
+    torch.set_num_threads(1)  # tiny steps run many times slower on several threads of a busy machine
+    certificate = certified(_system(kind, _changes(changes)), budget=_seconds(budget))
+    if as_json:
+        _print_json(report.row(certificate))
+    else:
+        report.show(certificate)
+    if not certificate.passed:
+        raise typer.Exit(1)
+
+
+@app.command()
 def schema() -> None:
     """Print the JSON schema of a suite file, for editors."""
     from chaosbench import suite
@@ -218,6 +244,36 @@ def _changes(texts: list[str] | None) -> dict[str, Any]:
         except tomllib.TOMLDecodeError:
             changes[path.strip()] = value.strip()
     return changes
+
+
+def _system(kind: str, changes: dict[str, Any]) -> "SystemSpec":
+    """The system of that kind with some parameters changed."""
+    from pydantic import ValidationError
+
+    from chaosbench.errors import unknown_name
+
+    spec = _registry().find("system", kind)
+    for name in changes:
+        if name not in spec.model_fields or name == "kind":
+            raise unknown_name("parameter", name, set(spec.model_fields) - {"kind"}, place=kind)
+    try:
+        return cast("SystemSpec", spec.model_validate({"kind": kind, **changes}))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        path = ".".join([kind, *(str(part) for part in first["loc"])])
+        raise SpecError(f"{path}: {first['msg'].removeprefix('Value error, ')}; got {changes}") from None
+
+
+def _seconds(text: str) -> float:
+    """`60s`, `5m`, or a plain number of seconds."""
+    unit = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(text[-1:], 0.0)
+    try:
+        seconds = float(text[:-1]) * unit if unit else float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise SpecError(f"--budget {text!r} is no time; write 60s or 5m")
+    return seconds
 
 
 def _device(wanted: str) -> str:

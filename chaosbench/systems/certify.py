@@ -70,21 +70,33 @@ class _Effort:
 
 
 def _plan(system: SystemSpec, budget: float, seed: int) -> tuple[_Effort, Tensor]:
-    """The effort that the budget allows, and states on the attractor."""
+    """The effort that the budget allows, and states on the attractor.
+
+    Orbits come first long, so that tangents align and zero exponents are resolved; what is left makes them many.
+    """
     began = time.perf_counter()
     count = system.leading or system.state_size
-    # As many orbits as keep the processor's cache busy and no more; long orbits resolve zero exponents better.
-    ideal = 2 ** round(math.log2(16384 / (system.state_size * (count + 1))))
-    members = 8192 if isinstance(system, Map) and system.state_size < 8 else max(16, ideal)
+    small = isinstance(system, Map) and system.state_size < 8
+    # More orbits than this leave the processor's cache and are no cheaper together.
+    members = 8192 if small else max(16, 2 ** round(math.log2(16384 / (system.state_size * (count + 1)))))
     states = system.initial_state(members, Generator().manual_seed(seed))
     every = _decomposition_interval(system, states, count)
-    prepared = time.perf_counter()
+    left = 0.9 * (budget - (time.perf_counter() - began))
+    wanted = 4 * system.transient / system.dt
+    while (steps := left / _cost(system, states[:members], every, count)) < wanted and members > 16:
+        members //= 2
+    steps = max(steps, wanted / 4)
+    digits = 10 ** (math.floor(math.log10(steps)) - 1)
+    return _Effort(members, int(steps // digits * digits), every), states[:members]
+
+
+def _cost(system: SystemSpec, states: Tensor, every: int, count: int) -> float:
+    """Of a step of the main run, with its share of all else [seconds]."""
+    began = time.perf_counter()
     finite_time_exponents(system, states, steps=2 * every, transient=2 * every, every=every, exponents=count)
-    each = (time.perf_counter() - prepared) / (4 * every)
-    # With its transient of a quarter the main run takes 1.25, half the step 2 / 4 of it, single precision 1 / 4.
-    affordable = 0.9 * (budget - (time.perf_counter() - began)) / (each * 1.25 * (1 + 1 / 2 + 1 / 4))
-    digits = 10 ** (math.floor(math.log10(max(affordable, 400))) - 1)
-    return _Effort(members, int(max(affordable, 400) // digits * digits), every), states
+    each = (time.perf_counter() - began) / (4 * every)
+    # With its transient of a quarter the main run takes 1.25; half the step 2 / 4 of that, single precision 1 / 4.
+    return each * 1.25 * (1 + 1 / 2 + 1 / 4)
 
 
 def _decomposition_interval(system: SystemSpec, states: Tensor, count: int) -> int:
@@ -102,7 +114,7 @@ def _measured(
     system: SystemSpec, states: Tensor, effort: _Effort, seed: int, *, part: int = 1, longest: int | None = None
 ) -> Reference:
     """Exponents on one `part`-th of the effort."""
-    steps = max(200, effort.steps // part) if longest is None else min(longest, max(200, effort.steps // part))
+    steps = min(max(100, effort.steps // part), longest or effort.steps)
     found = measured_reference(system, states=states, steps=steps, transient=steps // 4, every=effort.every, seed=seed)
     shorter = [tuple(round(value, 8) for value in values) for values in (found.exponents, found.intervals)]
     return found.replaced(exponents=shorter[0], intervals=shorter[1], resolution=round(found.resolution, 8))
@@ -127,7 +139,7 @@ def _half_the_step(system: SystemSpec, states: Tensor, effort: _Effort, known: R
 
 def _single_precision(system: SystemSpec, states: Tensor, effort: _Effort, known: Reference, seed: int) -> Check:
     """The same exponents in float32; rounded maps fall onto cycles, so that their orbits are kept short."""
-    longest = 400 if isinstance(system, Map) else None
+    longest = 100 if isinstance(system, Map) else None
     found = _measured(system, states.float(), effort, seed, part=4, longest=longest)
     rounding = 10 * torch.finfo(torch.float32).eps / system.dt
     return Check(
@@ -166,7 +178,8 @@ def _carried_field(system: Flow, states: Tensor) -> Check:
         name="field carried along",
         meaning="largest relative difference between the tangent step of dz/dt and dz/dt one step later",
         measured=float(((carried[..., 0] - field).norm(dim=-1) / field.norm(dim=-1)).max()),
-        tolerance=1e-6,
+        # Stiff modes follow the others, and an exponential method of fourth order gives them to third order only.
+        tolerance=1e-6 if system.leading is None else 1e-3,
     )
 
 
@@ -188,7 +201,7 @@ def _sum(system: SystemSpec, states: Tensor) -> tuple[float | None, list[Check],
         meaning="largest relative difference between an orbit's sum of exponents and its mean "
         + ("divergence" if isinstance(system, Flow) else "ln |det J|"),
         measured=float(((sums - along).abs() / along.abs().clamp(min=1)).max()),
-        tolerance=1e-6 if isinstance(system, Flow) else 1e-9,
+        tolerance=1e-5 if isinstance(system, Flow) else 1e-9,
     )
     return float(along.mean()), [check], ()
 

@@ -20,14 +20,15 @@ class HyperRossler(Flow):
 
     dimension: ClassVar[int] = 4
     start: ClassVar[tuple[float, ...] | None] = (-20.0, 0.0, 0.1, 15.0)
-    transient: ClassVar[float] = 200.0  # [system time]
+    transient: ClassVar[float] = 100.0  # [system time]
 
     kind: Literal["hyper_rossler"] = "hyper_rossler"
     a: float = 0.25
     b: float = 3.0
     c: float = 0.5
     d: float = 0.05
-    dt: float = Field(default=0.04, gt=0)  # [system time]
+    dt: float = Field(default=0.1, gt=0)  # [system time]
+    substeps: int = Field(default=6, ge=1)  # the contraction by exp(x dt), x near -100, must be resolved
 
     def vector_field(self, state: Tensor) -> Tensor:
         """dz/dt, `(..., 4)` to `(..., 4)`."""
