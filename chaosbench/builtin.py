@@ -29,6 +29,7 @@ def chaosbench_systems() -> Iterable[type[systems.SystemSpec]]:
         systems.Torus,
         systems.LimitCycle,
         systems.TwoCycle,
+        systems.TimeSeries,
     ]
 
 
@@ -57,6 +58,7 @@ def chaosbench_metrics() -> Iterable[type[metrics.MetricSpec]]:
         metrics.StateSpaceDivergence,
         metrics.PowerSpectrumDistance,
         metrics.ValidPredictionTime,
+        metrics.Skill,
         metrics.PredictionError,
         metrics.LargestExponentError,
     ]

@@ -27,7 +27,7 @@ class EvaluationSpec(Content):
     free_run_steps: int = Field(10_000, ge=100)  # [steps] compared with the truth
     free_run_transient: int = Field(2_500, ge=0)  # [steps] run before those and dropped
     conditions: int = Field(100, ge=1)  # C, test conditions for the short forecasts
-    horizon: int = Field(1_000, ge=1)  # [steps] of each short forecast
+    horizon: int = Field(2_000, ge=1)  # [steps] of each short forecast
     exponents: int | None = Field(None, ge=1)  # how many Lyapunov exponents; None: as many as observables
     exponent_conditions: int = Field(10, ge=1)  # free runs whose exponents are averaged
     exponent_steps: int = Field(2_000, ge=1)  # [steps] of each

@@ -1,7 +1,7 @@
 """The straight line: simulate, build, train, forecast, score."""
 
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any
@@ -13,8 +13,10 @@ from torch import Tensor
 from chaosbench import __version__
 from chaosbench.data import Dataset, simulate
 from chaosbench.dynamics import lyapunov_spectrum
+from chaosbench.errors import DataError
 from chaosbench.experiment import EvaluationSpec, Experiment, Record, Result, Run, Status
 from chaosbench.metrics.base import Evaluation
+from chaosbench.metrics.skill import too_good_to_be_true
 from chaosbench.models.base import Forecaster
 
 Watch = Callable[[int, int, float], None]  # update, updates, median loss over seeds
@@ -38,8 +40,8 @@ def run_experiment(
     started, clock = datetime.now(UTC), perf_counter()
     data = simulate(experiment.system, experiment.data)
     experiment.trainer.check(data)
-    on_device = data.to(device, torch.float32)
-    model = experiment.model.build(data.dimension, experiment.seeds).to(device)
+    on_device = data.to(device, experiment.data.torch_dtype)
+    model = experiment.model.build(data.dimension, experiment.seeds).to(device, experiment.data.torch_dtype)
 
     trained = perf_counter()
     measured, updates = train(experiment, model, on_device, watch)
@@ -47,17 +49,27 @@ def run_experiment(
 
     evaluation = question(model, on_device, experiment.evaluation)
     scored = score(experiment, evaluation)
+    shared: dict[str, Any] = {
+        "experiment": experiment.digest(),
+        "suite": experiment.suite,
+        "system": experiment.system.label,
+        "data": experiment.data.label,
+        "model": experiment.model.label,
+        "trainer": experiment.trainer.label,
+        "parameters": model.parameters_per_seed(),
+        "updates": updates,
+        "started": started,
+        "train_seconds": train_seconds / len(experiment.seeds),
+        "total_seconds": (perf_counter() - clock) / len(experiment.seeds),
+        "device": _device_name(device),
+        "provenance": _provenance() | (plugins or {}),
+    }
+    outcomes = _outcomes(experiment, evaluation, scored)
     return Result(
         experiment,
-        _runs(experiment, model, evaluation, scored, updates)(
-            started=started,
-            train_seconds=train_seconds / len(experiment.seeds),
-            total_seconds=(perf_counter() - clock) / len(experiment.seeds),
-            device=_device_name(device),
-            provenance=_provenance() | (plugins or {}),
-        ),
+        tuple(Run(seed=seed, status=status, message=why, **shared) for seed, status, why in outcomes),
         (*measured, *scored),
-        _drawn(evaluation),
+        _drawn(evaluation, data),
         {name: value.detach().cpu().numpy() for name, value in model.named_parameters()},
     )
 
@@ -90,16 +102,19 @@ def train(experiment: Experiment, model: Forecaster, data: Dataset, watch: Watch
 def question(model: Forecaster, data: Dataset, asked: EvaluationSpec) -> Evaluation:
     """Ask the trained models for long free runs, short forecasts and Lyapunov exponents."""
     runs, steps, horizon = asked.free_runs, asked.free_run_steps, asked.horizon
-    start = model.initial_state(_per_seed(data.test[:runs, 0], model))
+    _check_room(data, asked)
+    start = model.initial_state(_per_seed(data.seen[:runs, 0], model))
     free = free_run(model, start, asked.free_run_transient + steps)[:, :, asked.free_run_transient :]
-    orbits, offsets = _conditions(data, asked.conditions, horizon)
-    forecast = free_run(model, model.initial_state(_per_seed(data.test[orbits, offsets], model)), horizon)
+    orbits, times = data.conditions(asked.conditions, horizon)
+    forecast = free_run(model, model.initial_state(_per_seed(data.seen[orbits, times], model)), horizon)
+    error = max(torch.finfo(data.test.dtype).eps, data.noise)
     return Evaluation(
         free_run=free,
         truth=data.test[:runs, :steps],
         twin=data.test[runs : 2 * runs, :steps],
         forecast=forecast,
-        future=data.test.unfold(1, horizon, 1)[orbits, offsets + 1].mT,
+        future=data.test.unfold(1, horizon, 1)[orbits, times + 1].mT,
+        twins=data.twins(orbits, times, horizon, error),
         scale=data.train.flatten(0, 1).std(dim=0),
         dt=data.dt,
         exponents=_exponents(model, data, asked),
@@ -133,18 +148,20 @@ def _per_seed(observations: Tensor, model: Forecaster) -> Tensor:
     return observations.expand(model.seeds, -1, -1).contiguous()
 
 
-def _conditions(data: Dataset, count: int, horizon: int) -> tuple[Tensor, Tensor]:
-    """Orbit and time of `count` test conditions, evenly spread, that leave room for the horizon."""
-    orbits, length = data.test.shape[:2]
-    flat = torch.linspace(0, orbits * (length - horizon) - 1, count, dtype=torch.float64).long().to(data.test.device)
-    return flat // (length - horizon), flat % (length - horizon)
+def _check_room(data: Dataset, asked: EvaluationSpec) -> None:
+    """A measured series may have fewer test pieces than the suite, which cannot know it, asks for."""
+    if len(data.test) < 2 * asked.free_runs:
+        raise DataError(
+            f"evaluation.free_runs = {asked.free_runs} needs {2 * asked.free_runs} test orbits, and "
+            f"{data.system.label} has {len(data.test)} of {data.test.shape[1]} steps; set free_runs, or data.test_length, lower"
+        )
 
 
 def _exponents(model: Forecaster, data: Dataset, asked: EvaluationSpec) -> Tensor:
-    orbits, offsets = _conditions(data, asked.exponent_conditions, 1)
+    orbits, times = data.conditions(asked.exponent_conditions, 1)
     spectra = lyapunov_spectrum(
         model,
-        model.initial_state(_per_seed(data.test[orbits, offsets], model)),
+        model.initial_state(_per_seed(data.seen[orbits, times], model)),
         steps=asked.exponent_steps,
         transient=asked.exponent_transient,
         exponents=min(asked.exponents or data.dimension, model.state_size),
@@ -155,58 +172,45 @@ def _exponents(model: Forecaster, data: Dataset, asked: EvaluationSpec) -> Tenso
 
 def _twin_exponents(data: Dataset, asked: EvaluationSpec) -> Tensor:
     """The system's own exponents over as many steps and conditions: what sampling alone does to the number."""
-    conditions = data.states[: asked.exponent_conditions]
+    if data.states is None:
+        return torch.full((asked.exponents or data.dimension,), torch.nan)
+    known = data.states.flatten(0, 1)
+    conditions = known[torch.linspace(0, len(known) - 1, asked.exponent_conditions).long()]
     spectra = lyapunov_spectrum(
         data.system,
         conditions,
         steps=asked.exponent_steps,
         transient=asked.exponent_transient,
         exponents=min(asked.exponents or data.dimension, conditions.shape[-1]),
-        dt=data.dt,
+        dt=data.system.dt,
     )
     return spectra.mean(dim=0)
 
 
-def _runs(
-    experiment: Experiment, model: Forecaster, evaluation: Evaluation, scored: list[Record], updates: int
-) -> Callable[..., tuple[Run, ...]]:
-    """The rows of the experiment's seeds, but for what all of them share."""
+def _outcomes(
+    experiment: Experiment, evaluation: Evaluation, scored: list[Record]
+) -> Iterator[tuple[int, Status, str]]:
+    """Seed, status and why, for each seed."""
     bounded = evaluation.free_run.isfinite().flatten(1).all(dim=1).tolist()
-    unscored = {record.seed for record in scored if record.value is None and record.floor is not None}
-
-    def rows(**shared: Any) -> tuple[Run, ...]:
-        made = []
-        for seed, finite in zip(experiment.seeds, bounded, strict=True):
-            status: Status = "ok" if finite and seed not in unscored else "diverged"
-            why = (
-                "" if status == "ok" else "the free run left the attractor" if finite else "the free run is not finite"
-            )
-            made.append(
-                Run(
-                    experiment=experiment.digest(),
-                    suite=experiment.suite,
-                    seed=seed,
-                    system=experiment.system.label,
-                    data=experiment.data.label,
-                    model=experiment.model.label,
-                    trainer=experiment.trainer.label,
-                    status=status,
-                    message=why,
-                    parameters=model.parameters_per_seed(),
-                    updates=updates,
-                    **shared,
-                )
-            )
-        return tuple(made)
-
-    return rows
+    suspicious = too_good_to_be_true(evaluation).tolist() if experiment.data.noise == 0 else [False] * len(bounded)
+    unscored = {record.seed: record.name for record in scored if record.value is None and record.floor is not None}
+    for seed, finite, suspect in zip(experiment.seeds, bounded, suspicious, strict=True):
+        if not finite:
+            yield seed, "diverged", "the free run is not finite"
+        elif seed in unscored:
+            yield seed, "diverged", f"the free run left the attractor: {unscored[seed]} is undefined"
+        elif suspect:
+            yield seed, "ok", "too good to be true: forecasts outlast the true system's own, so test data were known"
+        else:
+            yield seed, "ok", ""
 
 
-def _drawn(evaluation: Evaluation) -> dict[str, np.ndarray[Any, Any]]:
+def _drawn(evaluation: Evaluation, data: Dataset) -> dict[str, np.ndarray[Any, Any]]:
     return {
         "truth": evaluation.truth[0, :_DRAWN].float().cpu().numpy(),
         "free_run": evaluation.free_run[:, 0, :_DRAWN].float().cpu().numpy(),
         "dt": np.array([evaluation.dt]),
+        **({} if data.divergence is None else {"divergence": data.divergence.cpu().numpy()}),
     }
 
 

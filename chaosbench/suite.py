@@ -23,6 +23,7 @@ _METRICS = (
     "state_space_divergence",
     "power_spectrum_distance",
     "valid_prediction_time",
+    "skill",
     "prediction_error",
     "largest_exponent_error",
 )

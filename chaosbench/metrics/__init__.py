@@ -8,6 +8,7 @@ from chaosbench.metrics.power_spectrum_distance import (
     power_spectrum_distance,
 )
 from chaosbench.metrics.prediction_error import PredictionError, prediction_error
+from chaosbench.metrics.skill import Skill, too_good_to_be_true, valid_times
 from chaosbench.metrics.state_space_divergence import (
     StateSpaceDensity,
     StateSpaceDivergence,
@@ -21,6 +22,7 @@ __all__ = [
     "MetricSpec",
     "PowerSpectrumDistance",
     "PredictionError",
+    "Skill",
     "StateSpaceDensity",
     "StateSpaceDivergence",
     "ValidPredictionTime",
@@ -29,5 +31,7 @@ __all__ = [
     "power_spectrum_distance",
     "prediction_error",
     "state_space_divergence",
+    "too_good_to_be_true",
     "valid_prediction_time",
+    "valid_times",
 ]

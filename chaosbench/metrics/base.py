@@ -19,10 +19,13 @@ class Evaluation:
         twin: `(R, T, D)`, other true orbits of the same length: what no forecast of the statistics can beat.
         forecast: `(K, C, H, D)`, short forecasts from C test conditions; index 0 is one step past the condition.
         future: `(C, H, D)`, what truly followed.
+        twins: `(C, H, D)`, the true system run from the same conditions, perturbed by what cannot be known of them;
+            None for measured data.
         scale: `(D,)`, standard deviation of the training data in these units.
         dt: [system time] per step.
         exponents: `(K, M)`, Lyapunov exponents of the models' free runs, sorted [1 / system time]; NaN where diverged.
-        twin_exponents: `(M,)`, the system's own over as many steps and conditions [1 / system time].
+        twin_exponents: `(M,)`, the system's own over as many steps and conditions [1 / system time]; NaN for measured
+            data.
         largest_exponent: the system's certified largest exponent [1 / system time]; None where there is none.
     """
 
@@ -31,6 +34,7 @@ class Evaluation:
     twin: Tensor
     forecast: Tensor
     future: Tensor
+    twins: Tensor | None
     scale: Tensor
     dt: float
     exponents: Tensor

@@ -54,6 +54,7 @@ def evaluation() -> Evaluation:
         twin=normal(2, 400, 2),
         forecast=normal(3, 4, 25, 2),
         future=normal(4, 25, 2),
+        twins=normal(4, 25, 2),
         scale=torch.ones(2, dtype=torch.float64),
         dt=0.1,
         exponents=torch.tensor([[1.2, -3.0], [0.9, -2.0], [-0.1, -1.0]], dtype=torch.float64),
