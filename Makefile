@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 RESULTS ?= results/quickstart
 export OMP_NUM_THREADS = 1
+# Measurements that tests read where they are there; the project does not carry them.
+export CHAOSBENCH_TEST_DATA ?= $(abspath $(wildcard ../shared/data))
 
 .PHONY: quickstart test test-slow lint install install-test clean
 

@@ -19,6 +19,7 @@ from chaosbench.systems.reference import Reference, measured_reference
 from chaosbench.systems.rossler import Rossler
 from chaosbench.systems.tent import Tent
 from chaosbench.systems.thomas import Thomas
+from chaosbench.systems.timeseries import TimeSeries
 from chaosbench.systems.torus import Torus
 from chaosbench.systems.two_cycle import TwoCycle
 
@@ -44,6 +45,7 @@ __all__ = [
     "SystemSpec",
     "Tent",
     "Thomas",
+    "TimeSeries",
     "Torus",
     "TwoCycle",
     "measured_reference",

@@ -30,6 +30,7 @@ class SystemSpec(Spec, ABC):
     leading: ClassVar[int | None] = None  # exponents that are certified; None is all
     neutral: ClassVar[int] = 1  # exponents that are zero by symmetry: in time, and where there is one, in space
     references: ClassVar[tuple[Reference, ...]] = ()
+    measured: ClassVar[bool] = False  # a series from a file, which cannot be stepped
 
     dt: float = Field(gt=0)  # [system time] per step
 
