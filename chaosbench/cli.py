@@ -3,14 +3,13 @@
 import json
 import os
 import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
 from chaosbench import __version__
-from chaosbench.errors import ChaosbenchError, SpecError
+from chaosbench.errors import ChaosbenchError, SpecError, unknown_name
 
 if TYPE_CHECKING:
     from chaosbench.registry import Registry
@@ -19,41 +18,39 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="chaosbench",
     help="Benchmark recurrent networks on chaotic data: fair rankings, and why a method failed.",
-    no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-plugins_app = typer.Typer(help="What plug-ins there are.", no_args_is_help=True)
+plugins_app = typer.Typer(help="What plug-ins there are.")
 app.add_typer(plugins_app, name="plugins")
 
 
-class Listing(StrEnum):
-    """What `list` can show."""
-
-    SYSTEMS = "systems"
-    MODELS = "models"
-    TRAINERS = "trainers"
-    DIAGNOSTICS = "diagnostics"
-    METRICS = "metrics"
-    SUITES = "suites"
-
-
+_LISTINGS = ("systems", "models", "trainers", "diagnostics", "metrics", "suites")
+_UsageError: Any = typer.BadParameter.__base__  # of click, which newer releases of Typer carry inside
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
 
 def main() -> None:
     """The console script: users' mistakes end in one line and exit code 2."""
     try:
-        app()
-    except ChaosbenchError as error:
-        print(" ".join(str(error).split()), file=sys.stderr)
+        sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False))
+    except _UsageError as error:
+        _tell(f"{error.format_message()} See: chaosbench --help")
         sys.exit(2)
-    except KeyboardInterrupt:
+    except ChaosbenchError as error:
+        _tell(str(error))
+        sys.exit(2)
+    except (KeyboardInterrupt, typer.Abort):
         print("interrupted; what was finished is kept, and the same command goes on from there", file=sys.stderr)
         sys.exit(130)
     except BrokenPipeError:  # the reader, `head` say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+
+
+def _tell(text: str) -> None:
+    """One line, whatever is in it."""
+    print(" ".join(text.split()), file=sys.stderr)
 
 
 def _version(wanted: bool) -> None:
@@ -97,6 +94,8 @@ def run(
     selection = suite.Selection(systems or (), models or (), trainers or (), _seeds(seeds), _changes(changes))
     experiments = suite.load(suite_name, registry, selection)
     where = _device(device)
+    if not dry_run:
+        execution.prepare(results)
     todo = execution.missing(experiments, results)
     campaign.announce(experiments, todo, results, where)
     if dry_run:
@@ -126,19 +125,23 @@ def rank(
 
 
 @app.command("list")
-def list_(what: Annotated[Listing, typer.Argument(help="What to list.")], as_json: AsJson = False) -> None:
+def list_(
+    what: Annotated[str, typer.Argument(help=f"What to list: {', '.join(_LISTINGS)}.")], as_json: AsJson = False
+) -> None:
     """List what exists: built in, and from plug-ins."""
     from chaosbench import suite
     from chaosbench.report import catalogue
 
-    if what is Listing.SUITES:
+    if what not in _LISTINGS:
+        raise unknown_name("listing", what, _LISTINGS)
+    if what == "suites":
         rows = [{"name": name, "summary": text} for name, text in suite.shipped().items()]
     else:
-        rows = catalogue.rows(_registry(), what.value)
+        rows = catalogue.rows(_registry(), what)
     if as_json:
         _print_json(rows)
     else:
-        catalogue.show(what.value, rows)
+        catalogue.show(what, rows)
 
 
 @app.command()
@@ -209,7 +212,7 @@ def _registry(*, quiet: bool = False) -> "Registry":
     for plugin in loaded.plugins if not quiet else ():
         if plugin.error:
             print(
-                f"plug-in {plugin.name!r} ({plugin.package} {plugin.version}) is broken and was left out: {plugin.error}"
+                f"plug-in {plugin.name!r} ({plugin.package} {plugin.version}) is broken and left out: {plugin.error}"
                 f"; uninstall it, or name those to load in CHAOSBENCH_PLUGINS",
                 file=sys.stderr,
             )

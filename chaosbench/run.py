@@ -153,7 +153,8 @@ def _check_room(data: Dataset, asked: EvaluationSpec) -> None:
     if len(data.test) < 2 * asked.free_runs:
         raise DataError(
             f"evaluation.free_runs = {asked.free_runs} needs {2 * asked.free_runs} test orbits, and "
-            f"{data.system.label} has {len(data.test)} of {data.test.shape[1]} steps; set free_runs, or data.test_length, lower"
+            f"{data.system.label} has {len(data.test)} of {data.test.shape[1]} steps; "
+            "set free_runs, or data.test_length, lower"
         )
 
 

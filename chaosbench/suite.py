@@ -27,6 +27,7 @@ _METRICS = (
     "prediction_error",
     "largest_exponent_error",
 )
+_BRANCHES = ("int", "float", "str", "bool", "none")
 T = TypeVar("T", bound=Content)
 
 
@@ -257,8 +258,11 @@ def _validated(spec: type[T], content: Mapping[str, Any], place: str) -> T:
     try:
         return spec.model_validate(dict(content))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        path = ".".join(str(part) for part in (place, *first["loc"]) if part != "")
+        found = error.errors(include_url=False)
+        first = next((one for one in found if one["type"] == "value_error"), found[0])  # ours say more
+        # Of the location, what the user wrote: pydantic adds the branch of a union to it.
+        loc = [part for part in first["loc"] if isinstance(part, int) or (part.isidentifier() and part not in _BRANCHES)]
+        path = ".".join(str(part) for part in (place, *loc) if part != "")
         if first["type"] == "extra_forbidden":
             field = str(first["loc"][-1])
             known = set(spec.model_fields) - {"kind"}

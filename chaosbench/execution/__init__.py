@@ -1,6 +1,6 @@
 """Where experiments run: worker processes on this machine."""
 
-from chaosbench.execution.campaign import Published, carry_on, missing
+from chaosbench.execution.campaign import Published, carry_on, missing, prepare
 from chaosbench.execution.workers import Advanced, Event, Finished, Started, carry_out
 
-__all__ = ["Advanced", "Event", "Finished", "Published", "Started", "carry_on", "carry_out", "missing"]
+__all__ = ["Advanced", "Event", "Finished", "Published", "Started", "carry_on", "carry_out", "missing", "prepare"]

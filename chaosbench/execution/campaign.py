@@ -28,6 +28,15 @@ def missing(experiments: Sequence[Experiment], results: Path) -> list[Experiment
     return left
 
 
+def prepare(results: Path) -> None:
+    """Make the results directory and see that it can be written.
+
+    Raises:
+        StoreError: where it cannot.
+    """
+    store.prepare(results)
+
+
 def carry_on(
     experiments: Sequence[Experiment], results: Path, *, device: str, workers: int
 ) -> Generator[Event | Published, None, None]:

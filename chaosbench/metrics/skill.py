@@ -42,9 +42,13 @@ def valid_times(evaluation: Evaluation, threshold: float) -> tuple[Tensor, Tenso
     """
     if evaluation.twins is None:
         raise ValueError("a measured series has no twins: nobody can run its system again")
-    asked = {"dt": evaluation.dt, "threshold": threshold, "scale": evaluation.scale}
-    own = valid_prediction_time(evaluation.forecast, evaluation.future, **asked)
-    return own, valid_prediction_time(evaluation.twins, evaluation.future, **asked)
+
+    def valid(forecast: Tensor) -> Tensor:
+        return valid_prediction_time(
+            forecast, evaluation.future, dt=evaluation.dt, threshold=threshold, scale=evaluation.scale
+        )
+
+    return valid(evaluation.forecast), valid(evaluation.twins)
 
 
 def too_good_to_be_true(evaluation: Evaluation, *, threshold: float = 0.4) -> Tensor:

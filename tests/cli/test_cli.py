@@ -144,6 +144,12 @@ def test_a_dry_run_creates_nothing(call, tiny: Path, tmp_path: Path):
         (["run", "quickstart", "--device", "cuda:99"], "there is no device 'cuda:99'"),
         (["describe", "lorenz64"], "did you mean 'lorenz"),
         (["rank", "nowhere"], "there are no results in 'nowhere'"),
+        (["run", "quickstart", "--set", "trainer.interval=fast"], "interval: 'fast' is no forcing interval"),
+        (["run", "quickstart", "--results", "/dev/null/x"], "there is a file; name a directory"),
+        (["list", "modelz"], "did you mean 'models'"),
+        (["rnu", "quickstart"], "No such command 'rnu'"),
+        (["run", "quickstart", "--frobnicate"], "No such option"),
+        (["run"], "Missing argument"),
     ],
 )
 def test_a_mistake_is_one_line_exit_code_2_and_nothing_created(call, tmp_path, monkeypatch, words, message):
