@@ -1,0 +1,167 @@
+"""What a model promises."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from chaosbench.dynamics import orbit
+from chaosbench.models.base import Forecaster, ModelSpec
+from chaosbench.testing.promises import ROUNDING, agree, check_record, check_tangents, demand, generator, same
+
+SEEDS = (4, 7, 11)
+_STEPS = 8  # [steps] of each unroll: enough to tell maps apart, too few for chaos to magnify rounding
+
+
+def check_model(spec: ModelSpec, dimension: int = 3, *, shows: bool = True) -> None:
+    """Check a model in both precisions, on the CPU and, where there is one, on a CUDA device.
+
+    Args:
+        dimension: D, the observables it is built for.
+        shows: whether a forced state shows the observation; False for a model that reads its input a step later.
+
+    Raises:
+        AssertionError: naming the promise that is broken, and by how much.
+    """
+    check_record(spec)
+    _check_seeds(spec, dimension)
+    for device in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
+        for dtype in ROUNDING:
+            model = spec.build(dimension, SEEDS).to(device, dtype)
+            observation = torch.randn(len(SEEDS), 4, dimension, dtype=torch.float64, generator=generator(0))
+            case = _Case(f"{spec.label} in {dtype} on {device}", model, observation.to(device, dtype))
+            with torch.no_grad():
+                _check_shapes(case)
+                _check_unroll(case)
+                _check_forcing(case, shows)
+            check_tangents(case.name, model, case.state)
+            _check_gradients(case)
+            _check_neighbours(case)
+
+
+@dataclass(frozen=True)
+class _Case:
+    """A model under test, with observations `(K, B, D)` of its device and precision."""
+
+    name: str
+    model: Forecaster
+    observation: Tensor
+
+    @property
+    def state(self) -> Tensor:
+        """States that no forcing has made, `(K, B, S)`."""
+        shape = (*self.observation.shape[:2], self.model.state_size)
+        return torch.randn(shape, dtype=torch.float64, generator=generator(1)).to(self.observation)
+
+
+def _check_seeds(spec: ModelSpec, dimension: int) -> None:
+    """K seeds are K models: each has the weights, and shows the numbers, that it would alone."""
+    together = spec.build(dimension, SEEDS)
+    found = (together.seeds, together.dimension)
+    wanted = (len(SEEDS), dimension)
+    demand(found == wanted, f"{spec.label}: build must give (seeds, dimension) = {wanted}; it gives {found}")
+    for name, many in together.named_parameters():
+        leading = many.shape[0] if many.dim() else None
+        promise = f"{spec.label}: the leading axis of parameter {name!r} must be the {len(SEEDS)} seeds"
+        demand(leading == len(SEEDS), f"{promise}; it is {leading}")
+    torch.randn(1)  # torch's own random state must not matter
+    x = torch.randn(len(SEEDS), 4, dimension, generator=generator(3))
+    for index, seed in enumerate(SEEDS):
+        alone = spec.build(dimension, (seed,))
+        for (name, many), one in zip(together.named_parameters(), alone.parameters(), strict=True):
+            promise = f"{spec.label}: parameter {name!r} of a seed must be the same alone and beside others"
+            same(many[index].detach(), one[0].detach(), promise)
+        _check_company(spec.label, (together, x), (alone, x[index : index + 1]), index)
+
+
+@torch.no_grad()
+def _check_company(
+    name: str, together: tuple[Forecaster, Tensor], alone: tuple[Forecaster, Tensor], index: int
+) -> None:
+    many, one = (model.predict(model.initial_state(x), _STEPS)[0] for model, x in (together, alone))
+    promise = f"{name}: a seed must predict the same alone and beside others"
+    agree(one[0], many[index], promise, ROUNDING[torch.float32])
+
+
+def _check_shapes(case: _Case) -> None:
+    model, state, observation = case.model, case.state, case.observation
+    (seeds, batch), size, dimension = observation.shape[:2], model.state_size, model.dimension
+    observed, last = model.predict(state, _STEPS)
+    states = model.unroll(state, _STEPS)
+    for name, found, expected in (
+        ("step", model.step(state), (seeds, batch, size)),
+        ("observe", model.observe(state), (seeds, batch, dimension)),
+        ("observe of an unroll", model.observe(states), (seeds, batch, _STEPS, dimension)),
+        ("force", model.force(state, observation), (seeds, batch, size)),
+        ("initial_state", model.initial_state(observation), (seeds, batch, size)),
+        ("unroll", states, (seeds, batch, _STEPS, size)),
+        ("predict", observed, (seeds, batch, _STEPS, dimension)),
+        ("the last state of predict", last, (seeds, batch, size)),
+    ):
+        demand(found.shape == expected, f"{case.name}: {name} must be {expected}; it is {tuple(found.shape)}")
+        demand(found.dtype == state.dtype, f"{case.name}: {name} must keep {state.dtype}; it is {found.dtype}")
+
+
+def _check_unroll(case: _Case) -> None:
+    """Fast ways are the slow way, up to the rounding of a few steps."""
+    model, tolerance = case.model, ROUNDING[case.observation.dtype]
+    looped = orbit(model, case.state, steps=_STEPS)
+    observed, last = model.predict(case.state, _STEPS)
+    agree(model.unroll(case.state, _STEPS), looped, f"{case.name}: unroll must equal looped steps", tolerance)
+    agree(observed, model.observe(looped), f"{case.name}: predict must equal observe of looped steps", tolerance)
+    agree(last, looped[..., -1, :], f"{case.name}: predict must return the last state of looped steps", tolerance)
+
+
+def _check_forcing(case: _Case, shows: bool) -> None:
+    model, x, tolerance = case.model, case.observation, ROUNDING[case.observation.dtype]
+    forced, other = model.force(case.state, x), model.force(2 * case.state + 1, x)
+    if shows:
+        agree(model.observe(forced), x, f"{case.name}: a forced state must show the observation", tolerance)
+        promise = f"{case.name}: an initial state must show the observation"
+        agree(model.observe(model.initial_state(x)), x, promise, tolerance)
+    if model.resets:
+        same(other, forced, f"{case.name}: `resets` is True, so force must ignore the state it replaces")
+        promise = f"{case.name}: `resets` is True, so initial_state must equal force"
+        agree(model.initial_state(x), forced, promise, tolerance)
+    else:
+        sentence = f"{case.name}: `resets` is False, but force ignores the state it replaces"
+        demand(not torch.equal(other, forced), f"{sentence}; declare True, and training folds")
+
+
+def _check_gradients(case: _Case) -> None:
+    _, gradients = _backward(case)
+    for name, parameter in case.model.named_parameters():
+        if parameter.requires_grad:
+            gradient = gradients.get(name)
+            demand(gradient is not None, f"{case.name}: parameter {name!r} must have a gradient; it has none")
+            count = 0 if gradient is None else int((~gradient.isfinite()).sum())
+            demand(count == 0, f"{case.name}: the gradient of {name!r} must be finite; {count} entries are not")
+
+
+def _check_neighbours(case: _Case) -> None:
+    """A seed that has blown up must not touch the numbers of the others, not even their last bit."""
+    promise = f"{case.name}: a seed with NaN must leave its neighbours as they are"
+    observed, gradients = _backward(case)
+    spoil(case.model, 1)
+    spoiled, others = _backward(case)
+    same(spoiled[[0, 2]], observed[[0, 2]], f"{promise}, but a prediction changes")
+    for name, gradient in gradients.items():
+        same(others[name][[0, 2]], gradient[[0, 2]], f"{promise}, but the gradient of {name!r} changes")
+
+
+def _backward(case: _Case) -> tuple[Tensor, dict[str, Tensor]]:
+    """Predictions, and the gradients of their squares from a start and a forcing."""
+    case.model.zero_grad(set_to_none=True)
+    observed, last = case.model.predict(case.model.initial_state(case.observation), _STEPS)
+    after, _ = case.model.predict(case.model.force(last, case.observation), _STEPS)
+    both = torch.cat([observed, after], dim=2)
+    if both.requires_grad:
+        both.square().sum().backward()
+    return both.detach(), {n: p.grad.clone() for n, p in case.model.named_parameters() if p.grad is not None}
+
+
+def spoil(model: Forecaster, index: int) -> None:
+    """Make NaN of everything that one seed has learned."""
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter[index] = torch.nan
