@@ -91,7 +91,7 @@ class Run:
     model: str
     trainer: str
     status: Status
-    message: str  # why, where the status is not "ok"
+    message: str  # why, where the status is not "ok"; or what is suspicious about a run that is
     parameters: int  # trained numbers of one seed
     updates: int  # [updates] done
     train_seconds: float  # wall time of the batch of seeds, divided by their number

@@ -120,8 +120,6 @@ def rank(results: Path, *, identities: Container[str] | None = None) -> Ranking:
     for stored in map(read, folders(results)):
         if identities is not None and stored.identity not in identities:
             continue
-        if identities is not None and stored.identity not in identities:
-            continue
         evaluation = json.dumps(stored.experiment["evaluation"], sort_keys=True)
         together.setdefault((stored.runs[0]["system"], stored.runs[0]["data"], evaluation), []).append(stored)
     return Ranking(tuple(_board(key, together[key]) for key in sorted(together)))

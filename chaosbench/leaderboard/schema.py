@@ -31,7 +31,7 @@ RUNS = pa.schema(
         _column("model", pa.string(), "label of the model"),
         _column("trainer", pa.string(), "label of the trainer"),
         _column("status", pa.string(), "ok, diverged, failed, crashed, timeout, oom or skipped"),
-        _column("message", pa.string(), "why, where the status is not ok"),
+        _column("message", pa.string(), "why, where the status is not ok; or what is suspicious about a run that is"),
         _column("parameters", pa.int64(), "trained numbers of one seed"),
         _column("updates", pa.int64(), "[updates] done"),
         _column(

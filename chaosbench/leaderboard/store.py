@@ -80,11 +80,9 @@ def folder_name(experiment: "Experiment") -> str:
 
 
 def _slug(label: str) -> str:
-    """The label's words in characters that are safe everywhere, as many as fit: a number cut short would mislead."""
-    words = re.findall(r"[a-z0-9._]+", label.lower())
-    while len("-".join(words)) > 32 and len(words) > 1:
-        words.pop()
-    return "-".join(words)[:32].strip("._")
+    """The label in characters that are safe everywhere; of a long one the kind alone: half a setting would mislead."""
+    words = "-".join(re.findall(r"[a-z0-9._]+", label.lower()))
+    return (words if len(words) <= 32 else label.lower().partition("(")[0][:32]).strip("._-")
 
 
 def _publish(beside: Path, target: Path) -> None:

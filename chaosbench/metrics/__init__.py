@@ -2,6 +2,7 @@
 
 from chaosbench.metrics.base import Evaluation, MetricSpec
 from chaosbench.metrics.largest_exponent_error import LargestExponentError, largest_exponent_error
+from chaosbench.metrics.mixture_divergence import mixture_divergence
 from chaosbench.metrics.power_spectrum_distance import (
     PowerSpectrumDistance,
     power_spectrum,
@@ -27,6 +28,7 @@ __all__ = [
     "StateSpaceDivergence",
     "ValidPredictionTime",
     "largest_exponent_error",
+    "mixture_divergence",
     "power_spectrum",
     "power_spectrum_distance",
     "prediction_error",

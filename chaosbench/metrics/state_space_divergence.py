@@ -10,6 +10,7 @@ from torch import Tensor
 from chaosbench.errors import ChaosbenchError, unknown_name
 from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, like
 from chaosbench.metrics.base import Evaluation, MetricSpec
+from chaosbench.metrics.mixture_divergence import mixture_divergence
 
 Convention = Literal["gtf", "alrnn", "dynamix", "dend", "seed"]
 
@@ -97,7 +98,10 @@ class StateSpaceDensity:
 
 
 class StateSpaceDivergence(MetricSpec):
-    """Divergence of the attractor from the true one, D_stsp, free runs pooled (Hess et al. 2023, ICML)."""
+    """Divergence of the attractor from the true one, D_stsp, free runs pooled (Hess et al. 2023, ICML).
+
+    Up to five dimensions on a grid; beyond, between mixtures of Gaussians of variance 1, as the paper does.
+    """
 
     unit: ClassVar[str] = "nats"
     better: ClassVar[Literal["lower", "higher"]] = "lower"
@@ -109,6 +113,8 @@ class StateSpaceDivergence(MetricSpec):
     def score(self, evaluation: Evaluation) -> Tensor:
         """`(K,)` [nats]; NaN where any of the seed's free runs diverged."""
         generated, truth = evaluation.free_run.flatten(1, 2), evaluation.truth.flatten(0, 1)
+        if truth.shape[-1] > _MOST_DIMENSIONS:
+            return mixture_divergence(generated / evaluation.scale, truth / evaluation.scale)
         return state_space_divergence(generated, truth, bins=self.bins, convention=self.convention)
 
 
