@@ -26,7 +26,7 @@ class KuramotoSivashinsky(Flow):
     """
 
     spread: ClassVar[float] = 1.0
-    transient: ClassVar[float] = 400.0  # [system time]
+    transient: ClassVar[float] = 200.0  # [system time]
     leading: ClassVar[int | None] = 8
     neutral: ClassVar[int] = 3
 

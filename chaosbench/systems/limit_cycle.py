@@ -20,7 +20,7 @@ class LimitCycle(Flow):
 
     dimension: ClassVar[int] = 2
     start: ClassVar[tuple[float, ...] | None] = (2.0, 0.0)
-    transient: ClassVar[float] = 100.0  # [system time]
+    transient: ClassVar[float] = 60.0  # [system time]
 
     kind: Literal["limit_cycle"] = "limit_cycle"
     mu: float = 1.0

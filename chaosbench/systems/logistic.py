@@ -25,6 +25,7 @@ class Logistic(Map):
 
     dimension: ClassVar[int] = 1
     start: ClassVar[tuple[float, ...] | None] = (0.4,)
+    spread: ClassVar[float] = 0.03  # outside of [0, 1] orbits escape
     transient: ClassVar[float] = 1000.0  # [steps]
     references: ClassVar[tuple[Reference, ...]] = (
         Reference(

@@ -20,7 +20,7 @@ class Lorenz84(Flow):
 
     dimension: ClassVar[int] = 3
     start: ClassVar[tuple[float, ...] | None] = (1.0, 0.0, 0.0)
-    transient: ClassVar[float] = 200.0  # [system time]
+    transient: ClassVar[float] = 100.0  # [system time]
 
     kind: Literal["lorenz84"] = "lorenz84"
     a: float = 0.25  # damping of the wind relative to that of the waves

@@ -23,7 +23,7 @@ class Torus(Flow):
 
     dimension: ClassVar[int] = 4
     start: ClassVar[tuple[float, ...] | None] = (1.0, 0.0, 1.0, 0.0)
-    transient: ClassVar[float] = 200.0  # [system time]
+    transient: ClassVar[float] = 60.0  # [system time]
 
     kind: Literal["torus"] = "torus"
     omega_1: float = 1.0  # [radians / system time]

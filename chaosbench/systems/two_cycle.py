@@ -21,6 +21,7 @@ class TwoCycle(Map):
 
     dimension: ClassVar[int] = 1
     start: ClassVar[tuple[float, ...] | None] = (0.4,)
+    spread: ClassVar[float] = 0.03  # outside of [0, 1] orbits escape
     transient: ClassVar[float] = 200.0  # [steps]
 
     kind: Literal["two_cycle"] = "two_cycle"
