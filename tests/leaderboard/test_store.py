@@ -68,14 +68,14 @@ def test_the_folder_name_is_readable_short_and_safe(make_result):
     assert len(name) <= 3 * 33 + 12
 
 
-def test_the_folder_name_drops_words_rather_than_cutting_numbers_short(make_result):
+def test_the_folder_name_has_whole_settings_or_none(make_result):
     experiment = make_result([0.5]).experiment
 
     def name(**settings):
         return store.folder_name(experiment.replaced(trainer=experiment.trainer.replaced(**settings)))
 
     assert name(truncation=30).startswith("lstm-bptt-truncation-30-lorenz63-")
-    assert name(sequence_length=7654321, truncation=30).startswith("lstm-bptt-sequence_length-7654321-lorenz63-")
+    assert name(sequence_length=7654321, truncation=30).startswith("lstm-bptt-lorenz63-")
 
 
 def test_everyone_may_read_what_the_umask_allows(make_result, tmp_path):
