@@ -1,8 +1,13 @@
 """What a worker process does: one experiment, on one thread, telling its parent how it goes."""
 
 import os
+import pickle
+import resource
+import signal
+import sys
 import threading
 import traceback
+from io import TextIOWrapper
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
@@ -15,14 +20,18 @@ from chaosbench.experiment import Experiment
 from chaosbench.run import run_experiment
 
 
-def main(pipe: Connection, experiment: Experiment, device: str, log: Path) -> None:
-    """Run the experiment and send ("advanced", ...) messages, then ("result", result) or ("failed", why)."""
+def main(pipe: Connection, pickled: bytes, device: str, log: Path) -> None:
+    """Run the pickled experiment and send ("advanced", ...) messages, then ("result", result) or ("failed", why)."""
     os.setsid()
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # a crash leaves no dump of all its memory
     _print_into(log)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     torch.set_num_threads(1)  # two threads on such small tensors are slower, and the other cores have workers
     torch.manual_seed(0)  # children of one server share its random state; nothing of ours draws from it
     try:
+        experiment: Experiment = pickle.loads(
+            pickled
+        )  # here, so that a class that is not found is a failure like others
         known = registry.load()
         known.hooks.hook.chaosbench_experiment_started(experiment=experiment)
         result = run_experiment(
@@ -49,6 +58,8 @@ def _print_into(log: Path) -> None:
     os.dup2(handle, 1)
     os.dup2(handle, 2)
     os.close(handle)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)  # a child that crashes leaves no time to empty its buffer
 
 
 def _die_with_parent() -> None:
@@ -56,4 +67,4 @@ def _die_with_parent() -> None:
     parent = parent_process()
     if parent is not None:
         wait([parent.sentinel])
-        os._exit(1)
+        os.killpg(0, signal.SIGKILL)  # with all that this child has started; the session is its own

@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import pickle
 import signal
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,10 +10,14 @@ from datetime import UTC, datetime
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import cast
+from time import monotonic
+from typing import Any
 
 from chaosbench.execution.child import main as child_main
 from chaosbench.experiment import Experiment, Result, Run, Status
+
+# What a child would import at its first optimizer (2 s) and its first forward-mode tangents (0.3 s), and itself.
+_PRELOADED = ["torch._dynamo", "torch._decomp.decompositions_for_jvp", "chaosbench.execution.child"]
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,7 @@ def carry_out(
         logs: folder for what children print; empty logs are removed.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["chaosbench.execution.child"])
+    context.set_forkserver_preload(_PRELOADED)
     waiting, running = list(experiments), list[_Worker]()
     try:
         while waiting or running:
@@ -73,12 +78,13 @@ def carry_out(
                 worker = _start(context, waiting.pop(0), device, logs)
                 running.append(worker)
                 yield Started(worker.experiment)
-            wait([worker.pipe for worker in running], timeout=1.0)
+            # Ends too: what a dead child has forked may hold the pipe open.
+            wait([end for worker in running for end in (worker.pipe, worker.process.sentinel)])
             for worker in list(running):
                 yield from _events(worker, running)
     finally:
+        _end([worker.process for worker in running])
         for worker in running:
-            _end(worker.process)
             _sweep(worker.log)
 
 
@@ -87,7 +93,7 @@ def _start(
 ) -> _Worker:
     receiver, sender = context.Pipe(duplex=False)
     log = logs / f"{experiment.digest()[:12]}.log"
-    process = context.Process(target=child_main, args=(sender, experiment, device, log), daemon=False)
+    process = context.Process(target=child_main, args=(sender, pickle.dumps(experiment), device, log), daemon=False)
     process.start()
     sender.close()  # so that the child's end is the only one, and its death is seen as the end of the pipe
     return _Worker(experiment, process, receiver, log, datetime.now(UTC))
@@ -95,25 +101,38 @@ def _start(
 
 def _events(worker: _Worker, running: list[_Worker]) -> Iterator[Event]:
     """What the worker has said since last asked; takes it off `running` when it has ended."""
+    while True:
+        dead = not worker.process.is_alive()  # asked first, so that nothing said before death is missed
+        kind, *content = _message(worker.pipe, dead)
+        if kind == "advanced":
+            yield Advanced(worker.experiment, *content)
+            continue
+        if kind == "result":
+            yield from _finish(worker, running, content[0])
+        elif kind == "failed":
+            yield from _finish(worker, running, _lost(worker, "failed", content[0]))
+        elif kind == "gone":
+            worker.process.join(5)
+            yield from _finish(worker, running, _lost(worker, "crashed", _death(worker.process.exitcode)))
+        return
+
+
+def _message(pipe: Connection, dead: bool) -> tuple[Any, ...]:
+    """The next message; ("gone",) after the last of a child that has ended, ("silent",) where it may yet speak."""
     try:
-        while worker.pipe.poll():
-            message = worker.pipe.recv()
-            if message[0] == "advanced":
-                yield Advanced(worker.experiment, *message[1:])
-                continue
-            result = message[1] if message[0] == "result" else _lost(worker, "failed", message[1])
-            yield from _finish(worker, running, cast("Result", result))
-            return
-    except (EOFError, OSError):
-        worker.process.join(5)
-        yield from _finish(worker, running, _lost(worker, "crashed", _death(worker.process.exitcode)))
+        if pipe.poll():
+            message: tuple[Any, ...] = pipe.recv()
+            return message
+    except (EOFError, OSError):  # a message cut short by death, too
+        return ("gone",)
+    return ("gone",) if dead else ("silent",)
 
 
 def _finish(worker: _Worker, running: list[_Worker], result: Result) -> Iterator[Event]:
     running.remove(worker)
     worker.pipe.close()
     worker.process.join(5)
-    _end(worker.process)
+    _end([worker.process])
     _sweep(worker.log)
     yield Finished(worker.experiment, result)
 
@@ -145,23 +164,30 @@ def _lost(worker: _Worker, status: Status, message: str) -> Result:
 
 
 def _death(exitcode: int | None) -> str:
-    if exitcode is not None and exitcode < 0:
+    if exitcode is None:
+        return "the worker closed its pipe without a result"
+    if exitcode < 0:
         return f"the worker was ended by {signal.Signals(-exitcode).name}"
     return f"the worker ended with exit code {exitcode} and no result"
 
 
-def _end(process: BaseProcess) -> None:
-    """Politely, then not, and with everything the child started."""
-    if not process.is_alive() or process.pid is None:
-        return
+def _end(processes: Sequence[BaseProcess]) -> None:
+    """Politely, then not, and with everything the children started, which may outlive them."""
     for number, patience in ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
-        try:
-            os.killpg(process.pid, number)
-        except (ProcessLookupError, PermissionError):
+        deadline = monotonic() + patience
+        for process in processes:
+            _signal(process, number)
+        for process in processes:
+            process.join(max(0.0, deadline - monotonic()))
+
+
+def _signal(process: BaseProcess, number: signal.Signals) -> None:
+    assert process.pid is not None
+    try:
+        os.killpg(process.pid, number)
+    except (ProcessLookupError, PermissionError):
+        if process.is_alive():
             process.kill()  # it has not opened its own session yet
-        process.join(patience)
-        if not process.is_alive():
-            return
 
 
 def _sweep(log: Path) -> None:

@@ -1,0 +1,60 @@
+"""A plug-in's model that breaks as it is told to; in a module of its own, since workers import it by name."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Literal
+
+from chaosbench.models import ModelSpec, ShallowPLRNN
+
+Fault = Literal["raise", "exit", "leave", "kill", "fork", "print", "hang"]
+
+
+class Misbehaving(ModelSpec):
+    """Breaks where it is built."""
+
+    kind: Literal["misbehaving"] = "misbehaving"
+    fault: Fault
+    folder: str = ""  # where it writes the numbers of its processes
+
+    def build(self, dimension, seeds):
+        print(f"about to {self.fault}")
+        if self.fault == "raise":
+            raise RuntimeError("the weights\nare on fire")
+        if self.fault == "exit":
+            os._exit(7)
+        if self.fault == "leave":
+            sys.exit(3)
+        if self.fault == "kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        if self.fault == "fork":
+            self.fork_and_die()
+        if self.fault == "print":
+            os.write(2, b"and past Python, too\n")
+        if self.fault == "hang":
+            self.hang()
+        return ShallowPLRNN(hidden=5).build(dimension, seeds)
+
+    def fork_and_die(self) -> None:
+        """Leave a process behind that holds everything open that the worker had, its pipe among it."""
+        if number := os.fork():
+            self.note("forked", number)
+            os.kill(os.getpid(), signal.SIGKILL)
+        time.sleep(600)
+
+    def hang(self) -> None:
+        """Start a process that ignores polite requests, and never come back."""
+        started = subprocess.Popen(
+            [sys.executable, "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)"]
+        )
+        self.note("started", started.pid)
+        self.note("hanging", os.getpid())
+        time.sleep(600)
+
+    def note(self, name: str, number: int) -> None:
+        beside = Path(self.folder) / f".{name}"
+        beside.write_text(str(number))
+        beside.rename(Path(self.folder) / name)
