@@ -103,10 +103,10 @@ def test_without_chaos_there_is_no_predictability_time(system, regime):
 
 
 def test_the_exponents_of_the_torus_are_known():
-    """0, 0, -2, -2; radii are still off by exp(-2 t), 5e-5 after five units of time, over an orbit of ten."""
+    """0, 0, -2, -2; tangents align as exp(-2 t) for 2.5 units of time, which leaves 0.007 over an orbit of ten."""
     certificate = certify(Doubled(), budget=0.2)
     assert certificate.regime == "quasi-periodic"
-    assert certificate.reference.exponents == pytest.approx((0, 0, -2, -2), abs=1e-4)
+    assert certificate.reference.exponents == pytest.approx((0, 0, -2, -2), abs=2e-3)
     assert {check.name for check in certificate.checks if check.passed} >= {"sum of exponents", "field carried along"}
 
 
