@@ -16,6 +16,7 @@ from chaosbench.systems.lorenz96 import Lorenz96
 from chaosbench.systems.lozi import Lozi
 from chaosbench.systems.mackey_glass import MackeyGlass
 from chaosbench.systems.reference import Reference, measured_reference
+from chaosbench.systems.rosenstein import DivergenceCurve, delay_vectors, divergence_curve
 from chaosbench.systems.rossler import Rossler
 from chaosbench.systems.tent import Tent
 from chaosbench.systems.thomas import Thomas
@@ -25,6 +26,7 @@ from chaosbench.systems.two_cycle import TwoCycle
 
 __all__ = [
     "Chen",
+    "DivergenceCurve",
     "Duffing",
     "Flow",
     "Halvorsen",
@@ -48,5 +50,7 @@ __all__ = [
     "TimeSeries",
     "Torus",
     "TwoCycle",
+    "delay_vectors",
+    "divergence_curve",
     "measured_reference",
 ]

@@ -9,6 +9,7 @@ from torch import Generator, Tensor
 
 from chaosbench.errors import DataError
 from chaosbench.systems.base import SystemSpec
+from chaosbench.systems.rosenstein import DivergenceCurve, delay_vectors, divergence_curve
 from chaosbench.systems.series_file import Array, Column, read_series
 
 
@@ -107,10 +108,16 @@ class TimeSeries(SystemSpec):
         return parts[0], parts[1], parts[2]
 
     def largest_exponent(self) -> float:
-        """The largest exponent that was given [1 / system time]."""
-        if self.exponent is None:
-            raise DataError(f"the largest exponent of {self.label} is not known; give exponent and exponent_source")
-        return self.exponent
+        """The largest exponent, given or estimated [1 / system time]; never positive where chaos is in doubt."""
+        if self.exponent is not None:
+            return self.exponent
+        curve = self.divergence()
+        return curve.exponent if curve.chaotic else min(curve.exponent, 0.0)
+
+    def divergence(self) -> DivergenceCurve:
+        """How neighbouring states of the training split part; a single column is first made delay vectors of five."""
+        train = self.splits()[0]
+        return divergence_curve(delay_vectors(train) if train.shape[1] == 1 else train, dt=self.dt)
 
     def step(self, state: Tensor) -> Tensor:  # noqa: ARG002  # there is nothing to step it with
         """Refused: a measured series has no equation."""
