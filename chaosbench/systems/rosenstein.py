@@ -60,8 +60,9 @@ def divergence_curve(
     the slope of one doubling.
 
     The interval covers chance (the spread over 16 stretches of time) and the curve's bend (half the difference between
-    the slopes of the fit's halves), but not what too few data hide: with 10,000 states expect 10 % in two dimensions,
-    20 % in phase-coherent flows, and a factor of two where neighbours start less than two e-foldings from saturation.
+    the slopes of the fit's halves), but not what is common to all pairs. With 10,000 states Lorenz, Hénon and the
+    logistic map come out right to a tenth; phase-coherent flows (Rössler) 15 to 20 % low, with more states too; and
+    where neighbours start less than two e-foldings below saturation (Duffing, Thomas), a factor of two is possible.
     Coloured noise can grow like chaos.
 
     Args:
