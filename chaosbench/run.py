@@ -211,7 +211,19 @@ def _drawn(evaluation: Evaluation, data: Dataset) -> dict[str, np.ndarray[Any, A
         "truth": evaluation.truth[0, :_DRAWN].float().cpu().numpy(),
         "free_run": evaluation.free_run[:, 0, :_DRAWN].float().cpu().numpy(),
         "dt": np.array([evaluation.dt]),
-        **({} if data.divergence is None else {"divergence": data.divergence.cpu().numpy()}),
+        **_curve(data),
+    }
+
+
+def _curve(data: Dataset) -> dict[str, np.ndarray[Any, Any]]:
+    """Of a measured series: the divergence of its neighbours, and the line its exponent was read from."""
+    curve = data.divergence
+    if curve is None:
+        return {}
+    return {
+        "divergence_times": curve.times.numpy(),  # [system time]
+        "divergence": curve.log_divergence.numpy(),  # [nats]
+        "divergence_fit": np.array([curve.exponent, curve.interval, *curve.fit]),  # [1 / system time], [steps]
     }
 
 

@@ -11,6 +11,7 @@ from torch import Generator, Tensor
 from chaosbench.dynamics import orbit
 from chaosbench.errors import DataError
 from chaosbench.systems.base import SystemSpec
+from chaosbench.systems.rosenstein import DivergenceCurve
 
 STATES_EVERY = 25  # [steps] from one kept state of a test orbit to the next
 
@@ -33,7 +34,7 @@ class Dataset:
         noise: of the observations, in standard deviations of each observable.
         observed, embedding, lag: how a state is seen; see `DataSpec`.
         largest_exponent: certified, measured, or estimated [1 / system time]; None or <= 0 where there is no chaos.
-        divergence: `(T,)` mean log distance of neighbours in a measured series [nats]; None for a simulated system.
+        divergence: of neighbours in a measured series, from which its exponent is read; None for a simulated system.
     """
 
     train: Tensor
@@ -52,7 +53,7 @@ class Dataset:
     embedding: int
     lag: int
     largest_exponent: float | None
-    divergence: Tensor | None = None
+    divergence: DivergenceCurve | None = None
 
     @property
     def dimension(self) -> int:

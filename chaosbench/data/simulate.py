@@ -100,7 +100,6 @@ def _dataset(system: SystemSpec, spec: DataSpec, parts: Sequence[Tensor], states
     if (deviation == 0).any():
         flat = int((deviation == 0).nonzero()[0, 0])
         raise DataError(f"observable {flat} of {system.label} is constant in training and cannot be standardised")
-    measured = system.divergence() if isinstance(system, TimeSeries) else None
     train, validation, test, seen_test = ((part - mean) / deviation for part in (train, validation, test, seen_test))
     return Dataset(
         train=train,
@@ -119,7 +118,7 @@ def _dataset(system: SystemSpec, spec: DataSpec, parts: Sequence[Tensor], states
         embedding=spec.embedding,
         lag=spec.lag,
         largest_exponent=system.largest_exponent(),
-        divergence=None if measured is None else torch.as_tensor(measured.log_divergence),
+        divergence=system.divergence() if isinstance(system, TimeSeries) and system.exponent is None else None,
     )
 
 

@@ -71,6 +71,9 @@ def show(events: Generator[Event | Published, None, None], todo: Sequence[Experi
                     failed += bool(lost)
                     if lost:
                         display.note(f"{name}: {lost[0].message}")
+                    for run in runs:
+                        if run.status == "ok" and run.message:
+                            display.note(f"{name}, seed {run.seed}: {run.message}")
                 elif pictures and any(run.status in ("ok", "diverged") for run in event.finished.result.runs):
                     figures.draw(event.folder)
         finally:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from chaosbench.leaderboard.folder import Stored, forecast, read
+from chaosbench.report.divergence import divergence
 from chaosbench.report.panels import STYLES, Array, generated_panel, new_figure, paired_panels, say_diverged, true_panel
 
 if TYPE_CHECKING:
@@ -42,6 +43,17 @@ def draw(folder: Path) -> list[Path]:
         of_seed = f"{label}, seed {stored.runs[place]['seed']}"
         drawn["attractor.png"] = attractor(truth, free_run, label=of_seed)
         drawn["spectrum.png"] = spectrum(truth, free_run, float(arrays["dt"].item()), label=of_seed)
+    if {"divergence", "divergence_times", "divergence_fit"} <= arrays.keys():
+        slope, interval, start, stop = arrays["divergence_fit"].tolist()
+        drawn["divergence.png"] = divergence(
+            arrays["divergence_times"],
+            arrays["divergence"],
+            slope=slope,
+            interval=interval,
+            fit=(start, stop),
+            dt=float(arrays["dt"].item()),
+            label=run["system"],
+        )
     if norms := gradient_norms(stored):
         clip = stored.experiment["trainer"].get("clip_norm")
         drawn["gradients.png"] = gradients(norms, clip=clip, label=label)
