@@ -221,6 +221,7 @@ def _curve(data: Dataset) -> dict[str, np.ndarray[Any, Any]]:
     if curve is None:
         return {}
     return {
+        "measured": data.train[0, -_DRAWN:].float().numpy(),  # a test piece is too short to show the attractor
         "divergence_times": curve.times.numpy(),  # [system time]
         "divergence": curve.log_divergence.numpy(),  # [nats]
         "divergence_fit": np.array([curve.exponent, curve.interval, *curve.fit]),  # [1 / system time], [steps]

@@ -41,7 +41,7 @@ def draw(folder: Path) -> list[Path]:
         place = median_seed(stored)
         truth, free_run = arrays["truth"], arrays["free_run"][place]
         of_seed = f"{label}, seed {stored.runs[place]['seed']}"
-        drawn["attractor.png"] = attractor(truth, free_run, label=of_seed)
+        drawn["attractor.png"] = attractor(arrays.get("measured", truth), free_run, label=of_seed)
         drawn["spectrum.png"] = spectrum(truth, free_run, float(arrays["dt"].item()), label=of_seed)
     if {"divergence", "divergence_times", "divergence_fit"} <= arrays.keys():
         slope, interval, start, stop = arrays["divergence_fit"].tolist()
