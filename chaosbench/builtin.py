@@ -36,7 +36,22 @@ def chaosbench_systems() -> Iterable[type[systems.SystemSpec]]:
 @hookimpl
 def chaosbench_models() -> Iterable[type[models.ModelSpec]]:
     """The shipped models."""
-    return [models.RNN, models.LSTM, models.PLRNN, models.ShallowPLRNN]
+    return [
+        models.RNN,
+        models.GRU,
+        models.LSTM,
+        models.PLRNN,
+        models.DendriticPLRNN,
+        models.ShallowPLRNN,
+        models.AlmostLinearRNN,
+        models.NeuralODE,
+        models.CoRNN,
+        models.UnICORNN,
+        models.LinOSS,
+        models.OrthogonalRNN,
+        models.LEM,
+        models.LiquidTimeConstant,
+    ]
 
 
 @hookimpl

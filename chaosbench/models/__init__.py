@@ -1,10 +1,42 @@
 """Architectures, one file each, and what every one of them answers."""
 
+from chaosbench.models.almost_linear_rnn import AlmostLinearRNN, symbols, transition_matrix, visited_regions
 from chaosbench.models.base import Forecaster, ModelSpec, seed_generator
+from chaosbench.models.cornn import CoRNN
+from chaosbench.models.dendritic_plrnn import DendriticPLRNN
+from chaosbench.models.gru import GRU
+from chaosbench.models.lem import LEM
+from chaosbench.models.linoss import LinOSS
+from chaosbench.models.liquid_time_constant import LiquidTimeConstant
 from chaosbench.models.lstm import LSTM
+from chaosbench.models.neural_ode import NeuralODE
+from chaosbench.models.orthogonal_rnn import OrthogonalRNN
 from chaosbench.models.plrnn import PLRNN
 from chaosbench.models.rnn import RNN
 from chaosbench.models.shallow_plrnn import ShallowPLRNN
 from chaosbench.models.stack import stack
+from chaosbench.models.unicornn import UnICORNN
 
-__all__ = ["LSTM", "PLRNN", "RNN", "Forecaster", "ModelSpec", "ShallowPLRNN", "seed_generator", "stack"]
+__all__ = [
+    "GRU",
+    "LEM",
+    "LSTM",
+    "PLRNN",
+    "RNN",
+    "AlmostLinearRNN",
+    "CoRNN",
+    "DendriticPLRNN",
+    "Forecaster",
+    "LinOSS",
+    "LiquidTimeConstant",
+    "ModelSpec",
+    "NeuralODE",
+    "OrthogonalRNN",
+    "ShallowPLRNN",
+    "UnICORNN",
+    "seed_generator",
+    "stack",
+    "symbols",
+    "transition_matrix",
+    "visited_regions",
+]

@@ -93,10 +93,20 @@ class ModelSpec(Spec, ABC):
         raise TypeError(f"{type(self).__name__} must define build or module")
 
 
-def drawn(generators: Sequence[Generator], *shape: int, bound: float) -> nn.Parameter:
-    """A parameter `(K, *shape)`, uniform in +-bound, each seed's slice from its own generator."""
+def weight_generators(seeds: Sequence[int]) -> list[Generator]:
+    """The generators from which each seed's initial weights are drawn."""
+    return [seed_generator(seed, "weights") for seed in seeds]
+
+
+def drawn(generators: Sequence[Generator], *shape: int, bound: float, centre: float = 0.0) -> nn.Parameter:
+    """A parameter `(K, *shape)`, uniform in centre +- bound, each seed's slice from its own generator."""
     draws = [torch.rand(*shape, generator=generator) for generator in generators]
-    return nn.Parameter((2 * torch.stack(draws) - 1) * bound)
+    return nn.Parameter((2 * torch.stack(draws) - 1) * bound + centre)
+
+
+def normal(generators: Sequence[Generator], *shape: int, scale: float) -> nn.Parameter:
+    """A parameter `(K, *shape)`, normal with that standard deviation, each seed's slice from its own generator."""
+    return nn.Parameter(torch.stack([torch.randn(*shape, generator=generator) for generator in generators]) * scale)
 
 
 def zeros(generators: Sequence[Generator], *shape: int) -> nn.Parameter:

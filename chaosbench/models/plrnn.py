@@ -7,7 +7,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from chaosbench.models.base import Forecaster, ModelSpec, drawn, seed_generator
+from chaosbench.models.base import Forecaster, ModelSpec, drawn, weight_generators
 from chaosbench.models.piecewise_linear import Coefficients, PiecewiseLinear
 from chaosbench.models.readouts import ReadoutKind, readout
 
@@ -15,13 +15,16 @@ from chaosbench.models.readouts import ReadoutKind, readout
 class PLRNN(ModelSpec):
     """z' = A z + W relu(z) + h with A diagonal and W off-diagonal; x = B z, forced by z = B⁺ x.
 
+    Mean-centred: relu(z - mean z). Published: M = 30.
+
     Source:
-        Durstewitz 2017, PLoS Computational Biology 13, e1005542; initialised and forced as in Mikhaeil, Monfared and
-        Durstewitz 2022, NeurIPS.
+        Durstewitz 2017, PLoS Computational Biology 13, e1005542; mean-centred: Brenner et al. 2022, ICML (2207.02542);
+        initialised and forced as in Mikhaeil, Monfared and Durstewitz 2022, NeurIPS.
     """
 
     kind: Literal["plrnn"] = "plrnn"
     hidden: int = Field(30, ge=1)  # M, units
+    centred: bool = False  # relu sees z less its mean over units
     readout: ReadoutKind = "linear"
 
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
@@ -30,21 +33,24 @@ class PLRNN(ModelSpec):
 
 
 class PiecewiseLinearNetwork(PiecewiseLinear):
-    """The K networks of `PLRNN`: W1 = W, W2 = 1, h2 = 0."""
+    """The K networks of `PLRNN`: W1 = W, W2 = 1 (or 1 - 11ᵀ / M), h2 = 0."""
 
     def __init__(self, spec: PLRNN, dimension: int, seeds: Sequence[int]) -> None:
         super().__init__()
         hidden = spec.hidden
         self.seeds, self.dimension, self.state_size = len(seeds), dimension, hidden
-        generators = [seed_generator(seed, "weights") for seed in seeds]
+        generators = weight_generators(seeds)
         self.weight = drawn(generators, hidden, hidden, bound=hidden**-0.5)  # its diagonal is A, the rest W
         self.bias = drawn(generators, 1, hidden, bound=hidden**-0.5)
         self.readout = readout(spec.readout, generators, dimension, hidden)
         self.resets = self.readout.resets
         self.off_diagonal: Tensor
         self.register_buffer("off_diagonal", 1 - torch.eye(hidden), persistent=False)
+        self.centred = spec.centred
 
     def coefficients(self) -> Coefficients:
         """A and W from one matrix."""
         diagonal = self.weight.diagonal(dim1=-2, dim2=-1).unsqueeze(-2)
-        return Coefficients(diagonal, (self.weight * self.off_diagonal).mT, None, self.bias, None)
+        # Not a buffer: 1 / M would keep the rounding of single precision when the model is moved to double.
+        centring = (1 - self.off_diagonal - 1 / self.state_size).expand_as(self.weight) if self.centred else None
+        return Coefficients(diagonal, (self.weight * self.off_diagonal).mT, centring, self.bias, None)

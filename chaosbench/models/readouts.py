@@ -8,9 +8,9 @@ import torch
 from torch import Generator, Tensor, nn
 
 from chaosbench.errors import SpecError
-from chaosbench.models.base import drawn
+from chaosbench.models.base import drawn, zeros
 
-ReadoutKind = Literal["linear", "identity"]
+ReadoutKind = Literal["linear", "affine", "identity"]
 
 
 class Readout(nn.Module, ABC):
@@ -59,6 +59,27 @@ class LinearReadout(Readout):
         return self.force(observation, observation)
 
 
+class AffineReadout(LinearReadout):
+    """x = B z + b, forced by z = B⁺ (x - b); b starts at zero.
+
+    Source:
+        Hess, Monfared, Brenner and Durstewitz 2023, ICML (2306.04406): an observation model with an intercept.
+    """
+
+    def __init__(self, generators: Sequence[Generator], dimension: int, size: int) -> None:
+        super().__init__(generators, dimension, size)
+        self.bias = zeros(generators, 1, dimension)
+
+    def observe(self, state: Tensor) -> Tensor:
+        """B z + b."""
+        flat = torch.baddbmm(self.bias, state.flatten(1, -2), self.weight.mT)
+        return torch.unflatten(flat, 1, state.shape[1:-1])
+
+    def force(self, state: Tensor, observation: Tensor) -> Tensor:
+        """B⁺ (x - b)."""
+        return super().force(state, observation - self.bias)
+
+
 class IdentityReadout(Readout):
     """x = the first D units of z; forcing replaces them and keeps the rest, which start from a learned linear map of x.
 
@@ -93,7 +114,14 @@ def readout(kind: ReadoutKind, generators: Sequence[Generator], dimension: int, 
         raise SpecError(
             f"a state of {size} units cannot show {dimension} observables; give the model at least {dimension}"
         )
-    return (LinearReadout if kind == "linear" else IdentityReadout)(generators, dimension, size)
+    return _KINDS[kind](generators, dimension, size)
+
+
+_KINDS: dict[ReadoutKind, type[LinearReadout | IdentityReadout]] = {
+    "linear": LinearReadout,
+    "affine": AffineReadout,
+    "identity": IdentityReadout,
+}
 
 
 def pseudo_inverse(matrices: Tensor) -> Tensor:

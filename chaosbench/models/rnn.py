@@ -1,4 +1,4 @@
-"""The tanh network, run without input."""
+"""The tanh network, run without input or on its own output."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -7,12 +7,15 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from chaosbench.models.base import Forecaster, ModelSpec, drawn, seed_generator
+from chaosbench.models.base import Forecaster, ModelSpec, drawn, weight_generators
+from chaosbench.models.closed_loop import ClosedLoop, Form
 from chaosbench.models.readouts import LinearReadout
 
 
 class RNN(ModelSpec):
-    """z' = tanh(W z + b), x = B z, forced by z = B⁺ x.
+    """z' = tanh(W z + b), x = B z, forced by z = B⁺ x; closed loop: z' = tanh(W z + V x + b), x' = B z' + d.
+
+    Published: M = 30, autonomous. All weights start uniform in +-1 / sqrt(M), as in torch.
 
     Source:
         Elman 1990, Cognitive Science 14, 179; in the autonomous form of Mikhaeil, Monfared and Durstewitz 2022,
@@ -21,21 +24,23 @@ class RNN(ModelSpec):
 
     kind: Literal["rnn"] = "rnn"
     hidden: int = Field(30, ge=1)  # M, units
+    form: Form = "autonomous"  # without input, or fed with its own output
 
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
         """See `ModelSpec.build`."""
-        return TanhNetwork(self.hidden, dimension, seeds)
+        network = TanhNetwork if self.form == "autonomous" else DrivenTanhNetwork
+        return network(self.hidden, dimension, seeds)
 
 
 class TanhNetwork(Forecaster):
-    """The K networks of `RNN`; S = M."""
+    """The K autonomous networks of `RNN`; S = M."""
 
     resets = True
 
     def __init__(self, hidden: int, dimension: int, seeds: Sequence[int]) -> None:
         super().__init__()
         self.seeds, self.dimension, self.state_size = len(seeds), dimension, hidden
-        generators = [seed_generator(seed, "weights") for seed in seeds]
+        generators = weight_generators(seeds)
         self.weight = drawn(generators, hidden, hidden, bound=hidden**-0.5)
         self.bias = drawn(generators, 1, hidden, bound=hidden**-0.5)
         self.readout = LinearReadout(generators, dimension, hidden)
@@ -56,3 +61,27 @@ class TanhNetwork(Forecaster):
         """J = diag(1 - z'²) W."""
         following = self.step(state)
         return following, (1 - following.square()).unsqueeze(-1) * (self.weight[:, None] @ tangents)
+
+
+class DrivenTanhNetwork(ClosedLoop):
+    """The K closed-loop networks of `RNN`; the memory is z."""
+
+    def __init__(self, hidden: int, dimension: int, seeds: Sequence[int]) -> None:
+        generators = weight_generators(seeds)
+        super().__init__(generators, dimension, hidden=hidden, memory=hidden)
+        self.weight = drawn(generators, hidden, hidden, bound=hidden**-0.5)
+        self.drive = drawn(generators, hidden, dimension, bound=hidden**-0.5)
+        self.bias = drawn(generators, 1, hidden, bound=hidden**-0.5)
+
+    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, shown: Tensor) -> Tensor:  # noqa: ARG002  # none
+        """tanh(W z + V x + b)."""
+        driven = torch.baddbmm(self.bias, shown, self.drive.mT)
+        return torch.tanh(torch.baddbmm(driven, memory, self.weight.mT))
+
+    def advance_tangents(
+        self, derived: tuple[Tensor, ...], memory: Tensor, shown: Tensor, tangents: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """J = diag(1 - z'²) (W, V)."""
+        following = self.advance(derived, memory, shown)
+        both = torch.cat([self.weight, self.drive], dim=-1)
+        return following, (1 - following.square()).unsqueeze(-1) * (both[:, None] @ tangents)

@@ -5,10 +5,10 @@ from typing import Literal
 
 import torch
 from pydantic import Field
-from torch import Generator, Tensor, nn
+from torch import nn
 
-from chaosbench.models.base import Forecaster, ModelSpec, drawn, seed_generator, zeros
-from chaosbench.models.piecewise_linear import Coefficients, PiecewiseLinear
+from chaosbench.models.base import Forecaster, ModelSpec, drawn, weight_generators, zeros
+from chaosbench.models.piecewise_linear import Coefficients, PiecewiseLinear, stable_diagonal
 from chaosbench.models.readouts import ReadoutKind, readout
 
 
@@ -37,7 +37,7 @@ class ShallowNetwork(PiecewiseLinear):
         super().__init__()
         states, hidden = spec.states or dimension, spec.hidden
         self.seeds, self.dimension, self.state_size, self.clipped = len(seeds), dimension, states, spec.clipped
-        generators = [seed_generator(seed, "weights") for seed in seeds]
+        generators = weight_generators(seeds)
         self.diagonal = nn.Parameter(torch.stack([stable_diagonal(states, generator) for generator in generators]))
         self.outward = drawn(generators, hidden, states, bound=hidden**-0.5)
         self.inward = drawn(generators, states, hidden, bound=states**-0.5)
@@ -50,14 +50,3 @@ class ShallowNetwork(PiecewiseLinear):
     def coefficients(self) -> Coefficients:
         """The parameters as they are."""
         return Coefficients(self.diagonal, self.outward, self.inward, self.bias, self.threshold)
-
-
-def stable_diagonal(size: int, generator: Generator) -> Tensor:
-    """Diagonal `(1, M)` of K / rho(K), K = RᵀR / M + 1 with R normal.
-
-    Source:
-        Talathi and Vartak 2015 (1511.03771), as used for the shallow PLRNN.
-    """
-    draw = torch.randn(size, size, generator=generator)
-    matrix = draw.T @ draw / size + torch.eye(size)
-    return torch.diagonal(matrix / torch.linalg.eigvalsh(matrix).max())[None]

@@ -6,19 +6,57 @@ from torch.testing import assert_close
 
 from chaosbench.dynamics import tangent_step_by_jvp
 from chaosbench.errors import PluginError, SpecError
-from chaosbench.models import LSTM, PLRNN, RNN, Forecaster, ModelSpec, ShallowPLRNN, stack
+from chaosbench.models import (
+    GRU,
+    LEM,
+    LSTM,
+    PLRNN,
+    RNN,
+    AlmostLinearRNN,
+    CoRNN,
+    DendriticPLRNN,
+    Forecaster,
+    LinOSS,
+    LiquidTimeConstant,
+    ModelSpec,
+    NeuralODE,
+    OrthogonalRNN,
+    ShallowPLRNN,
+    UnICORNN,
+    stack,
+)
 from chaosbench.models.readouts import pseudo_inverse
 from chaosbench.testing import check_model
 
 SPECS = [
     RNN(hidden=7),
+    RNN(hidden=7, form="closed_loop"),
+    GRU(hidden=6),
+    GRU(hidden=6, form="closed_loop"),
     LSTM(hidden=6),
+    LSTM(hidden=6, form="closed_loop"),
     PLRNN(hidden=7),
     PLRNN(hidden=7, readout="identity"),
+    PLRNN(hidden=7, readout="affine", centred=True),
     ShallowPLRNN(hidden=9),
     ShallowPLRNN(hidden=9, clipped=True),
     ShallowPLRNN(hidden=9, states=5, readout="linear"),
     ShallowPLRNN(hidden=9, states=5),
+    DendriticPLRNN(hidden=6, bases=4),
+    DendriticPLRNN(hidden=6, bases=4, clipped=False, readout="affine"),
+    AlmostLinearRNN(hidden=6),
+    AlmostLinearRNN(hidden=6, rectified=6, readout="linear"),
+    NeuralODE(hidden=6),
+    NeuralODE(hidden=6, layers=1, substeps=2),
+    CoRNN(hidden=6),
+    UnICORNN(hidden=6),
+    UnICORNN(hidden=6, layers=1),
+    LinOSS(hidden=6, features=4),
+    LinOSS(hidden=6, features=4, scheme="implicit_explicit"),
+    OrthogonalRNN(hidden=6, negative=3),
+    OrthogonalRNN(hidden=7, negative=0),
+    LEM(hidden=6),
+    LiquidTimeConstant(hidden=6),
 ]
 every_model = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.label)
 
@@ -78,6 +116,16 @@ def test_a_clipped_shallow_network_stays_bounded_where_its_diagonal_is_below_one
 def test_a_state_too_small_for_its_observables_is_refused():
     with pytest.raises(SpecError, match="2 units cannot show 3 observables"):
         PLRNN(hidden=2).build(3, (0,))
+
+
+def test_an_affine_read_out_takes_its_offset_off_before_it_inverts():
+    model = PLRNN(hidden=7, readout="affine").build(3, (0, 1)).double()
+    with torch.no_grad():
+        model.readout.bias.normal_()
+    x = torch.randn(2, 4, 3, dtype=torch.float64)
+    expected = torch.stack([torch.linalg.pinv(model.readout.weight[k]) for k in range(2)])
+    assert_close(model.initial_state(x), (x - model.readout.bias) @ expected.mT)
+    assert_close(model.observe(model.initial_state(x)), x)
 
 
 def test_a_matrix_with_nan_leaves_the_other_pseudo_inverses_alone():

@@ -1,0 +1,59 @@
+"""The dendritic piecewise-linear network."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from chaosbench.models.base import Forecaster, ModelSpec, drawn, weight_generators
+from chaosbench.models.piecewise_linear import Coefficients, PiecewiseLinear, stable_matrix
+from chaosbench.models.readouts import ReadoutKind, readout
+
+
+class DendriticPLRNN(ModelSpec):
+    """z' = A z + W sum_b alpha_b relu(z - H_b) + h with A diagonal and W off-diagonal; x = the first D units of z.
+
+    Clipped: relu(z - H_b) - relu(z) in each basis, and orbits are bounded where |A| < 1. Published for Lorenz-63:
+    M = 22, B = 20, clipped, identity read-out with learned initial state, forced every 25 steps. A and W start as
+    K / rho(K) of Talathi and Vartak 2015, alpha uniform in +-1 / sqrt(B), H uniform over the range of the data.
+
+    Source:
+        Brenner, Hess, Mikhaeil, Bereska, Monfared, Kuo and Durstewitz 2022, ICML (2207.02542).
+    """
+
+    kind: Literal["dendritic_plrnn"] = "dendritic_plrnn"
+    hidden: int = Field(22, ge=1)  # M, units
+    bases: int = Field(20, ge=1)  # B, relus per unit
+    clipped: bool = True
+    threshold_range: float = Field(3.0, gt=0)  # H starts uniform in +-this; data are standardised before training
+    readout: ReadoutKind = "identity"
+
+    def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
+        """See `ModelSpec.build`."""
+        return DendriticNetwork(self, dimension, seeds)
+
+
+class DendriticNetwork(PiecewiseLinear):
+    """The K networks of `DendriticPLRNN`: W1 = W, W2 = 1, h2 = -H, and a mixture of bases."""
+
+    def __init__(self, spec: DendriticPLRNN, dimension: int, seeds: Sequence[int]) -> None:
+        super().__init__()
+        hidden, bases = spec.hidden, spec.bases
+        self.seeds, self.dimension, self.state_size, self.clipped = len(seeds), dimension, hidden, spec.clipped
+        generators = weight_generators(seeds)
+        self.weight = nn.Parameter(torch.stack([stable_matrix(hidden, generator) for generator in generators]))
+        self.bias = drawn(generators, 1, hidden, bound=hidden**-0.5)
+        self.thresholds = drawn(generators, 1, hidden, bases, bound=spec.threshold_range)
+        self.mixture = drawn(generators, bases, 1, bound=bases**-0.5)
+        self.readout = readout(spec.readout, generators, dimension, hidden)
+        self.resets = self.readout.resets
+        self.off_diagonal: Tensor
+        self.register_buffer("off_diagonal", 1 - torch.eye(hidden), persistent=False)
+
+    def coefficients(self) -> Coefficients:
+        """A and W from one matrix, whose diagonal is A."""
+        diagonal = self.weight.diagonal(dim1=-2, dim2=-1).unsqueeze(-2)
+        outward = (self.weight * self.off_diagonal).mT
+        return Coefficients(diagonal, outward, None, self.bias, -self.thresholds, mixture=self.mixture)

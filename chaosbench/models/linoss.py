@@ -1,0 +1,78 @@
+"""The linear oscillatory state space model."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from chaosbench.models.base import Forecaster, ModelSpec, drawn, normal, weight_generators
+from chaosbench.models.closed_loop import ClosedLoop
+from chaosbench.models.readouts import AffineReadout
+
+
+class LinOSS(ModelSpec):
+    """y'' = -A y + B u, discretised, with A = relu(a) diagonal and steps dt = sigmoid(s); u = E x + e.
+
+    Implicit: z' = S (z - dt A y + dt B u), y' = y + dt z' with S = 1 / (1 + dt² A), of which all eigenvalues have the
+    modulus sqrt(S). Implicit-explicit: S = 1, and all have modulus 1. The output x' = R (u + GLU(GELU(C y' + D u))) + r
+    is fed back: one of the published blocks, without its normalisation over the batch. The recurrence is linear, so
+    that it cannot be chaotic by itself; only the loop through the read-out can. Published: 16 to 256 oscillators, 16
+    to 128 features. B, C start uniform in +-1 / sqrt(inputs), D normal, a uniform in (0, 1), s normal with standard
+    deviation 0.5; B and C are real, as in the paper (its code takes complex ones, two oscillators for one).
+
+    Source:
+        Rusch and Rus 2025, ICLR (2410.03943).
+    """
+
+    kind: Literal["linoss"] = "linoss"
+    hidden: int = Field(64, ge=1)  # oscillators
+    features: int = Field(16, ge=1)  # of the input, and of the output before R
+    scheme: Literal["implicit", "implicit_explicit"] = "implicit"
+
+    def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
+        """See `ModelSpec.build`."""
+        return LinearOscillators(self, dimension, seeds)
+
+
+class LinearOscillators(ClosedLoop):
+    """The K networks of `LinOSS`; the memory is (y, z)."""
+
+    def __init__(self, spec: LinOSS, dimension: int, seeds: Sequence[int]) -> None:
+        generators, hidden, features = weight_generators(seeds), spec.hidden, spec.features
+        super().__init__(generators, dimension, hidden=features, memory=2 * hidden)
+        self.implicit = spec.scheme == "implicit"
+        self.encoder = AffineReadout(generators, features, dimension)
+        self.stiffness = drawn(generators, 1, hidden, bound=0.5, centre=0.5)  # a
+        self.steps = normal(generators, 1, hidden, scale=0.5)  # s
+        self.drive = drawn(generators, hidden, features, bound=features**-0.5)
+        self.outward = drawn(generators, features, hidden, bound=hidden**-0.5)
+        self.skip = normal(generators, 1, features, scale=1.0)
+        self.gate = AffineReadout(generators, 2 * features, features)
+
+    def derived(self) -> tuple[Tensor, ...]:
+        """The step, the stiffness, and S."""
+        dt, stiffness = torch.sigmoid(self.steps), torch.relu(self.stiffness)
+        scale = 1 / (1 + dt.square() * stiffness) if self.implicit else torch.ones_like(dt)
+        return dt, stiffness, scale
+
+    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, shown: Tensor) -> Tensor:
+        """(y', z')."""
+        dt, stiffness, scale = derived
+        y, z = memory.chunk(2, dim=-1)
+        driven = torch.bmm(self.encoder.observe(shown), self.drive.mT)
+        z = scale * (z + dt * (driven - stiffness * y))
+        return torch.cat([y + dt * z, z], dim=-1)
+
+    def show(self, memory: Tensor, shown: Tensor) -> Tensor:
+        """R (u + GLU(GELU(C y' + D u))) + r."""
+        features = self.encoder.observe(shown)
+        y, _ = memory.chunk(2, dim=-1)
+        mixed = torch.baddbmm(self.skip * features, y, self.outward.mT)
+        return self.readout.observe(features + F.glu(self.gate.observe(F.gelu(mixed))))
+
+    def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
+        """By forward mode: the output is not linear in the memory."""
+        return Forecaster.tangent_step(self, state, tangents)

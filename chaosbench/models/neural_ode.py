@@ -1,0 +1,109 @@
+"""A flow whose vector field is a small network."""
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from math import pi
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from chaosbench.models.base import Forecaster, ModelSpec, drawn, weight_generators
+
+Point = tuple[Tensor, ...]  # a state, or a state with its tangents
+
+
+class NeuralODE(ModelSpec):
+    """dx/dt = f(x), f a perceptron with GELU, stepped by the classical Runge-Kutta method; the state is x itself.
+
+    Published for chaotic data: two hidden layers of 50. Weights start uniform in +-1 / sqrt(inputs), as in torch.
+
+    Source:
+        Chen, Rubanova, Bettencourt and Duvenaud 2018, NeurIPS (1806.07366); the perceptron of Ko, Koh, Park and Jhe
+        2023, NeurIPS (2210.01407).
+    """
+
+    kind: Literal["neural_ode"] = "neural_ode"
+    hidden: int = Field(50, ge=1)  # units per hidden layer
+    layers: int = Field(2, ge=1)  # hidden layers
+    dt: float = Field(0.1, gt=0)  # time per step, in the field's own unit: an initial field of order 1 moves gently
+    substeps: int = Field(1, ge=1)  # Runge-Kutta steps per step
+
+    def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
+        """See `ModelSpec.build`."""
+        return FlowNetwork(self, dimension, seeds)
+
+
+class FlowNetwork(Forecaster):
+    """The K flows of `NeuralODE`; S = D."""
+
+    resets = True
+
+    def __init__(self, spec: NeuralODE, dimension: int, seeds: Sequence[int]) -> None:
+        super().__init__()
+        self.seeds, self.dimension, self.state_size = len(seeds), dimension, dimension
+        self.dt, self.substeps = spec.dt / spec.substeps, spec.substeps
+        generators = weight_generators(seeds)
+        sizes = [dimension, *[spec.hidden] * spec.layers, dimension]
+        shapes = list(pairwise(sizes))
+        self.weights = nn.ParameterList(drawn(generators, n, m, bound=n**-0.5) for n, m in shapes)
+        self.biases = nn.ParameterList(drawn(generators, 1, m, bound=n**-0.5) for n, m in shapes)
+
+    def vector_field(self, state: Tensor) -> Tensor:
+        """f(x), `(K, B, D) -> (K, B, D)`."""
+        layers = list(zip(self.biases, self.weights, strict=True))
+        for bias, weight in layers[:-1]:
+            state = F.gelu(torch.baddbmm(bias, state, weight))
+        bias, weight = layers[-1]
+        return torch.baddbmm(bias, state, weight)
+
+    def step(self, state: Tensor) -> Tensor:
+        """The state after `dt`."""
+        for _ in range(self.substeps):
+            (state,) = runge_kutta_4(lambda point: (self.vector_field(point[0]),), (state,), self.dt)
+        return state
+
+    def observe(self, state: Tensor) -> Tensor:
+        """The state."""
+        return state
+
+    def force(self, state: Tensor, observation: Tensor) -> Tensor:  # noqa: ARG002  # the replaced state is ignored
+        """The observation."""
+        return observation
+
+    def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
+        """The variational equation, stepped beside the flow: the exact derivative of the step."""
+        for _ in range(self.substeps):
+            state, tangents = runge_kutta_4(self._variation, (state, tangents), self.dt)
+        return state, tangents
+
+    def _variation(self, point: Point) -> Point:
+        state, tangents = point
+        layers = list(zip(self.biases, self.weights, strict=True))
+        for bias, weight in layers[:-1]:
+            pre = torch.baddbmm(bias, state, weight)
+            share = 0.5 * (1 + torch.erf(pre * 0.5**0.5))
+            slope = share + pre * torch.exp(-0.5 * pre.square()) * (2 * pi) ** -0.5
+            state, tangents = pre * share, slope.unsqueeze(-1) * (weight.mT[:, None] @ tangents)
+        bias, weight = layers[-1]
+        return torch.baddbmm(bias, state, weight), weight.mT[:, None] @ tangents
+
+
+def runge_kutta_4(field: Callable[[Point], Point], point: Point, dt: float) -> Point:
+    """One classical step of fourth order, of several tensors at once.
+
+    Source:
+        Kutta 1901, Zeitschrift für Mathematik und Physik 46, 435.
+    """
+
+    def moved(slopes: Point, time: float) -> Point:
+        return tuple(torch.add(part, slope, alpha=time) for part, slope in zip(point, slopes, strict=True))
+
+    k1 = field(point)
+    k2 = field(moved(k1, dt / 2))
+    k3 = field(moved(k2, dt / 2))
+    k4 = field(moved(k3, dt))
+    mean = tuple((a + 2 * b + 2 * c + d) / 6 for a, b, c, d in zip(k1, k2, k3, k4, strict=True))
+    return moved(mean, dt)

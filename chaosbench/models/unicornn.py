@@ -1,0 +1,89 @@
+"""The undamped network of independent, controlled oscillators."""
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from chaosbench.models.base import Forecaster, ModelSpec, drawn, normal, weight_generators, zeros
+from chaosbench.models.closed_loop import ClosedLoop
+
+
+class UnICORNN(ModelSpec):
+    """z' = z - g (tanh(w y + V u + b) + alpha y), y' = y + g z' with g = dt sigmoid(c); x' = C y' + d is fed back.
+
+    w, c and products with them are elementwise: oscillators of one layer do not see each other. The lowest layer's
+    u is x, that of each other the y' below it. Each layer is a symplectic map for any input, invertible and preserving
+    volume, with bounded gradients: it cannot be chaotic by itself; only the loop through the read-out can. Published
+    for health-care signals: 3 layers of 128, dt = 0.011, alpha = 9. w starts uniform in (0, 1), c in +-0.1, V
+    uniform in +-sqrt(6 / 65 inputs), b and d at zero, C normal with variance 2 / M.
+
+    Source:
+        Rusch and Mishra 2021, ICML (2103.05487).
+    """
+
+    kind: Literal["unicornn"] = "unicornn"
+    hidden: int = Field(128, ge=1)  # M, oscillators per layer
+    layers: int = Field(3, ge=1)
+    dt: float = Field(0.011, gt=0)  # longest time per step, in the oscillators' unit
+    alpha: float = Field(9.0, ge=0)  # stiffness
+
+    def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
+        """See `ModelSpec.build`."""
+        return IndependentOscillators(self, dimension, seeds)
+
+
+class IndependentOscillators(ClosedLoop):
+    """The K networks of `UnICORNN`; the memory is (y, z) of the top layer, then of those below."""
+
+    def __init__(self, spec: UnICORNN, dimension: int, seeds: Sequence[int]) -> None:
+        generators, hidden, layers = weight_generators(seeds), spec.hidden, spec.layers
+        super().__init__(generators, dimension, hidden=hidden, memory=2 * hidden * layers)
+        self.dt, self.alpha, self.layers = spec.dt, spec.alpha, layers
+        self.readout.weight = normal(generators, dimension, hidden, scale=(2 / hidden) ** 0.5)
+        inputs = [dimension, *[hidden] * (layers - 1)]
+        self.drives = nn.ParameterList(drawn(generators, hidden, n, bound=(6 / 65 / n) ** 0.5) for n in inputs)
+        self.biases = nn.ParameterList(zeros(generators, 1, hidden) for _ in inputs)
+        self.weights = nn.ParameterList(drawn(generators, 1, hidden, bound=0.5, centre=0.5) for _ in inputs)
+        self.controls = nn.ParameterList(drawn(generators, 1, hidden, bound=0.1) for _ in inputs)
+
+    def derived(self) -> tuple[Tensor, ...]:
+        """g of each layer."""
+        return tuple(self.dt * torch.sigmoid(control) for control in self.controls)
+
+    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, shown: Tensor) -> Tensor:
+        """Layer after layer, from the input to the top."""
+        swung: list[Tensor] = []
+        for layer, gain in enumerate(derived):
+            y, z = self._oscillators(layer, memory, dim=-1)
+            z = z - gain * (self._force(layer, y, shown) + self.alpha * y)
+            shown = y + gain * z
+            swung = [shown, z, *swung]
+        return torch.cat(swung, dim=-1)
+
+    def advance_tangents(
+        self, derived: tuple[Tensor, ...], memory: Tensor, shown: Tensor, tangents: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The chain rule from layer to layer."""
+        swung: list[Tensor] = []
+        following, dshown = self.advance(derived, memory, shown), tangents[..., self.memory :, :]
+        for layer, gain in enumerate(derived):
+            y, _ = self._oscillators(layer, memory, dim=-1)
+            dy, dz = self._oscillators(layer, tangents, dim=-2)
+            slope = 1 - self._force(layer, y, shown).square()
+            moved = self.weights[layer].unsqueeze(-1) * dy + self.drives[layer][:, None] @ dshown
+            dz = dz - gain.unsqueeze(-1) * (slope.unsqueeze(-1) * moved + self.alpha * dy)
+            dshown = dy + gain.unsqueeze(-1) * dz
+            shown, _ = self._oscillators(layer, following, dim=-1)
+            swung = [dshown, dz, *swung]
+        return following, torch.cat(swung, dim=-2)
+
+    def _oscillators(self, layer: int, memory: Tensor, *, dim: int) -> tuple[Tensor, Tensor]:
+        start = 2 * self.hidden * (self.layers - 1 - layer)
+        return memory.narrow(dim, start, self.hidden), memory.narrow(dim, start + self.hidden, self.hidden)
+
+    def _force(self, layer: int, y: Tensor, shown: Tensor) -> Tensor:
+        driven = torch.baddbmm(self.biases[layer], shown, self.drives[layer].mT)
+        return torch.tanh(torch.addcmul(driven, self.weights[layer], y))
