@@ -86,7 +86,7 @@ def _plan(system: SystemSpec, budget: float, seed: int) -> tuple[_Effort, Tensor
     longest = left / _cost(system, states[:16], every, count)
     while (steps := left / _cost(system, states[:members], every, count)) < min(wanted, longest / 2) and members > 16:
         members //= 2
-    steps = max(steps, wanted / 4)
+    steps = max(steps, wanted / 2)
     digits = 10 ** (math.floor(math.log10(steps)) - 1)
     return _Effort(members, int(steps // digits * digits), every), states[:members]
 

@@ -15,7 +15,7 @@ class Chen(Flow):
     x' = a (y - x),  y' = (c - a) x - x z + c y,  z' = x y - b z
 
     Source:
-        Chen & Ueta 1999, International Journal of Bifurcation and Chaos 9, 1465, equation 1.
+        Chen & Ueta 1999, International Journal of Bifurcation and Chaos 9, 1465.
     """
 
     dimension: ClassVar[int] = 3

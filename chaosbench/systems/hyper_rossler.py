@@ -15,7 +15,7 @@ class HyperRossler(Flow):
     x' = -y - z,  y' = x + a y + w,  z' = b + x z,  w' = -c z + d w
 
     Source:
-        Rössler 1979, Physics Letters A 71, 155, equation 2.
+        Rössler 1979, Physics Letters A 71, 155.
     """
 
     dimension: ClassVar[int] = 4

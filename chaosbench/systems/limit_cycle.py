@@ -15,7 +15,7 @@ class LimitCycle(Flow):
     x' = y,  y' = mu (1 - x^2) y - x
 
     Source:
-        van der Pol 1926, Philosophical Magazine 2, 978, equation 2.
+        van der Pol 1926, Philosophical Magazine 2, 978.
     """
 
     dimension: ClassVar[int] = 2

@@ -14,7 +14,7 @@ class Thomas(Flow):
     x' = sin y - friction x,  y' = sin z - friction y,  z' = sin x - friction z
 
     Source:
-        Thomas 1999, International Journal of Bifurcation and Chaos 9, 1889, equation 2.
+        Thomas 1999, International Journal of Bifurcation and Chaos 9, 1889.
     """
 
     dimension: ClassVar[int] = 3

@@ -18,7 +18,7 @@ class Torus(Flow):
 
     Source:
         Guckenheimer & Holmes 1983, Nonlinear Oscillations, Dynamical Systems, and Bifurcations of Vector Fields,
-        equation 3.4.4, twice.
+        section 3.4, twice the normal form of Hopf.
     """
 
     dimension: ClassVar[int] = 4
