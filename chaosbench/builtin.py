@@ -57,7 +57,21 @@ def chaosbench_models() -> Iterable[type[models.ModelSpec]]:
 @hookimpl
 def chaosbench_trainers() -> Iterable[type[trainers.TrainerSpec]]:
     """The shipped trainers."""
-    return [trainers.BPTT, trainers.SparseTeacherForcing]
+    return [
+        trainers.BPTT,
+        trainers.TruncatedBPTT,
+        trainers.WindowedBPTT,
+        trainers.SparseTeacherForcing,
+        trainers.GeneralizedTeacherForcing,
+        trainers.ScheduledSampling,
+        trainers.MultipleShooting,
+        trainers.HorizonCurriculum,
+        trainers.GradientFlossing,
+        trainers.DySLIM,
+        trainers.InvariantMeasure,
+        trainers.JacobianMatching,
+        trainers.SOFO,
+    ]
 
 
 @hookimpl

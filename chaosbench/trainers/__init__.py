@@ -1,7 +1,39 @@
 """Training methods, one file each, and the loop they share."""
 
-from chaosbench.trainers.base import GradientTrainer, TrainerSpec, TrainingStep
+from chaosbench.trainers.base import GradientTrainer, TrainerSpec, TrainingStep, WindowTrainer
 from chaosbench.trainers.bptt import BPTT
+from chaosbench.trainers.course import Checkpoint, Course
+from chaosbench.trainers.dyslim import DySLIM
+from chaosbench.trainers.generalized_teacher_forcing import GeneralizedTeacherForcing
+from chaosbench.trainers.gradient_flossing import GradientFlossing
+from chaosbench.trainers.horizon_curriculum import HorizonCurriculum
+from chaosbench.trainers.invariant_measure import InvariantMeasure
+from chaosbench.trainers.jacobian_matching import JacobianMatching
+from chaosbench.trainers.multiple_shooting import MultipleShooting
+from chaosbench.trainers.scheduled_sampling import ScheduledSampling
+from chaosbench.trainers.sofo import SOFO
 from chaosbench.trainers.sparse_teacher_forcing import SparseTeacherForcing
+from chaosbench.trainers.truncated_bptt import TruncatedBPTT
+from chaosbench.trainers.windowed_bptt import WindowedBPTT
 
-__all__ = ["BPTT", "GradientTrainer", "SparseTeacherForcing", "TrainerSpec", "TrainingStep"]
+__all__ = [
+    "BPTT",
+    "SOFO",
+    "Checkpoint",
+    "Course",
+    "DySLIM",
+    "GeneralizedTeacherForcing",
+    "GradientFlossing",
+    "GradientTrainer",
+    "HorizonCurriculum",
+    "InvariantMeasure",
+    "JacobianMatching",
+    "MultipleShooting",
+    "ScheduledSampling",
+    "SparseTeacherForcing",
+    "TrainerSpec",
+    "TrainingStep",
+    "TruncatedBPTT",
+    "WindowTrainer",
+    "WindowedBPTT",
+]

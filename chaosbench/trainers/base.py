@@ -1,17 +1,29 @@
-"""The contract of a trainer, and the loop that gradient trainers share."""
+"""The contract of a trainer, and the loop that trainers on windows share."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Self
 
-import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
-from chaosbench.data import Dataset
-from chaosbench.models.base import Forecaster, seed_generator
+from chaosbench.data import Dataset, DataSpec
+from chaosbench.models.base import Forecaster, ModelSpec, seed_generator
+from chaosbench.models.piecewise_linear import PiecewiseLinear
 from chaosbench.spec import Spec
+from chaosbench.systems.base import SystemSpec
+from chaosbench.trainers.course import Checkpoint, Course, checkpoint, restore
+from chaosbench.trainers.descent import (
+    OptimizerKind,
+    Schedule,
+    clip_gradients,
+    clip_values,
+    gradient_norms,
+    optimizer_of,
+    scheduled,
+)
+from chaosbench.trainers.regularisers import conditioning_penalty, linear_readout, manifold_attractor_penalty
 
 
 @dataclass(frozen=True)
@@ -22,6 +34,7 @@ class TrainingStep:
         update: 1, 2, ..., `updates`.
         loss: `(K,)`, detached, on the device.
         model: its parameters carry the raw gradients.
+        course: where training stands; None for a trainer that cannot be taken up again.
     """
 
     update: int
@@ -29,10 +42,16 @@ class TrainingStep:
     loss: Tensor
     model: Forecaster
     data: Dataset
+    course: Course | None = None
 
     def gradient_norms(self) -> Tensor:
         """Euclidean norm of each seed's gradient, `(K,)`."""
         return gradient_norms(self.model)
+
+    def checkpoint(self) -> Checkpoint:
+        """All that `fit` needs to go on from here as if it had never stopped."""
+        assert self.course is not None, "this trainer sets nothing down"
+        return checkpoint(self.model, self.course)
 
 
 class TrainerSpec(Spec, ABC):
@@ -45,74 +64,158 @@ class TrainerSpec(Spec, ABC):
     def check(self, data: Dataset) -> None:
         """Refuse data that this trainer cannot work with, before anything is trained."""
 
+    def refuse(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:  # noqa: ARG002  # by default
+        """Why this combination cannot work, told from the specs alone; None where it can."""
+        return None
 
-class GradientTrainer(TrainerSpec):
-    """Stochastic gradient descent on windows of the training orbits.
 
-    Defaults follow Mikhaeil, Monfared and Durstewitz 2022, NeurIPS, where they state one.
-    """
+class WindowTrainer(TrainerSpec):
+    """Training on a batch of random windows of the training orbits per update."""
 
     updates: int = Field(30_000, ge=1)
     batch: int = Field(32, ge=1)  # B, windows per update
     sequence_length: int = Field(200, ge=1)  # T [steps]
-    optimizer: Literal["adam", "adamw", "radam"] = "adam"
-    learning_rate: float = Field(1e-3, gt=0)
-    final_learning_rate: float | None = Field(None, gt=0)  # reached exponentially; None: constant
-    clip_norm: float | None = Field(None, gt=0)  # largest gradient norm of a seed; None: not clipped
 
     @abstractmethod
-    def loss(self, model: Forecaster, windows: Tensor, data: Dataset) -> Tensor:
-        """Mean squared error of each seed, `(K, B, T + 1, D) -> (K,)`."""
+    def gradient(self, model: Forecaster, windows: Tensor, course: Course) -> Tensor:
+        """Leave raw gradients in the parameters; the loss of each seed, `(K, B, T + 1, D) -> (K,)`, detached."""
+
+    @abstractmethod
+    def advance(self, model: Forecaster, course: Course) -> None:
+        """Make of the gradients a step of the parameters."""
+
+    def memory(self, model: Forecaster, data: Dataset) -> dict[str, Tensor]:  # noqa: ARG002  # nothing by default
+        """What the trainer keeps from update to update; entries that require a gradient are trained, too."""
+        return {}
+
+    def windows(self, course: Course) -> Tensor:
+        """The windows of this update, `(K, B, T + 1, D)`."""
+        return course.data.windows(self.batch, self.sequence_length, course.windows)
+
+    def start(self, model: Forecaster, data: Dataset, seeds: Sequence[int]) -> Course:
+        """Where training stands before the first update."""
+        course = Course.begin(data, self.updates, seeds)
+        course.memory = self.memory(model, data)
+        return course
+
+    def fit(
+        self, model: Forecaster, data: Dataset, seeds: Sequence[int], checkpoint: Checkpoint | None = None
+    ) -> Iterator[TrainingStep]:
+        """See `TrainerSpec.fit`; a seed whose numbers blow up goes on alone with NaN.
+
+        With a checkpoint, from there on: the next step is what it would have been without a stop, to the last bit.
+        """
+        course = self.start(model, data, seeds)
+        if checkpoint is not None:
+            restore(model, course, checkpoint)
+            self.advance(model, course)
+        while course.update < self.updates:
+            course.update += 1
+            loss = self.gradient(model, self.windows(course), course)
+            yield TrainingStep(course.update, self.updates, loss, model, data, course)
+            self.advance(model, course)
 
     def check(self, data: Dataset) -> None:
         """Windows must fit into the training orbits."""
         data.windows(1, self.sequence_length, [seed_generator(0, "check")])
 
-    def fit(self, model: Forecaster, data: Dataset, seeds: Sequence[int]) -> Iterator[TrainingStep]:
-        """See `TrainerSpec.fit`; a seed whose numbers blow up goes on alone with NaN."""
-        generators = [seed_generator(seed, "windows") for seed in seeds]
-        optimizer, decay = self._optimizer(model)
-        for update in range(1, self.updates + 1):
-            windows = data.windows(self.batch, self.sequence_length, generators)
-            loss = self.loss(model, windows, data)
-            optimizer.zero_grad(set_to_none=True)
-            loss.sum().backward()
-            yield TrainingStep(update, self.updates, loss.detach(), model, data)
-            if self.clip_norm is not None:
-                clip_gradients(model, self.clip_norm)
-            optimizer.step()
-            for group in optimizer.param_groups:
-                group["lr"] *= decay
-
-    def _optimizer(self, model: Forecaster) -> tuple[torch.optim.Optimizer, float]:
-        """The optimizer, and the factor on its learning rate from one update to the next."""
-        decay = (
-            (self.final_learning_rate / self.learning_rate) ** (1 / self.updates) if self.final_learning_rate else 1.0
-        )
-        parameters = list(model.parameters())
-        if self.optimizer == "radam":
-            return torch.optim.RAdam(parameters, self.learning_rate), decay
-        if self.optimizer == "adamw":
-            return torch.optim.AdamW(parameters, self.learning_rate, fused=True), decay
-        return torch.optim.Adam(parameters, self.learning_rate, fused=True), decay
+    def refuse(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
+        """Windows must fit into the training orbits, where the data say how long those are."""
+        if not system.measured and self.sequence_length >= data.train_length:
+            return (
+                f"sequence_length = {self.sequence_length} does not fit into orbits of data.train_length = "
+                f"{data.train_length} steps; a window is one step longer"
+            )
+        return super().refuse(system, data, model)
 
 
-def gradient_norms(model: Forecaster) -> Tensor:
-    """Euclidean norm of each seed's gradient, `(K,)`; parameters without a gradient count as zero."""
-    squares = [p.grad.flatten(1).square().sum(dim=1) for p in model.parameters() if p.grad is not None]
-    return torch.stack(squares).sum(dim=0).sqrt()
+class GradientTrainer(WindowTrainer):
+    """Stochastic gradient descent on a loss of windows.
 
-
-def clip_gradients(model: Forecaster, limit: float) -> None:
-    """Scale each seed's gradient down to the norm `limit` where it is longer.
-
-    Source:
-        Pascanu, Mikolov and Bengio 2013, ICML, algorithm 1.
+    Defaults follow Mikhaeil, Monfared and Durstewitz 2022, NeurIPS, where they state one; the steps of
+    `"multi_step"` follow Brenner et al. 2022, ICML, who divide the learning rate by ten at each.
     """
-    scale = (limit / gradient_norms(model)).clamp(max=1.0)
-    for parameter in model.parameters():
-        if parameter.grad is not None:
-            parameter.grad.mul_(scale.view(-1, *[1] * (parameter.grad.dim() - 1)))
+
+    optimizer: OptimizerKind = "adam"
+    learning_rate: float = Field(1e-3, gt=0)
+    final_learning_rate: float | None = Field(None, gt=0)  # reached by the schedule; None: constant
+    schedule: Schedule = "exponential"
+    milestones: tuple[float, ...] = Field((0.1, 0.8, 0.9), min_length=1)  # of "multi_step", shares of the updates
+    weight_decay: float = Field(0.01, ge=0)  # of "adamw"
+    clip_norm: float | None = Field(None, gt=0)  # largest gradient norm of a seed; None: not clipped
+    clip_value: float | None = Field(None, gt=0)  # largest entry of a gradient; None: not clipped
+    manifold_attractor: float = Field(0.0, ge=0)  # weight of the penalty that makes states of a PLRNN slow
+    manifold_share: float = Field(1.0, gt=0, le=1)  # of the states that it is on
+    conditioning: float = Field(0.0, ge=0)  # weight of the penalty on an ill-conditioned observation matrix
+
+    @abstractmethod
+    def loss(self, model: Forecaster, windows: Tensor, course: Course) -> Tensor:
+        """The loss of each seed, `(K, B, T + 1, D) -> (K,)`."""
+
+    def start(self, model: Forecaster, data: Dataset, seeds: Sequence[int]) -> Course:
+        """See `WindowTrainer.start`; with an optimizer over the model and what is trained beside it."""
+        course = super().start(model, data, seeds)
+        trained = [*model.parameters(), *(kept for kept in course.memory.values() if kept.requires_grad)]
+        course.optimizer = optimizer_of(self.optimizer, trained, rate=self.learning_rate, decay=self.weight_decay)
+        return course
+
+    def gradient(self, model: Forecaster, windows: Tensor, course: Course) -> Tensor:
+        """Backpropagation of the loss and its penalties."""
+        loss = self._penalised(self.loss(model, windows, course), model)
+        assert course.optimizer is not None
+        course.optimizer.zero_grad(set_to_none=True)
+        loss.sum().backward()
+        return loss.detach()
+
+    def advance(self, model: Forecaster, course: Course) -> None:
+        """Clip, and step at this update's learning rate."""
+        if self.clip_value is not None:
+            clip_values(model, self.clip_value)
+        if self.clip_norm is not None:
+            clip_gradients(model, self.clip_norm)
+        assert course.optimizer is not None
+        for group in course.optimizer.param_groups:
+            group["lr"] = self.learning_rate_at(course.progress)
+        course.optimizer.step()
+
+    def learning_rate_at(self, progress: float) -> float:
+        """The learning rate when that share of the updates is done."""
+        if self.final_learning_rate is None:
+            return self.learning_rate
+        start, end = self.learning_rate, self.final_learning_rate
+        return scheduled(self.schedule, progress, start=start, end=end, milestones=self.milestones)
+
+    def refuse(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
+        """Penalties must find the weights that they are on."""
+        if self.manifold_attractor or self.conditioning:
+            built = built_alone(model, system, data)
+            if self.manifold_attractor and not isinstance(built, PiecewiseLinear):
+                return f"manifold_attractor is a penalty on networks of the PLRNN family, and {model.label} is none"
+            if self.conditioning and linear_readout(built) is None:
+                return f"conditioning is a penalty on an observation matrix, and {model.label} has none"
+        return super().refuse(system, data, model)
+
+    def _penalised(self, loss: Tensor, model: Forecaster) -> Tensor:
+        if self.manifold_attractor:
+            assert isinstance(model, PiecewiseLinear)
+            loss = loss + self.manifold_attractor * manifold_attractor_penalty(model, self.manifold_share)
+        if self.conditioning:
+            readout = linear_readout(model)
+            assert readout is not None
+            loss = loss + self.conditioning * conditioning_penalty(readout)
+        return loss
+
+    @model_validator(mode="after")
+    def _a_schedule_leads_somewhere(self) -> Self:
+        if self.schedule != "exponential" and self.final_learning_rate is None:
+            raise ValueError(f"schedule = {self.schedule!r} needs a final_learning_rate to lead to")
+        return self
+
+
+def built_alone(model: ModelSpec, system: SystemSpec, data: DataSpec) -> Forecaster:
+    """One seed of the model for what is seen of the system, to ask what it can do."""
+    observables = system.dimension if data.observed is None else len(data.observed)
+    return model.build(observables * data.embedding, (0,))
 
 
 def squared_error(predicted: Tensor, target: Tensor) -> Tensor:

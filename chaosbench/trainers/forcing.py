@@ -2,14 +2,18 @@
 
 import re
 from collections.abc import Callable
+from typing import Annotated
 
 import torch
+from pydantic import AfterValidator, Field
 from torch import Tensor
 
 from chaosbench.data import Dataset
+from chaosbench.errors import DataError
 from chaosbench.models.base import Forecaster
 
 _MULTIPLE = re.compile(r"(?:(?P<factor>\d+(?:\.\d*)?|\.\d+)\s*\*?\s*)?tau_pred")
+_AUTOCORRELATION = "autocorrelation"
 
 
 def forced_unroll(model: Forecaster, windows: Tensor, interval: int) -> Tensor:
@@ -33,13 +37,16 @@ def forced_unroll(model: Forecaster, windows: Tensor, interval: int) -> Tensor:
 
 def folded_unroll(model: Forecaster, windows: Tensor, interval: int) -> Tensor:
     """`forced_unroll` with every segment a member of the batch; exact only where `model.resets`."""
-    steps = windows.shape[2] - 1
-    interval = min(interval, steps)
-    starts = windows[:, :, :-1:interval]  # (K, B, segments, D)
-    batch, segments = starts.shape[1:3]
-    state = model.initial_state(starts.flatten(1, 2))
-    predicted, _ = model.predict(state, interval)  # (K, B * segments, interval, D)
-    return torch.unflatten(predicted, 1, (batch, segments)).flatten(2, 3)[:, :, :steps]  # the last may overhang
+    return _folded(model, windows, interval, model.initial_state)
+
+
+def windowed_unroll(model: Forecaster, windows: Tensor, interval: int) -> Tensor:
+    """As `folded_unroll`, but every segment starts from z = 0, whatever the data show there."""
+
+    def blank(observation: Tensor) -> Tensor:
+        return observation.new_zeros(*observation.shape[:-1], model.state_size)
+
+    return _folded(model, windows, interval, blank)
 
 
 def sequential_unroll(model: Forecaster, windows: Tensor, interval: int) -> Tensor:
@@ -52,14 +59,43 @@ def truncated_unroll(model: Forecaster, windows: Tensor, interval: int) -> Tenso
     return _segments(model, windows, interval, lambda state, _: state.detach())
 
 
+def blended_unroll(model: Forecaster, windows: Tensor, weights: Tensor) -> Tensor:
+    """Predictions of `windows[:, :, 1:]`, the state drawn towards the forced one before every step but the first.
+
+    The map is applied to (1 - w) z + w force(z, x): w = 0 runs freely, w = 1 forces.
+
+    Args:
+        windows: `(K, B, T + 1, D)`.
+        weights: w, `(K, B or 1, T - 1)`.
+
+    Returns:
+        `(K, B, T, D)`.
+    """
+    batch, steps = windows.shape[1], windows.shape[2] - 1
+    observations = windows[:, :, :-1].unbind(2)
+    signals = None
+    if model.resets:  # the forced states do not depend on the others: all at once
+        signals = model.initial_state(windows[:, :, :-1].flatten(1, 2)).unflatten(1, (batch, steps)).unbind(2)
+    state, states = model.initial_state(observations[0]) if signals is None else signals[0], []
+    for t in range(steps):
+        if t:
+            signal = model.force(state, observations[t]) if signals is None else signals[t]
+            state = torch.lerp(state, signal, weights[:, :, t - 1, None])
+        state = model.step(state)
+        states.append(state)
+    return model.observe(torch.stack(states, dim=2))
+
+
 def interval_in_steps(interval: int | str, data: Dataset) -> int:
-    """A forcing interval in steps, from steps or from `"0.4 tau_pred"`, a multiple of ln 2 / lambda_max.
+    """A forcing interval in steps, from steps, from a multiple of ln 2 / lambda_max, or from the autocorrelation.
 
     Raises:
         DataError: for a multiple where the system is not chaotic.
     """
     if isinstance(interval, int):
         return interval
+    if interval.strip() == _AUTOCORRELATION:
+        return autocorrelation_time(data.train)
     return max(1, round(tau_pred_factor(interval) * data.predictability_time))
 
 
@@ -72,9 +108,54 @@ def tau_pred_factor(interval: str) -> float:
     match = _MULTIPLE.fullmatch(interval.strip())
     if match is None or float(match["factor"] or 1) == 0:
         raise ValueError(
-            f"{interval!r} is no forcing interval; give steps, 'tau_pred', or a multiple like '0.4 tau_pred'"
+            f"{interval!r} is no forcing interval; give steps, 'tau_pred', a multiple like '0.4 tau_pred', "
+            f"or {_AUTOCORRELATION!r}"
         )
     return float(match["factor"] or 1)
+
+
+def _readable(interval: str) -> str:
+    if interval.strip() != _AUTOCORRELATION:
+        tau_pred_factor(interval)
+    return interval
+
+
+Interval = Annotated[int, Field(ge=1)] | Annotated[str, AfterValidator(_readable)]
+
+
+def autocorrelation_time(orbits: Tensor) -> int:
+    """First lag at which the autocorrelation is below 1/e, the median over observables [steps].
+
+    Args:
+        orbits: `(N, T, D)`.
+
+    Raises:
+        DataError: where an observable stays correlated for as long as the orbits last.
+
+    Source:
+        Brenner et al. 2022, ICML (2207.02542), as one of the ways to choose tau from data.
+    """
+    length = orbits.shape[1]
+    centred = orbits.double() - orbits.double().mean(dim=(0, 1))
+    spectrum = torch.fft.rfft(centred, n=2 * length, dim=1).abs().square()
+    products = torch.fft.irfft(spectrum, n=2 * length, dim=1)[:, :length].mean(dim=0)  # (T, D)
+    pairs = torch.arange(length, 0, -1, device=orbits.device)[:, None]  # how many products each lag sums
+    below = products / pairs < products[0] / length / torch.e
+    if not bool(below.any(dim=0).all()):
+        raise DataError(
+            f"the autocorrelation of an observable stays above 1/e for all {length} steps of the training orbits; "
+            "give the interval in steps"
+        )
+    return int(below.int().argmax(dim=0).median())
+
+
+def _folded(model: Forecaster, windows: Tensor, interval: int, start: Callable[[Tensor], Tensor]) -> Tensor:
+    steps = windows.shape[2] - 1
+    interval = min(interval, steps)
+    starts = windows[:, :, :-1:interval]  # (K, B, segments, D)
+    batch, segments = starts.shape[1:3]
+    predicted, _ = model.predict(start(starts.flatten(1, 2)), interval)  # (K, B * segments, interval, D)
+    return torch.unflatten(predicted, 1, (batch, segments)).flatten(2, 3)[:, :, :steps]  # the last may overhang
 
 
 def _segments(model: Forecaster, windows: Tensor, interval: int, renew: Callable[[Tensor, Tensor], Tensor]) -> Tensor:

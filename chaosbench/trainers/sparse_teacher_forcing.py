@@ -1,39 +1,53 @@
 """Sparse teacher forcing: the state set from data every tau steps."""
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, Field
+import torch
+from pydantic import Field
 from torch import Tensor
 
 from chaosbench.data import Dataset
-from chaosbench.models.base import Forecaster
+from chaosbench.models.base import Forecaster, seed_generator
 from chaosbench.trainers.base import GradientTrainer, squared_error
-from chaosbench.trainers.forcing import forced_unroll, interval_in_steps, tau_pred_factor
-
-
-def _readable(interval: str) -> str:
-    tau_pred_factor(interval)
-    return interval
-
-
-Interval = Annotated[int, Field(ge=1)] | Annotated[str, AfterValidator(_readable)]
+from chaosbench.trainers.course import Course
+from chaosbench.trainers.forcing import Interval, forced_unroll, interval_in_steps
 
 
 class SparseTeacherForcing(GradientTrainer):
     """Backpropagation through time with the state set to B⁺ x every `interval` steps, so that gradients grow no longer.
 
     `"tau_pred"`, the predictability time ln 2 / lambda_max, is the paper's rule; practice favours a fraction of it.
+    Whether the whole state is set or a part of it is the read-out's business. With a `spread`, one tau is drawn per
+    update for all seeds, which keeps the batch one program and a seed's result independent of its neighbours.
 
     Source:
-        Mikhaeil, Monfared and Durstewitz 2022, NeurIPS (2110.07238), section 4.1; no clipping, as there.
+        Mikhaeil, Monfared and Durstewitz 2022, NeurIPS (2110.07238), section 4.1; no clipping, as there. Forcing of a
+        part, and tau from the autocorrelation: Brenner et al. 2022, ICML (2207.02542).
     """
 
     kind: Literal["sparse_teacher_forcing"] = "sparse_teacher_forcing"
-    interval: Interval = "tau_pred"  # tau [steps], or a multiple of tau_pred such as "0.4 tau_pred"
+    interval: Interval = "tau_pred"  # tau [steps], a multiple such as "0.4 tau_pred", or "autocorrelation"
+    spread: int = Field(0, ge=0)  # [steps]; tau is uniform within interval +- spread, and at least 1
+    anneal: bool = False  # tau grows from 1 to the interval: floor((interval - 1) update / updates) + 1
 
-    def loss(self, model: Forecaster, windows: Tensor, data: Dataset) -> Tensor:
+    def memory(self, model: Forecaster, data: Dataset) -> dict[str, Tensor]:  # noqa: ARG002  # the data decide
+        """The interval [steps]."""
+        return {"interval": torch.tensor(interval_in_steps(self.interval, data))}
+
+    def interval_at(self, course: Course) -> int:
+        """This update's tau [steps]."""
+        interval = int(course.memory["interval"])
+        if self.anneal:
+            interval = (interval - 1) * course.update // course.updates + 1
+        if self.spread:
+            generator = seed_generator(course.update, "forcing interval")
+            shift = torch.randint(-self.spread, self.spread + 1, (), generator=generator)
+            interval = max(1, interval + int(shift))
+        return interval
+
+    def loss(self, model: Forecaster, windows: Tensor, course: Course) -> Tensor:
         """Mean squared error under forcing, taken before each forcing."""
-        predicted = forced_unroll(model, windows, interval_in_steps(self.interval, data))
+        predicted = forced_unroll(model, windows, self.interval_at(course))
         return squared_error(predicted, windows[:, :, 1:])
 
     def check(self, data: Dataset) -> None:

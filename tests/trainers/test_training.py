@@ -1,4 +1,4 @@
-"""Training of K seeds at once: independence, clipping, repeatability."""
+"""Training of K seeds at once: independence, clipping, schedules, repeatability, and taking it up again."""
 
 from dataclasses import replace
 
@@ -7,24 +7,62 @@ import torch
 from pydantic import ValidationError
 from torch.testing import assert_close
 
-from chaosbench.data import Dataset
+from chaosbench.data import Dataset, DataSpec
 from chaosbench.errors import DataError
 from chaosbench.models import LSTM, PLRNN, RNN, ModelSpec, ShallowPLRNN, seed_generator
+from chaosbench.systems import Duffing, Lorenz63, MackeyGlass, SystemSpec, TimeSeries
 from chaosbench.testing import check_trainer
-from chaosbench.trainers import BPTT, SparseTeacherForcing, TrainerSpec
-from chaosbench.trainers.base import clip_gradients, gradient_norms
+from chaosbench.trainers import (
+    BPTT,
+    SOFO,
+    DySLIM,
+    GeneralizedTeacherForcing,
+    GradientFlossing,
+    HorizonCurriculum,
+    InvariantMeasure,
+    JacobianMatching,
+    MultipleShooting,
+    ScheduledSampling,
+    SparseTeacherForcing,
+    TrainerSpec,
+    TruncatedBPTT,
+    WindowedBPTT,
+    WindowTrainer,
+)
+from chaosbench.trainers.descent import clip_gradients, clip_values, gradient_norms
+from chaosbench.trainers.regularisers import conditioning_penalty, manifold_attractor_penalty
 
 MODELS = [RNN(hidden=8), LSTM(hidden=8), PLRNN(hidden=8), ShallowPLRNN(hidden=12)]
 SMALL = {"updates": 12, "batch": 4, "sequence_length": 25}
+FLOSSING = {"pretraining": 3, "every": 2, "episode": 2, "episodes": 2}
 TRAINERS = [
     SparseTeacherForcing(interval=7, **SMALL),
     BPTT(**SMALL),
     BPTT(truncation=6, **SMALL),
-    BPTT(window=6, **SMALL),
+    BPTT(window=6, clip_value=0.01, **SMALL),
     SparseTeacherForcing(interval=7, optimizer="radam", final_learning_rate=1e-5, clip_norm=0.1, **SMALL),
+]
+KINDS = [
+    TruncatedBPTT(truncation=6, **SMALL),
+    WindowedBPTT(window=6, **SMALL),
+    SparseTeacherForcing(interval="autocorrelation", spread=9, anneal=True, **SMALL),
+    GeneralizedTeacherForcing(**SMALL),
+    GeneralizedTeacherForcing(alpha=0.5, final_alpha=0.0, **SMALL),
+    ScheduledSampling(**SMALL),
+    MultipleShooting(interval=6, **SMALL),
+    HorizonCurriculum(schedule="cosine", final_learning_rate=1e-5, **SMALL),
+    GradientFlossing(**FLOSSING, **SMALL),
+    GradientFlossing(target="system", **FLOSSING, **SMALL),
+    DySLIM(growth=3, **SMALL),
+    DySLIM(growth=3, pushforward=True, **SMALL),
+    InvariantMeasure(iterations=8, warm_up=0.5, **SMALL),
+    InvariantMeasure(distance="sliced_wasserstein", warm_up=0.0, **SMALL),
+    JacobianMatching(updates=12, batch=9),
+    SOFO(directions=7, **SMALL),
 ]
 every_model = pytest.mark.parametrize("spec", MODELS, ids=lambda spec: spec.label)
 every_trainer = pytest.mark.parametrize("trainer", TRAINERS, ids=lambda trainer: trainer.label)
+every_kind = pytest.mark.parametrize("trainer", KINDS, ids=lambda trainer: trainer.label)
 
 
 def test_a_seed_sees_the_same_windows_alone_and_beside_others(lorenz32: Dataset):
@@ -49,6 +87,13 @@ def test_every_trainer_keeps_the_promises_of_its_contract(spec: ModelSpec, train
     check_trainer(trainer, model=spec, data=lorenz32)
 
 
+@pytest.mark.parametrize("spec", [RNN(hidden=5), ShallowPLRNN(hidden=9, states=4)], ids=lambda spec: spec.label)
+@every_kind
+def test_every_kind_keeps_the_promises_of_its_contract(spec: ModelSpec, trainer: TrainerSpec, lorenz32: Dataset):
+    """With forcing of the whole state and of a part of it."""
+    check_trainer(trainer, model=spec, data=lorenz32)
+
+
 @every_model
 @every_trainer
 def test_training_changes_every_parameter(spec: ModelSpec, trainer: TrainerSpec, lorenz32: Dataset):
@@ -57,6 +102,22 @@ def test_training_changes_every_parameter(spec: ModelSpec, trainer: TrainerSpec,
         pass
     for after, before in zip(model.parameters(), start.parameters(), strict=True):
         assert not torch.equal(after, before)
+
+
+@pytest.mark.parametrize("trainer", [*TRAINERS, *KINDS], ids=lambda trainer: trainer.label)
+def test_training_taken_up_from_a_checkpoint_equals_never_having_stopped(trainer: WindowTrainer, lorenz32: Dataset):
+    """To the last bit, in a model that starts elsewhere, from whatever update it was set down at."""
+    spec, seeds = ShallowPLRNN(hidden=9), (3, 5)
+    whole, kept = spec.build(3, seeds), []
+    for step in trainer.fit(whole, lorenz32, seeds):
+        if step.update in (1, 5):
+            kept.append(step.checkpoint())
+    for one in kept:
+        model = spec.build(3, (1, 2))
+        updates = [step.update for step in trainer.fit(model, lorenz32, seeds, one)]
+        assert updates == list(range(int(one["update"]) + 1, 13))
+        for name, value in whole.state_dict().items():
+            assert torch.equal(model.state_dict()[name], value), name
 
 
 def test_gradients_are_clipped_seed_by_seed():
@@ -71,12 +132,41 @@ def test_gradients_are_clipped_seed_by_seed():
     assert_close(gradient_norms(model), torch.stack([torch.tensor(0.5), before[1]]))
 
 
+def test_clipping_by_value_bounds_every_entry_and_leaves_the_small_ones():
+    model = RNN(hidden=8).build(3, (0, 1))
+    for parameter in model.parameters():
+        parameter.grad = torch.linspace(-1, 1, parameter.numel()).view_as(parameter).clone()
+    before = [parameter.grad.clone() for parameter in model.parameters()]
+    clip_values(model, 0.3)
+    for parameter, gradient in zip(model.parameters(), before, strict=True):
+        assert torch.equal(
+            parameter.grad, torch.maximum(torch.minimum(gradient, torch.tensor(0.3)), -torch.tensor(0.3))
+        )
+
+
 def test_a_window_as_long_as_the_sequence_starts_once_from_zero(lorenz: Dataset):
     model = RNN(hidden=8).build(3, (0, 1)).double()
     windows = lorenz.windows(4, 25, [seed_generator(0, "w"), seed_generator(1, "w")])
     state = torch.zeros(2, 4, 8, dtype=torch.float64)
     expected = (model.observe(model.unroll(state, 25)) - windows[:, :, 1:]).square().mean(dim=(1, 2, 3))
-    assert_close(BPTT(window=25, **SMALL).loss(model, windows, lorenz), expected)
+    for trainer in (BPTT(window=25, **SMALL), WindowedBPTT(window=25, **SMALL)):
+        assert_close(trainer.loss(model, windows, trainer.start(model, lorenz, (0, 1))), expected)
+
+
+@pytest.mark.parametrize(
+    ("kind", "option"),
+    [
+        (TruncatedBPTT(truncation=6, clip_norm=1.0, **SMALL), BPTT(truncation=6, **SMALL)),
+        (WindowedBPTT(window=6, clip_norm=1.0, **SMALL), BPTT(window=6, **SMALL)),
+    ],
+    ids=lambda trainer: trainer.label,
+)
+def test_the_remedies_are_the_same_as_kinds_and_as_options(kind: TrainerSpec, option: TrainerSpec, lorenz32: Dataset):
+    losses = [
+        torch.stack([step.loss for step in trainer.fit(RNN(hidden=5).build(3, (0, 1)), lorenz32, (0, 1))])
+        for trainer in (kind, option)
+    ]
+    assert torch.equal(*losses)
 
 
 def test_truncation_and_window_exclude_each_other():
@@ -92,7 +182,106 @@ def test_windows_longer_than_the_orbits_are_refused_before_training(lorenz: Data
         SparseTeacherForcing(sequence_length=20).check(calm)
 
 
-def test_the_learning_rate_decays_to_its_final_value(lorenz32: Dataset):
-    trainer = SparseTeacherForcing(interval=5, final_learning_rate=1e-5, **SMALL)
-    optimizer, decay = trainer._optimizer(RNN(hidden=4).build(3, (0,)))
-    assert optimizer.param_groups[0]["lr"] * decay**trainer.updates == pytest.approx(1e-5)
+def test_schedules_begin_at_the_learning_rate_and_pass_where_their_formulas_say():
+    rates = {"learning_rate": 1e-2, "final_learning_rate": 1e-5}
+    exponential = BPTT(**rates)
+    assert exponential.learning_rate_at(0.5) == pytest.approx((1e-2 * 1e-5) ** 0.5)
+    assert exponential.learning_rate_at(1.0) == pytest.approx(1e-5)
+    cosine = BPTT(schedule="cosine", **rates)
+    assert cosine.learning_rate_at(0.5) == pytest.approx((1e-2 + 1e-5) / 2)
+    assert cosine.learning_rate_at(1 / 3) == pytest.approx(1e-5 + (1e-2 - 1e-5) * 0.75)
+    steps = BPTT(schedule="multi_step", **rates)
+    found = [steps.learning_rate_at(progress) for progress in (0.0, 0.09, 0.1, 0.79, 0.8, 0.9)]
+    assert found == pytest.approx([1e-2, 1e-2, 1e-3, 1e-3, 1e-4, 1e-5])
+    assert {trainer.learning_rate_at(0.0) for trainer in (exponential, cosine, steps, BPTT(learning_rate=1e-2))} == {
+        1e-2
+    }
+
+
+def test_a_schedule_without_an_end_is_refused():
+    with pytest.raises(ValidationError, match="needs a final_learning_rate"):
+        BPTT(schedule="cosine")
+
+
+def test_the_optimizer_steps_at_the_scheduled_rate(lorenz32: Dataset):
+    """The first step of Adam is its learning rate, whatever the gradient."""
+    for trainer, rate in ((BPTT(learning_rate=0.01, **SMALL), 0.01), (BPTT(learning_rate=0.02, **SMALL), 0.02)):
+        model, start = RNN(hidden=5).build(3, (0,)), RNN(hidden=5).build(3, (0,))
+        steps = trainer.fit(model, lorenz32, (0,))
+        next(steps), next(steps)
+        shift = (model.weight - start.weight).abs()
+        assert_close(shift, torch.full_like(shift, rate), rtol=1e-3, atol=0)
+
+
+def test_the_manifold_attractor_vanishes_for_the_identity_and_counts_the_last_states():
+    """A = 1, W = 0 and h = 0 leave every state where it is; only rows of the last states are looked at."""
+    model = PLRNN(hidden=6).build(3, (0, 1))
+    with torch.no_grad():
+        model.weight[:, 4:], model.bias[:, :, 4:] = torch.eye(6)[4:], 0.0
+    assert_close(manifold_attractor_penalty(model, 1 / 3), torch.zeros(2))
+    a, w, h = model.weight.diagonal(dim1=1, dim2=2), model.weight * (1 - torch.eye(6)), model.bias
+    expected = (1 - a).square().sum(1) + w.square().sum((1, 2)) + h.square().sum((1, 2))
+    assert_close(manifold_attractor_penalty(model, 1.0), expected)
+
+
+def test_the_conditioning_penalty_is_that_of_the_condition_number():
+    model = RNN(hidden=6).build(3, (0, 1, 2))
+    with torch.no_grad():
+        model.readout.weight[1] = torch.eye(3, 6)
+        model.readout.weight[2] = torch.nan
+    found = conditioning_penalty(model.readout)
+    assert_close(found[0], (1 - torch.linalg.cond(model.readout.weight[0])).square(), rtol=1e-4, atol=1e-5)
+    assert found[1] < 1e-6
+    assert found[2].isnan()
+
+
+def test_penalties_are_added_to_the_loss(lorenz32: Dataset):
+    spec = PLRNN(hidden=6)
+    plain, heavy = (
+        next(BPTT(**SMALL, **weights).fit(spec.build(3, (0,)), lorenz32, (0,))).loss
+        for weights in ({}, {"manifold_attractor": 0.5, "conditioning": 0.25})
+    )
+    model = spec.build(3, (0,))
+    added = 0.5 * manifold_attractor_penalty(model, 1.0) + 0.25 * conditioning_penalty(model.readout)
+    assert_close(heavy, plain + added.detach())
+
+
+SERIES = TimeSeries(path="nowhere.npy", columns=(0, 1, 2))
+
+
+@pytest.mark.parametrize(
+    ("trainer", "system", "data", "model", "reason"),
+    [
+        (BPTT(sequence_length=3_000), Lorenz63(), DataSpec(), RNN(), "does not fit into orbits"),
+        (BPTT(manifold_attractor=1.0), Lorenz63(), DataSpec(), LSTM(), "of the PLRNN family, and lstm is none"),
+        (BPTT(conditioning=1.0), Lorenz63(), DataSpec(), ShallowPLRNN(), "observation matrix"),
+        (
+            GeneralizedTeacherForcing(estimator="jacobian_upper_bound"),
+            Lorenz63(),
+            DataSpec(),
+            RNN(),
+            "for the PLRNN family alone",
+        ),
+        (JacobianMatching(), SERIES, DataSpec(), RNN(), "is measured"),
+        (JacobianMatching(), Lorenz63(), DataSpec(observed=(0, 1)), RNN(), "do not show the state itself"),
+        (JacobianMatching(), Lorenz63(), DataSpec(embedding=2), RNN(), "do not show the state itself"),
+        (JacobianMatching(), MackeyGlass(), DataSpec(), RNN(), "do not show the state itself"),
+        (JacobianMatching(), Duffing(), DataSpec(), RNN(), "do not show the state itself"),
+        (GradientFlossing(target="system"), SERIES, DataSpec(), RNN(), "is measured"),
+        (GradientFlossing(target="system"), Lorenz63(rho=30.0), DataSpec(), RNN(), "0 exponents of"),
+        (MultipleShooting(interval=150), Lorenz63(), DataSpec(), RNN(), "at least sequence_length = 300"),
+        (InvariantMeasure(statistics="lorenz96"), Lorenz63(), DataSpec(), RNN(), "at least 4 sites"),
+    ],
+    ids=lambda value: value.label if isinstance(value, TrainerSpec) else "",
+)
+def test_what_cannot_work_is_refused_with_the_reason(
+    trainer: TrainerSpec, system: SystemSpec, data: DataSpec, model: ModelSpec, reason: str
+):
+    assert reason in (trainer.refuse(system, data, model) or "")
+
+
+@pytest.mark.parametrize("trainer", [*TRAINERS, *KINDS], ids=lambda trainer: trainer.label)
+def test_what_can_work_is_not_refused(trainer: TrainerSpec):
+    assert trainer.refuse(Lorenz63(), DataSpec(), RNN()) is None
+    if not (isinstance(trainer, JacobianMatching) or "system" in trainer.label):
+        assert trainer.refuse(SERIES, DataSpec(), RNN()) is None

@@ -1,0 +1,79 @@
+"""Generalised teacher forcing: the state drawn a part of the way towards the data at every step."""
+
+from typing import Annotated, Literal, Self
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from chaosbench.data import Dataset, DataSpec
+from chaosbench.models.base import Forecaster, ModelSpec
+from chaosbench.models.piecewise_linear import PiecewiseLinear
+from chaosbench.systems.base import SystemSpec
+from chaosbench.trainers.base import GradientTrainer, built_alone, squared_error
+from chaosbench.trainers.course import Course
+from chaosbench.trainers.descent import OptimizerKind
+from chaosbench.trainers.forcing import blended_unroll
+from chaosbench.trainers.jacobians import Estimator, jacobian_size
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class GeneralizedTeacherForcing(GradientTrainer):
+    """z_(t+1) = F((1 - alpha) z_t + alpha force(z_t, x_t)), so that gradients pass (1 - alpha) J from step to step.
+
+    alpha = 0 is backpropagation through time, alpha = 1 forces at every step. `"adaptive"`: every `every` updates the
+    Jacobians at the forced states of the batch are estimated to have size N, alpha* = max(0, 1 - 1 / N) would keep
+    their products from growing; a larger alpha* is taken at once, a smaller one approached by
+    alpha <- momentum alpha + (1 - momentum) alpha*, from alpha = 1.
+
+    Source:
+        Hess, Monfared, Brenner and Durstewitz 2023, ICML (2306.04406), section 3.3; defaults of its code for Lorenz-63.
+    """
+
+    kind: Literal["generalized_teacher_forcing"] = "generalized_teacher_forcing"
+    alpha: Share | Literal["adaptive"] = "adaptive"
+    final_alpha: Share | None = None  # reached linearly from alpha; None: constant
+    estimator: Estimator = "product_upper_bound"  # of N, where alpha is adaptive
+    momentum: float = Field(0.999, ge=0, lt=1)  # of an adaptive alpha on its way down
+    every: int = Field(5, ge=1)  # [updates] from one estimate to the next
+    updates: int = Field(250_000, ge=1)  # 5,000 epochs of 50 batches
+    batch: int = Field(16, ge=1)  # B, windows per update
+    optimizer: OptimizerKind = "radam"
+    final_learning_rate: float | None = Field(1e-6, gt=0)  # reached by the schedule; None: constant
+
+    def memory(self, model: Forecaster, data: Dataset) -> dict[str, Tensor]:
+        """Each seed's alpha, `(K,)`."""
+        start = 1.0 if self.alpha == "adaptive" else self.alpha
+        return {"alpha": data.train.new_full((model.seeds,), start)}
+
+    def loss(self, model: Forecaster, windows: Tensor, course: Course) -> Tensor:
+        """Mean squared error under forcing, taken before each forcing."""
+        course.memory["alpha"] = self.next_alpha(model, windows, course)
+        weights = course.memory["alpha"][:, None, None].expand(-1, 1, windows.shape[2] - 2)
+        return squared_error(blended_unroll(model, windows, weights), windows[:, :, 1:])
+
+    @torch.no_grad()
+    def next_alpha(self, model: Forecaster, windows: Tensor, course: Course) -> Tensor:
+        """Each seed's alpha for this update, `(K,)`."""
+        alpha = course.memory["alpha"]
+        if self.alpha != "adaptive":
+            final = self.alpha if self.final_alpha is None else self.final_alpha
+            return torch.full_like(alpha, self.alpha + (final - self.alpha) * course.progress)
+        if (course.update - 1) % self.every:
+            return alpha
+        wanted = (1 - 1 / jacobian_size(model, windows, self.estimator)).clamp(min=0)
+        return torch.where(wanted > alpha, wanted, self.momentum * alpha + (1 - self.momentum) * wanted)
+
+    def refuse(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
+        """One of the estimators needs the coefficients of the PLRNN family."""
+        bounded = self.alpha == "adaptive" and self.estimator == "jacobian_upper_bound"
+        if bounded and not isinstance(built_alone(model, system, data), PiecewiseLinear):
+            return f"jacobian_upper_bound is known for the PLRNN family alone, and {model.label} is not of it"
+        return super().refuse(system, data, model)
+
+    @model_validator(mode="after")
+    def _only_a_number_is_annealed(self) -> Self:
+        if self.alpha == "adaptive" and self.final_alpha is not None:
+            raise ValueError("final_alpha is where an alpha given as a number ends; an adaptive one has none")
+        return self

@@ -1,0 +1,94 @@
+"""Optimal transport between summary statistics of the model's windows and the data's."""
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from chaosbench.data import Dataset, DataSpec
+from chaosbench.errors import DataError
+from chaosbench.models.base import Forecaster, ModelSpec
+from chaosbench.systems.base import SystemSpec
+from chaosbench.trainers.base import GradientTrainer
+from chaosbench.trainers.course import Course
+from chaosbench.trainers.descent import OptimizerKind, Schedule
+from chaosbench.trainers.distances import sinkhorn_divergence, sliced_wasserstein
+from chaosbench.trainers.forcing import Interval, forced_unroll, interval_in_steps
+
+
+class InvariantMeasure(GradientTrainer):
+    """Relative L2 error of forced windows, and `weight` times the transport between their summary statistics.
+
+    A window's statistics are its points with their velocities, (x_t, x_(t+1) - x_t); with `"lorenz96"`, of every site
+    k and time, (x_(k-1) (x_(k-2) - x_(k+1)), dx_k, x_k). Both windows are standardised by the true one. The transport
+    is a Sinkhorn divergence, or cheaper, sliced: between projections on random directions.
+
+    Source:
+        Jiang, Lu, Orlova and Willett 2023, NeurIPS (2306.01187), settings for Lorenz-96; its windows are one-step
+        predictions, hence the interval.
+    """
+
+    kind: Literal["invariant_measure"] = "invariant_measure"
+    interval: Interval = 1  # tau [steps] of forcing, a multiple such as "0.4 tau_pred", or "autocorrelation"
+    distance: Literal["sinkhorn", "sliced_wasserstein"] = "sinkhorn"
+    statistics: Literal["velocity", "lorenz96"] = "velocity"
+    weight: float = Field(3.0, ge=0)  # of the transport
+    warm_up: float = Field(0.2, ge=0, le=1)  # share of the updates before the transport counts
+    blur: float = Field(0.02, gt=0)  # of "sinkhorn", in standard deviations
+    iterations: int = Field(30, ge=1)  # of "sinkhorn"
+    directions: int = Field(50, ge=1)  # of "sliced_wasserstein"
+    batch: int = Field(25, ge=1)  # B, windows per update
+    sequence_length: int = Field(100, ge=2)  # T [steps]
+    optimizer: OptimizerKind = "adamw"
+    weight_decay: float = Field(1e-4, ge=0)  # of "adamw"
+    schedule: Schedule = "cosine"
+    final_learning_rate: float | None = Field(1e-6, gt=0)  # reached by the schedule; None: constant
+
+    def memory(self, model: Forecaster, data: Dataset) -> dict[str, Tensor]:  # noqa: ARG002  # the data decide
+        """The interval [steps]."""
+        return {"interval": torch.tensor(interval_in_steps(self.interval, data))}
+
+    def loss(self, model: Forecaster, windows: Tensor, course: Course) -> Tensor:
+        """Relative error, and after the warm-up the transport."""
+        predicted, target = forced_unroll(model, windows, int(course.memory["interval"])), windows[:, :, 1:]
+        norms = [part.flatten(2).norm(dim=2) for part in (predicted - target, target)]
+        error: Tensor = (norms[0] / norms[1]).mean(dim=1)
+        if course.progress < self.warm_up:
+            return error
+        return torch.add(error, self.transport(predicted, target, course).mean(dim=1), alpha=self.weight)
+
+    def transport(self, predicted: Tensor, target: Tensor, course: Course) -> Tensor:
+        """Between the statistics of each pair of windows, `(K, B, T, D) x 2 -> (K, B)`."""
+        ours, theirs = self.summary(predicted), self.summary(target)
+        mean, deviation = theirs.mean(dim=-2, keepdim=True), theirs.std(dim=-2, keepdim=True)
+        ours, theirs = (ours - mean) / deviation, (theirs - mean) / deviation
+        if self.distance == "sinkhorn":
+            return sinkhorn_divergence(ours, theirs, blur=self.blur, iterations=self.iterations)
+        drawn = course.normal(1, ours.shape[-1], self.directions)
+        return sliced_wasserstein(ours, theirs, drawn / drawn.norm(dim=-2, keepdim=True))
+
+    def summary(self, window: Tensor) -> Tensor:
+        """Statistics of a window, `(..., T, D)`, as points."""
+        here, velocity = window[..., :-1, :], window.diff(dim=-2)
+        if self.statistics == "velocity":
+            return torch.cat([here, velocity], dim=-1)
+        advection = here.roll(1, -1) * (here.roll(2, -1) - here.roll(-1, -1))
+        return torch.stack([advection, velocity, here], dim=-1).flatten(-3, -2)
+
+    def check(self, data: Dataset) -> None:
+        """The interval must mean something for this system."""
+        super().check(data)
+        interval_in_steps(self.interval, data)
+        if reason := self._too_few_sites(data.dimension):
+            raise DataError(reason)
+
+    def refuse(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
+        """The statistics of Lorenz-96 are of a ring."""
+        seen = (system.dimension if data.observed is None else len(data.observed)) * data.embedding
+        return self._too_few_sites(seen) or super().refuse(system, data, model)
+
+    def _too_few_sites(self, dimension: int) -> str | None:
+        if self.statistics == "lorenz96" and dimension < 4:
+            return f"statistics = 'lorenz96' needs a ring of at least 4 sites, and {dimension} are seen"
+        return None

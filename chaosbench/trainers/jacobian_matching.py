@@ -1,0 +1,76 @@
+"""Jacobian matching: the derivative of the step is learned beside the step."""
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from chaosbench.data import Dataset, DataSpec
+from chaosbench.dynamics import tangent_step_by_jvp
+from chaosbench.errors import DataError
+from chaosbench.models.base import Forecaster, ModelSpec
+from chaosbench.systems.base import SystemSpec
+from chaosbench.trainers.base import GradientTrainer, squared_error
+from chaosbench.trainers.course import Course
+
+
+class JacobianMatching(GradientTrainer):
+    """|F(x) - x'|² + weight |dF/dx - J(x)|², means over entries, with the system's own Jacobian J at the data.
+
+    F takes an observation to the next: forced state, step, read-out. J is of as many steps of the system as one of the
+    data has, and in the data's units: diag(1 / deviation) J diag(deviation).
+
+    Source:
+        Park, Yang and Chandramoorthy 2024, NeurIPS (2411.06311); the weight is ours.
+    """
+
+    kind: Literal["jacobian_matching"] = "jacobian_matching"
+    weight: float = Field(1.0, ge=0)  # of the Jacobian's error
+    sequence_length: int = Field(1, ge=1)  # T [steps], each of which is a pair of its own
+    batch: int = Field(256, ge=1)  # B, windows per update
+
+    def loss(self, model: Forecaster, windows: Tensor, course: Course) -> Tensor:
+        """Error of one step, and of its derivative."""
+
+        def forecast(observation: Tensor) -> Tensor:
+            return model.observe(model.step(model.initial_state(observation)))
+
+        here, after = windows[:, :, :-1].flatten(1, 2), windows[:, :, 1:].flatten(1, 2)
+        size = here.shape[-1]
+        identity = torch.eye(size, dtype=here.dtype, device=here.device).expand(*here.shape, size)
+        predicted, jacobian = tangent_step_by_jvp(forecast, here, identity)
+        return squared_error(predicted, after) + self.weight * squared_error(
+            jacobian, system_jacobian(course.data, here)
+        )
+
+    def check(self, data: Dataset) -> None:
+        """The system's Jacobian must be known where the data are."""
+        super().check(data)
+        if reason := _unknown_jacobian(data.system, data.observed, data.embedding):
+            raise DataError(reason)
+
+    def refuse(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
+        """The system's Jacobian must be known where the data are."""
+        return _unknown_jacobian(system, data.observed, data.embedding) or super().refuse(system, data, model)
+
+
+@torch.no_grad()
+def system_jacobian(data: Dataset, observations: Tensor) -> Tensor:
+    """Jacobian of a step of the data at these states, both in the data's units, `(..., D) -> (..., D, D)`."""
+    mean, deviation = data.mean.double(), data.deviation.double()
+    state = observations.double() * deviation + mean
+    tangents = torch.diag(deviation).expand(*state.shape, len(deviation)).contiguous()
+    for _ in range(data.stride):
+        state, tangents = data.system.tangent_step(state, tangents)
+    return (tangents / deviation[:, None]).to(observations)
+
+
+def _unknown_jacobian(system: SystemSpec, observed: tuple[int, ...] | None, embedding: int) -> str | None:
+    """Why the Jacobian of what is observed cannot be had from the system."""
+    if system.measured:
+        return f"{system.label} is measured: its Jacobian is not known and cannot be matched"
+    hidden = system.state_size != system.dimension or type(system).observe is not SystemSpec.observe
+    if hidden or embedding > 1 or observed not in (None, tuple(range(system.dimension))):
+        return f"the Jacobian of {system.label} is of its whole state, and these data do not show the state itself"
+    return None

@@ -1,0 +1,47 @@
+"""Scheduled sampling: data or the model's own output, by the toss of a coin."""
+
+from math import exp
+from typing import Literal
+
+from pydantic import Field
+from torch import Tensor
+
+from chaosbench.models.base import Forecaster
+from chaosbench.trainers.base import GradientTrainer, squared_error
+from chaosbench.trainers.course import Course
+from chaosbench.trainers.forcing import blended_unroll
+
+
+class ScheduledSampling(GradientTrainer):
+    """At every step of every window the state is forced from data with a probability that falls during training.
+
+    After i updates it is p = final + (start - final) s, with s = 1 - i / updates (linear), exp(-i / k) (exponential),
+    or k / (k + exp(i / k)) (inverse sigmoid). p = 1 is teacher forcing, p = 0 the closed loop.
+
+    Source:
+        Bengio, Vinyals, Jaitly and Shazeer 2015, NeurIPS (1506.03099), section 2.4.
+    """
+
+    kind: Literal["scheduled_sampling"] = "scheduled_sampling"
+    probability: float = Field(1.0, ge=0, le=1)  # of forcing, at the start
+    final_probability: float = Field(0.0, ge=0, le=1)
+    decay: Literal["linear", "exponential", "inverse_sigmoid"] = "linear"
+    decay_updates: float = Field(2_000.0, gt=0)  # k [updates]; without a meaning where the decay is linear
+    clip_norm: float | None = Field(1.0, gt=0)  # largest gradient norm of a seed; None: not clipped
+
+    def probability_at(self, course: Course) -> float:
+        """This update's probability of forcing a step."""
+        done, k = course.update - 1, self.decay_updates
+        if self.decay == "linear":
+            share = 1 - course.progress
+        elif self.decay == "exponential":
+            share = exp(-done / k)
+        else:
+            share = k / (k + exp(min(done / k, 700.0)))  # beyond, the exponential would overflow
+        return self.final_probability + (self.probability - self.final_probability) * share
+
+    def loss(self, model: Forecaster, windows: Tensor, course: Course) -> Tensor:
+        """Mean squared error, taken before each forcing."""
+        tosses = course.uniform(windows.shape[1], windows.shape[2] - 2)
+        forced = (tosses < self.probability_at(course)).to(windows)
+        return squared_error(blended_unroll(model, windows, forced), windows[:, :, 1:])

@@ -1,0 +1,106 @@
+"""Second-order forward-mode optimisation: no backward pass through time at all."""
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from chaosbench.models.base import Forecaster
+from chaosbench.trainers.base import WindowTrainer, squared_error
+from chaosbench.trainers.course import Course
+
+_Tangents = dict[str, Tensor]
+
+
+class SOFO(WindowTrainer):
+    """Gauss-Newton steps in a random subspace of the parameters, from forward-mode derivatives of a free run.
+
+    Per update: P random directions V of unit norm; Y = dx^/dV of every prediction; G = Yᵀ H Y and g = Yᵀ dL/dx^ of the
+    mean squared error; V U (1 / (s + damping s_max)) Uᵀ g with G = U s Uᵀ, times the learning rate, is subtracted.
+    The gradient shown is V g, backpropagation's projected. Memory does not grow with backpropagation's depth.
+
+    Source:
+        Yu, Xia, Ma, Lengyel and Hennequin 2024, NeurIPS, "Second-order forward-mode optimization of recurrent neural
+        networks for neuroscience"; settings for Lorenz-63.
+    """
+
+    kind: Literal["sofo"] = "sofo"
+    directions: int = Field(100, ge=1)  # P
+    damping: float = Field(1e-5, gt=0)  # of the curvature, in units of its largest
+    learning_rate: float = Field(0.01, gt=0)
+    updates: int = Field(3_000, ge=1)
+    sequence_length: int = Field(33, ge=1)  # T [steps]
+
+    @torch.no_grad()
+    def gradient(self, model: Forecaster, windows: Tensor, course: Course) -> Tensor:
+        """The projected gradient, and the step that `advance` takes."""
+        directions = self.random_directions(model, course)
+        predicted, tangents = forward_derivatives(model, windows, directions)
+        residual, scale = predicted - windows[:, :, 1:], 2 / predicted[0].numel()
+        flat = tangents.flatten(2).transpose(0, 1)  # (K, P, B * T * D)
+        slopes = scale * (flat @ residual.flatten(1).unsqueeze(-1)).squeeze(-1)  # g
+        steps = self._solved(scale * flat @ flat.mT, slopes)
+        for name, parameter in model.named_parameters():
+            parameter.grad = torch.einsum("pk...,kp->k...", directions[name], slopes)
+            course.memory[name] = torch.einsum("pk...,kp->k...", directions[name], steps)
+        return squared_error(predicted, windows[:, :, 1:])
+
+    @torch.no_grad()
+    def advance(self, model: Forecaster, course: Course) -> None:
+        """Take the step."""
+        for name, parameter in model.named_parameters():
+            parameter.sub_(self.learning_rate * course.memory[name])
+
+    def random_directions(self, model: Forecaster, course: Course) -> _Tangents:
+        """P directions for each seed, of unit norm over all its parameters: `(P, K, ...)` for each of these."""
+        named = dict(model.named_parameters())
+        sizes = [value[0].numel() for value in named.values()]
+        draws = course.normal(self.directions, sum(sizes))
+        parts = (draws / draws.norm(dim=-1, keepdim=True)).transpose(0, 1).split(sizes, dim=-1)
+        return {
+            name: part.unflatten(-1, value.shape[1:]) if value.dim() > 1 else part.squeeze(-1)
+            for (name, value), part in zip(named.items(), parts, strict=True)
+        }
+
+    def _solved(self, curvature: Tensor, slopes: Tensor) -> Tensor:
+        """U (1 / (s + damping s_max)) Uᵀ g, `(K, P, P), (K, P) -> (K, P)`; NaN for a seed that is not finite."""
+        sound = curvature.isfinite().all(dim=-1).all(dim=-1)
+        # LAPACK refuses a whole batch for one matrix with NaN.
+        values, vectors = torch.linalg.eigh(torch.where(sound[:, None, None], curvature, 0.0))
+        values = values.clamp(min=0)
+        damped = values + self.damping * values[:, -1:]
+        rotated = (vectors.mT @ slopes.unsqueeze(-1)).squeeze(-1)
+        solved = (vectors @ (rotated / damped).unsqueeze(-1)).squeeze(-1)
+        return torch.where(sound[:, None], solved, torch.nan)
+
+
+def forward_derivatives(model: Forecaster, windows: Tensor, directions: _Tangents) -> tuple[Tensor, Tensor]:
+    """Free-running predictions `(K, B, T, D)` and their derivatives along each direction, `(P, K, B, T, D)`."""
+    run = _FreeRun(model)
+    parameters = {f"model.{name}": value.detach() for name, value in model.named_parameters()}
+
+    def predict(values: _Tangents) -> Tensor:
+        found: Tensor = torch.func.functional_call(run, values, (windows,))
+        return found
+
+    def along(tangents: _Tangents) -> tuple[Tensor, Tensor]:
+        predicted, derivative, *_ = torch.func.jvp(predict, (parameters,), (tangents,))
+        return predicted, derivative
+
+    named = {f"model.{name}": value for name, value in directions.items()}
+    predicted, derivatives = torch.vmap(along, out_dims=(None, 0))(named)  # type: ignore[arg-type]  # None is allowed
+    return predicted, derivatives
+
+
+class _FreeRun(nn.Module):
+    """Lets `functional_call`, which calls `forward`, reach the steps of a model; `predict` may be fused, without
+    forward-mode derivatives."""
+
+    def __init__(self, model: Forecaster) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, windows: Tensor) -> Tensor:
+        state = self.model.initial_state(windows[:, :, 0])
+        return self.model.observe(self.model.unroll(state, windows.shape[2] - 1))

@@ -1,0 +1,140 @@
+"""Generalised teacher forcing between its two ends, and the size of Jacobians that its alpha is made from."""
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+from scipy.linalg import expm, logm
+from torch.testing import assert_close
+
+from chaosbench.data import Dataset
+from chaosbench.models import LSTM, PLRNN, RNN, ModelSpec, ShallowPLRNN
+from chaosbench.trainers import BPTT, GeneralizedTeacherForcing, SparseTeacherForcing
+from chaosbench.trainers.forcing import blended_unroll
+from chaosbench.trainers.jacobians import jacobian_size, jacobians
+
+SEEDS = (0, 1)
+MODELS = [RNN(hidden=6), LSTM(hidden=4), ShallowPLRNN(hidden=9), ShallowPLRNN(hidden=9, states=5)]
+every_model = pytest.mark.parametrize("spec", MODELS, ids=lambda spec: spec.label)
+
+
+def windows_of(steps: int) -> torch.Tensor:
+    return torch.randn(2, 3, steps + 1, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+
+
+def gradients_of(trainer, spec: ModelSpec, data: Dataset):
+    model = spec.build(3, SEEDS).double()
+    course = trainer.start(model, data, SEEDS)
+    course.update = 1
+    trainer.loss(model, windows_of(12), course).sum().backward()
+    return [parameter.grad for parameter in model.parameters()]
+
+
+@every_model
+@pytest.mark.parametrize(("alpha", "end"), [(0.0, BPTT()), (1.0, SparseTeacherForcing(interval=1))])
+def test_its_ends_are_backpropagation_and_forcing_at_every_step(spec: ModelSpec, alpha, end, lorenz: Dataset):
+    for one, other in zip(
+        gradients_of(GeneralizedTeacherForcing(alpha=alpha), spec, lorenz), gradients_of(end, spec, lorenz), strict=True
+    ):
+        assert (one is None) == (other is None)
+        if one is not None:
+            assert_close(one, other, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])
+def test_a_gradient_shrinks_by_one_minus_alpha_with_every_step(alpha: float):
+    """dz_t / dz_0 is the product of (1 - alpha) J: for a linear network, (1 - alpha)^(t - 1) J^t."""
+    model = ShallowPLRNN(hidden=4, states=3).build(3, SEEDS).double()
+    with torch.no_grad():
+        model.outward.zero_()
+    windows = windows_of(5).requires_grad_()
+    predicted = blended_unroll(model, windows, torch.full((2, 1, 4), alpha, dtype=torch.float64))
+    (found,) = torch.autograd.grad(predicted[:, 0, 4].sum(), windows)
+    expected = (1 - alpha) ** 4 * model.diagonal[:, 0] ** 5
+    assert_close(found[:, 0, 0], expected.detach(), rtol=1e-12, atol=1e-14)
+
+
+def shallow_jacobians(model, windows: np.ndarray) -> np.ndarray:
+    """diag(A) + W1 diag(W2 z + h2 > 0) W2 at every observation but the last, `(K, B, T, M, M)`."""
+    a, w1, w2, h2 = (value.detach().numpy() for value in (model.diagonal, model.outward, model.inward, model.threshold))
+    found = np.empty((*windows.shape[:2], windows.shape[2] - 1, 3, 3))
+    for k, b, t in np.ndindex(*found.shape[:3]):
+        slope = windows[k, b, t] @ w2[k] + h2[k, 0] > 0
+        found[k, b, t] = np.diag(a[k, 0]) + w1[k].T @ np.diag(slope.astype(float)) @ w2[k].T
+    return found
+
+
+def test_jacobians_and_all_estimates_of_their_size_equal_direct_computation():
+    model, windows = ShallowPLRNN(hidden=9).build(3, SEEDS).double(), windows_of(7)
+    direct = shallow_jacobians(model, windows.numpy())
+    assert_close(jacobians(model, windows[:, 0, :-1]).detach(), torch.from_numpy(direct[:, 0]))
+    norms = np.linalg.norm(direct, 2, axis=(-2, -1))
+    logarithms = np.array([logm(one) for one in direct.reshape(-1, 3, 3)]).reshape(direct.shape).mean(axis=2)
+    a, w1, w2 = (value.detach().numpy() for value in (model.diagonal, model.outward, model.inward))
+    expected = {
+        "jacobian_upper_bound": [
+            abs(a[k]).max() + np.linalg.norm(w1[k], 2) * np.linalg.norm(w2[k], 2) for k in range(2)
+        ],
+        "batch_maximum": norms.max(axis=(1, 2)),
+        "product_upper_bound": np.exp(np.log(norms).mean(axis=2)).max(axis=1),
+        "arithmetic_mean": np.linalg.norm(direct.mean(axis=2), 2, axis=(-2, -1)).max(axis=1),
+        "explog_approximation": [max(np.linalg.norm(expm(one), 2) for one in logarithms[k]) for k in range(2)],
+    }
+    for name, value in expected.items():
+        found = jacobian_size(model, windows, name)
+        assert_close(
+            found, torch.as_tensor(np.asarray(value)), rtol=1e-9, atol=1e-12, msg=lambda text, n=name: n + text
+        )
+
+
+def test_the_upper_bound_bounds_the_maximum_that_bounds_the_geometric_mean():
+    for spec in (PLRNN(hidden=5), ShallowPLRNN(hidden=9), ShallowPLRNN(hidden=9, clipped=True)):
+        model, windows = spec.build(3, SEEDS).double(), windows_of(7)
+        sizes = [
+            jacobian_size(model, windows, name)
+            for name in ("jacobian_upper_bound", "batch_maximum", "product_upper_bound")
+        ]
+        assert (sizes[0] >= sizes[1]).all()
+        assert (sizes[1] >= sizes[2]).all()
+
+
+def test_an_adaptive_alpha_rises_at_once_and_falls_slowly(lorenz: Dataset):
+    trainer = GeneralizedTeacherForcing(estimator="batch_maximum", momentum=0.9, every=1)
+    model, windows = ShallowPLRNN(hidden=9).build(3, SEEDS).double(), 3 * windows_of(7)
+    with torch.no_grad():
+        model.outward.mul_(20)
+    course = trainer.start(model, lorenz, SEEDS)
+    course.update = 1
+    wanted = (1 - 1 / jacobian_size(model, windows, "batch_maximum")).clamp(min=0)
+    assert ((wanted > 0) & (wanted < 1)).all()
+    assert_close(trainer.next_alpha(model, windows, course), 0.9 + 0.1 * wanted)
+    course.memory["alpha"] = wanted / 2
+    assert_close(trainer.next_alpha(model, windows, course), wanted)
+
+
+def test_alpha_is_estimated_only_when_due_and_a_diverged_seed_has_none(lorenz: Dataset):
+    trainer = GeneralizedTeacherForcing(every=5)
+    model, windows = RNN(hidden=6).build(3, SEEDS).double(), windows_of(7)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter[1] = torch.nan
+    course = trainer.start(model, lorenz, SEEDS)
+    course.update = 5
+    assert torch.equal(trainer.next_alpha(model, windows, course), torch.ones(2, dtype=torch.float64))
+    course.update = 6
+    alpha = trainer.next_alpha(model, windows, course)
+    assert alpha[0] < 1
+    assert alpha[1].isnan()
+
+
+def test_an_annealed_alpha_goes_in_a_straight_line(lorenz: Dataset):
+    trainer = GeneralizedTeacherForcing(alpha=0.8, final_alpha=0.2, updates=10)
+    model = RNN(hidden=6).build(3, SEEDS)
+    course = trainer.start(model, lorenz, SEEDS)
+    course.update = 6
+    assert_close(trainer.next_alpha(model, windows_of(5), course), torch.full((2,), 0.5, dtype=torch.float64))
+
+
+def test_an_adaptive_alpha_has_no_end():
+    with pytest.raises(ValidationError, match="an adaptive one has none"):
+        GeneralizedTeacherForcing(final_alpha=0.1)

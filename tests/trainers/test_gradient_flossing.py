@@ -1,0 +1,88 @@
+"""Gradient flossing: exponents that gradients pass through, and where they are moved."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from chaosbench.data import Dataset
+from chaosbench.dynamics import finite_time_exponents, lyapunov_spectrum
+from chaosbench.errors import DataError
+from chaosbench.models import LSTM, RNN, ModelSpec, ShallowPLRNN
+from chaosbench.systems import Henon, Lorenz63
+from chaosbench.trainers import GradientFlossing
+from chaosbench.trainers.gradient_flossing import differentiable_exponents
+
+SEEDS = (0, 1)
+
+
+def starts(model, batch: int = 3) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(2)
+    return torch.randn(model.seeds, batch, model.state_size, dtype=torch.float64, generator=generator)
+
+
+@pytest.mark.parametrize("spec", [RNN(hidden=5), LSTM(hidden=3), ShallowPLRNN(hidden=9)], ids=lambda spec: spec.label)
+def test_all_exponents_together_are_the_mean_logarithm_of_the_determinant(spec: ModelSpec):
+    """And their sum is the one number of a finite time that does not depend on the tangents' start."""
+    model = spec.build(3, SEEDS).double()
+    state = starts(model)
+    found = differentiable_exponents(model, state, steps=6, exponents=model.state_size)
+    other = finite_time_exponents(model, state, steps=6)
+    assert_close(found.sum(-1), other.sum(-1), rtol=1e-9, atol=1e-9)
+
+
+def test_the_gradient_of_the_exponents_equals_that_of_the_logarithm_of_singular_values():
+    """The sum over all directions is mean ln |det|, whose derivative torch knows without any QR."""
+    model = RNN(hidden=4).build(3, SEEDS).double()
+    state = starts(model)
+    differentiable_exponents(model, state, steps=3, exponents=4).sum().backward()
+    found = model.weight.grad.clone()
+    model.zero_grad()
+    total = 0.0
+    for k in range(2):
+        for z in state[k]:
+            for _ in range(3):
+                z = torch.tanh(model.weight[k] @ z + model.bias[k, 0])  # the orbit
+                jacobian = (1 - z.square())[:, None] * model.weight[k]
+                total = total + torch.linalg.slogdet(jacobian).logabsdet / 3
+    total.backward()
+    assert_close(found, model.weight.grad, rtol=1e-9, atol=1e-10)
+
+
+@pytest.mark.parametrize("target", [0.0, -0.3])
+def test_flossing_moves_the_spectrum_where_the_loss_says(target: float, lorenz32: Dataset):
+    """Measured afterwards by another routine, over ten times as many steps: the distance falls to a tenth."""
+    trainer = GradientFlossing(
+        target=target, exponents=3, pretraining=250, episodes=0, updates=250, batch=4, conditions=4,
+        sequence_length=30, learning_rate=5e-3, clip_norm=None,
+    )  # fmt: skip
+    model = RNN(hidden=8).build(3, SEEDS)
+
+    def distance() -> torch.Tensor:
+        start = model.initial_state(lorenz32.train[:, 0].expand(2, -1, -1).contiguous()).detach()
+        spectra = lyapunov_spectrum(model, start, steps=300, exponents=3)
+        return (spectra.mean(dim=1) - target).abs().mean(dim=1)
+
+    before = distance()
+    for _ in trainer.fit(model, lorenz32, SEEDS):
+        pass
+    assert (distance() < before / 10).all()
+
+
+def test_the_target_may_be_the_spectrum_of_the_data(lorenz: Dataset):
+    model = RNN(hidden=8).build(3, SEEDS)
+    target = GradientFlossing(target="system").memory(model, lorenz)["target"]
+    assert_close(target, 0.01 * torch.tensor(Lorenz63().reference.exponents, dtype=torch.float64))
+    # The divergence of the flow, -(sigma + 1 + beta), is the sum of its exponents.
+    assert float(target.sum()) == pytest.approx(-0.01 * (10 + 1 + 8 / 3), rel=1e-3)
+
+
+def test_a_spectrum_that_is_not_known_is_no_target(lorenz: Dataset):
+    with pytest.raises(DataError, match="lower exponents, or certify"):
+        GradientFlossing(target="system", exponents=4).check(lorenz)
+    assert Henon().reference is not None
+
+
+def test_flossing_comes_before_training_and_in_episodes_between():
+    trainer = GradientFlossing(pretraining=3, every=2, episode=1, episodes=2)
+    found = "".join("f" if trainer.flosses(update) else "t" for update in range(1, 13))
+    assert found == "fff" + "ttf" * 2 + "ttt"

@@ -1,0 +1,69 @@
+"""Transport between summary statistics of windows."""
+
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+from chaosbench.data import Dataset
+from chaosbench.models import RNN
+from chaosbench.trainers import InvariantMeasure
+from chaosbench.trainers.distances import sinkhorn_divergence
+
+SEEDS = (0, 1)
+
+
+def windows_of(steps: int, dimension: int = 3, seed: int = 0) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(2, 4, steps, dimension, dtype=torch.float64, generator=generator)
+
+
+def test_the_statistics_of_lorenz96_are_those_of_its_equation():
+    """x_(k-1) (x_(k-2) - x_(k+1)) on a ring, with the velocity and the site itself, one point per site and time."""
+    window = windows_of(6, dimension=5)[0, 0]
+    found = InvariantMeasure(statistics="lorenz96").summary(window)
+    x, expected = window.numpy(), []
+    for t in range(5):
+        for k in range(5):
+            advection = x[t, k - 1] * (x[t, k - 2] - x[t, (k + 1) % 5])
+            expected.append([advection, x[t + 1, k] - x[t, k], x[t, k]])
+    assert_close(found, torch.from_numpy(np.array(expected)))
+
+
+def test_the_statistics_elsewhere_are_points_and_velocities():
+    window = windows_of(6)
+    found = InvariantMeasure().summary(window)
+    assert torch.equal(found, torch.cat([window[:, :, :-1], window[:, :, 1:] - window[:, :, :-1]], dim=-1))
+
+
+@pytest.mark.parametrize("distance", ["sinkhorn", "sliced_wasserstein"])
+def test_windows_as_they_should_be_have_no_transport_whatever_their_units(distance: str, lorenz: Dataset):
+    trainer, target, other = InvariantMeasure(distance=distance, blur=0.3), windows_of(20), windows_of(20, seed=1)
+    model = RNN(hidden=4).build(3, SEEDS)
+
+    def transport(predicted: torch.Tensor, true: torch.Tensor) -> torch.Tensor:
+        return trainer.transport(predicted, true, trainer.start(model, lorenz, SEEDS))
+
+    assert_close(transport(target, target), torch.zeros(2, 4, dtype=torch.float64))
+    apart = transport(other, target)
+    assert (apart > 1e-3).all()
+    units = torch.tensor([3.0, 0.1, 50.0], dtype=torch.float64)
+    assert_close(transport(other * units + 7, target * units + 7), apart, rtol=1e-6, atol=1e-9)
+
+
+def test_its_loss_is_a_relative_error_and_after_the_warm_up_the_transport_too(lorenz: Dataset):
+    trainer = InvariantMeasure(updates=10, batch=4, sequence_length=12, interval=4, iterations=5)
+    model = RNN(hidden=5).build(3, SEEDS).double()
+    course = trainer.start(model, lorenz, SEEDS)
+    course.update = 1
+    windows = trainer.windows(course)
+    starts = [model.initial_state(windows[:, :, t]) for t in (0, 4, 8)]
+    predicted = model.observe(torch.cat([model.unroll(start, 4) for start in starts], dim=2))
+    target = windows[:, :, 1:]
+    error = ((predicted - target).norm(dim=(2, 3)) / target.norm(dim=(2, 3))).mean(dim=1)
+    assert_close(trainer.loss(model, windows, course), error)
+    course.update = 10
+    one, other = trainer.summary(predicted), trainer.summary(target)
+    mean, deviation = other.mean(2, keepdim=True), other.std(2, keepdim=True)
+    transport = sinkhorn_divergence((one - mean) / deviation, (other - mean) / deviation, blur=0.02, iterations=5)
+    assert_close(trainer.loss(model, windows, course), error + 3 * transport.mean(dim=1))

@@ -1,0 +1,105 @@
+"""Jacobian matching: the system's own Jacobian, in the units of the data."""
+
+from dataclasses import replace
+from typing import ClassVar, Literal
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from chaosbench.data import Dataset, DataSpec, simulate
+from chaosbench.errors import DataError
+from chaosbench.models import RNN, ShallowPLRNN
+from chaosbench.models.base import Forecaster
+from chaosbench.systems import Henon, Lorenz63
+from chaosbench.systems.base import Map
+from chaosbench.trainers import JacobianMatching
+from chaosbench.trainers.jacobian_matching import system_jacobian
+
+MATRIX = ((0.6, -1.0), (0.9, 0.7))  # |det| = 1.32, so that nothing dies out; tan turns back what leaves
+
+
+class Turning(Map):
+    """x' = sin(M x): bounded, and linear nowhere."""
+
+    kind: Literal["turning"] = "turning"
+    dimension: ClassVar[int] = 2
+    start: ClassVar[tuple[float, ...] | None] = (0.3, 0.2)
+
+    def step(self, state):
+        return torch.sin(state @ torch.tensor(MATRIX, dtype=state.dtype).T)
+
+
+class True_(Forecaster):  # noqa: N801  # `True` is taken
+    """The true map between standardised observations; K = 2."""
+
+    def __init__(self, data: Dataset, system: Map) -> None:
+        super().__init__()
+        self.seeds, self.dimension, self.state_size, self.resets = 2, 2, 2, True
+        self.data, self.system = data, system
+
+    def step(self, state):
+        for _ in range(self.data.stride):
+            state = self.system.step(state)
+        return state
+
+    def observe(self, state):
+        return (state - self.data.mean) / self.data.deviation
+
+    def force(self, state, observation):
+        return observation * self.data.deviation + self.data.mean
+
+
+def data_of(system: Map, **asked) -> Dataset:
+    spec = DataSpec(train_orbits=4, train_length=200, validation_orbits=0, test_orbits=2, test_length=50, **asked)
+    return replace(simulate(system, spec), largest_exponent=1.0)
+
+
+@pytest.mark.parametrize("stride", [1, 3])
+@pytest.mark.parametrize("standardise", ["dimension", "global", "none"])
+@pytest.mark.parametrize("system", [Turning(), Henon()], ids=lambda system: system.kind)
+def test_the_true_map_has_no_loss_in_any_units(system: Map, standardise: str, stride: int):
+    data = data_of(system, standardise=standardise, stride=stride)
+    trainer, model = JacobianMatching(), True_(data, system)
+    course = trainer.start(RNN(hidden=4).build(2, (0, 1)), data, (0, 1))
+    assert_close(trainer.loss(model, trainer.windows(course), course), torch.zeros(2, dtype=torch.float64))
+
+
+def test_the_jacobian_of_henon_is_the_papers_in_standardised_units():
+    """J = [[-2 a x, 1], [b, 0]] in its own units; entry (i, j) is scaled by deviation_j / deviation_i."""
+    data = data_of(Henon())
+    x = data.train[0, :5]
+    found = system_jacobian(data, x)
+    own = (x * data.deviation + data.mean)[:, 0]
+    scale = data.deviation[None] / data.deviation[:, None]
+    for t in range(5):
+        expected = torch.tensor([[-2.8 * float(own[t]), 1.0], [0.3, 0.0]], dtype=torch.float64)
+        assert_close(found[t], expected * scale)
+
+
+def test_its_loss_equals_autograds_jacobian_point_by_point(lorenz: Dataset):
+    trainer, model = JacobianMatching(weight=0.5, batch=3), ShallowPLRNN(hidden=9).build(3, (0, 1)).double()
+    course = trainer.start(model, lorenz, (0, 1))
+    windows = trainer.windows(course)
+    for k in range(2):
+        errors, mismatches = [], []
+        for b in range(3):
+
+            def forecast(x, k=k):
+                everyone = x.expand(2, 1, 3)
+                return model.observe(model.step(model.initial_state(everyone)))[k, 0]
+
+            x = windows[k, b, 0]
+            errors.append((forecast(x) - windows[k, b, 1]).square())
+            jacobian = torch.autograd.functional.jacobian(forecast, x)
+            mismatches.append((jacobian - system_jacobian(lorenz, x)).square())
+        expected = torch.stack(errors).mean() + 0.5 * torch.stack(mismatches).mean()
+        assert_close(trainer.loss(model, windows, course)[k], expected)
+
+
+def test_data_that_do_not_show_the_state_are_refused(lorenz: Dataset):
+    JacobianMatching().check(lorenz)
+    for hidden in (replace(lorenz, observed=(0, 1)), replace(lorenz, embedding=2)):
+        with pytest.raises(DataError, match="do not show the state itself"):
+            JacobianMatching().check(hidden)
+    assert JacobianMatching().refuse(Lorenz63(), DataSpec(observed=(0, 1, 2)), RNN()) is None

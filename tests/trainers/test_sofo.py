@@ -1,0 +1,93 @@
+"""Forward-mode second-order steps, against backpropagation and direct curvature."""
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from chaosbench.data import Dataset
+from chaosbench.models import LSTM, RNN, ModelSpec, ShallowPLRNN
+from chaosbench.trainers import BPTT, SOFO
+from chaosbench.trainers.sofo import forward_derivatives
+
+SEEDS = (0, 1)
+MODELS = [RNN(hidden=5), LSTM(hidden=3), ShallowPLRNN(hidden=9, states=4)]
+TRAINER = SOFO(directions=6, batch=4, sequence_length=12, updates=40)
+every_model = pytest.mark.parametrize("spec", MODELS, ids=lambda spec: spec.label)
+
+
+def flat(values, k: int) -> torch.Tensor:
+    return torch.cat([value[k].flatten() for value in values])
+
+
+@every_model
+def test_its_gradient_is_backpropagations_projected_on_the_same_directions(spec: ModelSpec, lorenz: Dataset):
+    """V Vᵀ g, with the columns of V of unit norm."""
+    model = spec.build(3, SEEDS).double()
+    course = TRAINER.start(model, lorenz, SEEDS)
+    directions = TRAINER.random_directions(model, TRAINER.start(model, lorenz, SEEDS))
+    windows = TRAINER.windows(course)
+    loss = TRAINER.gradient(model, windows, course)
+    found = [parameter.grad.clone() for parameter in model.parameters()]
+    model.zero_grad()
+    expected = BPTT().loss(model, windows, course)
+    expected.sum().backward()
+    assert_close(loss, expected.detach())
+    for k in range(2):
+        basis = torch.stack([flat([v[p] for v in directions.values()], k) for p in range(6)])
+        assert_close(basis.square().sum(1), torch.ones(6, dtype=torch.float64))
+        gradient = flat([p.grad if p.grad is not None else 0 * p.detach() for p in model.parameters()], k)
+        assert_close(flat(found, k), basis.T @ (basis @ gradient), rtol=1e-9, atol=1e-12)
+
+
+@every_model
+def test_forward_derivatives_equal_finite_differences(spec: ModelSpec, lorenz: Dataset):
+    model = spec.build(3, SEEDS).double()
+    course = TRAINER.start(model, lorenz, SEEDS)
+    windows, directions = TRAINER.windows(course), TRAINER.random_directions(model, course)
+    predicted, found = forward_derivatives(model, windows, directions)
+    ends = []
+    for sign in (1, -1):
+        moved = spec.build(3, SEEDS).double()
+        with torch.no_grad():
+            for name, parameter in moved.named_parameters():
+                parameter.add_(sign * 1e-6 * directions[name][2])
+            ends.append(moved.predict(moved.initial_state(windows[:, :, 0]), 12)[0])
+    assert_close(found[2], (ends[0] - ends[1]) / 2e-6, rtol=1e-5, atol=1e-7)
+    assert_close(predicted, model.predict(model.initial_state(windows[:, :, 0]), 12)[0].detach())
+
+
+def test_its_step_solves_the_damped_gauss_newton_system(lorenz: Dataset):
+    """V (G + damping s_max)⁻¹ g with G = 2 / n Yᵀ Y and g = 2 / n Yᵀ r, by a linear solver."""
+    model = RNN(hidden=5).build(3, SEEDS).double()
+    before = [parameter.detach().clone() for parameter in model.parameters()]
+    course = TRAINER.start(model, lorenz, SEEDS)
+    windows = TRAINER.windows(course)
+    directions = TRAINER.random_directions(model, TRAINER.start(model, lorenz, SEEDS))
+    predicted, tangents = forward_derivatives(model, windows, directions)
+    TRAINER.gradient(model, windows, course)
+    TRAINER.advance(model, course)
+    for k in range(2):
+        y, residual = tangents[:, k].flatten(1), (predicted - windows[:, :, 1:])[k].flatten()
+        curvature, slopes = 2 / len(residual) * y @ y.T, 2 / len(residual) * y @ residual
+        largest = torch.linalg.matrix_norm(curvature, 2)
+        solved = torch.linalg.solve(curvature + 1e-5 * largest * torch.eye(6), slopes)
+        basis = torch.stack([flat([v[p] for v in directions.values()], k) for p in range(6)])
+        moved = flat(before, k) - flat([parameter.detach() for parameter in model.parameters()], k)
+        assert_close(moved, 0.01 * basis.T @ solved, rtol=1e-6, atol=1e-10)
+
+
+def test_as_many_directions_as_parameters_fit_a_linear_map_in_one_step(lorenz: Dataset):
+    """A full Gauss-Newton step on a loss that is quadratic: one step of a linear network, at learning rate 1."""
+    model = ShallowPLRNN(hidden=1, states=3).build(3, (0,)).double()
+    with torch.no_grad():
+        model.threshold.fill_(-1e3)  # the hidden unit is silent: the prediction is linear in A and h1
+    trainer = SOFO(directions=60, damping=1e-12, learning_rate=1.0, batch=30, sequence_length=1, updates=2)
+    course = trainer.start(model, lorenz, (0,))
+    windows = trainer.windows(course)
+    trainer.gradient(model, windows, course)
+    trainer.advance(model, course)
+    x, target = windows[0, :, 0], windows[0, :, 1]
+    for d in range(3):
+        design = torch.stack([x[:, d], torch.ones(30, dtype=torch.float64)], dim=1)
+        best = torch.linalg.lstsq(design, target[:, d]).solution
+        assert_close(model.step(x[None])[0, :, d].detach(), design @ best, rtol=1e-5, atol=1e-5)
