@@ -1,0 +1,129 @@
+"""The published training loops, restated from their formulas: one seed, one step of the network at a time."""
+
+from abc import ABC, abstractmethod
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from chaosbench.models import Forecaster
+from chaosbench.models.lstm import MemoryNetwork
+from chaosbench.models.plrnn import PiecewiseLinearNetwork
+from chaosbench.models.rnn import TanhNetwork
+from chaosbench.models.shallow_plrnn import ShallowNetwork
+
+State = tuple[Tensor, ...]
+
+
+class Loop(nn.Module, ABC):
+    """A network of one seed and its loop over time: forced every `interval` steps, after the loss.
+
+    Source:
+        Mikhaeil, Monfared and Durstewitz 2022, NeurIPS, equations 15 and 16.
+    """
+
+    @abstractmethod
+    def start(self, observation: Tensor) -> State:
+        """The forced state, from `(B, D)`."""
+
+    @abstractmethod
+    def advance(self, state: State) -> State:
+        """One step."""
+
+    @abstractmethod
+    def observe(self, state: State) -> Tensor:
+        """What the state shows, `(B, D)`."""
+
+    def forward(self, windows: Tensor, interval: int) -> Tensor:
+        """Mean squared error of `(B, T + 1, D)`."""
+        state, predicted = self.start(windows[:, 0]), []
+        for t in range(windows.shape[1] - 1):
+            if t > 0 and t % interval == 0:
+                state = self.start(windows[:, t])
+            state = self.advance(state)
+            predicted.append(self.observe(state))
+        return nn.functional.mse_loss(torch.stack(predicted, dim=1), windows[:, 1:])
+
+
+class RecurrentLoop(Loop):
+    """torch's own recurrent layer, called for a single step with zero input; h = B⁺ x, and c = 0 where there is one."""
+
+    def __init__(self, model: TanhNetwork | MemoryNetwork) -> None:
+        super().__init__()
+        layer = nn.LSTM if isinstance(model, MemoryNetwork) else nn.RNN
+        self.layer = layer(1, model.weight.shape[-1], batch_first=True)
+        self.readout = nn.Linear(model.weight.shape[-1], model.dimension, bias=False)
+        with torch.no_grad():
+            for name, value in (("weight_hh_l0", model.weight[0]), ("bias_hh_l0", model.bias[0, 0])):
+                self.layer.get_parameter(name).copy_(value)
+            self.layer.get_parameter("bias_ih_l0").zero_()
+            self.readout.weight.copy_(model.readout.weight[0])
+
+    def start(self, observation: Tensor) -> State:
+        hidden = observation @ torch.linalg.pinv(self.readout.weight).T
+        return (hidden, torch.zeros_like(hidden)) if isinstance(self.layer, nn.LSTM) else (hidden,)
+
+    def advance(self, state: State) -> State:
+        nothing = state[0].new_zeros(len(state[0]), 1, 1)
+        carried = tuple(part[None] for part in state)
+        _, following = self.layer(nothing, carried if len(carried) > 1 else carried[0])
+        return tuple(part[0] for part in (following if isinstance(following, tuple) else (following,)))
+
+    def observe(self, state: State) -> Tensor:
+        return cast("Tensor", self.readout(state[0]))
+
+
+class PiecewiseLinearLoop(Loop):
+    """z' = A z + W relu(z) + h, z = B⁺ x."""
+
+    def __init__(self, model: PiecewiseLinearNetwork) -> None:
+        super().__init__()
+        self.matrix = nn.Parameter(model.weight[0].detach().clone())
+        self.bias = nn.Parameter(model.bias[0, 0].detach().clone())
+        self.readout = nn.Parameter(cast("Tensor", model.readout.weight)[0].detach().clone())
+
+    def start(self, observation: Tensor) -> State:
+        return (observation @ torch.linalg.pinv(self.readout).T,)
+
+    def advance(self, state: State) -> State:
+        (z,) = state
+        diagonal = torch.diag(self.matrix)
+        off_diagonal = self.matrix - torch.diag(diagonal)
+        return (diagonal * z + torch.relu(z) @ off_diagonal.T + self.bias,)
+
+    def observe(self, state: State) -> Tensor:
+        return state[0] @ self.readout.T
+
+
+class ShallowLoop(Loop):
+    """z' = A z + W1 relu(W2 z + h2) + h1, z = x."""
+
+    def __init__(self, model: ShallowNetwork) -> None:
+        super().__init__()
+        assert model.threshold is not None
+        self.diagonal = nn.Parameter(model.diagonal[0, 0].detach().clone())
+        self.outward = nn.Parameter(model.outward[0].detach().T.clone())
+        self.inward = nn.Parameter(model.inward[0].detach().T.clone())
+        self.bias = nn.Parameter(model.bias[0, 0].detach().clone())
+        self.threshold = nn.Parameter(model.threshold[0, 0].detach().clone())
+
+    def start(self, observation: Tensor) -> State:
+        return (observation,)
+
+    def advance(self, state: State) -> State:
+        (z,) = state
+        hidden = torch.relu(z @ self.inward.T + self.threshold)
+        return (self.diagonal * z + hidden @ self.outward.T + self.bias,)
+
+    def observe(self, state: State) -> Tensor:
+        return state[0]
+
+
+def loop_of(model: Forecaster) -> Loop:
+    """The published loop with the weights of the model's first seed."""
+    if isinstance(model, ShallowNetwork):
+        return ShallowLoop(model)
+    if isinstance(model, PiecewiseLinearNetwork):
+        return PiecewiseLinearLoop(model)
+    assert isinstance(model, TanhNetwork | MemoryNetwork), f"no published loop for {type(model).__name__}"
+    return RecurrentLoop(model)

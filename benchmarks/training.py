@@ -1,0 +1,157 @@
+"""How fast a training step is beside the published loops; `python benchmarks/training.py` rewrites training.md."""
+
+import os
+import platform
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from time import process_time
+
+import torch
+from reference_loops import loop_of
+from torch import Tensor
+
+from chaosbench.data import Dataset, DataSpec, simulate
+from chaosbench.models import LSTM, PLRNN, RNN, ModelSpec, ShallowPLRNN, seed_generator
+from chaosbench.systems import Lorenz63
+from chaosbench.trainers import SparseTeacherForcing
+from chaosbench.trainers.forcing import forced_unroll
+
+LENGTH, BATCH, CLIP = 200, 16, 10.0  # T [steps], B, largest gradient norm
+SEEDS = 8  # K, trained at once in the last columns
+ROUNDS, STEPS = 15, 12  # repetitions of each measurement, and training steps in each
+
+
+@dataclass(frozen=True)
+class Case:
+    """One row: an architecture and its forcing interval."""
+
+    model: ModelSpec
+    interval: int  # tau [steps]
+
+
+CASES = [
+    Case(LSTM(hidden=30), 30),
+    Case(RNN(hidden=30), 30),
+    Case(PLRNN(hidden=30), 30),
+    Case(ShallowPLRNN(hidden=50), 16),
+]
+
+
+def main() -> None:
+    """Measure every case, print the table and write it down."""
+    torch.set_num_threads(1)
+    data = simulate(Lorenz63(), DataSpec(validation_orbits=0, test_orbits=2, test_length=2)).to("cpu", torch.float32)
+    lines = [
+        f"| model | tau | published loop [ms] | K = 1 [ms] | ratio | K = {SEEDS}, per model [ms] | ratio |",
+        "|---|---|---|---|---|---|---|",
+        *(row(case, data) for case in CASES),
+    ]
+    text = "\n".join([*preamble(), *lines, ""])
+    print(text)
+    Path(__file__).with_suffix(".md").write_text(text)
+
+
+def preamble() -> list[str]:
+    """What was measured, on what, and how to repeat it."""
+    return [
+        "# A training step beside the published loops",
+        "",
+        f"Data, forward, backward, clipping and Adam at T = {LENGTH}, B = {BATCH}, D = 3, float32, on one thread:",
+        f"CPU time, medians of {ROUNDS} interleaved rounds of {STEPS} steps; ratios are medians over rounds.",
+        "From the same weights both have the same loss and gradient, checked in float64 before anything is timed.",
+        "",
+        f"* machine: {processor()}, {platform.system()} {platform.machine()}",
+        f"* versions: Python {platform.python_version()}, torch {torch.__version__}",
+        f"* load when begun: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores",
+        "* command: `OMP_NUM_THREADS=1 python benchmarks/training.py`",
+        "",
+    ]
+
+
+def processor() -> str:
+    """The name of the processor, where the system tells."""
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.processor())
+
+
+def row(case: Case, data: Dataset) -> str:
+    """Time one case against the published loop, round by round."""
+    check_agreement(case, data)
+    ways = [published(case, data), ours(case, data, 1), ours(case, data, SEEDS)]
+    for step in ways:
+        timed(step)  # the first steps allocate
+    loops, singles, groups = zip(*([timed(step) for step in ways] for _ in range(ROUNDS)), strict=True)
+    single = median(loop / one for loop, one in zip(loops, singles, strict=True))
+    group = median(SEEDS * loop / many for loop, many in zip(loops, groups, strict=True))
+    times = (median(loops), median(singles), median(groups) / SEEDS)
+    return (
+        f"| {case.model.kind} | {case.interval} | {1e3 * times[0]:.2f} "
+        f"| {1e3 * times[1]:.2f} | {single:.1f} | {1e3 * times[2]:.2f} | {group:.1f} |"
+    )
+
+
+def timed(step: Callable[[], object]) -> float:
+    """CPU time of one training step [s]."""
+    begun = process_time()
+    for _ in range(STEPS):
+        step()
+    return (process_time() - begun) / STEPS
+
+
+def published(case: Case, data: Dataset) -> Callable[[], object]:
+    """One training step of the published loop."""
+    loop = loop_of(case.model.build(data.dimension, [0]))
+    optimizer = torch.optim.Adam(loop.parameters(), 1e-3)
+    generator = seed_generator(0, "windows")
+
+    def step() -> None:
+        loss = loop(published_windows(data.train, generator), case.interval)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(loop.parameters(), CLIP)
+        optimizer.step()
+
+    return step
+
+
+def published_windows(train: Tensor, generator: torch.Generator) -> Tensor:
+    """Random windows, cut one by one, `(B, T + 1, D)`."""
+    orbits = torch.randint(train.shape[0], (BATCH,), generator=generator).tolist()
+    starts = torch.randint(train.shape[1] - LENGTH, (BATCH,), generator=generator).tolist()
+    return torch.stack([train[n, t : t + LENGTH + 1] for n, t in zip(orbits, starts, strict=True)])
+
+
+def ours(case: Case, data: Dataset, count: int) -> Callable[[], object]:
+    """One training step of `count` seeds at once."""
+    trainer = SparseTeacherForcing(
+        interval=case.interval, batch=BATCH, sequence_length=LENGTH, clip_norm=CLIP, updates=1_000_000
+    )
+    model = case.model.build(data.dimension, range(count))
+    steps: Iterator[object] = trainer.fit(model, data, range(count))
+    return lambda: next(steps)
+
+
+def check_agreement(case: Case, data: Dataset) -> None:
+    """Both compute one loss and one gradient: in float64 they differ by rounding alone."""
+    model = case.model.build(data.dimension, [0]).double()
+    loop = loop_of(model).double()
+    windows = data.windows(BATCH, LENGTH, [seed_generator(0, "windows")]).double()
+    loss = (forced_unroll(model, windows, case.interval) - windows[:, :, 1:]).square().mean()
+    expected = loop(windows[0], case.interval)
+    torch.testing.assert_close(loss, expected, rtol=1e-12, atol=1e-12)
+    norms = [squared_gradient_norm(model, loss), squared_gradient_norm(loop, expected)]
+    assert abs(norms[0] - norms[1]) <= 1e-9 * norms[1], f"gradients of {case.model.label} differ: squares {norms}"
+
+
+def squared_gradient_norm(network: torch.nn.Module, loss: Tensor) -> float:
+    """Over all parameters but those of the zero input, whose bias doubles the recurrent one."""
+    parameters = [parameter for name, parameter in network.named_parameters() if "_ih_" not in name]
+    return sum(float(gradient.square().sum()) for gradient in torch.autograd.grad(loss, parameters))
+
+
+if __name__ == "__main__":
+    main()
