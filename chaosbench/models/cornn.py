@@ -45,26 +45,23 @@ class CoupledOscillators(ClosedLoop):
         self.drive = drawn(generators, hidden, dimension, bound=bound)
         self.bias = drawn(generators, 1, hidden, bound=bound)
 
-    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, shown: Tensor) -> Tensor:  # noqa: ARG002  # none
+    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, driven: Tensor) -> Tensor:  # noqa: ARG002  # none
         """(y', z')."""
-        return self._swung(self._force(memory, shown), memory, dim=-1)
+        force = torch.tanh(torch.baddbmm(driven, memory, self.weight.mT))
+        return self._swung(force, memory, dim=-1)
 
     def advance_tangents(
         self,
         derived: tuple[Tensor, ...],  # noqa: ARG002  # none
         memory: Tensor,
-        shown: Tensor,
-        tangents: Tensor,
+        driven: Tensor,
+        tangents: tuple[Tensor, Tensor],
     ) -> tuple[Tensor, Tensor]:
         """The same swing of the tangents, with the derivative of tanh in place of its value."""
-        force = self._force(memory, shown)
-        moved = torch.cat([self.weight, self.drive], dim=-1)[:, None] @ tangents
-        dforce = (1 - force.square()).unsqueeze(-1) * moved
-        return self._swung(force, memory, dim=-1), self._swung(dforce, tangents[..., : self.memory, :], dim=-2)
-
-    def _force(self, memory: Tensor, shown: Tensor) -> Tensor:
-        driven = torch.baddbmm(self.bias, shown, self.drive.mT)
-        return torch.tanh(torch.baddbmm(driven, memory, self.weight.mT))
+        force = torch.tanh(torch.baddbmm(driven, memory, self.weight.mT))
+        dmemory, ddriven = tangents
+        dforce = (1 - force.square()).unsqueeze(-1) * (self.weight[:, None] @ dmemory + ddriven)
+        return self._swung(force, memory, dim=-1), self._swung(dforce, dmemory, dim=-2)
 
     def _swung(self, force: Tensor, memory: Tensor, *, dim: int) -> Tensor:
         y, z = memory.chunk(2, dim=dim)

@@ -46,14 +46,13 @@ class GatedNetwork(Forecaster):
         self.seeds, self.dimension, self.state_size, self.hidden = len(seeds), dimension, hidden, hidden
         generators = weight_generators(seeds)
         self.weight = drawn(generators, 3 * hidden, hidden, bound=hidden**-0.5)  # r, u, n
-        self.bias = drawn(generators, 1, 3 * hidden, bound=hidden**-0.5)
-        self.candidate_bias = drawn(generators, 1, hidden, bound=hidden**-0.5)  # a, outside the reset gate
+        self.bias = drawn(generators, 1, 3 * hidden, bound=hidden**-0.5)  # of the gates, and a
+        self.candidate_bias = drawn(generators, 1, hidden, bound=hidden**-0.5)  # b, behind the reset gate
         self.readout = LinearReadout(generators, dimension, hidden)
 
     def step(self, state: Tensor) -> Tensor:
         """(1 - u) n + u h."""
-        gates, proposed = self._recurrent(state)
-        return gated_step(gates, proposed, self.candidate_bias, state)
+        return gated_step(torch.bmm(state, self.weight.mT), self.bias, self.candidate_bias, state)
 
     def observe(self, state: Tensor) -> Tensor:
         """B h."""
@@ -65,13 +64,8 @@ class GatedNetwork(Forecaster):
 
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
         """The product rule through gates and candidate."""
-        gates, proposed = self._recurrent(state)
-        moved = (self.weight[:, None] @ tangents).split([2 * self.hidden, self.hidden], dim=-2)
-        return gated_tangents((gates, proposed, self.candidate_bias, state), (*moved, None, tangents))
-
-    def _recurrent(self, state: Tensor) -> tuple[Tensor, Tensor]:
-        recurrent = torch.baddbmm(self.bias, state, self.weight.mT)
-        return recurrent[..., : 2 * self.hidden], recurrent[..., 2 * self.hidden :]
+        points = (torch.bmm(state, self.weight.mT), self.bias, self.candidate_bias, state)
+        return gated_tangents(points, (self.weight[:, None] @ tangents, None, tangents))
 
 
 class DrivenGatedNetwork(ClosedLoop):
@@ -81,61 +75,58 @@ class DrivenGatedNetwork(ClosedLoop):
         generators = weight_generators(seeds)
         super().__init__(generators, dimension, hidden=hidden, memory=hidden)
         self.weight = drawn(generators, 3 * hidden, hidden, bound=hidden**-0.5)  # r, u, n
-        self.bias = drawn(generators, 1, 3 * hidden, bound=hidden**-0.5)
         self.drive = drawn(generators, 3 * hidden, dimension, bound=hidden**-0.5)
+        self.bias = drawn(generators, 1, 3 * hidden, bound=hidden**-0.5)
         self.candidate_bias = drawn(generators, 1, hidden, bound=hidden**-0.5)
 
-    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, shown: Tensor) -> Tensor:  # noqa: ARG002  # none
+    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, driven: Tensor) -> Tensor:  # noqa: ARG002  # none
         """(1 - u) n + u h."""
-        return gated_step(*self._driven(memory, shown), memory)
+        return gated_step(torch.bmm(memory, self.weight.mT), driven, self.candidate_bias, memory)
 
     def advance_tangents(
         self,
         derived: tuple[Tensor, ...],  # noqa: ARG002  # none
         memory: Tensor,
-        shown: Tensor,
-        tangents: Tensor,
+        driven: Tensor,
+        tangents: tuple[Tensor, Tensor],
     ) -> tuple[Tensor, Tensor]:
         """The product rule through gates and candidate."""
-        split = [2 * self.hidden, self.hidden]
-        held = tangents[..., : self.memory, :]
-        gates, proposed = (self.weight[:, None] @ held).split(split, dim=-2)
-        driven_gates, driven = (self.drive[:, None] @ tangents[..., self.memory :, :]).split(split, dim=-2)
-        points = (*self._driven(memory, shown), memory)
-        return gated_tangents(points, (gates + driven_gates, proposed, driven, held))
-
-    def _driven(self, memory: Tensor, shown: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What the gates, the candidate behind the reset gate, and the candidate before it see."""
-        split = [2 * self.hidden, self.hidden]
-        gates, proposed = torch.baddbmm(self.bias, memory, self.weight.mT).split(split, dim=-1)
-        driven_gates, driven = torch.bmm(shown, self.drive.mT).split(split, dim=-1)
-        return gates + driven_gates, proposed, driven + self.candidate_bias
+        points = (torch.bmm(memory, self.weight.mT), driven, self.candidate_bias, memory)
+        dmemory, ddriven = tangents
+        return gated_tangents(points, (self.weight[:, None] @ dmemory, ddriven, dmemory))
 
 
-def gated_step(gates: Tensor, proposed: Tensor, driven: Tensor, hidden: Tensor) -> Tensor:
-    """(1 - u) n + u h with n = tanh(driven + r proposed).
+def gated_step(recurrent: Tensor, driven: Tensor, candidate_bias: Tensor, hidden: Tensor) -> Tensor:
+    """(1 - u) n + u h, with r, u, n = sigmoid, sigmoid, tanh of driven + recurrent, of which n's waits behind r.
 
     Args:
-        gates: of r and u before the sigmoid, `(K, B, 2 M)`.
-        proposed, hidden: `(K, B, M)`.
-        driven: `(K, B or 1, M)`.
+        recurrent: W h, `(K, B, 3 M)`.
+        driven: `(K, B or 1, 3 M)`.
+        candidate_bias, hidden: `(K, 1, M)`, `(K, B, M)`.
     """
-    r, u = torch.sigmoid(gates).chunk(2, dim=-1)
-    n = torch.tanh(torch.addcmul(driven, r, proposed))
+    u, n, _ = _gates(recurrent, driven, candidate_bias)
     return torch.lerp(n, hidden, u)
 
 
 def gated_tangents(
-    points: tuple[Tensor, Tensor, Tensor, Tensor], tangents: tuple[Tensor, Tensor, Tensor | None, Tensor]
+    points: tuple[Tensor, Tensor, Tensor, Tensor], tangents: tuple[Tensor, Tensor | None, Tensor]
 ) -> tuple[Tensor, Tensor]:
-    """`gated_step` at its four arguments, and its derivative along a tangent `(K, B, ., M)` of each; None for none."""
-    (gates, proposed, driven, hidden), (dgates, dproposed, ddriven, dhidden) = points, tangents
-    sigmoids = torch.sigmoid(gates)
-    r, u = sigmoids.chunk(2, dim=-1)
-    dr, du = ((sigmoids * (1 - sigmoids)).unsqueeze(-1) * dgates).chunk(2, dim=-2)
-    n = torch.tanh(torch.addcmul(driven, r, proposed))
-    inner = proposed.unsqueeze(-1) * dr + r.unsqueeze(-1) * dproposed
-    inner = inner if ddriven is None else inner + ddriven
-    dn = (1 - n.square()).unsqueeze(-1) * inner
-    mixed = dn + u.unsqueeze(-1) * (dhidden - dn) + (hidden - n).unsqueeze(-1) * du
-    return torch.lerp(n, hidden, u), mixed
+    """`gated_step` at its four arguments, and its derivative along tangents `(K, B, ., M)` of W h, of driven, of h."""
+    (recurrent, driven, candidate_bias, hidden), (drecurrent, ddriven, dhidden) = points, tangents
+    u, n, (r, proposed) = _gates(recurrent, driven, candidate_bias)
+    (dr, du, dproposed), dn = drecurrent.chunk(3, dim=-2), torch.zeros_like(dhidden)
+    if ddriven is not None:
+        more_r, more_u, dn = ddriven.chunk(3, dim=-2)
+        dr, du = dr + more_r, du + more_u
+    dn = dn + (proposed * r * (1 - r)).unsqueeze(-1) * dr + r.unsqueeze(-1) * dproposed
+    dn = (1 - n.square()).unsqueeze(-1) * dn
+    du = ((hidden - n) * u * (1 - u)).unsqueeze(-1) * du
+    return torch.lerp(n, hidden, u), dn + u.unsqueeze(-1) * (dhidden - dn) + du
+
+
+def _gates(recurrent: Tensor, driven: Tensor, candidate_bias: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
+    """u, n, and of n the reset gate and what waits behind it."""
+    size = candidate_bias.shape[-1]
+    r, u = torch.sigmoid(recurrent[..., : 2 * size] + driven[..., : 2 * size]).chunk(2, dim=-1)
+    proposed = recurrent[..., 2 * size :] + candidate_bias
+    return u, torch.tanh(torch.addcmul(driven[..., 2 * size :], r, proposed)), (r, proposed)

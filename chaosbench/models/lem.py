@@ -44,39 +44,37 @@ class ExpressiveMemory(ClosedLoop):
         self.drive = drawn(generators, 4 * hidden, dimension, bound=hidden**-0.5)  # V_1, V_2, V_z, V_y
         self.bias = drawn(generators, 1, 4 * hidden, bound=hidden**-0.5)
 
-    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, shown: Tensor) -> Tensor:  # noqa: ARG002  # none
+    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, driven: Tensor) -> Tensor:  # noqa: ARG002  # none
         """(y', z')."""
         y, z = memory.chunk(2, dim=-1)
-        steps, inner, driven = self._gates(y, shown)
+        steps, inner = self._gates(y, driven)
         a, e = (self.dt * steps).chunk(2, dim=-1)
         z = torch.lerp(z, inner, a)
         return torch.cat([torch.lerp(y, self._outer(z, driven), e), z], dim=-1)
 
     def advance_tangents(
-        self, derived: tuple[Tensor, ...], memory: Tensor, shown: Tensor, tangents: Tensor
+        self, derived: tuple[Tensor, ...], memory: Tensor, driven: Tensor, tangents: tuple[Tensor, Tensor]
     ) -> tuple[Tensor, Tensor]:
         """The product rule, first for z', then for y'."""
-        y, z = memory.chunk(2, dim=-1)
-        dy, dz, dx = tangents.split([self.hidden, self.hidden, self.dimension], dim=-2)
-        steps, inner, driven = self._gates(y, shown)
-        a, e = ((self.dt * steps).unsqueeze(-1)).chunk(2, dim=-2)
-        moved, ddriven = (self.drive[:, None] @ dx).split([3 * self.hidden, self.hidden], dim=-2)
-        dsteps, dinner = (moved + self.weight[:, None] @ dy).split([2 * self.hidden, self.hidden], dim=-2)
-        da, de = ((self.dt * steps * (1 - steps)).unsqueeze(-1) * dsteps).chunk(2, dim=-2)
-        following = self.advance(derived, memory, shown)
+        (y, z), (dmemory, ddriven) = memory.chunk(2, dim=-1), tangents
+        dy, dz = dmemory.chunk(2, dim=-2)
+        steps, inner = self._gates(y, driven)
+        a, e = (self.dt * steps).unsqueeze(-1).chunk(2, dim=-2)
+        dsteps, dinner, dover = ddriven.split([2 * self.hidden, self.hidden, self.hidden], dim=-2)
+        moved, raised = (self.weight[:, None] @ dy).split([2 * self.hidden, self.hidden], dim=-2)
+        da, de = ((self.dt * steps * (1 - steps)).unsqueeze(-1) * (dsteps + moved)).chunk(2, dim=-2)
+        following = self.advance(derived, memory, driven)
         outer = self._outer(following[..., self.hidden :], driven)
-        dinner = (1 - inner.square()).unsqueeze(-1) * dinner
+        dinner = (1 - inner.square()).unsqueeze(-1) * (dinner + raised)
         dz = dz + a * (dinner - dz) + (inner - z).unsqueeze(-1) * da
-        douter = (1 - outer.square()).unsqueeze(-1) * (ddriven + self.upward[:, None] @ dz)
+        douter = (1 - outer.square()).unsqueeze(-1) * (dover + self.upward[:, None] @ dz)
         dy = dy + e * (douter - dy) + (outer - y).unsqueeze(-1) * de
         return following, torch.cat([dy, dz], dim=-2)
 
-    def _gates(self, y: Tensor, shown: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Both steps over dt, `(K, B, 2 M)`; the candidate of z; what drives the candidate of y."""
-        split = [3 * self.hidden, self.hidden]
-        lower, driven = torch.baddbmm(self.bias, shown, self.drive.mT).split(split, dim=-1)
-        gates = torch.baddbmm(lower, y, self.weight.mT)
-        return torch.sigmoid(gates[..., : 2 * self.hidden]), torch.tanh(gates[..., 2 * self.hidden :]), driven
+    def _gates(self, y: Tensor, driven: Tensor) -> tuple[Tensor, Tensor]:
+        """Both steps over dt, `(K, B, 2 M)`, and the candidate of z."""
+        gates = torch.baddbmm(driven[..., : 3 * self.hidden], y, self.weight.mT)
+        return torch.sigmoid(gates[..., : 2 * self.hidden]), torch.tanh(gates[..., 2 * self.hidden :])
 
     def _outer(self, z: Tensor, driven: Tensor) -> Tensor:
-        return torch.tanh(torch.baddbmm(driven, z, self.upward.mT))
+        return torch.tanh(torch.baddbmm(driven[..., 3 * self.hidden :], z, self.upward.mT))

@@ -47,7 +47,7 @@ class LinearOscillators(ClosedLoop):
         self.encoder = AffineReadout(generators, features, dimension)
         self.stiffness = drawn(generators, 1, hidden, bound=0.5, centre=0.5)  # a
         self.steps = normal(generators, 1, hidden, scale=0.5)  # s
-        self.drive = drawn(generators, hidden, features, bound=features**-0.5)
+        self.inward = drawn(generators, hidden, features, bound=features**-0.5)
         self.outward = drawn(generators, features, hidden, bound=hidden**-0.5)
         self.skip = normal(generators, 1, features, scale=1.0)
         self.gate = AffineReadout(generators, 2 * features, features)
@@ -58,13 +58,20 @@ class LinearOscillators(ClosedLoop):
         scale = 1 / (1 + dt.square() * stiffness) if self.implicit else torch.ones_like(dt)
         return dt, stiffness, scale
 
-    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, shown: Tensor) -> Tensor:
+    def driving(self) -> tuple[Tensor, Tensor]:
+        """B E and B e."""
+        return torch.bmm(self.inward, self.encoder.weight), torch.bmm(self.encoder.bias, self.inward.mT)
+
+    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, driven: Tensor) -> Tensor:
         """(y', z')."""
         dt, stiffness, scale = derived
         y, z = memory.chunk(2, dim=-1)
-        driven = torch.bmm(self.encoder.observe(shown), self.drive.mT)
         z = scale * (z + dt * (driven - stiffness * y))
         return torch.cat([y + dt * z, z], dim=-1)
+
+    def predict(self, state: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+        """Step by step: the output is not linear in the memory."""
+        return Forecaster.predict(self, state, steps)
 
     def show(self, memory: Tensor, shown: Tensor) -> Tensor:
         """R (u + GLU(GELU(C y' + D u))) + r."""

@@ -51,26 +51,23 @@ class LiquidNetwork(ClosedLoop):
         """1 + k / tau, and k A."""
         return 1 + self.fused_step * torch.exp(self.log_rate), self.fused_step * self.target
 
-    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, shown: Tensor) -> Tensor:
+    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, driven: Tensor) -> Tensor:
         """The fused steps."""
-        driven = torch.baddbmm(self.bias, shown, self.drive.mT)
         for _ in range(self.unfolds):
             memory, _ = self._fused(derived, memory, driven)
         return memory
 
     def advance_tangents(
-        self, derived: tuple[Tensor, ...], memory: Tensor, shown: Tensor, tangents: Tensor
+        self, derived: tuple[Tensor, ...], memory: Tensor, driven: Tensor, tangents: tuple[Tensor, Tensor]
     ) -> tuple[Tensor, Tensor]:
         """The quotient rule, step by fused step."""
-        driven = torch.baddbmm(self.bias, shown, self.drive.mT)
-        tangents, dshown = tangents[..., : self.memory, :], tangents[..., self.memory :, :]
-        ddriven, (rest, pull) = self.drive[:, None] @ dshown, derived
+        (rest, pull), (dmemory, ddriven) = derived, tangents
         for _ in range(self.unfolds):
             memory, f = self._fused(derived, memory, driven)
-            df = (f * (1 - f)).unsqueeze(-1) * (ddriven + self.weight[:, None] @ tangents)
-            numerator = tangents + (pull - self.fused_step * memory).unsqueeze(-1) * df
-            tangents = numerator / torch.add(rest, f, alpha=self.fused_step).unsqueeze(-1)
-        return memory, tangents
+            df = (f * (1 - f)).unsqueeze(-1) * (ddriven + self.weight[:, None] @ dmemory)
+            numerator = dmemory + (pull - self.fused_step * memory).unsqueeze(-1) * df
+            dmemory = numerator / torch.add(rest, f, alpha=self.fused_step).unsqueeze(-1)
+        return memory, dmemory
 
     def _fused(self, derived: tuple[Tensor, ...], memory: Tensor, driven: Tensor) -> tuple[Tensor, Tensor]:
         """The next h, and f."""

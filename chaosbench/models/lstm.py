@@ -83,37 +83,34 @@ class DrivenMemoryNetwork(ClosedLoop):
         self.drive = drawn(generators, 4 * hidden, dimension, bound=hidden**-0.5)
         self.bias = drawn(generators, 1, 4 * hidden, bound=hidden**-0.5)
 
-    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, shown: Tensor) -> Tensor:  # noqa: ARG002  # none
+    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, driven: Tensor) -> Tensor:  # noqa: ARG002  # none
         """One step of (h, c)."""
-        return memory_step(self._gates(memory, shown), memory[..., self.hidden :])
+        hidden, cell = memory.chunk(2, dim=-1)
+        return memory_step(torch.baddbmm(driven, hidden, self.weight.mT), cell)
 
     def advance_tangents(
         self,
         derived: tuple[Tensor, ...],  # noqa: ARG002  # none
         memory: Tensor,
-        shown: Tensor,
-        tangents: Tensor,
+        driven: Tensor,
+        tangents: tuple[Tensor, Tensor],
     ) -> tuple[Tensor, Tensor]:
         """The product rule through gates, cell and output."""
-        hidden, cell, drive = tangents.split([self.hidden, self.hidden, self.dimension], dim=-2)
-        moved = self.weight[:, None] @ hidden + self.drive[:, None] @ drive
-        return memory_tangents(self._gates(memory, shown), memory[..., self.hidden :], moved, cell)
+        (hidden, cell), (dmemory, ddriven) = memory.chunk(2, dim=-1), tangents
+        dhidden, dcell = dmemory.chunk(2, dim=-2)
+        gates = torch.baddbmm(driven, hidden, self.weight.mT)
+        return memory_tangents(gates, cell, self.weight[:, None] @ dhidden + ddriven, dcell)
 
     def predict(self, state: Tensor, steps: int) -> tuple[Tensor, Tensor]:
         """The first step, then fused calls: past it the input is C h + d, which the weights of h can absorb."""
-        first = self.step(state)
-        weight = torch.baddbmm(self.weight, self.drive, self.readout.weight)
-        bias = torch.baddbmm(self.bias, self.readout.bias, self.drive.mT)
-        memory, shown = self.parts(first)
+        memory, shown = self.parts(self.step(state))
         shown = shown.unsqueeze(-2)
         if steps > 1:
+            weight = torch.baddbmm(self.weight, self.drive, self.readout.weight)
+            bias = torch.baddbmm(self.bias, self.readout.bias, self.drive.mT)
             hidden, memory = fused_memory(weight, bias, memory, steps - 1)
             shown = torch.cat([shown, self.readout.observe(hidden)], dim=-2)
         return shown, torch.cat([memory, shown[..., -1, :]], dim=-1)
-
-    def _gates(self, memory: Tensor, shown: Tensor) -> Tensor:
-        driven = torch.baddbmm(self.bias, shown, self.drive.mT)
-        return torch.baddbmm(driven, memory[..., : self.hidden], self.weight.mT)
 
 
 def memory_step(gates: Tensor, cell: Tensor) -> Tensor:

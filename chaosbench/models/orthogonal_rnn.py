@@ -51,7 +51,9 @@ class OrthogonalNetwork(ClosedLoop):
         triangle[:, 0 : hidden - 1 : 2, 1::2] = torch.diag_embed(torch.tan(angles / 2))
         self.triangle = nn.Parameter(triangle)  # A = triangle - triangleᵀ
         self.drive = drawn(generators, hidden, dimension, bound=(6 / (hidden + dimension)) ** 0.5)
-        self.bias = drawn(generators, 1, hidden, bound=0.01)
+        self.shift = drawn(generators, 1, hidden, bound=0.01)  # b, of modrelu
+        self.bias: Tensor
+        self.register_buffer("bias", torch.zeros(len(seeds), 1, hidden), persistent=False)  # V x has none
         self.signs: Tensor
         self.register_buffer("signs", torch.ones(hidden), persistent=False)
         self.signs[: spec.negative] = -1
@@ -62,18 +64,15 @@ class OrthogonalNetwork(ClosedLoop):
         one = torch.eye(self.hidden, dtype=skew.dtype, device=skew.device)
         return (torch.linalg.solve(one + skew, one - skew) * self.signs,)
 
-    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, shown: Tensor) -> Tensor:
+    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, driven: Tensor) -> Tensor:
         """modrelu(W h + V x)."""
-        pre = self._pre(derived, memory, shown)
-        return pre.sign() * torch.relu(pre.abs() + self.bias)
+        pre = torch.baddbmm(driven, memory, derived[0].mT)
+        return pre.sign() * torch.relu(pre.abs() + self.shift)
 
     def advance_tangents(
-        self, derived: tuple[Tensor, ...], memory: Tensor, shown: Tensor, tangents: Tensor
+        self, derived: tuple[Tensor, ...], memory: Tensor, driven: Tensor, tangents: tuple[Tensor, Tensor]
     ) -> tuple[Tensor, Tensor]:
         """J = diag(0 or 1) (W, V)."""
-        active = self._pre(derived, memory, shown).abs() + self.bias > 0
-        moved = torch.cat([*derived, self.drive], dim=-1)[:, None] @ tangents
-        return self.advance(derived, memory, shown), active.unsqueeze(-1) * moved
-
-    def _pre(self, derived: tuple[Tensor, ...], memory: Tensor, shown: Tensor) -> Tensor:
-        return torch.baddbmm(torch.bmm(shown, self.drive.mT), memory, derived[0].mT)
+        (weight,), (dmemory, ddriven) = derived, tangents
+        active = torch.baddbmm(driven, memory, weight.mT).abs() + self.shift > 0
+        return self.advance(derived, memory, driven), active.unsqueeze(-1) * (weight[:, None] @ dmemory + ddriven)

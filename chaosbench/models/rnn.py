@@ -73,15 +73,13 @@ class DrivenTanhNetwork(ClosedLoop):
         self.drive = drawn(generators, hidden, dimension, bound=hidden**-0.5)
         self.bias = drawn(generators, 1, hidden, bound=hidden**-0.5)
 
-    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, shown: Tensor) -> Tensor:  # noqa: ARG002  # none
+    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, driven: Tensor) -> Tensor:  # noqa: ARG002  # none
         """tanh(W z + V x + b)."""
-        driven = torch.baddbmm(self.bias, shown, self.drive.mT)
         return torch.tanh(torch.baddbmm(driven, memory, self.weight.mT))
 
     def advance_tangents(
-        self, derived: tuple[Tensor, ...], memory: Tensor, shown: Tensor, tangents: Tensor
+        self, derived: tuple[Tensor, ...], memory: Tensor, driven: Tensor, tangents: tuple[Tensor, Tensor]
     ) -> tuple[Tensor, Tensor]:
         """J = diag(1 - z'²) (W, V)."""
-        following = self.advance(derived, memory, shown)
-        both = torch.cat([self.weight, self.drive], dim=-1)
-        return following, (1 - following.square()).unsqueeze(-1) * (both[:, None] @ tangents)
+        following, (dmemory, ddriven) = self.advance(derived, memory, driven), tangents
+        return following, (1 - following.square()).unsqueeze(-1) * (self.weight[:, None] @ dmemory + ddriven)

@@ -43,47 +43,53 @@ class IndependentOscillators(ClosedLoop):
         super().__init__(generators, dimension, hidden=hidden, memory=2 * hidden * layers)
         self.dt, self.alpha, self.layers = spec.dt, spec.alpha, layers
         self.readout.weight = normal(generators, dimension, hidden, scale=(2 / hidden) ** 0.5)
-        inputs = [dimension, *[hidden] * (layers - 1)]
-        self.drives = nn.ParameterList(drawn(generators, hidden, n, bound=(6 / 65 / n) ** 0.5) for n in inputs)
-        self.biases = nn.ParameterList(zeros(generators, 1, hidden) for _ in inputs)
-        self.weights = nn.ParameterList(drawn(generators, 1, hidden, bound=0.5, centre=0.5) for _ in inputs)
-        self.controls = nn.ParameterList(drawn(generators, 1, hidden, bound=0.1) for _ in inputs)
+        above = range(layers - 1)
+        self.drive = drawn(generators, hidden, dimension, bound=(6 / 65 / dimension) ** 0.5)
+        self.bias = zeros(generators, 1, hidden)
+        self.drives = nn.ParameterList(drawn(generators, hidden, hidden, bound=(6 / 65 / hidden) ** 0.5) for _ in above)
+        self.biases = nn.ParameterList(zeros(generators, 1, hidden) for _ in above)
+        self.weights = nn.ParameterList(drawn(generators, 1, hidden, bound=0.5, centre=0.5) for _ in range(layers))
+        self.controls = nn.ParameterList(drawn(generators, 1, hidden, bound=0.1) for _ in range(layers))
 
     def derived(self) -> tuple[Tensor, ...]:
         """g of each layer."""
         return tuple(self.dt * torch.sigmoid(control) for control in self.controls)
 
-    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, shown: Tensor) -> Tensor:
+    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, driven: Tensor) -> Tensor:
         """Layer after layer, from the input to the top."""
         swung: list[Tensor] = []
         for layer, gain in enumerate(derived):
             y, z = self._oscillators(layer, memory, dim=-1)
-            z = z - gain * (self._force(layer, y, shown) + self.alpha * y)
-            shown = y + gain * z
-            swung = [shown, z, *swung]
+            driven = self._driven(layer, swung, driven)
+            z = z - gain * (torch.tanh(torch.addcmul(driven, self.weights[layer], y)) + self.alpha * y)
+            swung = [y + gain * z, z, *swung]
         return torch.cat(swung, dim=-1)
 
     def advance_tangents(
-        self, derived: tuple[Tensor, ...], memory: Tensor, shown: Tensor, tangents: Tensor
+        self, derived: tuple[Tensor, ...], memory: Tensor, driven: Tensor, tangents: tuple[Tensor, Tensor]
     ) -> tuple[Tensor, Tensor]:
         """The chain rule from layer to layer."""
+        following, (dmemory, ddriven) = self.advance(derived, memory, driven), tangents
         swung: list[Tensor] = []
-        following, dshown = self.advance(derived, memory, shown), tangents[..., self.memory :, :]
         for layer, gain in enumerate(derived):
             y, _ = self._oscillators(layer, memory, dim=-1)
-            dy, dz = self._oscillators(layer, tangents, dim=-2)
-            slope = 1 - self._force(layer, y, shown).square()
-            moved = self.weights[layer].unsqueeze(-1) * dy + self.drives[layer][:, None] @ dshown
-            dz = dz - gain.unsqueeze(-1) * (slope.unsqueeze(-1) * moved + self.alpha * dy)
-            dshown = dy + gain.unsqueeze(-1) * dz
-            shown, _ = self._oscillators(layer, following, dim=-1)
-            swung = [dshown, dz, *swung]
+            dy, dz = self._oscillators(layer, dmemory, dim=-2)
+            if layer:
+                below = self._oscillators(layer - 1, following, dim=-1)
+                driven, ddriven = self._driven(layer, below, driven), self.drives[layer - 1][:, None] @ swung[0]
+            weight, gain = self.weights[layer], gain.unsqueeze(-1)
+            slope = 1 - torch.tanh(torch.addcmul(driven, weight, y)).square()
+            dforce = slope.unsqueeze(-1) * torch.addcmul(ddriven, weight.unsqueeze(-1), dy)
+            dz = dz - gain * (dforce + self.alpha * dy)
+            swung = [dy + gain * dz, dz, *swung]
         return following, torch.cat(swung, dim=-2)
 
     def _oscillators(self, layer: int, memory: Tensor, *, dim: int) -> tuple[Tensor, Tensor]:
         start = 2 * self.hidden * (self.layers - 1 - layer)
         return memory.narrow(dim, start, self.hidden), memory.narrow(dim, start + self.hidden, self.hidden)
 
-    def _force(self, layer: int, y: Tensor, shown: Tensor) -> Tensor:
-        driven = torch.baddbmm(self.biases[layer], shown, self.drives[layer].mT)
-        return torch.tanh(torch.addcmul(driven, self.weights[layer], y))
+    def _driven(self, layer: int, below: Sequence[Tensor], driven: Tensor) -> Tensor:
+        """What drives a layer: the output of that below, or, at the bottom, the input."""
+        if not layer:
+            return driven
+        return torch.baddbmm(self.biases[layer - 1], below[0], self.drives[layer - 1].mT)

@@ -61,7 +61,7 @@ def test_the_network_is_its_formula():
     for k in range(2):
         half, V, b, C, d = (
             part[k].detach().numpy()
-            for part in (model.triangle, model.drive, model.bias, model.readout.weight, model.readout.bias)
+            for part in (model.triangle, model.drive, model.shift, model.readout.weight, model.readout.bias)
         )
         A, one = half - half.T, np.eye(7)
         W = np.linalg.inv(one + A) @ (one - A) @ signs

@@ -83,12 +83,8 @@ def test_the_independent_oscillators_are_their_formula():
             top, low, u = np.split(row, [8, 16])
             expected = []
             for layer, memory in enumerate((low, top)):
-                w, V, b, c = numbers(
-                    model.weights[layer][k, 0],
-                    model.drives[layer][k],
-                    model.biases[layer][k, 0],
-                    model.controls[layer][k, 0],
-                )
+                drive, bias = (model.drives[0], model.biases[0]) if layer else (model.drive, model.bias)
+                w, V, b, c = numbers(model.weights[layer][k, 0], drive[k], bias[k, 0], model.controls[layer][k, 0])
                 y, z = np.split(memory, 2)
                 z = z - 0.3 * sigmoid(c) * (np.tanh(w * y + V @ u + b) + 1.5 * y)
                 u = y + 0.3 * sigmoid(c) * z
@@ -119,9 +115,9 @@ def test_a_layer_of_independent_oscillators_runs_backwards():
     state = states_of(model)
     memory, x = model.parts(state)
     (g,) = model.derived()
-    y, z = model.advance((g,), memory, x).chunk(2, dim=-1)
+    driven = torch.einsum("kmd,kbd->kbm", model.drive, x) + model.bias
+    y, z = model.advance((g,), memory, driven).chunk(2, dim=-1)
     y = y - g * z
-    driven = torch.einsum("kmd,kbd->kbm", model.drives[0], x) + model.biases[0]
     z = z + g * (torch.tanh(model.weights[0] * y + driven) + model.alpha * y)
     assert_close(torch.cat([y, z], dim=-1), memory, atol=1e-12, rtol=0)
 
@@ -136,7 +132,7 @@ def test_the_linear_oscillators_are_their_formula(scheme: str):
             model.encoder.weight[k], model.encoder.bias[k, 0], model.readout.weight[k], model.readout.bias[k, 0]
         )
         B, C, D, G, g = numbers(
-            model.drive[k], model.outward[k], model.skip[k, 0], model.gate.weight[k], model.gate.bias[k, 0]
+            model.inward[k], model.outward[k], model.skip[k, 0], model.gate.weight[k], model.gate.bias[k, 0]
         )
         a, s = numbers(model.stiffness[k, 0], model.steps[k, 0])
         A, dt = np.diag(np.maximum(a, 0)), np.diag(sigmoid(s))

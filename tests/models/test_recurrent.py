@@ -22,11 +22,11 @@ def pair(kind: str, form: str) -> tuple[Forecaster, list[nn.Module]]:
         cell = cell_type(DIMENSION, HIDDEN).double()
         with torch.no_grad():
             cell.weight_hh.copy_(model.weight[k])
-            cell.bias_hh.copy_(model.bias[k, 0])
+            cell.bias_ih.copy_(model.bias[k, 0])
             cell.weight_ih.copy_(model.drive[k] if form == "closed_loop" else torch.zeros_like(cell.weight_ih))
-            cell.bias_ih.zero_()
+            cell.bias_hh.zero_()
             if kind == "gru":
-                cell.bias_ih[2 * HIDDEN :] = model.candidate_bias[k, 0]
+                cell.bias_hh[2 * HIDDEN :] = model.candidate_bias[k, 0]
         cells.append(cell)
     return model, cells
 
