@@ -70,6 +70,10 @@ def load(name: str, registry: Registry, selection: Selection | None = None) -> l
         _validated(Experiment, {**shared, "system": system, "data": d, "model": model, "trainer": trainer}, "")
         for system, d, model, trainer in product(axes[0], data, axes[1], axes[2])
     ]
+    for experiment in experiments:
+        reason = experiment.trainer.refuse(experiment.system, experiment.data, experiment.model)
+        if reason:
+            raise SpecError(f"{experiment.name} cannot work: {reason}")
     return list({experiment.digest(): experiment for experiment in experiments}.values())
 
 
@@ -215,6 +219,10 @@ def _specs_at(index: int, table: Any, key: str, registry: Registry) -> list[Spec
     return [_validated(spec, one, f"{key}.{index}.{table['kind']}") for one in _grid(spec, table, f"{key}.{index}")]
 
 
+def _is_written(part: str) -> bool:
+    return part.isidentifier() and part not in _BRANCHES
+
+
 def _noun(key: str) -> Noun:
     return cast("Noun", key[:-1])
 
@@ -261,7 +269,7 @@ def _validated(spec: type[T], content: Mapping[str, Any], place: str) -> T:
         found = error.errors(include_url=False)
         first = next((one for one in found if one["type"] == "value_error"), found[0])  # ours say more
         # Of the location, what the user wrote: pydantic adds the branch of a union to it.
-        loc = [part for part in first["loc"] if isinstance(part, int) or (part.isidentifier() and part not in _BRANCHES)]
+        loc = [part for part in first["loc"] if isinstance(part, int) or _is_written(part)]
         path = ".".join(str(part) for part in (place, *loc) if part != "")
         if first["type"] == "extra_forbidden":
             field = str(first["loc"][-1])
