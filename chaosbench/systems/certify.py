@@ -21,7 +21,7 @@ from chaosbench.systems.reference import ROUNDING, Reference, measured_reference
 # Half widths of 95 % are 1.96 standard errors: 1.5 of two together are 4.2 standard errors of their difference,
 # which over a whole catalogue hold but for one case in a hundred.
 _APART = 1.5
-_SUM_ORBITS, _SUM_STEPS = 32, 200
+_SUM_ORBITS, _SUM_STEPS = 32, 100
 
 
 def certify(system: SystemSpec, *, budget: float = 60.0, seed: int = 0) -> Certificate:

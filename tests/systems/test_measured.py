@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from chaosbench.systems import Henon, Logistic, Map, measured
+from chaosbench.systems import Henon, Logistic, measured
 from chaosbench.systems.measured import cache_folder, cached_reference
 
 
@@ -70,13 +70,14 @@ def test_the_folder_is_chosen_or_the_users_own(monkeypatch, tmp_path):
 
 def test_an_exponent_that_cannot_be_told_from_zero_is_no_chaos():
     """A rotation: whatever tiny number is measured."""
+    rotation = torch.tensor([[0.6, -0.8], [0.8, 0.6]], dtype=torch.float64)
 
     class Turn(Henon):
         def step(self, state):
-            x, y = state.unbind(-1)
-            return torch.stack([0.6 * x - 0.8 * y, 0.8 * x + 0.6 * y], dim=-1)
+            return state @ rotation.mT
 
-        tangent_step = Map.tangent_step
+        def tangent_step(self, state, tangents):
+            return self.step(state), rotation @ tangents
 
     assert -1e-6 < Turn(a=1.0).largest_exponent() <= 0
 
