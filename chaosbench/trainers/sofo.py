@@ -94,13 +94,19 @@ def forward_derivatives(model: Forecaster, windows: Tensor, directions: _Tangent
 
 
 class _FreeRun(nn.Module):
-    """Lets `functional_call`, which calls `forward`, reach the steps of a model; `predict` may be fused, without
-    forward-mode derivatives."""
+    """Lets `functional_call`, which calls `forward`, reach the steps of a model.
+
+    Not `predict`, which may be fused and without forward-mode derivatives, and not `unroll`, which would keep P
+    tangents of every state.
+    """
 
     def __init__(self, model: Forecaster) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, windows: Tensor) -> Tensor:
-        state = self.model.initial_state(windows[:, :, 0])
-        return self.model.observe(self.model.unroll(state, windows.shape[2] - 1))
+        state, observed = self.model.initial_state(windows[:, :, 0]), []
+        for _ in range(windows.shape[2] - 1):
+            state = self.model.step(state)
+            observed.append(self.model.observe(state.unsqueeze(2)))
+        return torch.cat(observed, dim=2)

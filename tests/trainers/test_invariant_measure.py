@@ -67,3 +67,13 @@ def test_its_loss_is_a_relative_error_and_after_the_warm_up_the_transport_too(lo
     mean, deviation = other.mean(2, keepdim=True), other.std(2, keepdim=True)
     transport = sinkhorn_divergence((one - mean) / deviation, (other - mean) / deviation, blur=0.02, iterations=5)
     assert_close(trainer.loss(model, windows, course), error + 3 * transport.mean(dim=1))
+
+
+def test_long_windows_are_compared_at_some_of_their_points_the_same_of_both(lorenz: Dataset):
+    """A window against itself costs nothing, and against itself moved by a deviation it costs something."""
+    trainer, target = InvariantMeasure(points=7, blur=0.05, iterations=400), windows_of(40)
+    model = RNN(hidden=4).build(3, SEEDS)
+    same = trainer.transport(target, target, trainer.start(model, lorenz, SEEDS))
+    assert_close(same, torch.zeros(2, 4, dtype=torch.float64))
+    moved = trainer.transport(target + target.std(2, keepdim=True), target, trainer.start(model, lorenz, SEEDS))
+    assert (moved > 0.1).all()

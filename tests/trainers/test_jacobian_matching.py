@@ -16,7 +16,7 @@ from chaosbench.systems.base import Map
 from chaosbench.trainers import JacobianMatching
 from chaosbench.trainers.jacobian_matching import system_jacobian
 
-MATRIX = ((0.6, -1.0), (0.9, 0.7))  # |det| = 1.32, so that nothing dies out; tan turns back what leaves
+MATRIX = ((0.6, -1.0), (0.9, 0.7))  # |det| = 1.32, so that nothing dies out; the sine turns back what leaves
 
 
 class Turning(Map):
@@ -30,7 +30,7 @@ class Turning(Map):
         return torch.sin(state @ torch.tensor(MATRIX, dtype=state.dtype).T)
 
 
-class True_(Forecaster):  # noqa: N801  # `True` is taken
+class TrueMap(Forecaster):
     """The true map between standardised observations; K = 2."""
 
     def __init__(self, data: Dataset, system: Map) -> None:
@@ -60,7 +60,7 @@ def data_of(system: Map, **asked) -> Dataset:
 @pytest.mark.parametrize("system", [Turning(), Henon()], ids=lambda system: system.kind)
 def test_the_true_map_has_no_loss_in_any_units(system: Map, standardise: str, stride: int):
     data = data_of(system, standardise=standardise, stride=stride)
-    trainer, model = JacobianMatching(), True_(data, system)
+    trainer, model = JacobianMatching(), TrueMap(data, system)
     course = trainer.start(RNN(hidden=4).build(2, (0, 1)), data, (0, 1))
     assert_close(trainer.loss(model, trainer.windows(course), course), torch.zeros(2, dtype=torch.float64))
 
