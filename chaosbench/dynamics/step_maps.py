@@ -67,8 +67,8 @@ def tangent_step_by_jvp(step: Callable[[Tensor], Tensor], state: Tensor, tangent
     points = state.repeat_interleave(count, dim=-2).contiguous()
     directions = tangents.mT.flatten(-3, -2).contiguous()
     with forward_ad.dual_level():
-        dual = forward_ad.make_dual(points, directions)  # type: ignore[no-untyped-call]  # torch types neither
-        stepped, carried = forward_ad.unpack_dual(step(dual))  # type: ignore[no-untyped-call]
+        dual = forward_ad.make_dual(points, directions)  # torch types neither
+        stepped, carried = forward_ad.unpack_dual(step(dual))
     carried = torch.zeros_like(points) if carried is None else carried  # None from a step that ignores its state
     return stepped[..., ::count, :], carried.unflatten(-2, (state.shape[-2], count)).mT
 

@@ -33,7 +33,7 @@ def test_the_table_tells_floor_failures_units_and_intervals_at_any_width(width):
     for wanted in (
         "lorenz63", "noise floor", "two true orbits", "0.0490", "0.0512", "0.321", "[nats]", "[Lyapunov times]",
         "lower", "higher", "0.120", "[0.0789, 0.155]", "diverged", "0/3", "1/3", "2/3", "12.3", "1 ", "2=",
-        "shallow_plrnn(hidden=50)", "sparse_teacher_forcing", "lstm(sizes=[1, 2])",
+        "shallow_plrnn", "every shallow_plrnn: hidden=50", "sparse_teacher_forcing", "every lstm: sizes=[1, 2]",
     ):  # fmt: skip
         assert wanted in text, wanted
 
