@@ -124,12 +124,25 @@ PUBLISHED = [
 ]
 
 
-@pytest.mark.parametrize(("system", "published"), PUBLISHED, ids=lambda value: getattr(value, "label", None))
-def test_shipped_exponents_agree_with_published_ones(system, published):
-    """Within the sum of both intervals, times 1.5: one in twenty pairs would miss otherwise."""
+def gaps(system, published) -> list[float]:
+    """Distances from the published values, in units of the sum of both 95 % intervals."""
     known = certificate(system).reference
-    for ours, interval, (theirs, width) in zip(known.exponents, known.intervals, published, strict=False):
-        assert abs(ours - theirs) <= 1.5 * (interval + width) + 1e-6
+    pairs = zip(known.exponents, known.intervals, published, strict=False)
+    return [abs(ours - theirs) / (interval + width + 1e-6) for ours, interval, (theirs, width) in pairs]
+
+
+@pytest.mark.parametrize(("system", "published"), PUBLISHED, ids=lambda value: getattr(value, "label", None))
+def test_largest_shipped_exponents_agree_with_published_ones(system, published):
+    """Within the sum of both intervals."""
+    assert gaps(system, published)[0] <= 1
+
+
+def test_shipped_spectra_agree_with_published_ones():
+    """Of so many exponents some miss the sum of two 95 % intervals by chance: at most one in twenty, and none far."""
+    every = [gap for system, published in PUBLISHED for gap in gaps(system, published)]
+    assert len(every) > 40
+    assert sum(gap > 1 for gap in every) <= len(every) / 20
+    assert max(every) <= 1.5
 
 
 @pytest.mark.slow
