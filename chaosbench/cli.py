@@ -251,20 +251,9 @@ def _changes(texts: list[str] | None) -> dict[str, Any]:
 
 def _system(kind: str, changes: dict[str, Any]) -> "SystemSpec":
     """The system of that kind with some parameters changed."""
-    from pydantic import ValidationError
+    from chaosbench import suite
 
-    from chaosbench.errors import unknown_name
-
-    spec = _registry().find("system", kind)
-    for name in changes:
-        if name not in spec.model_fields or name == "kind":
-            raise unknown_name("parameter", name, set(spec.model_fields) - {"kind"}, place=kind)
-    try:
-        return cast("SystemSpec", spec.model_validate({"kind": kind, **changes}))
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        path = ".".join([kind, *(str(part) for part in first["loc"])])
-        raise SpecError(f"{path}: {first['msg'].removeprefix('Value error, ')}; got {changes}") from None
+    return cast("SystemSpec", suite.validated(_registry().find("system", kind), {"kind": kind, **changes}, kind))
 
 
 def _seconds(text: str) -> float:

@@ -63,11 +63,11 @@ def load(name: str, registry: Registry, selection: Selection | None = None) -> l
         "seeds": _seeds(content.get("seeds", [0]) if chosen.seeds is None else chosen.seeds),
         "metrics": _named(content.get("metrics", _METRICS), "metrics", registry),
         "diagnostics": _named(content.get("diagnostics", _DIAGNOSTICS), "diagnostics", registry),
-        "evaluation": _validated(EvaluationSpec, content.get("evaluation", {}), "evaluation"),
+        "evaluation": validated(EvaluationSpec, content.get("evaluation", {}), "evaluation"),
     }
-    data = [_validated(DataSpec, one, "data") for one in _grid(DataSpec, content.get("data", {}), "data")]
+    data = [validated(DataSpec, one, "data") for one in _grid(DataSpec, content.get("data", {}), "data")]
     experiments = [
-        _validated(Experiment, {**shared, "system": system, "data": d, "model": model, "trainer": trainer}, "")
+        validated(Experiment, {**shared, "system": system, "data": d, "model": model, "trainer": trainer}, "")
         for system, d, model, trainer in product(axes[0], data, axes[1], axes[2])
     ]
     for experiment in experiments:
@@ -75,6 +75,29 @@ def load(name: str, registry: Registry, selection: Selection | None = None) -> l
         if reason:
             raise SpecError(f"{experiment.name} cannot work: {reason}")
     return list({experiment.digest(): experiment for experiment in experiments}.values())
+
+
+def validated(spec: type[T], content: Mapping[str, Any], place: str) -> T:
+    """A spec of that content.
+
+    Raises:
+        SpecError: naming the first culprit, its place, and what was given.
+    """
+    try:
+        return spec.model_validate(dict(content))
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+        first = next((one for one in found if one["type"] == "value_error"), found[0])  # ours say more
+        # Of the location, what the user wrote: pydantic adds the branch of a union to it.
+        loc = [part for part in first["loc"] if isinstance(part, int) or _is_written(part)]
+        path = ".".join(str(part) for part in (place, *loc) if part != "")
+        if first["type"] == "extra_forbidden":
+            field = str(first["loc"][-1])
+            known = set(spec.model_fields) - {"kind"}
+            raise unknown_name("field", field, known, place=path) from None
+        given = "" if isinstance(first["input"], dict) else f"; got {first['input']!r}"
+        message = first["msg"].removeprefix("Value error, ")
+        raise SpecError(f"{path or 'experiment'}: {message[:1].lower()}{message[1:]}{given}") from None
 
 
 def shipped() -> dict[str, str]:
@@ -192,7 +215,7 @@ def _specs(tables: Iterable[Mapping[str, Any]], key: str, registry: Registry) ->
         if not isinstance(kind, str):
             raise SpecError(f"{place}: needs a kind; known: {', '.join(sorted(registry.kinds[_noun(key)]))}")
         spec = registry.find(_noun(key), kind, place=f"{place}.kind")
-        specs += [_validated(spec, one, f"{place}.{kind}") for one in _grid(spec, table, f"{place}.{kind}")]
+        specs += [validated(spec, one, f"{place}.{kind}") for one in _grid(spec, table, f"{place}.{kind}")]
     return specs
 
 
@@ -216,7 +239,7 @@ def _specs_at(index: int, table: Any, key: str, registry: Registry) -> list[Spec
     if not isinstance(table, dict) or not isinstance(table.get("kind"), str):
         raise SpecError(f"{key}.{index}: {table!r} is neither a name nor a table with a kind")
     spec = registry.find(_noun(key), table["kind"], place=f"{key}.{index}")
-    return [_validated(spec, one, f"{key}.{index}.{table['kind']}") for one in _grid(spec, table, f"{key}.{index}")]
+    return [validated(spec, one, f"{key}.{index}.{table['kind']}") for one in _grid(spec, table, f"{key}.{index}")]
 
 
 def _is_written(part: str) -> bool:
@@ -260,21 +283,3 @@ def _seeds(seeds: Any) -> tuple[int, ...]:
     if not whole or not seeds or len(set(seeds)) < len(seeds):
         raise SpecError(f"seeds must be a list of different whole numbers from 0, such as [0, 1, 2]; got {seeds!r}")
     return tuple(seeds)
-
-
-def _validated(spec: type[T], content: Mapping[str, Any], place: str) -> T:
-    try:
-        return spec.model_validate(dict(content))
-    except ValidationError as error:
-        found = error.errors(include_url=False)
-        first = next((one for one in found if one["type"] == "value_error"), found[0])  # ours say more
-        # Of the location, what the user wrote: pydantic adds the branch of a union to it.
-        loc = [part for part in first["loc"] if isinstance(part, int) or _is_written(part)]
-        path = ".".join(str(part) for part in (place, *loc) if part != "")
-        if first["type"] == "extra_forbidden":
-            field = str(first["loc"][-1])
-            known = set(spec.model_fields) - {"kind"}
-            raise unknown_name("field", field, known, place=path) from None
-        given = "" if isinstance(first["input"], dict) else f"; got {first['input']!r}"
-        message = first["msg"].removeprefix("Value error, ")
-        raise SpecError(f"{path or 'experiment'}: {message[:1].lower()}{message[1:]}{given}") from None

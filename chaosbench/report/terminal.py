@@ -75,7 +75,7 @@ def _table(board: Board, measures: Sequence[tuple[int, Measure]]) -> Table:
             Text(_name(models[entry.model], trainers[entry.trainer])),
             *(_cell(entry.scores[place]) for place, _ in measures),
             f"{entry.diverged + entry.failed}/{entry.seeds}",
-            number(entry.train_seconds),
+            number(None if entry.train_seconds is None else round(entry.train_seconds, 2)),
         )
     if measures:
         table.add_section()

@@ -149,7 +149,7 @@ def test_a_failed_check_ends_the_command_with_one(monkeypatch):
     ("arguments", "error", "told"),
     [
         (["henom"], UnknownNameError, "did you mean 'henon'"),
-        (["henon", "--set", "c=1"], UnknownNameError, "no parameter is called 'c'"),
+        (["henon", "--set", "c=1"], UnknownNameError, "no field is called 'c'"),
         (["lorenz63", "--set", "dt=-1"], SpecError, "greater than 0"),
         (["mackey_glass", "--set", "tau=0.3"], SpecError, "no multiple"),
         (["henon", "--budget", "soon"], SpecError, "60s"),
