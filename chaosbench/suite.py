@@ -18,7 +18,7 @@ from chaosbench.spec import Content, Spec
 
 _TABLES = ("systems", "models", "trainers")
 _KEYS = ("suite", "description", "seeds", "metrics", "diagnostics", "data", "evaluation", *_TABLES)
-_DIAGNOSTICS = ("loss", "gradient_norm")
+_DIAGNOSTICS = ("loss", "gradient_norm", "largest_exponent")
 _METRICS = (
     "state_space_divergence",
     "power_spectrum_distance",
