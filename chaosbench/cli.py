@@ -26,6 +26,7 @@ app.add_typer(plugins_app, name="plugins")
 
 
 _LISTINGS = ("systems", "models", "trainers", "diagnostics", "metrics", "suites")
+_INTERRUPTED = 130
 _UsageError: Any = typer.BadParameter.__base__  # of click, which newer releases of Typer carry inside
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 
@@ -33,19 +34,21 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")
 def main() -> None:
     """The console script: users' mistakes end in one line and exit code 2."""
     try:
-        sys.exit(app(sys.argv[1:] or ["--help"], standalone_mode=False))
+        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except _UsageError as error:
         _tell(f"{error.format_message()} See: chaosbench --help")
-        sys.exit(2)
+        code = 2
     except ChaosbenchError as error:
         _tell(str(error))
-        sys.exit(2)
+        code = 2
     except (KeyboardInterrupt, typer.Abort):
-        print("interrupted; what was finished is kept, and the same command goes on from there", file=sys.stderr)
-        sys.exit(130)
+        code = _INTERRUPTED
     except BrokenPipeError:  # the reader, `head` say, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        code = 0
+    if code == _INTERRUPTED:  # Typer may turn the interrupt into this code by itself
+        _tell("interrupted; what was finished is kept, and the same command goes on from there")
+    sys.exit(code)
 
 
 def _tell(text: str) -> None:
