@@ -34,7 +34,7 @@ def test_the_method_is_of_fourth_order():
 
 
 def test_a_step_is_the_flow_of_the_field():
-    """scipy's eighth-order integrator at 1e-11; 20 fourth-order steps within dt = 0.5 err by 1e-7, 100 by 1e-7 / 5^4."""
+    """scipy's eighth-order integrator at 1e-11; 20 fourth-order steps in dt = 0.5 err by 1e-7, 100 by 1e-7 / 5^4."""
     model = NeuralODE(hidden=8, dt=0.5, substeps=100).build(2, (0,)).double()
     with torch.no_grad():
         for weight in model.weights:
