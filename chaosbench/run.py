@@ -17,7 +17,7 @@ from chaosbench.errors import DataError
 from chaosbench.experiment import EvaluationSpec, Experiment, Record, Result, Run, Status
 from chaosbench.metrics.base import Evaluation
 from chaosbench.metrics.skill import too_good_to_be_true
-from chaosbench.models.base import Forecaster
+from chaosbench.models.base import Forecaster, Trait
 
 Watch = Callable[[int, int, float], None]  # update, updates, median loss over seeds
 
@@ -49,6 +49,7 @@ def run_experiment(
 
     evaluation = question(model, on_device, experiment.evaluation)
     scored = score(experiment, evaluation)
+    told = portray(model, on_device, experiment.evaluation)
     shared: dict[str, Any] = {
         "experiment": experiment.digest(),
         "suite": experiment.suite,
@@ -68,8 +69,8 @@ def run_experiment(
     return Result(
         experiment,
         tuple(Run(seed=seed, status=status, message=why, **shared) for seed, status, why in outcomes),
-        (*measured, *scored),
-        _drawn(evaluation, data),
+        (*measured, *scored, *_told(experiment, told)),
+        _drawn(evaluation, data) | {f"portrait.{name}": one.value.cpu().numpy() for name, one in told.items()},
         {name: value.detach().cpu().numpy() for name, value in model.named_parameters()},
     )
 
@@ -123,6 +124,16 @@ def question(model: Forecaster, data: Dataset, asked: EvaluationSpec) -> Evaluat
     )
 
 
+@torch.no_grad()
+def portray(model: Forecaster, data: Dataset, asked: EvaluationSpec) -> dict[str, Trait]:
+    """What the model itself tells of the first 10,000 steps of each free run."""
+    if type(model).portrait is Forecaster.portrait:
+        return {}
+    steps = min(asked.free_run_steps, _DRAWN)
+    start = model.initial_state(_per_seed(data.seen[: asked.free_runs, 0], model))
+    return model.portrait(model.unroll(start, asked.free_run_transient + steps)[:, :, asked.free_run_transient :])
+
+
 def free_run(model: Forecaster, state: Tensor, steps: int) -> Tensor:
     """What K models show when nothing is forced, `(K, B, S) -> (K, B, steps, D)`; index 0 is after one step."""
     parts = []
@@ -141,6 +152,17 @@ def score(experiment: Experiment, evaluation: Evaluation) -> list[Record]:
         for seed, value in zip(experiment.seeds, metric.score(evaluation).tolist(), strict=True):
             records.append(Record(digest, seed, metric.label, _number(value), lowest, metric.unit, metric.better, None))
     return records
+
+
+def _told(experiment: Experiment, traits: dict[str, Trait]) -> list[Record]:
+    """The numbers among them; arrays lie beside the pictures."""
+    digest = experiment.digest()
+    return [
+        Record(digest, seed, f"portrait.{name}", _number(value), None, trait.unit, "", None)
+        for name, trait in traits.items()
+        if trait.value.dim() == 1
+        for seed, value in zip(experiment.seeds, trait.value.tolist(), strict=True)
+    ]
 
 
 def _per_seed(observations: Tensor, model: Forecaster) -> Tensor:

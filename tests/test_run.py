@@ -13,7 +13,7 @@ from chaosbench.data import DataSpec, simulate
 from chaosbench.diagnostics import GradientNorm, Loss
 from chaosbench.experiment import EvaluationSpec, Experiment, Result
 from chaosbench.metrics import LargestExponentError, PredictionError, StateSpaceDivergence, ValidPredictionTime
-from chaosbench.models import Forecaster, ModelSpec, ShallowPLRNN
+from chaosbench.models import AlmostLinearRNN, Forecaster, ModelSpec, ShallowPLRNN, Trait
 from chaosbench.run import free_run, question, run_experiment
 from chaosbench.systems import Henon, Lorenz63, SystemSpec
 from chaosbench.trainers import SparseTeacherForcing, TrainerSpec, TrainingStep
@@ -220,6 +220,56 @@ def test_every_score_stands_beside_a_floor_and_no_diagnostic_does():
         (metric.label, seed) for metric in (StateSpaceDivergence(), PredictionError()) for seed in (0, 1, 2)
     }
     assert len({(record.name, record.floor) for record in scores}) == 2
+
+
+class Sine(torch.nn.Module):
+    """A stranger's model of one seed that tells the largest of its states, and their mean."""
+
+    state_size = 2
+
+    def step(self, state):
+        return torch.sin(3 * state)
+
+    def observe(self, state):
+        return state
+
+    def force(self, state, observation):
+        return observation
+
+    def portrait(self, states):
+        return {"largest": Trait(states.max()), "mean": Trait(states.mean(dim=(0, 1)), "units")}
+
+
+class Strange(ModelSpec):
+    kind: Literal["strange"] = "strange"
+
+    def module(self, dimension):
+        return Sine()
+
+
+def test_what_a_strangers_model_tells_of_its_free_runs_is_recorded():
+    """Its numbers are records without floor or direction; its arrays lie beside the pictures."""
+    result = run_experiment(small(Strange(), trainer=Untrained(), diagnostics=()))
+    told = [record for record in result.records if record.name == "portrait.largest"]
+    assert [(one.seed, one.unit, one.better, one.floor, one.update) for one in told] == [
+        (seed, "1", "", None, None) for seed in (0, 1, 2)
+    ]
+    assert not any(record.name == "portrait.mean" for record in result.records)
+    free = result.arrays["free_run"]  # of the first of two free runs
+    assert told[0].value is not None
+    assert free[0].max() <= told[0].value <= 1  # a sine's
+    assert result.arrays["portrait.mean"].shape == (3, 2)
+
+
+def test_the_regions_of_an_almost_linear_network_are_recorded():
+    result = run_experiment(small(AlmostLinearRNN(hidden=4, rectified=1)))
+    names = {record.name: record.unit for record in result.records if record.name.startswith("portrait.")}
+    assert names == {
+        "portrait.visited_regions": "1",
+        "portrait.symbol_entropy": "nats",
+        "portrait.transition_entropy": "nats / step",
+    }
+    assert result.arrays["portrait.region_shares"].sum(axis=1) == pytest.approx(np.ones(3))
 
 
 def test_diagnostics_are_recorded_at_every_update_that_is_due():

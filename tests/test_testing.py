@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from chaosbench import registry
-from chaosbench.models import RNN, ModelSpec
+from chaosbench.models import RNN, ModelSpec, Trait
 from chaosbench.models.rnn import TanhNetwork
 from chaosbench.systems import Flow, Henon, Lorenz63, SystemSpec
 from chaosbench.testing import check_model, check_system, check_trainer
@@ -125,6 +125,16 @@ class KeepsDouble(TanhNetwork):
         return super().observe(state).double()
 
 
+class TellsOneNumber(TanhNetwork):
+    def portrait(self, states):
+        return {"mean": Trait(states.mean())}
+
+
+class TellsOfAllSeeds(TanhNetwork):
+    def portrait(self, states):
+        return {"mean": Trait(states.flatten(1).mean(dim=1) - states.mean())}
+
+
 class DrawsFromTorch(TanhNetwork):
     def __init__(self, hidden, dimension, seeds):
         super().__init__(hidden, dimension, seeds)
@@ -150,6 +160,8 @@ class SharesAParameter(TanhNetwork):
         (MixesSeeds, "a seed must predict the same alone and beside others; they differ by"),
         (SpreadsNaN, "a seed with NaN must leave its neighbours as they are, but a prediction changes"),
         (KeepsDouble, "observe must keep torch.float32; it is torch.float64"),
+        (TellsOneNumber, "portrait 'mean' must be (K, ...), with K = 3; it is ()"),
+        (TellsOfAllSeeds, "a seed with NaN must leave its neighbours as they are, but portrait 'mean' changes"),
         (DrawsFromTorch, "parameter 'bias' of a seed must be the same alone and beside others"),
         (SharesAParameter, "the leading axis of parameter 'gain' must be the 3 seeds; it is None"),
     ],

@@ -1,7 +1,7 @@
 """Architectures, one file each, and what every one of them answers."""
 
 from chaosbench.models.almost_linear_rnn import AlmostLinearRNN, symbols, transition_matrix, visited_regions
-from chaosbench.models.base import Forecaster, ModelSpec, seed_generator
+from chaosbench.models.base import Forecaster, ModelSpec, Trait, seed_generator
 from chaosbench.models.cornn import CoRNN
 from chaosbench.models.dendritic_plrnn import DendriticPLRNN
 from chaosbench.models.gru import GRU
@@ -33,6 +33,7 @@ __all__ = [
     "NeuralODE",
     "OrthogonalRNN",
     "ShallowPLRNN",
+    "Trait",
     "UnICORNN",
     "seed_generator",
     "stack",

@@ -3,6 +3,7 @@
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
@@ -15,6 +16,13 @@ def seed_generator(seed: int, purpose: str) -> Generator:
     """A generator of its own for each seed and purpose, so that no draw depends on which others are made."""
     number = int.from_bytes(hashlib.sha256(f"{seed}/{purpose}".encode()).digest()[:8], "big")
     return Generator().manual_seed(number)
+
+
+class Trait(NamedTuple):
+    """What a model tells of its own dynamics: `(K,)` is a number of each run, `(K, ...)` an array beside it."""
+
+    value: Tensor  # NaN where a seed has none
+    unit: str = "1"
 
 
 class Forecaster(nn.Module, ABC):
@@ -65,6 +73,10 @@ class Forecaster(nn.Module, ABC):
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
         """The next state and its tangents, `(K, B, S), (K, B, S, M)`: by forward mode unless overridden."""
         return tangent_step_by_jvp(self.step, state, tangents)
+
+    def portrait(self, states: Tensor) -> dict[str, Trait]:  # noqa: ARG002  # nothing by default
+        """What this architecture alone can tell of its free runs, `(K, B, T, S)`, by name."""
+        return {}
 
     def parameters_per_seed(self) -> int:
         """How many numbers are trained for one seed."""

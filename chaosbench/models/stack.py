@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
 
 from chaosbench.errors import PluginError
-from chaosbench.models.base import Forecaster
+from chaosbench.models.base import Forecaster, Trait
 
 
 class Stacked(Forecaster):
@@ -50,14 +50,31 @@ class Stacked(Forecaster):
         return super().initial_state(observation)
 
     def _mapped(self, method: str, *inputs: Tensor) -> Tensor:
-        values = dict(zip(self.names, self.stacked, strict=True))
-        values |= {name: getattr(self, f"stacked_buffer_{i}") for i, name in enumerate(self.buffer_names)}
-
         def call(values: dict[str, Tensor], *inputs: Tensor) -> Tensor:
-            prefixed = {f"plain.{name}": value for name, value in values.items()}
-            return cast("Tensor", functional_call(self._template[0], prefixed, (method, *inputs)))
+            return cast("Tensor", self._called(method, values, *inputs))
 
-        return torch.vmap(call)(values, *inputs)
+        return torch.vmap(call)(self._values(), *inputs)
+
+    def _called(self, method: str, values: dict[str, Tensor], *inputs: Tensor) -> Any:
+        prefixed = {f"plain.{name}": value for name, value in values.items()}
+        return functional_call(self._template[0], prefixed, (method, *inputs))
+
+    def _values(self) -> dict[str, Tensor]:
+        values: dict[str, Tensor] = dict(zip(self.names, self.stacked, strict=True))
+        return values | {name: getattr(self, f"stacked_buffer_{i}") for i, name in enumerate(self.buffer_names)}
+
+
+class Portrayed(Stacked):
+    """Plain modules with a `portrait` of their own."""
+
+    def portrait(self, states: Tensor) -> dict[str, Trait]:
+        """Seed by seed, `(B, T, S)` each, for a portrait may branch on what it counts."""
+        values = self._values()
+        told = [
+            self._called("portrait", {name: value[k] for name, value in values.items()}, states[k])
+            for k in range(self.seeds)
+        ]
+        return {name: Trait(torch.stack([one[name].value for one in told]), told[0][name].unit) for name in told[0]}
 
 
 class _Methods(nn.Module):
@@ -77,13 +94,16 @@ class _Methods(nn.Module):
 def stack(modules: Sequence[nn.Module], dimension: int) -> Forecaster:
     """One forecaster of K plain modules that each have `step`, `observe` and `force` on `(B, S)` and a `state_size`.
 
+    Their `initial_state` and `portrait` are used where they have them.
+
     Raises:
         PluginError: where a method is missing.
     """
     for method in ("step", "observe", "force"):
         if not callable(getattr(modules[0], method, None)):
             raise PluginError(f"{type(modules[0]).__name__} has no method {method!r}; see `chaosbench.models.stack`")
-    return Stacked(modules, dimension)
+    portrayed = callable(getattr(modules[0], "portrait", None))
+    return (Portrayed if portrayed else Stacked)(modules, dimension)
 
 
 def _state_size(module: nn.Module, dimension: int) -> int:

@@ -34,6 +34,7 @@ def check_model(spec: ModelSpec, dimension: int = 3, *, shows: bool = True) -> N
                 _check_shapes(case)
                 _check_unroll(case)
                 _check_forcing(case, shows)
+                _check_portrait(case)
             check_tangents(case.name, model, case.state)
             _check_gradients(case)
             _check_neighbours(case)
@@ -126,6 +127,20 @@ def _check_forcing(case: _Case, shows: bool) -> None:
     else:
         sentence = f"{case.name}: `resets` is False, but force ignores the state it replaces"
         demand(not torch.equal(other, forced), f"{sentence}; declare True, and training folds")
+
+
+def _check_portrait(case: _Case) -> None:
+    """Numbers and arrays of each seed, of which one that has blown up leaves its neighbours' as they are."""
+    states = case.model.unroll(case.state, _STEPS)
+    spoiled = torch.where(torch.arange(len(SEEDS), device=states.device).view(-1, 1, 1, 1) == 1, torch.nan, states)
+    told, others = case.model.portrait(states), case.model.portrait(spoiled)
+    for name, trait in told.items():
+        found = tuple(trait.value.shape)
+        promise = f"{case.name}: portrait {name!r} must be (K, ...), with K = {len(SEEDS)}; it is {found}"
+        demand(found[:1] == (len(SEEDS),), promise)
+        if trait.value.dim() == 1:
+            promise = f"{case.name}: a seed with NaN must leave its neighbours as they are, but portrait {name!r}"
+            same(others[name].value[[0, 2]], trait.value[[0, 2]], f"{promise} changes")
 
 
 def _check_gradients(case: _Case) -> None:
