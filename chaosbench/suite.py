@@ -1,11 +1,8 @@
 """Suites: TOML in, a list of experiments out."""
 
-import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from itertools import product
-from pathlib import Path
 from typing import Any, TypeVar, cast, get_args, get_origin
 
 from pydantic import ValidationError
@@ -15,9 +12,11 @@ from chaosbench.errors import SpecError, unknown_name
 from chaosbench.experiment import EvaluationSpec, Experiment
 from chaosbench.registry import Noun, Registry
 from chaosbench.spec import Content, Spec
+from chaosbench.suites import files
+from chaosbench.suites.files import TABLES, shipped
 
-_TABLES = ("systems", "models", "trainers")
-_KEYS = ("suite", "description", "seeds", "metrics", "diagnostics", "data", "evaluation", *_TABLES)
+__all__ = ["Selection", "load", "schema", "shipped", "validated"]
+
 _DIAGNOSTICS = ("loss", "gradient_norm", "largest_exponent")
 _METRICS = (
     "state_space_divergence",
@@ -55,21 +54,18 @@ def load(name: str, registry: Registry, selection: Selection | None = None) -> l
         ChaosbenchError: naming the culprit, its place in the file, and the nearest valid choice.
     """
     chosen = selection or Selection()
-    content = _checked(_read(name), name)
-    _apply(content, chosen.changes or {}, registry)
-    axes = [_selected(_specs(content[table], table, registry), getattr(chosen, table), table[:-1]) for table in _TABLES]
-    shared = {
-        "suite": content["suite"],
-        "seeds": _seeds(content.get("seeds", [0]) if chosen.seeds is None else chosen.seeds),
-        "metrics": _named(content.get("metrics", _METRICS), "metrics", registry),
-        "diagnostics": _named(content.get("diagnostics", _DIAGNOSTICS), "diagnostics", registry),
-        "evaluation": validated(EvaluationSpec, content.get("evaluation", {}), "evaluation"),
-    }
-    data = [validated(DataSpec, one, "data") for one in _grid(DataSpec, content.get("data", {}), "data")]
+    parts = files.parts(name)
+    _apply([part.content for part in parts], chosen.changes or {}, registry)
+    axes = [{table: _specs(part, table, registry) for table in TABLES} for part in parts]
+    for table in TABLES:
+        _check_wanted([spec for one in axes for spec in one[table]], getattr(chosen, table), table[:-1])
     experiments = [
-        validated(Experiment, {**shared, "system": system, "data": d, "model": model, "trainer": trainer}, "")
-        for system, d, model, trainer in product(axes[0], data, axes[1], axes[2])
+        experiment
+        for part, specs in zip(parts, axes, strict=True)
+        for experiment in _experiments(part, specs, chosen, registry)
     ]
+    if not experiments:
+        raise SpecError(f"no part of the suite {name!r} has all that is selected together")
     for experiment in experiments:
         reason = experiment.trainer.refuse(experiment.system, experiment.data, experiment.model)
         if reason:
@@ -100,15 +96,6 @@ def validated(spec: type[T], content: Mapping[str, Any], place: str) -> T:
         raise SpecError(f"{path or 'experiment'}: {message[:1].lower()}{message[1:]}{given}") from None
 
 
-def shipped() -> dict[str, str]:
-    """Name and description of every suite that comes with chaosbench."""
-    found = {}
-    for entry in sorted(files("chaosbench.suites").iterdir(), key=lambda entry: entry.name):
-        if entry.name.endswith(".toml"):
-            found[entry.name.removesuffix(".toml")] = str(tomllib.loads(entry.read_text()).get("description", ""))
-    return found
-
-
 def schema(registry: Registry) -> dict[str, Any]:
     """The JSON schema of a suite file, for editors; every scalar may be a list, which is a grid."""
     whole = registry.experiment_type().model_json_schema()
@@ -128,21 +115,23 @@ def schema(registry: Registry) -> dict[str, Any]:
         noun: {"type": "array", "items": {"anyOf": [{"enum": sorted(registry.kinds[cast("Noun", noun[:-1])])}, form]}}
         for noun, form in ((noun, properties[noun].get("items", {})) for noun in ("metrics", "diagnostics"))
     }
+    said = {
+        "description": {"type": "string"},
+        "seeds": {"type": "array", "items": {"type": "integer"}, "minItems": 1, "uniqueItems": True},
+        **named,
+        "data": {"$ref": "#/$defs/DataSpec"},
+        "evaluation": {"$ref": "#/$defs/EvaluationSpec"},
+        **one_of,
+    }
+    part = {"type": "object", "additionalProperties": False, "properties": said}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "chaosbench suite",
         "type": "object",
         "additionalProperties": False,
-        "required": ["suite", *_TABLES],
-        "properties": {
-            "suite": {"type": "string"},
-            "description": {"type": "string"},
-            "seeds": {"type": "array", "items": {"type": "integer"}, "minItems": 1, "uniqueItems": True},
-            **named,
-            "data": {"$ref": "#/$defs/DataSpec"},
-            "evaluation": {"$ref": "#/$defs/EvaluationSpec"},
-            **one_of,
-        },
+        "required": ["suite"],
+        "properties": {"suite": {"type": "string"}, **said, "parts": {"type": "array", "minItems": 1, "items": part}},
+        "anyOf": [{"required": list(TABLES)}, {"required": ["parts"]}],
         "$defs": definitions,
     }
 
@@ -152,40 +141,29 @@ def _definitions_of(form: Mapping[str, Any]) -> list[str]:
     return [one["$ref"].rsplit("/", 1)[-1] for one in references if "$ref" in one]
 
 
-def _read(name: str) -> dict[str, Any]:
-    path = Path(name)
-    if path.suffix == ".toml" or path.is_file():
-        if not path.is_file():
-            raise SpecError(f"no suite file at {str(path)!r}; shipped suites: {', '.join(shipped())}")
-        text = path.read_bytes()
-    elif name in shipped():
-        text = files("chaosbench.suites").joinpath(f"{name}.toml").read_bytes()
-    else:
-        raise unknown_name("suite", name, shipped(), place="(or give the path of a .toml file)")
-    try:
-        return tomllib.loads(text.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SpecError(f"{name} is not TOML: {error}") from None
+def _experiments(
+    part: files.Part, specs: Mapping[str, list[Spec]], chosen: Selection, registry: Registry
+) -> list[Experiment]:
+    """Every combination of what a part lists and the selection leaves."""
+    content = part.content
+    shared = {
+        "suite": content["suite"],
+        "seeds": _seeds(content.get("seeds", [0]) if chosen.seeds is None else chosen.seeds),
+        "metrics": _named(part, "metrics", _METRICS, registry),
+        "diagnostics": _named(part, "diagnostics", _DIAGNOSTICS, registry),
+        "evaluation": validated(EvaluationSpec, content.get("evaluation", {}), part.at("evaluation")),
+    }
+    place = part.at("data")
+    data = [validated(DataSpec, one, place) for one in _grid(DataSpec, content.get("data", {}), place)]
+    axes = [_selected(specs[table], getattr(chosen, table)) for table in TABLES]
+    return [
+        validated(Experiment, {**shared, "system": system, "data": d, "model": model, "trainer": trainer}, part.place)
+        for system, d, model, trainer in product(axes[0], data, axes[1], axes[2])
+    ]
 
 
-def _checked(content: dict[str, Any], name: str) -> dict[str, Any]:
-    for key in content:
-        if key not in _KEYS:
-            raise unknown_name("key of a suite", key, _KEYS, place=name)
-    if not isinstance(content.get("suite"), str) or not content["suite"]:
-        raise SpecError(f'{name}: the key suite must name the suite, as in suite = "mine"')
-    for table in _TABLES:
-        entries = content.get(table)
-        if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
-            raise SpecError(f"{name}: needs at least one [[{table}]] table with a kind")
-    for table in ("data", "evaluation"):
-        if not isinstance(content.get(table, {}), dict):
-            raise SpecError(f"{name}: {table} must be a table, [{table}]")
-    return content
-
-
-def _apply(content: dict[str, Any], changes: Mapping[str, Any], registry: Registry) -> None:
-    """Put `--set` values into every table that has the field; one must."""
+def _apply(contents: Sequence[dict[str, Any]], changes: Mapping[str, Any], registry: Registry) -> None:
+    """Put `--set` values into every table of every part that has the field; one must."""
     for path, value in changes.items():
         noun, dot, key = path.partition(".")
         nouns = ("system", "model", "trainer", "data", "evaluation")
@@ -195,10 +173,11 @@ def _apply(content: dict[str, Any], changes: Mapping[str, Any], registry: Regist
             raise SpecError(f"--set {path}: name a field, as in {noun}.FIELD=VALUE")
         if noun in ("data", "evaluation"):
             fields = (DataSpec if noun == "data" else EvaluationSpec).model_fields
-            tables, known = [content.setdefault(noun, {})], set(fields)
+            tables, known = [content.setdefault(noun, {}) for content in contents], set(fields)
         else:
             noun = cast("Noun", noun)
-            classes = [(t, registry.find(noun, str(t.get("kind")), place=f"{noun}s")) for t in content[f"{noun}s"]]
+            given = [table for content in contents for table in content[f"{noun}s"]]
+            classes = [(table, registry.find(noun, str(table.get("kind")), place=f"{noun}s")) for table in given]
             known = {name for _, spec in classes for name in spec.model_fields} - {"kind"}
             tables = [table for table, spec in classes if key in spec.model_fields]
         if key not in known:
@@ -207,10 +186,10 @@ def _apply(content: dict[str, Any], changes: Mapping[str, Any], registry: Regist
             table[key] = value
 
 
-def _specs(tables: Iterable[Mapping[str, Any]], key: str, registry: Registry) -> list[Spec]:
+def _specs(part: files.Part, key: str, registry: Registry) -> list[Spec]:
     specs = []
-    for index, table in enumerate(tables):
-        place = f"{key}.{index}"
+    for index, table in enumerate(part.content[key]):
+        place = f"{part.at(key)}.{index}"
         kind = table.get("kind")
         if not isinstance(kind, str):
             raise SpecError(f"{place}: needs a kind; known: {', '.join(sorted(registry.kinds[_noun(key)]))}")
@@ -219,27 +198,28 @@ def _specs(tables: Iterable[Mapping[str, Any]], key: str, registry: Registry) ->
     return specs
 
 
-def _named(entries: Any, key: str, registry: Registry) -> tuple[Spec, ...]:
+def _named(part: files.Part, key: str, default: Sequence[str], registry: Registry) -> tuple[Spec, ...]:
     """Metrics and diagnostics: by name alone, or as tables."""
+    entries, place = part.content.get(key, default), part.at(key)
     if not isinstance(entries, (list, tuple)):
-        raise SpecError(f"{key} must be a list of names or tables, not {entries!r}")
+        raise SpecError(f"{place} must be a list of names or tables, not {entries!r}")
     specs = [
         spec
         for i, entry in enumerate(entries)
-        for spec in _specs_at(i, {"kind": entry} if isinstance(entry, str) else entry, key, registry)
+        for spec in _specs_at(f"{place}.{i}", {"kind": entry} if isinstance(entry, str) else entry, key, registry)
     ]
     labels = [spec.label for spec in specs]
     for label in labels:
         if labels.count(label) > 1:
-            raise SpecError(f"{key}: {label} is listed twice")
+            raise SpecError(f"{place}: {label} is listed twice")
     return tuple(specs)
 
 
-def _specs_at(index: int, table: Any, key: str, registry: Registry) -> list[Spec]:
+def _specs_at(place: str, table: Any, key: str, registry: Registry) -> list[Spec]:
     if not isinstance(table, dict) or not isinstance(table.get("kind"), str):
-        raise SpecError(f"{key}.{index}: {table!r} is neither a name nor a table with a kind")
-    spec = registry.find(_noun(key), table["kind"], place=f"{key}.{index}")
-    return [validated(spec, one, f"{key}.{index}.{table['kind']}") for one in _grid(spec, table, f"{key}.{index}")]
+        raise SpecError(f"{place}: {table!r} is neither a name nor a table with a kind")
+    spec = registry.find(_noun(key), table["kind"], place=place)
+    return [validated(spec, one, f"{place}.{table['kind']}") for one in _grid(spec, table, place)]
 
 
 def _is_written(part: str) -> bool:
@@ -270,11 +250,14 @@ def _takes_sequence(annotation: Any) -> bool:
     return any(_takes_sequence(part) for part in get_args(annotation))
 
 
-def _selected(specs: list[Spec], wanted: Sequence[str], noun: str) -> list[Spec]:
+def _check_wanted(specs: Sequence[Spec], wanted: Sequence[str], noun: str) -> None:
     for name in wanted:
         if not any(name in (spec.kind, spec.label) for spec in specs):
             known = {spec.kind for spec in specs} | {spec.label for spec in specs}
             raise unknown_name(f"{noun} of this suite", name, known)
+
+
+def _selected(specs: Sequence[Spec], wanted: Sequence[str]) -> list[Spec]:
     return [spec for spec in specs if not wanted or spec.kind in wanted or spec.label in wanted]
 
 

@@ -63,7 +63,7 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     info.mkdir()
     (info / "METADATA").write_text(f"Name: {project['project']['name']}\nVersion: {project['project']['version']}\n")
     (info / "entry_points.txt").write_text(f"[chaosbench]\n{name} = {module}\n")
-    for shown in ("mine", "sprott"):
+    for shown in ("mine", "two-parts", "sprott"):
         text = block(README, "toml", f'suite = "{shown}"')
         (tmp_path / f"{shown}.toml").write_text(text, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
@@ -102,6 +102,7 @@ def test_the_readme_shows_every_command() -> None:
 def test_the_readmes_suites_load(plugin: Path) -> None:
     known = registry.load()
     assert len(suite.load("mine.toml", known)) == 2 * 2 * 2
+    assert len(suite.load("two-parts.toml", known)) == 2 + 1
     assert {one.model.kind for one in suite.load("sprott.toml", known)} == {"residual", "shallow_plrnn"}
 
 

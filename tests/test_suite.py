@@ -96,6 +96,106 @@ def test_a_suite_without_models_is_refused(tmp_path: Path):
         load(tmp_path, SMALL.replace("[[models]]", "[[trainers]]"))
 
 
+PARTS = """
+suite = "parts"
+metrics = ["prediction_error"]
+[[systems]]
+kind = "lorenz63"
+[[models]]
+kind = "rnn"
+
+[[parts]]
+seeds = [3]
+data = { train_length = 4_000 }
+[[parts.trainers]]
+kind = "sparse_teacher_forcing"
+interval = [10, 20]
+
+[[parts]]
+metrics = ["skill"]
+evaluation = { horizon = 100 }
+[[parts.systems]]
+kind = "rossler"
+[[parts.models]]
+kind = "lstm"
+[[parts.models]]
+kind = "rnn"
+[[parts.trainers]]
+kind = "bptt"
+"""
+
+
+def test_a_part_is_a_suite_that_takes_what_it_leaves_out_from_the_head(tmp_path: Path):
+    experiments = load(tmp_path, PARTS)
+    assert [(e.system.kind, e.model.kind, e.trainer.kind) for e in experiments] == [
+        ("lorenz63", "rnn", "sparse_teacher_forcing"),
+        ("lorenz63", "rnn", "sparse_teacher_forcing"),
+        ("rossler", "lstm", "bptt"),
+        ("rossler", "rnn", "bptt"),
+    ]
+    first, last = experiments[0], experiments[-1]
+    assert (first.suite, first.seeds, first.metrics[0].kind) == ("parts", (3,), "prediction_error")
+    assert (last.suite, last.seeds, last.metrics[0].kind) == ("parts", (0,), "skill")
+    assert (first.data.train_length, last.data.train_length) == (4_000, 3_000)
+    assert (first.evaluation.horizon, last.evaluation.horizon) == (2_000, 100)
+
+
+def test_a_suite_without_parts_is_its_own_only_part(tmp_path: Path):
+    head, _, tables = SMALL.partition("[[systems]]")
+    tables = ("[[systems]]" + tables).replace("[[", "[[parts.")
+    assert load(tmp_path, f"{head}[[parts]]\n{tables}") == load(tmp_path, SMALL)
+
+
+def test_a_selection_and_a_change_reach_every_part(tmp_path: Path):
+    chosen = load(tmp_path, PARTS, models=["rnn"], seeds=[9], changes={"trainer.updates": 7, "data.noise": 0.1})
+    assert [(e.system.kind, e.trainer.updates, e.data.noise) for e in chosen] == [
+        ("lorenz63", 7, 0.1), ("lorenz63", 7, 0.1), ("rossler", 7, 0.1),
+    ]  # fmt: skip
+    assert {e.seeds for e in chosen} == {(9,)}
+    assert {e.trainer.interval for e in load(tmp_path, PARTS, trainers=["sparse_teacher_forcing"],
+                                             changes={"trainer.interval": 5})} == {5}  # fmt: skip
+    with pytest.raises(ChaosbenchError, match=r"no part of the suite .* has all that is selected together"):
+        load(tmp_path, PARTS, models=["lstm"], trainers=["sparse_teacher_forcing"])
+    with pytest.raises(ChaosbenchError, match="no model of this suite is called 'gru'"):
+        load(tmp_path, PARTS, models=["gru"])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ('kind = "bptt"', 'kind = "bppt"', r"parts\.1\.trainers\.0\.kind: no trainer .*'bptt'"),
+        ('kind = "bptt"', 'kind = "bptt"\nclip = 1', r"parts\.1\.trainers\.0\.bptt\.clip: no field"),
+        ("horizon = 100", "horizn = 100", r"parts\.1\.evaluation\.horizn: no field.*'horizon'"),
+        ("horizon = 100", "horizon = 99_999", r"parts\.1: evaluation\.horizon = 99999 must be shorter"),
+        ("train_length", "train_lenght", r"parts\.0\.data\.train_lenght: no field"),
+        ('metrics = ["skill"]', 'metrics = ["skil"]', r"parts\.1\.metrics\.0: no metric"),
+        ('metrics = ["prediction_error"]', 'metrics = ["nothing"]', r"^metrics\.0: no metric"),
+        ("seeds = [3]", "sedes = [3]", r"parts\.0: no key of a suite is called 'sedes'; did you mean 'seeds'"),
+        ("seeds = [3]", 'suite = "inner"', r"parts\.0: no key of a suite is called 'suite'"),
+        ('[[parts.trainers]]\nkind = "bptt"', "", r"parts\.1: needs at least one \[\[trainers\]\]"),
+        ('suite = "parts"', 'suite = "parts"\n[[prats]]\nseeds = [1]', "no key of a suite is called 'prats'.*'parts'"),
+    ],
+)
+def test_a_mistake_in_a_part_is_told_with_its_place(tmp_path: Path, old: str, new: str, message: str):
+    assert old in PARTS
+    with pytest.raises(ChaosbenchError, match=message):
+        load(tmp_path, PARTS.replace(old, new))
+
+
+@pytest.mark.parametrize("given", ["3", "[]", "[3]", "{ seeds = [1] }"])
+def test_parts_must_be_tables(tmp_path: Path, given: str):
+    with pytest.raises(ChaosbenchError, match=r"parts must be tables, \[\[parts\]\]"):
+        load(tmp_path, f"parts = {given}\n{SMALL}")
+
+
+def test_the_schema_of_a_part_is_that_of_a_suite_without_its_name():
+    schema = suite.schema(KINDS)
+    part = schema["properties"]["parts"]["items"]
+    assert part["additionalProperties"] is False
+    assert part["properties"] == {k: v for k, v in schema["properties"].items() if k not in ("suite", "parts")}
+    assert schema["anyOf"] == [{"required": ["systems", "models", "trainers"]}, {"required": ["parts"]}]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [

@@ -1,0 +1,99 @@
+"""Suite files: found by name or by path, read, and taken apart."""
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from chaosbench.errors import SpecError, unknown_name
+
+TABLES = ("systems", "models", "trainers")
+_PART_KEYS = ("description", "seeds", "metrics", "diagnostics", "data", "evaluation", *TABLES)
+_KEYS = ("suite", "parts", *_PART_KEYS)
+
+Content = dict[str, Any]  # a TOML table as it is read
+
+
+@dataclass(frozen=True)
+class Part:
+    """A whole suite: what the part says, and from the head of the file what it leaves out.
+
+    Attributes:
+        place: `parts.2`; empty where the file is its own only part.
+        own: the keys that stand there.
+    """
+
+    content: Content
+    place: str = ""
+    own: frozenset[str] = frozenset()
+
+    def at(self, key: str) -> str:
+        """Where the key stands in the file: `parts.2.models`, or `models` at its head."""
+        return f"{self.place}.{key}" if key in self.own else key
+
+
+def shipped() -> dict[str, str]:
+    """Name and description of every suite that comes with chaosbench."""
+    found = {}
+    for entry in sorted(files("chaosbench.suites").iterdir(), key=lambda entry: entry.name):
+        if entry.name.endswith(".toml"):
+            found[entry.name.removesuffix(".toml")] = str(tomllib.loads(entry.read_text()).get("description", ""))
+    return found
+
+
+def parts(name: str) -> list[Part]:
+    """The parts of a shipped suite, by name, or of a TOML file, by path; without `[[parts]]` the file is one.
+
+    Raises:
+        ChaosbenchError: for an unknown key, or where a part lacks what a suite must have.
+    """
+    content = _read(name)
+    _check_keys(content, _KEYS, name)
+    if not isinstance(content.get("suite"), str) or not content["suite"]:
+        raise SpecError(f'{name}: the key suite must name the suite, as in suite = "mine"')
+    if "parts" not in content:
+        return [Part(_complete(content, name))]
+    given = content.pop("parts")
+    if not isinstance(given, list) or not given or not all(isinstance(part, dict) for part in given):
+        raise SpecError(f"{name}: parts must be tables, [[parts]], each of what the head of the file does not say")
+    found = []
+    for index, part in enumerate(given):
+        place = f"parts.{index}"
+        _check_keys(part, _PART_KEYS, f"{name}: {place}")
+        found.append(Part(_complete(content | part, f"{name}: {place}"), place, frozenset(part)))
+    return found
+
+
+def _read(name: str) -> Content:
+    path = Path(name)
+    if path.suffix == ".toml" or path.is_file():
+        if not path.is_file():
+            raise SpecError(f"no suite file at {str(path)!r}; shipped suites: {', '.join(shipped())}")
+        text = path.read_bytes()
+    elif name in shipped():
+        text = files("chaosbench.suites").joinpath(f"{name}.toml").read_bytes()
+    else:
+        raise unknown_name("suite", name, shipped(), place="(or give the path of a .toml file)")
+    try:
+        return tomllib.loads(text.decode())
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SpecError(f"{name} is not TOML: {error}") from None
+
+
+def _check_keys(content: Mapping[str, Any], known: Sequence[str], place: str) -> None:
+    for key in content:
+        if key not in known:
+            raise unknown_name("key of a suite", key, known, place=place)
+
+
+def _complete(content: Content, name: str) -> Content:
+    for table in TABLES:
+        entries = content.get(table)
+        if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
+            raise SpecError(f"{name}: needs at least one [[{table}]] table with a kind")
+    for table in ("data", "evaluation"):
+        if not isinstance(content.get(table, {}), dict):
+            raise SpecError(f"{name}: {table} must be a table, [{table}]")
+    return content
