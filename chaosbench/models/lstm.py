@@ -148,13 +148,13 @@ def fused_memory(weight: Tensor, bias: Tensor, state: Tensor, steps: int) -> tup
         h after 1..steps steps, `(K, B, steps, M)`, and the last (h, c).
     """
     gates = weight.shape[1]
-    hidden, cell = (part.contiguous() for part in state.chunk(2, dim=-1))
+    starts = zip(*(part.contiguous().split(1) for part in state.chunk(2, dim=-1)), strict=True)
     quiet = state.new_zeros(state.shape[1], steps, 1)
     no_input, no_bias = state.new_zeros(gates, 1), state.new_zeros(gates)
     outputs, lasts = [], []
-    for k in range(len(weight)):
-        weights = [no_input, weight[k], bias[k, 0], no_bias]
-        start = (hidden[k : k + 1], cell[k : k + 1])
+    # one unbind and split: the gradients of indices are zeros but for one seed, K times over
+    for weights_of_one, bias_of_one, start in zip(weight.unbind(), bias.squeeze(1).unbind(), starts, strict=True):
+        weights = [no_input, weights_of_one, bias_of_one, no_bias]
         output, h, c = torch.lstm(quiet, start, weights, True, 1, 0.0, torch.is_grad_enabled(), False, True)
         outputs.append(output)
         lasts.append(torch.cat([h[0], c[0]], dim=-1))

@@ -23,6 +23,7 @@ from chaosbench.trainers.descent import (
     optimizer_of,
     scheduled,
 )
+from chaosbench.trainers.freed_memory import keep_freed_memory
 from chaosbench.trainers.regularisers import conditioning_penalty, linear_readout, manifold_attractor_penalty
 
 
@@ -105,6 +106,7 @@ class WindowTrainer(TrainerSpec):
 
         With a checkpoint, from there on: the next step is what it would have been without a stop, to the last bit.
         """
+        keep_freed_memory()
         course = self.start(model, data, seeds)
         if checkpoint is not None:
             restore(model, course, checkpoint)
