@@ -78,6 +78,18 @@ class Experiment(Content):
             )
         return self
 
+    @model_validator(mode="after")
+    def _the_metrics_get_what_they_look_at(self) -> Self:
+        """Said before anything is trained."""
+        for metric in self.metrics:
+            for name, least in (("horizon", metric.least_horizon), ("free_run_steps", metric.least_free_run)):
+                if least > getattr(self.evaluation, name):
+                    raise ValueError(
+                        f"{metric.label} needs evaluation.{name} of at least {least}, "
+                        f"not {getattr(self.evaluation, name)}"
+                    )
+        return self
+
 
 @dataclass(frozen=True)
 class Run:

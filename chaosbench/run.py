@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from math import log1p
 from time import perf_counter
 from typing import Any
 
@@ -121,6 +122,8 @@ def question(model: Forecaster, data: Dataset, asked: EvaluationSpec) -> Evaluat
         exponents=_exponents(model, data, asked),
         twin_exponents=_twin_exponents(data, asked),
         largest_exponent=data.largest_exponent,
+        reference_exponents=_reference_exponents(data),
+        resolution=log1p(asked.exponent_steps / max(asked.exponent_transient, 1)) / (asked.exponent_steps * data.dt),
     )
 
 
@@ -208,6 +211,11 @@ def _twin_exponents(data: Dataset, asked: EvaluationSpec) -> Tensor:
         dt=data.system.dt,
     )
     return spectra.mean(dim=0)
+
+
+def _reference_exponents(data: Dataset) -> Tensor | None:
+    known = data.system.reference
+    return None if known is None else torch.tensor(known.exponents, dtype=torch.float64)
 
 
 def _outcomes(

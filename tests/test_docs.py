@@ -145,6 +145,15 @@ def test_the_readmes_library_example_runs(capsys: pytest.CaptureFixture[str]) ->
     assert len(capsys.readouterr().out.splitlines()) == 3
 
 
+def test_the_page_on_metrics_has_an_example_that_runs() -> None:
+    """Independent noise fills three dimensions, is right for no step, and has errors of sqrt(2) deviations."""
+    names: dict[str, Any] = {}
+    exec(block(METRICS, "python", "free_runs"), names)
+    assert all(score.shape == (5,) for score in (*names["states"], *names["motion"], *names["forecasts"]))
+    assert names["forecasts"][2] == pytest.approx(2**0.5, abs=0.15)
+    assert names["dynamics"][0] == pytest.approx(0.056 / 0.906)
+
+
 def test_the_make_targets_that_are_shown_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     shown = {name for page in PAGES for name in re.findall(r"^make ([a-z-]+)", page.read_text(), re.MULTILINE)}

@@ -12,7 +12,14 @@ from torch.testing import assert_close
 from chaosbench.data import DataSpec, simulate
 from chaosbench.diagnostics import GradientNorm, Loss
 from chaosbench.experiment import EvaluationSpec, Experiment, Result
-from chaosbench.metrics import LargestExponentError, PredictionError, StateSpaceDivergence, ValidPredictionTime
+from chaosbench.metrics import (
+    KaplanYorkeError,
+    LargestExponentError,
+    LyapunovSpectrumError,
+    PredictionError,
+    StateSpaceDivergence,
+    ValidPredictionTime,
+)
 from chaosbench.models import AlmostLinearRNN, Forecaster, ModelSpec, ShallowPLRNN, Trait
 from chaosbench.run import free_run, question, run_experiment
 from chaosbench.systems import Henon, Lorenz63, SystemSpec
@@ -119,6 +126,25 @@ def test_the_true_system_as_the_model_is_scored_as_the_truth(dtype: str):
     (floor,) = {record.floor for record in result.records if record.name.startswith("state_space")}
     assert scores["state_space_divergence"] < 2 * floor
     assert scores["largest_exponent_error"] < 0.3  # 10 conditions of 6 units of time scatter by 0.1
+
+
+def test_the_evaluation_knows_the_certified_spectrum_and_what_short_runs_can_resolve():
+    """300 steps of 0.02 after 100: tangents that grow as t, without any chaos, would show ln(400 / 100) / 6.
+
+    Both spectra are means over 10 orbits of 6 units of time, which scatter by 0.1 in each of the exponents 0.9, 0 and
+    -14.57; the dimension changes by as much over 14.57 and by the middle exponent, where that is not taken for zero.
+    """
+    asked = true_experiment(dtype="float64")
+    data = simulate(asked.system, asked.data)
+    evaluation = question(asked.model.build(3, asked.seeds), data, asked.evaluation)
+    certified = asked.system.reference
+    assert certified is not None
+    assert evaluation.reference_exponents is not None
+    assert evaluation.reference_exponents.tolist() == list(certified.exponents)
+    assert evaluation.resolution == pytest.approx(np.log(4) / 6)
+    for judged in (evaluation, evaluation.floor()):
+        assert (LyapunovSpectrumError().score(judged) < 0.05).all()
+        assert (KaplanYorkeError().score(judged) < 0.05).all()
 
 
 @pytest.mark.parametrize("stride", [1, 2])

@@ -81,6 +81,7 @@ def test_seeds_and_suite_are_no_part_of_the_identity(tmp_path: Path):
         ("seeds = [0, 1]", 'metrics = ["state_space_divergece"]', "metrics.0: no metric.*'state_space_divergence'"),
         ("seeds = [0, 1]", 'metrics = ["prediction_error", "prediction_error"]', "listed twice"),
         ("seeds = [0, 1]", "[evaluation]\nfree_run_steps = 20_000", "20000 needs test orbits at least as long"),
+        ("seeds = [0, 1]", "[evaluation]\nhorizon = 10", "prediction_error needs evaluation.horizon of at least 20"),
         ("seeds = [0, 1]", "[data]\ntrain_orbitz = 3", "data.train_orbitz: no field.*did you mean 'train_orbits'"),
         ('suite = "small"', "", "the key suite must name the suite"),
         ('suite = "small"', "suite = ", "is not TOML"),

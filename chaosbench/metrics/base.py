@@ -27,6 +27,9 @@ class Evaluation:
         twin_exponents: `(M,)`, the system's own over as many steps and conditions [1 / system time]; NaN for measured
             data.
         largest_exponent: the system's certified largest exponent [1 / system time]; None where there is none.
+        reference_exponents: `(M',)`, the system's certified exponents, descending [1 / system time]; None where there
+            are none.
+        resolution: what cannot be told from zero in exponents of runs as long as these [1 / system time].
     """
 
     free_run: Tensor
@@ -40,11 +43,17 @@ class Evaluation:
     exponents: Tensor
     twin_exponents: Tensor
     largest_exponent: float | None
+    reference_exponents: Tensor | None = None
+    resolution: float = 0.0
 
     def floor(self) -> Self:
         """The same evaluation of the truth itself: true orbits in place of the model's, each beside another."""
         strangers = self.future.roll(max(1, self.future.shape[0] // 2), dims=0)
         return replace(self, free_run=self.twin[None], forecast=strangers[None], exponents=self.twin_exponents[None])
+
+    def pooled(self) -> tuple[Tensor, Tensor]:
+        """All free runs of a seed as one, `(K, R T, D)`, and the true ones, `(R T, D)` [standard deviations]."""
+        return self.free_run.flatten(1, 2) / self.scale, self.truth.flatten(0, 1) / self.scale
 
 
 class MetricSpec(Spec, ABC):
@@ -52,6 +61,16 @@ class MetricSpec(Spec, ABC):
 
     unit: ClassVar[str]  # "nats", "Lyapunov times", "1" for a pure number
     better: ClassVar[Literal["lower", "higher"]]
+
+    @property
+    def least_horizon(self) -> int:
+        """How long short forecasts must be for it [steps]."""
+        return 1
+
+    @property
+    def least_free_run(self) -> int:
+        """How long free runs must be for it [steps]."""
+        return 1
 
     @abstractmethod
     def score(self, evaluation: Evaluation) -> Tensor:

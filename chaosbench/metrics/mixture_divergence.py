@@ -1,53 +1,130 @@
 """How differently two series fill a state space of too many dimensions for a histogram."""
 
 from math import log, pi
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
+from pydantic import PositiveFloat, PositiveInt
 from torch import Generator, Tensor
 
-from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, like
+from chaosbench.errors import unknown_name
+from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, check_dimensions, each_member, like, thinned
+from chaosbench.metrics.base import Evaluation, MetricSpec
+
+Convention = Literal["gtf", "alrnn", "dend", "seed", "dysts"]
 
 
 def mixture_divergence(
-    generated: ArrayT, truth: Array, *, variance: float = 1.0, points: int = 10_000, samples: int = 1_000, seed: int = 0
+    generated: ArrayT,
+    truth: Array,
+    *,
+    variance: float | None = None,
+    points: int | None = None,
+    samples: int = 1_000,
+    seed: int = 0,
+    convention: Convention = "gtf",
 ) -> ArrayT:
-    """KL(true || generated) between mixtures of Gaussians around the points of both series, by Monte Carlo.
+    """Divergence between mixtures of Gaussians around the points of both series, by Monte Carlo.
 
     Args:
         generated: `(..., T, D)`, numpy array or tensor, in units of the truth's standard deviation.
-        truth: `(T, D)`.
+        truth: `(T, D)`; the length may differ.
         variance: of each Gaussian, in those units; large ones see little: at 1 a fixed point of Lorenz-63 scores 0.58.
-        points: of each series that count, evenly spread over it.
-        samples: drawn from the true mixture.
+            None takes the convention's own.
+        points: of each series that count, evenly spread over it; None takes the convention's own.
+        samples: drawn from a mixture.
         seed: of those draws, the same for every member.
+        convention: whose settings.
+            "gtf": KL(true || generated), variance 1, 10,000 points; "alrnn" is the same.
+            "dend": the mean of KL(true || generated) and KL(generated || true), variance 1, 10,000 points.
+            "seed": KL(generated || true), variance 0.1, 5,000 points.
+            "dysts": as "gtf" with all points.
 
     Returns:
-        `(...)` [nats]; NaN for a member that is not finite.
+        `(...)` [nats]; NaN for a member that is not finite. An estimate: it may fall below zero by its error.
 
     Source:
-        Hershey and Olsen 2007, ICASSP, IV-317; as used for many dimensions by Hess et al. 2023, ICML.
+        Hershey and Olsen 2007, ICASSP, IV-317. Hess et al. 2023, ICML (2306.04406), "gtf"; Brenner et al. 2024, NeurIPS
+        (2410.14240), "alrnn"; Brenner et al. 2022, ICML (2207.02542), "dend"; Mikhaeil et al. 2022, NeurIPS
+        (2110.07238), "seed"; Gilpin 2021, NeurIPS (2110.05266), "dysts". They take the first points and drop samples
+        whose density underflows; logarithms do not underflow.
     """
+    if convention not in _RULES:
+        raise unknown_name("convention", convention, _RULES)
+    rule = _RULES[convention]
+    spread = rule.variance if variance is None else variance
     series, actual = as_tensors(generated, truth)
-    centres = _thinned(actual, points)
+    check_dimensions(series, actual)
+    most = rule.points if points is None else points
+    if most is not None:
+        series, actual = thinned(series, most), thinned(actual, most)
+    return like(each_member(series, lambda one: _divergence(one, actual, spread, rule, samples, seed)), generated)
+
+
+class MixtureDivergence(MetricSpec):
+    """Divergence of the attractor from the true one between mixtures of Gaussians, free runs pooled.
+
+    For any number of dimensions. Source: Hershey and Olsen 2007, ICASSP, IV-317; Hess et al. 2023, ICML.
+    """
+
+    unit: ClassVar[str] = "nats"
+    better: ClassVar[Literal["lower", "higher"]] = "lower"
+
+    kind: Literal["mixture_divergence"] = "mixture_divergence"
+    convention: Convention = "gtf"  # whose settings
+    variance: PositiveFloat | None = None  # of each Gaussian [squared standard deviations]; None: the convention's
+    samples: PositiveInt = 1_000  # drawn from a mixture
+
+    def score(self, evaluation: Evaluation) -> Tensor:
+        """`(K,)` [nats]; NaN where any of the seed's free runs diverged."""
+        return mixture_divergence(
+            *evaluation.pooled(), variance=self.variance, samples=self.samples, convention=self.convention
+        )
+
+
+class _Rule(NamedTuple):
+    """Published settings."""
+
+    variance: float
+    points: int | None  # of each series; None is all
+    true_draws: bool  # KL(true || generated) counts
+    own_draws: bool  # KL(generated || true) counts
+
+
+_RULES: dict[str, _Rule] = {
+    "gtf": _Rule(1.0, 10_000, true_draws=True, own_draws=False),
+    "alrnn": _Rule(1.0, 10_000, true_draws=True, own_draws=False),
+    "dend": _Rule(1.0, 10_000, true_draws=True, own_draws=True),
+    "seed": _Rule(0.1, 5_000, true_draws=False, own_draws=True),
+    "dysts": _Rule(1.0, None, true_draws=True, own_draws=False),
+}
+_PAIRS = 4_000_000  # of samples and points at once: bounds memory
+
+
+def _divergence(own: Tensor, actual: Tensor, variance: float, rule: _Rule, samples: int, seed: int) -> Tensor:
+    """Mean of the directions that count, of series `(T, D)`: a scalar [nats]."""
+    terms = []
+    if rule.true_draws:
+        terms.append(_one_way(actual, own, variance, samples, seed))
+    if rule.own_draws:
+        terms.append(_one_way(own, actual, variance, samples, seed))
+    return torch.stack(terms).mean()
+
+
+def _one_way(expected: Tensor, other: Tensor, variance: float, samples: int, seed: int) -> Tensor:
+    """KL(expected || other), a scalar [nats]."""
     generator = Generator().manual_seed(seed)
-    chosen = torch.randint(len(centres), (samples,), generator=generator)
-    noise = torch.randn(samples, centres.shape[-1], dtype=torch.float64, generator=generator).to(centres)
-    drawn = centres[chosen] + variance**0.5 * noise
-    expected = _log_density(drawn, centres, variance)
-    members = series.reshape(-1, *series.shape[-2:])
-    scores = [(expected - _log_density(drawn, _thinned(one, points), variance)).mean() for one in members]
-    return like(torch.stack(scores).reshape(series.shape[:-2]), generated)
-
-
-def _thinned(series: Tensor, points: int) -> Tensor:
-    """At most `points` rows, evenly spread."""
-    if len(series) <= points:
-        return series
-    return series[torch.linspace(0, len(series) - 1, points, dtype=torch.float64).long()]
+    chosen = torch.randint(len(expected), (samples,), generator=generator).to(expected.device)
+    noise = torch.randn(samples, expected.shape[-1], dtype=torch.float64, generator=generator).to(expected)
+    drawn = expected[chosen] + variance**0.5 * noise
+    return (_log_density(drawn, expected, variance) - _log_density(drawn, other, variance)).mean()
 
 
 def _log_density(drawn: Tensor, centres: Tensor, variance: float) -> Tensor:
     """Log density of the mixture at `(n, D)` points, `(n,)` [nats]; in logs, or it underflows in many dimensions."""
-    squares = torch.cdist(drawn, centres).square()
     normal = 0.5 * centres.shape[-1] * log(2 * pi * variance)
-    return torch.logsumexp(-squares / (2 * variance), dim=-1) - log(len(centres)) - normal
+    parts = [
+        torch.logsumexp(torch.cdist(some, centres).square() / (-2 * variance), dim=-1)
+        for some in drawn.split(max(1, _PAIRS // len(centres)))
+    ]
+    return torch.cat(parts) - log(len(centres)) - normal

@@ -10,10 +10,11 @@ from chaosbench.errors import ChaosbenchError, unknown_name
 from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, like
 from chaosbench.metrics.base import Evaluation, MetricSpec
 
-Convention = Literal["gtf", "seed"]
+Convention = Literal["gtf", "alrnn", "dynamix", "seed", "dysts"]
 
-_SMOOTHING = {"gtf": 20.0, "seed": 2.0}  # [frequency bins]
+_SMOOTHING = {"gtf": 20.0, "alrnn": 20.0, "dynamix": 20.0, "seed": 2.0, "dysts": 0.0}  # [frequency bins]
 _CHUNK, _CUTOFF = 2000, 500  # "seed": steps per chunk, frequencies kept
+_LOWEST = 100  # "dysts": frequencies kept
 
 
 def power_spectrum_distance(
@@ -25,26 +26,25 @@ def power_spectrum_distance(
         generated: `(..., T, D)`, equally long as `truth`; numpy array or tensor, computed in float64.
         truth: `(..., T, D)`, leading axes broadcast.
         smoothing: standard deviation of the Gaussian along frequency [frequency bins]; None takes the convention's own.
-        convention: "gtf": the spectrum of the whole series, normalised to one. "seed": the mean spectrum of chunks of
-            2000 steps, its first 500 frequencies, not normalised again: what is cut off counts as distance, so even
-            identical series score above zero.
+        convention: "gtf": the spectrum of the whole series, normalised to one; "alrnn" and "dynamix" are the same.
+            "seed": the mean spectrum of chunks of 2000 steps, its first 500 frequencies, not normalised again: what is
+            cut off counts as distance, so even identical series score above zero.
+            "dysts": the first 100 frequencies of the series as it is, its mean included, normalised to one.
 
     Returns:
         `(...)`, between 0 and 1, of the kind of `generated`; NaN for a series that holds a non-finite value.
 
     Source:
-        Hess et al. 2023, ICML (arXiv 2306.04406), "gtf"; Mikhaeil et al. 2022, NeurIPS (2110.07238), "seed".
+        Hess et al. 2023, ICML (arXiv 2306.04406), "gtf"; Brenner et al. 2024, NeurIPS (2410.14240), "alrnn"; Hemmer &
+        Durstewitz 2025 (2505.13192), "dynamix"; Mikhaeil et al. 2022, NeurIPS (2110.07238), "seed"; Gilpin 2021,
+        NeurIPS (2110.05266), "dysts".
     """
     if convention not in _SMOOTHING:
         raise unknown_name("convention", convention, _SMOOTHING)
     width = _SMOOTHING[convention] if smoothing is None else smoothing
     series, orbits = as_tensors(generated, truth)
-    if series.shape[-2:] != orbits.shape[-2:]:
-        raise ChaosbenchError(
-            f"spectra of series of shapes {tuple(series.shape[-2:])} and {tuple(orbits.shape[-2:])} do not compare; "
-            "cut both to the same steps and dimensions."
-        )
-    distance = _chunked_distance if convention == "seed" else _whole_distance
+    check_lengths(series, orbits)
+    distance = {"seed": _chunked_distance, "dysts": _lowest_distance}.get(convention, _whole_distance)
     return like(distance(series.mT, orbits.mT, width).mean(-1), generated)
 
 
@@ -64,6 +64,25 @@ def power_spectrum(series: ArrayT, *, smoothing: float = 20.0) -> ArrayT:
     return like(_spectrum(values.mT, smoothing).mT, series)
 
 
+def check_lengths(series: Tensor, truth: Tensor) -> None:
+    """Refuse to compare spectra of different frequencies."""
+    if series.shape[-2:] != truth.shape[-2:]:
+        raise ChaosbenchError(
+            f"spectra of series of shapes {tuple(series.shape[-2:])} and {tuple(truth.shape[-2:])} do not compare; "
+            "cut both to the same steps and dimensions."
+        )
+
+
+def smoothed(power: Tensor, smoothing: float, *, mode: str, truncate: float) -> Tensor:
+    """Along the last axis with a Gaussian of that standard deviation, cut off at `truncate` of them."""
+    from scipy.ndimage import gaussian_filter1d
+
+    if truncate * smoothing < 0.5:  # the kernel would be one bin wide, and scipy divides by its variance
+        return power
+    smooth = gaussian_filter1d(power.cpu().numpy(), smoothing, mode=mode, truncate=truncate)
+    return torch.from_numpy(smooth).to(power.device)
+
+
 class PowerSpectrumDistance(MetricSpec):
     """Hellinger distance between power spectra, D_H, mean over dimensions and free runs (Hess et al. 2023, ICML)."""
 
@@ -74,6 +93,11 @@ class PowerSpectrumDistance(MetricSpec):
     smoothing: NonNegativeFloat | None = None  # [frequency bins]; None: the convention's own
     convention: Convention = "gtf"
 
+    @property
+    def least_free_run(self) -> int:
+        """[steps] of a chunk, where there are chunks."""
+        return _CHUNK if self.convention == "seed" else 1
+
     def score(self, evaluation: Evaluation) -> Tensor:
         """`(K,)`; NaN where any of the seed's free runs diverged."""
         distances = power_spectrum_distance(
@@ -83,9 +107,24 @@ class PowerSpectrumDistance(MetricSpec):
 
 
 def _whole_distance(series: Tensor, orbits: Tensor, smoothing: float) -> Tensor:
-    """`(..., D, T)` to `(..., D)`. The form sqrt(1 - sum sqrt(p q)) is the same, but rounding can make it NaN."""
-    difference = _spectrum(series, smoothing).sqrt() - _spectrum(orbits, smoothing).sqrt()
-    return (difference.square().sum(-1) / 2).sqrt()
+    """`(..., D, T)` to `(..., D)`."""
+    return _hellinger(_spectrum(series, smoothing), _spectrum(orbits, smoothing))
+
+
+def _lowest_distance(series: Tensor, orbits: Tensor, smoothing: float) -> Tensor:
+    """`(..., D, T)` to `(..., D)`."""
+
+    def spectrum(values: Tensor) -> Tensor:
+        transform = torch.fft.rfft(values)[..., :_LOWEST]
+        power = smoothed(transform.abs().square(), smoothing, mode="reflect", truncate=4.0)
+        return power / power.sum(-1, keepdim=True)
+
+    return _hellinger(spectrum(series), spectrum(orbits))
+
+
+def _hellinger(one: Tensor, other: Tensor) -> Tensor:
+    """Over the last axis. The form sqrt(1 - sum sqrt(p q)) is the same, but rounding can make it NaN."""
+    return ((one.sqrt() - other.sqrt()).square().sum(-1) / 2).sqrt()
 
 
 def _chunked_distance(series: Tensor, orbits: Tensor, smoothing: float) -> Tensor:
@@ -101,7 +140,7 @@ def _chunked_distance(series: Tensor, orbits: Tensor, smoothing: float) -> Tenso
 
 def _spectrum(series: Tensor, smoothing: float) -> Tensor:
     """`(..., D, T)` to `(..., D, T // 2 + 1)`, with a sum of one."""
-    power = _smoothed(_power(series), smoothing, mode="reflect", truncate=4.0).clamp(min=0)
+    power = smoothed(_power(series), smoothing, mode="reflect", truncate=4.0).clamp(min=0)
     return power / power.sum(-1, keepdim=True)
 
 
@@ -109,7 +148,7 @@ def _chunked_spectrum(series: Tensor, smoothing: float) -> Tensor:
     """`(..., D, T)` to `(..., D, 500)`: the mean over chunks; steps beyond the last whole chunk are left out."""
     count = series.shape[-1] // _CHUNK
     chunks = series[..., : count * _CHUNK].reshape(*series.shape[:-1], count, _CHUNK)
-    return _smoothed(_power(chunks), smoothing, mode="constant", truncate=5.0).mean(-2)[..., :_CUTOFF]
+    return smoothed(_power(chunks), smoothing, mode="constant", truncate=5.0).mean(-2)[..., :_CUTOFF]
 
 
 def _power(series: Tensor) -> Tensor:
@@ -122,12 +161,3 @@ def _power(series: Tensor) -> Tensor:
     peak = series.abs().amax(-1)
     constant = (series.amax(-1) - series.amin(-1) <= 1e-12 * peak) & peak.isfinite()
     return torch.where(constant[..., None], 2 / steps, power)
-
-
-def _smoothed(power: Tensor, smoothing: float, *, mode: str, truncate: float) -> Tensor:
-    from scipy.ndimage import gaussian_filter1d
-
-    if truncate * smoothing < 0.5:  # the kernel would be one bin wide, and scipy divides by its variance
-        return power
-    smooth = gaussian_filter1d(power.cpu().numpy(), smoothing, mode=mode, truncate=truncate)
-    return torch.from_numpy(smooth).to(power.device)

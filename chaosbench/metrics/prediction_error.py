@@ -5,8 +5,7 @@ from typing import ClassVar, Literal
 from pydantic import PositiveInt
 from torch import Tensor
 
-from chaosbench.errors import ChaosbenchError
-from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, like
+from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, first_steps, like
 from chaosbench.metrics.base import Evaluation, MetricSpec
 
 
@@ -25,14 +24,8 @@ def prediction_error(forecast: ArrayT, truth: Array, *, steps: int = 20) -> Arra
         Hess et al. 2023, ICML (arXiv 2306.04406); Brenner et al. 2022, ICML (2207.02542).
     """
     predicted, actual = as_tensors(forecast, truth)
-    horizon = min(predicted.shape[-2], actual.shape[-2])
-    if not 1 <= steps <= horizon:
-        raise ChaosbenchError(
-            f"prediction_error cannot look {steps} steps ahead in a forecast of {horizon}; "
-            f"choose 1 to {horizon}, or forecast further."
-        )
-    error = predicted[..., steps - 1, :] - actual[..., steps - 1, :]
-    return like(error.square().mean(-1), forecast)
+    last, followed = (part[..., -1, :] for part in first_steps(predicted, actual, steps, name="prediction_error"))
+    return like((last - followed).square().mean(-1), forecast)
 
 
 class PredictionError(MetricSpec):
@@ -43,6 +36,11 @@ class PredictionError(MetricSpec):
 
     kind: Literal["prediction_error"] = "prediction_error"
     steps: PositiveInt = 20  # [steps]
+
+    @property
+    def least_horizon(self) -> int:
+        """[steps] of the short forecasts that are looked at."""
+        return self.steps
 
     def score(self, evaluation: Evaluation) -> Tensor:
         """`(K,)`, mean over the conditions; NaN where any forecast diverged by then."""

@@ -8,7 +8,7 @@ from pydantic import PositiveInt
 from torch import Tensor
 
 from chaosbench.errors import ChaosbenchError, unknown_name
-from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, like
+from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, check_dimensions, like
 from chaosbench.metrics.base import Evaluation, MetricSpec
 from chaosbench.metrics.mixture_divergence import mixture_divergence
 
@@ -69,11 +69,7 @@ class StateSpaceDensity:
 
     def divergence(self, generated: Tensor) -> Tensor:
         """KL(true || generated) of one series `(T, D)`: a scalar [nats]; NaN if non-finite or nowhere on the grid."""
-        if generated.shape[-1] != self.dimension:
-            raise ChaosbenchError(
-                f"the generated series has {generated.shape[-1]} dimensions and the truth {self.dimension}; "
-                "observe the same ones."
-            )
+        check_dimensions(generated, self.lower[None])
         return (self.probability * (self.probability / self._probability(generated)).log()).sum()
 
     def _probability(self, series: Tensor) -> Tensor:
@@ -112,9 +108,9 @@ class StateSpaceDivergence(MetricSpec):
 
     def score(self, evaluation: Evaluation) -> Tensor:
         """`(K,)` [nats]; NaN where any of the seed's free runs diverged."""
+        if evaluation.truth.shape[-1] > _MOST_DIMENSIONS:
+            return mixture_divergence(*evaluation.pooled())
         generated, truth = evaluation.free_run.flatten(1, 2), evaluation.truth.flatten(0, 1)
-        if truth.shape[-1] > _MOST_DIMENSIONS:
-            return mixture_divergence(generated / evaluation.scale, truth / evaluation.scale)
         return state_space_divergence(generated, truth, bins=self.bins, convention=self.convention)
 
 

@@ -22,17 +22,18 @@ def maximum_mean_discrepancy(one: Tensor, other: Tensor, scales: Sequence[float]
     return mean_kernel(one, one) + mean_kernel(other, other) - 2 * mean_kernel(one, other)
 
 
-def sliced_wasserstein(one: Tensor, other: Tensor, directions: Tensor) -> Tensor:
-    """Mean over directions of the squared 2-Wasserstein distance of projections, `(..., n, D) x 2 -> (...)`.
+def sliced_wasserstein(one: Tensor, other: Tensor, directions: Tensor, *, order: int = 2) -> Tensor:
+    """Mean over directions of the Wasserstein distance of projections to its power, `(..., n, D) x 2 -> (...)`.
 
     Args:
         directions: `(..., D, P)`, unit vectors.
+        order: p of the p-Wasserstein distance, and that power.
 
     Source:
         Bonneel, Rabin, Peyre and Pfister 2015, Journal of Mathematical Imaging and Vision 51, 22.
     """
     projected = [(points @ directions).sort(dim=-2).values for points in (one, other)]
-    return (projected[0] - projected[1]).square().mean(dim=(-2, -1))
+    return (projected[0] - projected[1]).abs().pow(order).mean(dim=(-2, -1))
 
 
 def sinkhorn_divergence(one: Tensor, other: Tensor, *, blur: float, iterations: int) -> Tensor:

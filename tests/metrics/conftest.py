@@ -60,4 +60,6 @@ def evaluation() -> Evaluation:
         exponents=torch.tensor([[1.2, -3.0], [0.9, -2.0], [-0.1, -1.0]], dtype=torch.float64),
         twin_exponents=torch.tensor([0.95, -2.5], dtype=torch.float64),
         largest_exponent=1.0,
+        reference_exponents=torch.tensor([1.0, -2.6], dtype=torch.float64),
+        resolution=0.05,
     )

@@ -1,4 +1,4 @@
-"""The two invariant scores on known cases of the Lorenz-63 system, rho = 28, dt = 0.01.
+"""The invariant scores on known cases of the Lorenz-63 system, rho = 28, dt = 0.01.
 
 The expected values were computed once, apart from this code and from other orbits: means over five independent ones
 where a spread came with them, otherwise taken as the score of one. Scores of short orbits are skewed, so five say
@@ -13,7 +13,18 @@ import pytest
 from numpy.testing import assert_allclose
 from numpy.typing import NDArray
 
-from chaosbench.metrics import power_spectrum_distance, state_space_divergence
+from chaosbench.metrics import (
+    correlation_dimension,
+    hausdorff_distance,
+    kernel_discrepancy,
+    mixture_divergence,
+    normalised_error,
+    power_spectrum_correlation,
+    power_spectrum_distance,
+    sliced_wasserstein_distance,
+    state_space_divergence,
+    symmetric_percentage_error,
+)
 
 Points = NDArray[np.float64]
 Orbits = Callable[..., Points]
@@ -81,6 +92,102 @@ def test_a_diverged_orbit_is_nan_and_its_neighbours_are_not(short: tuple[Points,
     generated[1, 5000:] = np.nan
     assert np.isnan(state_space_divergence(generated, truth)).tolist() == [False, True, False]
     assert np.isnan(power_spectrum_distance(generated, truth)).tolist() == [False, True, False]
+
+
+def test_mixture_divergence_of_known_cases(short: tuple[Points, Points], orbits: Orbits) -> None:
+    """At variance 1 even a fixed point is only 0.58 away; the scatter of an estimate by 1,000 draws is part of s."""
+    generated, truth = short[0][:5], short[1][:5]
+
+    def scores(judged: Points, *, steps: int = 10_000) -> Points:
+        pairs = zip(judged[:, :steps], truth[:, :steps], strict=True)
+        return np.array([mixture_divergence(one, other, seed=i) for i, (one, other) in enumerate(pairs)])
+
+    assert_agrees(scores(generated), 0.009, others=1)
+    assert_agrees(scores(generated, steps=1000), 0.019, others=1)
+    assert_agrees(scores(np.broadcast_to(truth.mean(1, keepdims=True), truth.shape)), 0.577, others=1)
+    assert_agrees(scores(orbits(5, 10_000, rho=38.0, seed=2)), 0.319, others=1)
+
+
+STATES = pytest.mark.parametrize(
+    "metric", [mixture_divergence, sliced_wasserstein_distance, kernel_discrepancy, hausdorff_distance]
+)
+
+
+@STATES
+def test_scores_of_states_see_the_wrong_attractor_and_neither_order_nor_speed(
+    metric: Callable[[Points, Points], Points], short: tuple[Points, Points], orbits: Orbits
+) -> None:
+    """Whatever visits the right states is nearer than half of what does not."""
+    truth = short[1][0]
+    shuffled = np.random.default_rng(0).permutation(truth)
+    right = metric(np.stack([*short[0][:3], shuffled, orbits(1, 10_000, dt=0.02, seed=2)[0]]), truth)
+    fixed = np.broadcast_to(truth.mean(0), truth.shape)
+    wrong = metric(np.stack([orbits(1, 10_000, rho=38.0, seed=2)[0], fixed, truth + 1.0]), truth)
+    assert right.max() < wrong.min() / 2
+
+
+def test_a_fixed_point_at_the_mean_is_as_far_as_its_set_says(short: tuple[Points, Points]) -> None:
+    """Transport from one point costs the variance, D2 is zero, and the farthest state decides Hausdorff's distance.
+
+    The mean over directions e of e' C e is tr C / 3 with a deviation below sqrt(4 / 45) |C|, here of 100 directions.
+    """
+    truth = short[1][0]
+    fixed = np.broadcast_to(truth.mean(0), truth.shape)
+    covariance = np.cov(truth.T, bias=True)
+    cost = sliced_wasserstein_distance(fixed, truth) ** 2
+    spread = np.linalg.norm(covariance) * np.sqrt(4 / 45 / 100)
+    assert_allclose(cost, np.trace(covariance) / 3, rtol=0, atol=4 * spread)
+    farthest = np.linalg.norm(truth - truth.mean(0), axis=1).max()
+    assert_allclose(hausdorff_distance(fixed, truth), farthest, rtol=1e-9)
+    assert correlation_dimension(fixed, window=100) == 0
+
+
+def test_correlation_dimension_of_known_cases(short: tuple[Points, Points], orbits: Orbits) -> None:
+    """Independent, shuffled, and at double speed it is the same number; s is that of one orbit, thrice is allowed."""
+    generated = correlation_dimension(short[0][:8], points=5_000, window=100)
+    spread = generated.std(ddof=1)
+    shuffled = np.random.default_rng(0).permutation(short[0][0])
+    assert_allclose(correlation_dimension(shuffled, points=5_000), generated.mean(), rtol=0, atol=4 * spread)
+    fast = orbits(1, 10_000, dt=0.02, seed=2)[0]
+    found = correlation_dimension(fast, points=5_000, window=50)
+    assert_allclose(found, generated.mean(), rtol=0, atol=4 * spread)
+    assert spread < 0.05
+
+
+def test_spectral_correlation_of_known_cases(short: tuple[Points, Points], orbits: Orbits) -> None:
+    """White noise is flat but for its scatter, and a fixed point has no spectrum; both are far below true orbits."""
+    truth = short[1][0]
+    true = power_spectrum_correlation(short[0][:5], truth)
+    shuffled = power_spectrum_correlation(np.random.default_rng(0).permutation(truth), truth)
+    fast = power_spectrum_correlation(orbits(1, 10_000, dt=0.02, seed=2)[0], truth)
+    assert true.min() > 0.95
+    assert abs(shuffled) < 0.5
+    assert shuffled < fast < true.min()
+    assert power_spectrum_correlation(np.broadcast_to(truth.mean(0), truth.shape), truth) == 0
+
+
+def test_forecasts_of_the_mean_beat_unrelated_orbits_by_squares_and_lose_by_percentages(
+    short: tuple[Points, Points],
+) -> None:
+    """(x - y)² has the mean 2 for two orbits and 1 for the mean, here zero, whose sMAPE is the largest there is.
+
+    Zero and one are the moments of the twenty orbits that all are z-scored by.
+    """
+    one, other = short
+    squares = normalised_error(one, other, scale=np.ones(3)) ** 2
+    assert_agrees(squares, 2.0, others=20)
+    assert_agrees(normalised_error(np.zeros_like(one), other, scale=np.ones(3)) ** 2, 1.0, others=20)
+    assert_allclose(symmetric_percentage_error(np.zeros_like(one), other), 200, rtol=1e-6)
+    assert symmetric_percentage_error(one, other).max() < 200
+
+
+@STATES
+def test_a_diverged_orbit_is_nan_to_every_score_of_states(
+    metric: Callable[[Points, Points], Points], short: tuple[Points, Points]
+) -> None:
+    generated, truth = short[0][:3, :2000].copy(), short[1][0, :2000]
+    generated[1, 500:] = np.inf
+    assert np.isnan(metric(generated, truth)).tolist() == [False, True, False]
 
 
 @pytest.mark.slow

@@ -6,25 +6,47 @@ import pytest
 import torch
 
 from chaosbench.metrics import (
+    CorrelationDimensionError,
     Evaluation,
+    HausdorffDistance,
+    KaplanYorkeError,
+    KernelDiscrepancy,
     LargestExponentError,
+    LyapunovSpectrumError,
     MetricSpec,
+    MixtureDivergence,
+    NormalisedError,
+    PowerSpectrumCorrelation,
     PowerSpectrumDistance,
     PredictionError,
+    ScaledError,
+    SlicedWassersteinDistance,
     StateSpaceDivergence,
+    SymmetricPercentageError,
     ValidPredictionTime,
     power_spectrum_distance,
     state_space_divergence,
 )
 
-SPECS: list[type[MetricSpec]] = [
-    LargestExponentError,
-    PowerSpectrumDistance,
-    PredictionError,
-    StateSpaceDivergence,
-    ValidPredictionTime,
+SPECS: list[MetricSpec] = [
+    CorrelationDimensionError(),
+    HausdorffDistance(),
+    KaplanYorkeError(),
+    KernelDiscrepancy(),
+    LargestExponentError(),
+    LyapunovSpectrumError(),
+    MixtureDivergence(),
+    NormalisedError(steps=20),
+    PowerSpectrumCorrelation(),
+    PowerSpectrumDistance(),
+    PredictionError(),
+    ScaledError(steps=20),
+    SlicedWassersteinDistance(),
+    StateSpaceDivergence(),
+    SymmetricPercentageError(steps=20),
+    ValidPredictionTime(),
 ]
-METRICS = pytest.mark.parametrize("spec", [kind() for kind in SPECS], ids=lambda spec: spec.kind)
+METRICS = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.kind)
 
 
 @METRICS
@@ -58,9 +80,46 @@ def test_a_score_does_not_depend_on_the_seeds_beside_it(spec: MetricSpec, evalua
 
 @METRICS
 def test_a_metric_says_what_it_is(spec: MetricSpec) -> None:
-    assert spec.kind == spec.label
-    assert spec.unit in {"nats", "Lyapunov times", "1"}
-    assert (spec.better == "higher") == (spec.kind == "valid_prediction_time")
+    assert spec.kind == type(spec)().label
+    assert spec.unit in {"nats", "Lyapunov times", "percent", "1"}
+    assert (spec.better == "higher") == (spec.kind in {"valid_prediction_time", "power_spectrum_correlation"})
+
+
+@METRICS
+def test_a_perfect_model_beats_a_random_one(spec: MetricSpec, evaluation: Evaluation) -> None:
+    """The truth itself as the forecast of one seed and the reference as its exponents."""
+    evaluation.free_run[0] = evaluation.truth
+    evaluation.forecast[0] = evaluation.future
+    evaluation.exponents[0] = evaluation.reference_exponents
+    own, others = spec.score(evaluation)[0], spec.score(evaluation)[1:]
+    assert (own > others).all() if spec.better == "higher" else (own < others).all()
+    if spec.better == "lower":
+        assert own == pytest.approx(0, abs=1e-12)
+
+
+@METRICS
+def test_single_precision_is_scored_as_double(spec: MetricSpec, evaluation: Evaluation) -> None:
+    """Models run in float32: the inputs' rounding, 6e-8, is all that may change."""
+    names = ("free_run", "truth", "twin", "forecast", "future", "twins", "scale", "exponents", "twin_exponents")
+    single = replace(evaluation, **{name: getattr(evaluation, name).float() for name in names})
+    assert spec.score(single).dtype == torch.float64
+    assert torch.allclose(spec.score(single), spec.score(evaluation), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("spec", [LyapunovSpectrumError(), KaplanYorkeError()], ids=lambda spec: spec.kind)
+def test_without_a_certified_spectrum_neither_score_nor_floor_exists(spec: MetricSpec, evaluation: Evaluation) -> None:
+    judged = replace(evaluation, reference_exponents=None)
+    assert spec.score(judged).isnan().tolist() == [True] * 3
+    assert spec.score(judged.floor()).isnan().tolist() == [True]
+
+
+def test_metrics_of_forecasts_say_how_long_these_must_be() -> None:
+    for spec in (PredictionError(steps=7), NormalisedError(steps=7), SymmetricPercentageError(steps=7)):
+        assert spec.least_horizon == 7
+    assert ScaledError(steps=7, lag=3).least_horizon == 7
+    assert ScaledError(steps=7, lag=3).least_free_run == 4
+    assert PowerSpectrumDistance(convention="seed").least_free_run == 2000
+    assert StateSpaceDivergence().least_horizon == StateSpaceDivergence().least_free_run == 1
 
 
 def test_options_show_in_the_label() -> None:

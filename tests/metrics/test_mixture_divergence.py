@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from chaosbench.metrics import mixture_divergence
+from chaosbench.errors import ChaosbenchError
+from chaosbench.metrics import Evaluation, MixtureDivergence, mixture_divergence
 
 
 def normal(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -16,12 +17,14 @@ def test_a_series_is_no_way_from_itself():
     assert mixture_divergence(series, series) == pytest.approx(0, abs=1e-12)
 
 
-def test_two_single_points_have_the_divergence_of_two_gaussians():
+@pytest.mark.parametrize("convention", ["gtf", "alrnn", "dend", "seed", "dysts"])
+def test_two_single_points_have_the_divergence_of_two_gaussians(convention: str):
     """KL of two Gaussians of one variance is |m1 - m2|² / (2 variance) = 2.25; the estimate's standard error over
     20,000 draws is |m1 - m2| / sqrt(variance n) = 0.015."""
     one, other = torch.zeros(1, 6, dtype=torch.float64), torch.full((1, 6), 1.5**0.5 / 2, dtype=torch.float64)
     exact = float((one - other).square().sum() / (2 * 0.5))
-    assert mixture_divergence(other, one, variance=0.5, samples=20_000) == pytest.approx(exact, abs=0.06)
+    found = mixture_divergence(other, one, variance=0.5, samples=20_000, convention=convention)
+    assert found == pytest.approx(exact, abs=0.06)
 
 
 def test_it_equals_densities_summed_directly():
@@ -38,6 +41,37 @@ def test_it_equals_densities_summed_directly():
 
     expected = np.mean(np.log(density(truth)) - np.log(density(generated)))
     assert mixture_divergence(generated, truth, samples=200) == pytest.approx(expected, rel=1e-9)
+
+
+def test_conventions_are_the_directions_variances_and_points_that_they_name():
+    """Each beside the plain call with truth and model in their places."""
+    generated, truth = 1.3 * normal(12_000, 2, seed=1), normal(12_000, 2, seed=2)
+    forth = float(mixture_divergence(generated, truth, variance=1.0, points=10_000))
+    back = float(mixture_divergence(truth, generated, variance=1.0, points=10_000))
+    assert mixture_divergence(generated, truth) == forth
+    assert mixture_divergence(generated, truth, convention="alrnn") == forth
+    assert mixture_divergence(generated, truth, convention="dend") == pytest.approx((forth + back) / 2, rel=1e-12)
+    assert mixture_divergence(generated, truth, convention="seed") == mixture_divergence(
+        truth, generated, variance=0.1, points=5_000
+    )
+    assert mixture_divergence(generated, truth, convention="dysts") == mixture_divergence(
+        generated, truth, variance=1.0, points=12_000
+    )
+
+
+def test_an_unknown_convention_or_another_dimension_is_refused_in_one_line():
+    with pytest.raises(ChaosbenchError, match="no convention is called 'gft'; did you mean 'gtf'"):
+        mixture_divergence(normal(5, 2), normal(5, 2), convention="gft")  # type: ignore[arg-type]
+    with pytest.raises(ChaosbenchError, match="has 2 dimensions and the truth 3"):
+        mixture_divergence(normal(5, 2), normal(5, 3))
+
+
+def test_the_score_pools_the_runs_in_standard_deviations(evaluation: Evaluation):
+    evaluation.scale[:] = torch.tensor([2.0, 4.0])
+    scores = MixtureDivergence(variance=0.3, samples=50).score(evaluation)
+    pooled, truth = evaluation.free_run[1].flatten(0, 1), evaluation.truth.flatten(0, 1)
+    expected = mixture_divergence(pooled / evaluation.scale, truth / evaluation.scale, variance=0.3, samples=50)
+    assert scores[1] == expected
 
 
 def test_it_survives_many_dimensions():

@@ -70,6 +70,26 @@ def test_seed_convention_equals_its_formula() -> None:
     assert_allclose(score, by_seed_formula(generated, truth), rtol=1e-9)
 
 
+def test_dysts_convention_equals_its_formula() -> None:
+    """The first 100 frequencies of the full transform, mean included; the second form of Hellinger's distance."""
+    truth, generated = noise(600, 2) + 0.3, noise(600, 2, seed=1)
+
+    def spectrum(series: Points) -> Points:
+        power = np.abs(np.fft.fft(series)[:100]) ** 2
+        return power / power.sum()
+
+    pairs = zip(generated.T, truth.T, strict=True)
+    expected = np.mean([np.sqrt(1 - np.sqrt(spectrum(a) * spectrum(b)).sum()) for a, b in pairs])
+    assert_allclose(power_spectrum_distance(generated, truth, convention="dysts"), expected, rtol=1e-9)
+
+
+def test_three_papers_share_one_convention() -> None:
+    truth, generated = noise(600, 2), noise(600, 2, seed=1)
+    expected = power_spectrum_distance(generated, truth)
+    for convention in ("alrnn", "dynamix"):
+        assert power_spectrum_distance(generated, truth, convention=convention) == expected
+
+
 def test_seed_convention_counts_what_it_cuts_off() -> None:
     """White noise has half its power in the 500 of 1001 frequencies kept: sqrt(1 - 1/2) of itself, edges aside."""
     white = np.random.default_rng(0).normal(size=(100_000, 1))

@@ -56,6 +56,13 @@ def test_a_slice_equals_scipys_optimal_assignment_on_a_line():
     assert_close(float(shifted), expected)
 
 
+def test_order_one_averages_scipys_distances_of_projections():
+    one, other = points(1, 30, 3), points(1, 30, 3, seed=1)
+    directions = torch.nn.functional.normalize(points(1, 3, 5, seed=2), dim=-2)
+    expected = [wasserstein_distance((one[0] @ u).numpy(), (other[0] @ u).numpy()) for u in directions[0].T]
+    assert_close(float(sliced_wasserstein(one, other, directions, order=1)), float(np.mean(expected)))
+
+
 def test_slices_average_the_transport_of_projections():
     one, other = points(2, 12, 3), points(2, 12, 3, seed=1)
     directions = torch.nn.functional.normalize(points(1, 3, 5, seed=2), dim=-2)

@@ -1,0 +1,55 @@
+"""How far the farthest state of either attractor is from the other attractor."""
+
+from typing import ClassVar, Literal
+
+from pydantic import PositiveInt
+from torch import Tensor
+
+from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, check_dimensions, each_member, like, thinned
+from chaosbench.metrics.base import Evaluation, MetricSpec
+
+
+def hausdorff_distance(generated: ArrayT, truth: Array, *, points: int = 10_000) -> ArrayT:
+    """Largest distance from a point of either set to the nearest one of the other.
+
+    It is about the sets alone, not about how often a state is visited: a single excursion decides it.
+
+    Args:
+        generated: `(..., T, D)`, numpy array or tensor.
+        truth: `(T, D)`; the length may differ.
+        points: of each series that count, evenly spread over it. Fewer points are farther from each other.
+
+    Returns:
+        `(...)` [units of the series], of the kind of `generated`; NaN for a member that is not finite.
+
+    Source:
+        Hausdorff 1914, Grundzüge der Mengenlehre; on attractors: Göring et al. 2024, ICML (2402.18377).
+    """
+    from scipy.spatial.distance import directed_hausdorff
+
+    series, actual = as_tensors(generated, truth)
+    check_dimensions(series, actual)
+    theirs = thinned(actual, points).cpu().numpy()
+
+    def distance(member: Tensor) -> Tensor:
+        own = member.cpu().numpy()
+        return member.new_tensor(max(directed_hausdorff(own, theirs)[0], directed_hausdorff(theirs, own)[0]))
+
+    return like(each_member(thinned(series, points), distance), generated)
+
+
+class HausdorffDistance(MetricSpec):
+    """Hausdorff distance of the attractor from the true one, free runs pooled, in standard deviations.
+
+    Source: Hausdorff 1914; on attractors: Göring et al. 2024, ICML (2402.18377).
+    """
+
+    unit: ClassVar[str] = "1"
+    better: ClassVar[Literal["lower", "higher"]] = "lower"
+
+    kind: Literal["hausdorff_distance"] = "hausdorff_distance"
+    points: PositiveInt = 10_000  # of all free runs, evenly spread
+
+    def score(self, evaluation: Evaluation) -> Tensor:
+        """`(K,)` [standard deviations]; NaN where any of the seed's free runs diverged."""
+        return hausdorff_distance(*evaluation.pooled(), points=self.points)

@@ -1,0 +1,53 @@
+"""The error of a forecast over its first steps, in standard deviations (NRMSE)."""
+
+from typing import ClassVar, Literal
+
+from pydantic import PositiveInt
+from torch import Tensor
+
+from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, first_steps, like
+from chaosbench.metrics.base import Evaluation, MetricSpec
+
+
+def normalised_error(forecast: ArrayT, truth: Array, *, steps: int | None = None, scale: Array | None = None) -> ArrayT:
+    """NRMSE, sqrt(mean over steps and dimensions of ((x - y) / sigma)²): two unrelated orbits are sqrt(2) apart.
+
+    Args:
+        forecast: `(..., T, D)`; index 0 is one step past the last observation; numpy array or tensor.
+        truth: `(..., T, D)`, leading axes broadcast.
+        steps: the first ones that count [steps]; None is all.
+        scale: `(D,)`, standard deviation of the training data; None takes the truth's, over all but the last axis.
+
+    Returns:
+        `(...)` [standard deviations], of the kind of `forecast`; NaN where the forecast is within these steps.
+
+    Source:
+        Gilpin 2021, NeurIPS (arXiv 2110.05266).
+    """
+    predicted, actual = as_tensors(forecast, truth)
+    sigma = actual.flatten(0, -2).std(0, correction=0) if scale is None else as_tensors(predicted, scale)[1]
+    predicted, actual = first_steps(predicted, actual, steps, name="normalised_error")
+    return like(((predicted - actual) / sigma).square().mean((-2, -1)).sqrt(), forecast)
+
+
+class NormalisedError(MetricSpec):
+    """Root mean squared error over the first steps, NRMSE, in standard deviations of the training data.
+
+    Source: Gilpin 2021, NeurIPS. The default is two periods of 100 steps, the horizon there.
+    """
+
+    unit: ClassVar[str] = "1"
+    better: ClassVar[Literal["lower", "higher"]] = "lower"
+
+    kind: Literal["normalised_error"] = "normalised_error"
+    steps: PositiveInt = 200  # [steps], the first ones that count
+
+    @property
+    def least_horizon(self) -> int:
+        """[steps] of the short forecasts that are looked at."""
+        return self.steps
+
+    def score(self, evaluation: Evaluation) -> Tensor:
+        """`(K,)`, mean over the conditions; NaN where any forecast diverged by then."""
+        errors = normalised_error(evaluation.forecast, evaluation.future, steps=self.steps, scale=evaluation.scale)
+        return errors.mean(-1)

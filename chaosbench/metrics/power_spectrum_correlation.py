@@ -1,0 +1,68 @@
+"""How alike the power spectra of model and truth are on a logarithmic scale (PSC)."""
+
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import NonNegativeFloat, PositiveInt
+from torch import Tensor
+
+from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, like
+from chaosbench.metrics.base import Evaluation, MetricSpec
+from chaosbench.metrics.power_spectrum_distance import check_lengths, smoothed
+
+
+def power_spectrum_correlation(
+    generated: ArrayT, truth: Array, *, smoothing: float = 20.0, frequencies: int | None = None
+) -> ArrayT:
+    """Pearson correlation of smoothed power spectra in decibels, mean over dimensions.
+
+    Logarithms give the weak high frequencies the weight that `power_spectrum_distance` gives to the strong ones. A
+    correlation is blind to a factor, and the frequency zero, the mean, is left out.
+
+    Args:
+        generated: `(..., T, D)`, equally long as `truth`; numpy array or tensor, computed in float64.
+        truth: `(..., T, D)`, leading axes broadcast.
+        smoothing: standard deviation of the Gaussian along frequency [frequency bins].
+        frequencies: the lowest ones that count [frequency bins]; None is all.
+
+    Returns:
+        `(...)`, between -1 and 1, of the kind of `generated`; 0 for a constant series, whose spectrum correlates with
+        none; NaN for a series that holds a non-finite value.
+
+    Source:
+        Brenner et al. 2022, ICML (arXiv 2207.02542).
+    """
+    series, orbits = as_tensors(generated, truth)
+    check_lengths(series, orbits)
+    own, theirs = (_decibels(one.mT, smoothing)[..., :frequencies] for one in (series, orbits))
+    own, theirs = (one - one.mean(-1, keepdim=True) for one in (own, theirs))
+    product = (own * theirs).sum(-1)
+    size = (own.square().sum(-1) * theirs.square().sum(-1)).sqrt()
+    return like(torch.where(size == 0, 0.0, product / size).mean(-1), generated)
+
+
+class PowerSpectrumCorrelation(MetricSpec):
+    """Correlation of power spectra in decibels, PSC, mean over dimensions and free runs (Brenner et al. 2022, ICML)."""
+
+    unit: ClassVar[str] = "1"
+    better: ClassVar[Literal["lower", "higher"]] = "higher"
+
+    kind: Literal["power_spectrum_correlation"] = "power_spectrum_correlation"
+    smoothing: NonNegativeFloat = 20.0  # [frequency bins]
+    frequencies: PositiveInt | None = None  # [frequency bins], the lowest ones that count; None: all
+
+    def score(self, evaluation: Evaluation) -> Tensor:
+        """`(K,)`; NaN where any of the seed's free runs diverged."""
+        return power_spectrum_correlation(
+            evaluation.free_run, evaluation.truth, smoothing=self.smoothing, frequencies=self.frequencies
+        ).mean(-1)
+
+
+def _decibels(series: Tensor, smoothing: float) -> Tensor:
+    """`(..., D, T)` to `(..., D, T // 2)`; all zero for a constant series."""
+    amplitude = torch.fft.rfft(series - series.mean(-1, keepdim=True))[..., 1:].abs()
+    largest = amplitude.amax(-1, keepdim=True)
+    # What is below rounding has no logarithm worth having: -240 dB is the floor.
+    constant = largest <= 1e-12 * series.shape[-1] * series.abs().amax(-1, keepdim=True)
+    level = 20 * (amplitude / largest).clamp(min=1e-12).log10()
+    return smoothed(torch.where(constant, 0.0, level), smoothing, mode="reflect", truncate=5.0)

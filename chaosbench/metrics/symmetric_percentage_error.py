@@ -1,0 +1,69 @@
+"""The error of a forecast over its first steps, in parts of the two values' sizes (sMAPE)."""
+
+from typing import ClassVar, Literal
+
+from pydantic import PositiveInt
+from torch import Tensor
+
+from chaosbench.errors import unknown_name
+from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, first_steps, like
+from chaosbench.metrics.base import Evaluation, MetricSpec
+
+Convention = Literal["m4", "dysts"]
+
+_LARGEST = {"m4": 200.0, "dysts": 100.0}  # [percent]
+_LEAST = 1e-10  # in the denominator, as published: two zeros are equal, not undefined
+
+
+def symmetric_percentage_error(
+    forecast: ArrayT, truth: Array, *, steps: int | None = None, convention: Convention = "m4"
+) -> ArrayT:
+    """sMAPE, the mean over steps and dimensions of largest |x - y| / (|x| + |y|).
+
+    It is no function of the difference alone: it changes where zero is moved, and any two values of different sign
+    score the largest error. Numbers compare only in the same units and on the same scale.
+
+    Args:
+        forecast: `(..., T, D)`; index 0 is one step past the last observation; numpy array or tensor.
+        truth: `(..., T, D)`, leading axes broadcast.
+        steps: the first ones that count [steps]; None is all.
+        convention: the scale. "m4": 0 to 200. "dysts": 0 to 100, half of that.
+
+    Returns:
+        `(...)` [percent], of the kind of `forecast`; NaN where the forecast is within these steps.
+
+    Source:
+        Makridakis 1993, International Journal of Forecasting 9, 527, and the M4 competition, "m4"; Gilpin 2021, NeurIPS
+        (arXiv 2110.05266), "dysts".
+    """
+    if convention not in _LARGEST:
+        raise unknown_name("convention", convention, _LARGEST)
+    predicted, actual = as_tensors(forecast, truth)
+    predicted, actual = first_steps(predicted, actual, steps, name="symmetric_percentage_error")
+    shares = (predicted - actual).abs() / (predicted.abs() + actual.abs() + _LEAST)
+    return like(_LARGEST[convention] * shares.mean((-2, -1)), forecast)
+
+
+class SymmetricPercentageError(MetricSpec):
+    """Symmetric mean absolute percentage error over the first steps, sMAPE (Makridakis 1993), in standardised units.
+
+    The default is two periods of 100 steps, the horizon of Gilpin 2021, NeurIPS.
+    """
+
+    unit: ClassVar[str] = "percent"
+    better: ClassVar[Literal["lower", "higher"]] = "lower"
+
+    kind: Literal["symmetric_percentage_error"] = "symmetric_percentage_error"
+    steps: PositiveInt = 200  # [steps], the first ones that count
+    convention: Convention = "m4"  # 0 to 200; "dysts": 0 to 100
+
+    @property
+    def least_horizon(self) -> int:
+        """[steps] of the short forecasts that are looked at."""
+        return self.steps
+
+    def score(self, evaluation: Evaluation) -> Tensor:
+        """`(K,)` [percent], mean over the conditions; NaN where any forecast diverged by then."""
+        return symmetric_percentage_error(
+            evaluation.forecast, evaluation.future, steps=self.steps, convention=self.convention
+        ).mean(-1)
