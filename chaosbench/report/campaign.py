@@ -13,6 +13,7 @@ from chaosbench.leaderboard.rank import Ranking, rank
 from chaosbench.report import figures
 from chaosbench.report.labels import shared, shortened
 from chaosbench.report.progress import progress
+from chaosbench.report.sweeps import draw_sweeps
 from chaosbench.report.terminal import ranking_table
 
 _NOUNS = ("system", "model", "trainer")
@@ -75,7 +76,10 @@ def show(events: Generator[Event | Published, None, None], todo: Sequence[Experi
                         if run.status == "ok" and run.message:
                             display.note(f"{name}, seed {run.seed}: {run.message}")
                 elif pictures and any(run.status in ("ok", "diverged") for run in event.finished.result.runs):
-                    figures.draw(event.folder)
+                    try:
+                        figures.draw(event.folder)
+                    except Exception as error:  # a picture is no reason to lose the numbers still to come
+                        display.note(f"{event.folder}: the pictures could not be drawn: {error}")
         finally:
             events.close()
     return failed
@@ -83,7 +87,10 @@ def show(events: Generator[Event | Published, None, None], todo: Sequence[Experi
 
 def conclude(experiments: Sequence[Experiment], results: Path) -> None:
     """The ranking of what was asked for, and where its pictures lie."""
-    show_ranking(rank(results, identities={experiment.identity for experiment in experiments}))
+    ranking = rank(results, identities={experiment.identity for experiment in experiments})
+    show_ranking(ranking)
+    if figures.available():
+        draw_sweeps(ranking, results)
     Console(highlight=False, soft_wrap=True).print(
         f"pictures and numbers of each experiment: {results}/*/; rank them again with: chaosbench rank {results}",
         markup=False,

@@ -4,7 +4,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from chaosbench.leaderboard.tidy import Axis, Layout, Quantity
 from chaosbench.report.panels import STYLES, Array, new_figure
+from chaosbench.report.picture import Picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -15,7 +17,7 @@ def divergence(
     log_divergence: Array,
     *,
     slope: float,
-    fit: tuple[float, float],
+    fit: tuple[float, float] | Array,
     dt: float,
     interval: float | None = None,
     label: str = "",
@@ -45,3 +47,23 @@ def divergence(
     axes.set(xlim=(0, float(np.max(times))), ylim=(low, high))  # the line would stretch them
     axes.legend(loc="lower right")
     return figure
+
+
+DIVERGENCE = Picture(
+    divergence,
+    Layout(
+        "divergence",
+        "how neighbouring states of a measured series part",
+        {
+            "log_divergence": Quantity(
+                "nats",
+                "mean logarithm of the neighbours' distance",
+                (Axis("time", "times", "system time", "since they were neighbours"),),
+            ),
+            "slope": Quantity("1 / system time", "the exponent"),
+            "interval": Quantity("1 / system time", "half width of the slope's 95 % confidence"),
+            "fit": Quantity("steps", "first and last step of the fit", (Axis("end", "", "", "0 first, 1 last"),)),
+            "dt": Quantity("system time", "per step"),
+        },
+    ),
+)

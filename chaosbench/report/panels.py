@@ -16,10 +16,24 @@ STYLES: dict[str, dict[str, Any]] = {
     "truth": {"color": "#000000", "linestyle": "-", "linewidth": 1.4},
     "free run": {"color": "#D55E00", "linestyle": (0, (4, 1.5)), "linewidth": 1.4},
     "seed": {"color": "#56B4E9", "linestyle": "-", "linewidth": 0.7},
+    "seed histogram": {"color": "#0072B2", "linestyle": "-", "linewidth": 0.6},
     "median": {"color": "#0072B2", "linestyle": "-", "linewidth": 2.0},
+    "start": {"color": "#999999", "linestyle": (0, (1, 1.2)), "linewidth": 1.0},
     "limit": {"color": "#000000", "linestyle": (0, (4, 2)), "linewidth": 1.0},
+    "model slope": {"color": "#D55E00", "linestyle": (0, (5, 1.5)), "linewidth": 2.6, "zorder": 1.5},
+    "system slope": {"color": "#000000", "linestyle": (0, (5, 1.5, 1, 1.5)), "linewidth": 1.4, "zorder": 4},
     "end": {"color": "#D55E00", "linestyle": "", "marker": "X", "markersize": 7, "zorder": 5},
 }
+
+# Curves that are told apart: each by its colour, its dashes and its marker.
+CURVES: list[dict[str, Any]] = [
+    {"color": "#0072B2", "linestyle": "-", "marker": "o"},
+    {"color": "#D55E00", "linestyle": (0, (5, 1.5)), "marker": "s"},
+    {"color": "#009E73", "linestyle": (0, (1, 1)), "marker": "^"},
+    {"color": "#000000", "linestyle": (0, (5, 1.5, 1, 1.5)), "marker": "D"},
+    {"color": "#CC79A7", "linestyle": (0, (3, 1, 1, 1, 1, 1)), "marker": "v"},
+    {"color": "#E69F00", "linestyle": (0, (8, 2)), "marker": "P"},
+]
 
 _MARGIN = 0.1  # of the truth's range, shown around it
 
@@ -59,20 +73,67 @@ def generated_panel(axes: "Axes", free_run: Array, truth: Array, names: Sequence
     """The free run in the truth's ranges; what leaves them, and whether it diverged, is said in words."""
     outside = _orbit(axes, free_run, truth, names, "free run")
     axes.set_title(f"free run ({100 * outside:.0f} % outside)" if outside >= 0.005 else "free run")
-    say_diverged(axes, free_run)
+    say_diverged(axes, diverged_after(free_run))
 
 
-def say_diverged(axes: "Axes", series: Array) -> None:
-    """Write across the panel after how many steps the series `(T, D)` is no longer finite, if so."""
+def diverged_after(series: Array) -> int | None:
+    """After how many steps the series `(T, D)` is no longer finite; None where it stays so."""
     finite = np.isfinite(series).all(axis=1)
-    if finite.all():
-        return
-    steps = int(np.argmin(finite))
-    text = f"diverged after {steps} steps" if steps else "diverged"
+    return None if finite.all() else int(np.argmin(finite))
+
+
+def say_diverged(axes: "Axes", steps: float | None) -> None:
+    """Write across the panel after how many steps a run diverged; nothing where it did not."""
+    if steps is not None:
+        say(axes, f"diverged after {steps:.0f} steps" if steps else "diverged")
+
+
+def say(axes: "Axes", text: str, *, height: float = 0.5) -> None:
+    """Write across the panel, at a share of its height."""
     box = {"facecolor": "white", "edgecolor": "#D55E00", "boxstyle": "round"}
     place: dict[str, Any] = {"transform": axes.transAxes, "ha": "center", "va": "center"}
     # In 3-D, text() takes a depth; text2D() is its plain sibling.
-    getattr(axes, "text2D", axes.text)(0.5, 0.5, text, bbox=box, **place)
+    getattr(axes, "text2D", axes.text)(0.5, height, text, bbox=box, **place)
+
+
+def tell_diverged(axes: "Axes", diverged: Array) -> None:
+    """Add to the title how many of the seeds, `(K,)`, diverged, and write it across the panel if all did."""
+    if diverged.any():
+        told = f"{int(diverged.sum())} of {len(diverged)} seeds diverged"
+        axes.set_title(f"{axes.get_title()}: {told}" if axes.get_title() else told)
+    if diverged.all():
+        say(axes, "diverged")
+
+
+def observables(names: Sequence[str], count: int) -> Sequence[str]:
+    """The names, or numbered letters where there are none."""
+    return names if len(names) else [f"$x_{{{place + 1}}}$" for place in range(count)]
+
+
+def sparse_ticks(axes: "Axes", directions: str) -> None:
+    """Few ticks on the logarithmic axes among "x" and "y": unlabelled ones take more time than all else drawn."""
+    from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+
+    for direction in directions:
+        axis = getattr(axes, f"{direction}axis")
+        low, high = getattr(axes, f"get_{direction}lim")()
+        if high >= 100 * low:
+            axis.set_minor_locator(NullLocator())
+        else:
+            axis.set_minor_locator(LogLocator(subs=(2, 5)))
+            axis.set_minor_formatter(StrMethodFormatter("{x:g}"))
+            axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+
+
+def legend(axes: "Axes", **settings: Any) -> None:
+    """A legend in which curves that share a label, such as those of the seeds, share one entry; none without labels.
+
+    To find the best place takes seconds for curves of thousands of points: give theirs a `loc`.
+    """
+    lines, labels = axes.get_legend_handles_labels()
+    once = dict(zip(labels, lines, strict=True))
+    if once:
+        axes.legend(once.values(), once.keys(), fontsize=8, **settings)
 
 
 def _orbit(axes: Any, series: Array, truth: Array, names: Sequence[str], style: str) -> float:

@@ -99,7 +99,8 @@ def test_a_suite_is_run_ranked_and_run_again_only_where_something_is_missing(cal
             "weights.safetensors",
             "attractor.png",
             "spectrum.png",
-            "gradients.png",
+            "return_map.png",
+            "training.png",
         } <= names
     before = {path: path.stat().st_mtime_ns for folder in folders for path in folder.iterdir()}
 

@@ -1,0 +1,182 @@
+"""A picture of how gradients grow with the horizon, and of the exponent that Theorem 2 says they grow with."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chaosbench.leaderboard.tidy import Axis, Layout, Quantity
+from chaosbench.report.panels import STYLES, Array, legend, new_figure, say, tell_diverged
+from chaosbench.report.picture import Picture
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+_STATE = r"$\log\,\Vert\partial z_T / \partial z_0\Vert$ [nats]"
+_PARAMETERS = r"$\log\,\Vert\partial L_T / \partial\theta\Vert$ [nats]"
+_FITTED = 1 / 8  # of the longest horizon: from here on the slope is measured, past the transient
+_SPANS = 1.0  # of the median's range, beyond which another curve leaves the picture instead of flattening it
+
+
+def gradient_growth(
+    horizons: Array,
+    state: Array,
+    *,
+    slopes: Array | None = None,
+    parameter_horizons: Array | None = None,
+    parameters: Array | None = None,
+    parameter_slopes: Array | None = None,
+    initial_horizons: Array | None = None,
+    initial: Array | None = None,
+    forced_horizons: Array | None = None,
+    forced: Array | None = None,
+    chain: float | None = None,
+    exponents: Array | None = None,
+    data_exponent: float | None = None,
+    seeds: Sequence[int] = (),
+    label: str = "",
+) -> "Figure":
+    """Logarithms of gradients against the horizon, a thin line per seed, and straight lines of the exponents' slopes.
+
+    Args:
+        horizons: `(H,)`, T [steps]; those of other curves are `(G,)`, each with a G of its own.
+        state: `(K, H)`, mean of log ||dz_T/dz_0|| of the trained models' free runs [nats]; NaN where diverged.
+        slopes: `(K,)`, gamma, measured on it [1 / step]; None: by `measured_slopes`.
+        parameters, parameter_slopes: the same of ||dL_T/dtheta||, `(K, G)` [nats], `(K,)` [1 / step].
+        initial: `(K, G)`, `state` before training [nats].
+        forced: `(K, G)`, `state` along data as forced in training [nats]; -inf where the product is cut to zero.
+        chain: how far gradients reach before they are cut [steps].
+        exponents: `(K,)`, largest Lyapunov exponent of each model [1 / step].
+        data_exponent: the system's own [1 / step].
+        seeds: the seeds that the rows are of; they are only kept.
+        label: of what ran.
+
+    Source:
+        Mikhaeil, Monfared & Durstewitz 2022, Advances in Neural Information Processing Systems 35, Theorem 2: in a
+        chaotic free run both norms grow as exp(lambda_1 T) for almost every state.
+    """
+    del seeds
+    shown = 1 + (parameters is not None) + (forced is not None)
+    figure = new_figure(1.2 + 4.2 * shown, 4.2, label)
+    panels = list(figure.subplots(1, shown, squeeze=False)[0])
+    rates = {"model": _median(exponents), "system": data_exponent}
+    for curves, where in ((initial, initial_horizons), (state, horizons)):
+        _curves(panels[0], where, curves, "start" if curves is initial else "seed")
+    _lines(panels[0], horizons, state, slopes, rates)
+    panels[0].set(title="free run", ylabel=_STATE)
+    if parameters is not None and parameter_horizons is not None:
+        _curves(panels[1], parameter_horizons, parameters, "seed")
+        _lines(panels[1], parameter_horizons, parameters, parameter_slopes, rates)
+        panels[1].set(title="free run", ylabel=_PARAMETERS)
+    if forced is not None and forced_horizons is not None:
+        _forced(panels[-1], forced_horizons, forced, chain)
+    for axes, curves in zip(panels, (one for one in (state, parameters, forced) if one is not None), strict=True):
+        tell_diverged(axes, np.asarray(np.isnan(curves).any(axis=1)))
+        legend(axes)
+    return figure
+
+
+def measured_slopes(horizons: Array, growth: Array) -> Array:
+    """Gamma, the least-squares slope of each curve `(K, H)` from an eighth of the longest horizon on.
+
+    Returns:
+        `(K,)` [1 / step]; NaN for a curve that is not finite there.
+    """
+    late = _late(horizons)
+    times = horizons[late] - horizons[late].mean()
+    values = np.where(np.isfinite(growth[:, late]), growth[:, late], np.nan)
+    slopes: Array = values @ times / np.square(times).sum()
+    return slopes
+
+
+def _curves(axes: "Axes", horizons: Array | None, curves: Array | None, style: str) -> None:
+    """A line per seed, where there are any; a product of zero has none."""
+    if horizons is None or curves is None:
+        return
+    name = "each seed, before training" if style == "start" else "each seed, trained"
+    for curve in curves:
+        axes.plot(horizons, np.where(np.isfinite(curve), curve, np.nan), label=name, **STYLES[style])
+
+
+def _lines(
+    axes: "Axes", horizons: Array, growth: Array, slopes: Array | None, rates: Mapping[str, float | None]
+) -> None:
+    """The measured slope, and lines of the exponents through the median curve and from where that line starts."""
+    axes.set(xlabel="horizon T [steps]", xlim=(0, horizons.max()))
+    fitted = measured_slopes(horizons, growth)
+    measured, late = _median(fitted if slopes is None else slopes), _late(horizons)
+    sound = growth[np.isfinite(fitted)]
+    if measured is None or not len(sound):
+        return
+    axes.plot([], [], linestyle="", label=f"slope γ = {measured:.3g} / step{', median' if len(growth) > 1 else ''}")
+    middle = np.median(sound[:, late], axis=0)
+    model = measured if rates["model"] is None else rates["model"]
+    start = float(middle.mean() - model * horizons[late].mean())
+    ends = np.array([0.0, horizons.max()])
+    for whose, slope in rates.items():
+        if slope is not None:
+            text = f"{whose}'s $\\lambda_1$ = {slope:.3g} / step"
+            axes.plot(ends, start + slope * ends, label=text, **STYLES[f"{whose} slope"])
+    axes.set_ylim(_limits(axes, middle, start))
+
+
+def _limits(axes: "Axes", middle: Array, start: float) -> tuple[float, float]:
+    """The range of what is drawn, as far as it does not flatten the median curve."""
+    lowest, highest = axes.get_ylim()
+    low, high = min(start, middle.min()), max(start, middle.max())
+    span = max(high - low, 1.0)
+    return float(max(lowest, low - _SPANS * span)), float(min(highest, high + _SPANS * span))
+
+
+def _forced(axes: "Axes", horizons: Array, forced: Array, chain: float | None) -> None:
+    """Growth along data as forced in training, which ends where every product is zero."""
+    _curves(axes, horizons, forced, "seed")
+    axes.set(title="as forced in training", xlabel="horizon T [steps]", xlim=(0, horizons.max()), ylabel=_STATE)
+    if chain is not None and chain < horizons.max():
+        axes.axvline(chain, label=f"cut after {chain:g} steps", **STYLES["limit"])
+    zero = np.asarray((forced == -np.inf).all(axis=0))
+    if zero.any():
+        hatched: dict[str, Any] = {"facecolor": "none", "edgecolor": "#999999", "hatch": "//", "linewidth": 0}
+        axes.axvspan(horizons[np.argmax(zero)], horizons.max(), label="zero", **hatched)
+    if zero.all():
+        say(axes, "zero at every horizon")
+
+
+def _late(horizons: Array) -> Array:
+    """Which horizons count for the slope."""
+    late: Array = horizons >= _FITTED * horizons.max()
+    return late
+
+
+def _median(values: Array | None) -> float | None:
+    """The median of what is finite; None where nothing is."""
+    finite = np.empty(0) if values is None else values[np.isfinite(values)]
+    return float(np.median(finite)) if finite.size else None
+
+
+def _horizon(argument: str) -> Axis:
+    return Axis("horizon", argument, "steps", "T, over which the gradient reaches")
+
+
+_SEED = Axis("seed", "seeds", "", "seed of the run")
+_OF_STATE, _OF_PARAMETERS = "mean of log ||dz_T/dz_0||", "mean of log ||dL_T/dtheta||"
+
+GROWTH = Picture(
+    gradient_growth,
+    Layout(
+        "growth",
+        "how gradients of the trained models grow with the horizon",
+        {
+            "state": Quantity("nats", f"{_OF_STATE}, free run", (_SEED, _horizon("horizons"))),
+            "slopes": Quantity("1 / step", "slope of that", (_SEED,)),
+            "parameters": Quantity("nats", f"{_OF_PARAMETERS}, free run", (_SEED, _horizon("parameter_horizons"))),
+            "parameter_slopes": Quantity("1 / step", "slope of that", (_SEED,)),
+            "initial": Quantity("nats", f"{_OF_STATE}, before training", (_SEED, _horizon("initial_horizons"))),
+            "forced": Quantity("nats", f"{_OF_STATE} under forcing; -inf: zero", (_SEED, _horizon("forced_horizons"))),
+            "chain": Quantity("steps", "how far gradients reach before they are cut"),
+            "exponents": Quantity("1 / step", "largest Lyapunov exponent of each model", (_SEED,)),
+            "data_exponent": Quantity("1 / step", "largest Lyapunov exponent of the system"),
+        },
+    ),
+)

@@ -1,0 +1,51 @@
+"""A picture at rest: for print, for the screen, and as the numbers it can be drawn again from."""
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chaosbench.leaderboard import tidy
+from chaosbench.leaderboard.folder import to_disk
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_RESOLUTION = 150  # [dots per inch] of what is a picture of dots: the PNG, and dense lines in the PDF
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A function that draws, and the layout of what it is given: its arguments by name."""
+
+    figure: Callable[..., "Figure"]
+    layout: tidy.Layout
+
+    def save(self, folder: Path, arguments: Mapping[str, Any], *, name: str = "") -> list[Path]:
+        """Write `.arrow`, `.pdf` and `.png` into a folder; each is there whole or not at all.
+
+        Args:
+            arguments: of the function.
+            name: of the files; the layout's own where empty.
+        """
+        path = folder / (name or self.layout.name)
+        numbers = tidy.write(path.with_name(f"{path.name}.arrow"), self.layout.table(arguments))
+        return [numbers, *_saved(self.figure(**arguments), path)]
+
+
+def _saved(figure: "Figure", path: Path) -> list[Path]:
+    """Write each beside, bring it to the disk, then rename."""
+    figure.draw_without_rendering()  # finds the layout once instead of once per file
+    figure.set_layout_engine("none")
+    saved = []
+    for ending, metadata in (("pdf", {"CreationDate": None}), ("png", {})):  # the same picture is the same file
+        target, beside = path.with_name(f"{path.name}.{ending}"), path.with_name(f".{uuid.uuid4().hex}.{ending}")
+        try:
+            figure.savefig(beside, dpi=_RESOLUTION, metadata=metadata)
+            to_disk(beside)
+            beside.replace(target)
+        finally:
+            beside.unlink(missing_ok=True)
+        saved.append(target)
+    return saved

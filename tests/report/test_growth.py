@@ -1,0 +1,120 @@
+from math import log
+
+import numpy as np
+import pytest
+import torch
+from drawn import entries, line, words
+
+from chaosbench.dynamics import jacobian_growth
+from chaosbench.report.growth import gradient_growth, measured_slopes
+
+pytest.importorskip("matplotlib")
+
+HORIZONS = np.array([1, 2, 4, 8, 16, 32, 64, 128])
+
+
+def straight(*slopes):
+    return np.stack([2.0 + slope * HORIZONS for slope in slopes])
+
+
+def test_the_measured_slope_of_a_map_that_doubles_is_log_two():
+    """dz_T/dz_0 = 2^T exactly, so only rounding of single precision, 1e-7 of 89 nats, parts the slope from ln 2."""
+    growth = jacobian_growth(lambda state: 2 * state % 1, torch.tensor([[0.1], [0.3]]), steps=128)
+    curves = growth.numpy()[:, HORIZONS - 1]
+    assert measured_slopes(HORIZONS, curves) == pytest.approx([log(2)] * 2, abs=1e-6)
+
+
+def test_a_transient_does_not_count_for_the_slope():
+    """What differs before an eighth of the longest horizon, 16 steps, changes nothing."""
+    bent = straight(0.1)
+    bent[:, HORIZONS < 16] -= 5
+    assert measured_slopes(HORIZONS, bent) == pytest.approx([0.1])
+
+
+def test_the_line_of_the_models_exponent_lies_on_a_curve_that_grows_with_it():
+    (axes,) = gradient_growth(HORIZONS, straight(0.1), exponents=np.array([0.1]), data_exponent=0.05).axes
+    start, stop = line(axes, "model's $\\lambda_1$ = 0.1 / step").get_ydata()
+    assert (start, stop) == pytest.approx((2.0, 2.0 + 0.1 * 128))
+    start, stop = line(axes, "system's $\\lambda_1$ = 0.05 / step").get_ydata()
+    assert (start, stop) == pytest.approx((2.0, 2.0 + 0.05 * 128)), "from where the curve starts"
+    assert "slope γ = 0.1 / step" in entries(axes)
+
+
+def test_of_several_seeds_the_median_decides():
+    (axes,) = gradient_growth(HORIZONS, straight(0.1, 0.2, 0.7), exponents=np.array([0.1, np.nan, 0.3])).axes
+    assert "slope γ = 0.2 / step, median" in entries(axes)
+    assert "model's $\\lambda_1$ = 0.2 / step" in entries(axes)
+    assert entries(axes).count("each seed, trained") == 1
+    assert len([one for one in axes.get_lines() if one.get_label() == "each seed, trained"]) == 3
+
+
+def test_slopes_that_were_measured_before_are_told_instead():
+    (axes,) = gradient_growth(HORIZONS, straight(0.1), slopes=np.array([0.11])).axes
+    assert "slope γ = 0.11 / step" in entries(axes)
+
+
+def test_a_product_that_vanishes_is_no_reason_to_stop():
+    curves = straight(0.1, -0.5)
+    curves[1, 3:] = -np.inf
+    (axes,) = gradient_growth(HORIZONS, curves, slopes=np.array([0.1, -np.inf])).axes
+    assert "slope γ = 0.1 / step, median" in entries(axes)
+    gradient_growth(HORIZONS, np.full((1, 8), -np.inf)).draw_without_rendering()
+
+
+def test_a_diverged_seed_leaves_the_others_and_is_counted_in_words():
+    curves = straight(0.1, 0.1, 0.1)
+    curves[1, 3:] = np.nan
+    (axes,) = (figure := gradient_growth(HORIZONS, curves)).axes
+    assert "1 of 3 seeds diverged" in words(figure)
+    assert "slope γ = 0.1 / step, median" in entries(axes)
+    assert "diverged" in words(gradient_growth(HORIZONS, np.full((2, 8), np.nan), exponents=np.full(2, np.nan)))
+
+
+def test_a_seed_that_falls_steeply_does_not_flatten_the_others():
+    (axes,) = gradient_growth(
+        HORIZONS, straight(0.1, 0.1, -50.0), initial_horizons=HORIZONS, initial=straight(-80.0)
+    ).axes
+    low, high = axes.get_ylim()
+    assert high > 2 + 0.1 * 128
+    assert low > -30
+
+
+def test_products_cut_to_zero_are_hatched_and_the_interval_is_marked():
+    forced = np.where(HORIZONS <= 8, 0.1 * HORIZONS, -np.inf)[None]
+    figure = gradient_growth(
+        HORIZONS,
+        straight(0.1),
+        parameter_horizons=HORIZONS[::2],
+        parameters=straight(0.1)[:, ::2],
+        forced_horizons=HORIZONS,
+        forced=forced,
+        chain=8,
+    )
+    assert [axes.get_title() for axes in figure.axes] == ["free run", "free run", "as forced in training"]
+    last = figure.axes[2]
+    assert entries(last) == ["each seed, trained", "cut after 8 steps", "zero"]
+    (hatched,) = last.patches
+    assert (hatched.get_x(), hatched.get_x() + hatched.get_width()) == (16, 128)
+    assert "zero at every horizon" in words(
+        gradient_growth(HORIZONS, straight(0.1), forced_horizons=HORIZONS, forced=np.full((1, 8), -np.inf))
+    )
+
+
+def test_damped_products_are_not_said_to_be_zero():
+    figure = gradient_growth(HORIZONS, straight(0.1), forced_horizons=HORIZONS, forced=straight(-0.3))
+    assert entries(figure.axes[1]) == ["each seed, trained"]
+
+
+def test_axes_have_units_and_lines_differ_by_more_than_colour():
+    figure = gradient_growth(
+        HORIZONS,
+        straight(0.1),
+        initial_horizons=HORIZONS,
+        initial=straight(-0.1),
+        exponents=np.array([0.1]),
+        data_exponent=0.05,
+    )
+    (axes,) = figure.axes
+    assert axes.get_xlabel() == "horizon T [steps]"
+    assert axes.get_ylabel().endswith("[nats]")
+    assert len({str(one.get_linestyle()) + str(one.get_linewidth()) for one in axes.get_lines()}) >= 4
