@@ -1,7 +1,8 @@
 """Questions asked of anything that steps: tensors in, tensors out."""
 
 from chaosbench.dynamics.exponential import ExponentialWeights, exponential_step, exponential_weights
-from chaosbench.dynamics.gradients import jacobian_growth
+from chaosbench.dynamics.gradients import jacobian_growth, log_spaced, spectral_norm
+from chaosbench.dynamics.loss_gradients import half_square, loss_gradient_growth
 from chaosbench.dynamics.lyapunov import (
     entropy_bound,
     finite_time_exponents,
@@ -24,12 +25,16 @@ __all__ = [
     "exponential_step",
     "exponential_weights",
     "finite_time_exponents",
+    "half_square",
     "jacobian_growth",
     "kaplan_yorke_dimension",
+    "log_spaced",
+    "loss_gradient_growth",
     "lyapunov_spectrum",
     "orbit",
     "regime",
     "runge_kutta_step",
     "shortest_period",
+    "spectral_norm",
     "tangent_step_by_jvp",
 ]

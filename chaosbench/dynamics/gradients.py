@@ -1,16 +1,24 @@
-"""How gradients grow: the norm of dz_t/dz_0 for every horizon t, in one pass."""
+"""How gradients grow: the norm of dz_T/dz_0 against the horizon T, in one pass that cannot overflow."""
+
+from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from chaosbench.dynamics.step_maps import Step, as_step_map
 
+Norm = Literal["spectral", "infinity"]
+
 _CHUNK = 64  # horizons whose norms are found together; bounds the memory, saves calls
+_RESCALE = {torch.float32: 4, torch.float64: 16}  # [steps]; e^20 or e^40 per step would leave the range between two
 
 
 @torch.no_grad()
-def jacobian_growth(step: Step, states: Tensor, *, steps: int) -> Tensor:
-    """Logarithm of the spectral norm of dz_t/dz_0 for t = 1 .. steps.
+def jacobian_growth(
+    step: Step, states: Tensor, *, steps: int, horizons: Sequence[int] | None = None, norm: Norm = "spectral"
+) -> Tensor:
+    """Logarithm of the norm of dz_T/dz_0 for every horizon T = 1 .. steps, or for the given ones.
 
     The product of Jacobians is carried with its scale as a separate logarithm, so that neither an explosion nor a
     vanishing leaves the range of float32, whatever the horizon.
@@ -19,38 +27,65 @@ def jacobian_growth(step: Step, states: Tensor, *, steps: int) -> Tensor:
         step: a step map; a bare function, or an object without `tangent_step`, is differentiated in forward mode.
         states: z_0, `(..., S)`.
         steps: the longest horizon [steps].
+        horizons: ascending [steps]; None: all. Norms cost more than the pass itself, so that few are much faster.
+        norm: "spectral", the largest singular value; "infinity", the largest absolute row sum, subordinate as well
+            and much faster where there are many horizons.
 
     Returns:
-        `(..., steps)` [nats]; -inf where the product is zero, NaN from where an orbit blew up.
+        `(..., horizons)` [nats]; -inf where the product is zero, NaN from where an orbit blew up.
 
     Source:
         Mikhaeil, Monfared & Durstewitz 2022, Advances in Neural Information Processing Systems 35, equations 4 to 6.
     """
-    step_map = as_step_map(step)
-    size = states.shape[-1]
+    step_map, size = as_step_map(step), states.shape[-1]
+    wanted = set(range(1, steps + 1) if horizons is None else horizons)
+    assert wanted and min(wanted) >= 1 and max(wanted) <= steps, f"horizons must lie within 1 and {steps} [steps]"
     product = torch.eye(size, dtype=states.dtype, device=states.device).expand(*states.shape, size).clone()
     # In single precision the sum of thousands of logarithms would lose what each is good to.
     scale = states.new_zeros(states.shape[:-1], dtype=torch.float64)
-    growth: list[Tensor] = []
-    for begin in range(0, steps, _CHUNK):
-        products, scales = [], []
-        for _ in range(begin, min(begin + _CHUNK, steps)):
-            states, product = step_map.tangent_step(states, product)
-            largest = product.abs().amax((-2, -1))
-            # A product of zeros stays zero: its norm, not its scale, tells.
-            factor = torch.where(largest > 0, largest, 1.0)
-            product = product / factor[..., None, None]
-            scale = torch.where(torch.isfinite(states).all(-1), scale + factor.double().log(), torch.nan)
+    growth, products, scales = list[Tensor](), list[Tensor](), list[Tensor]()
+    pause = _RESCALE.get(states.dtype, 1)
+    for horizon in range(1, steps + 1):
+        states, product = step_map.tangent_step(states, product)
+        scale = torch.where(torch.isfinite(states).all(-1), scale, torch.nan)
+        if horizon % pause == 0:
+            product, scale = _rescaled(product, scale)
+        if horizon in wanted:
             products.append(product)
             scales.append(scale)
-        growth.append(torch.stack(scales, dim=-1) + _log_norm(torch.stack(products, dim=-3)))
+        if len(products) == _CHUNK or (horizon == steps and products):
+            growth.append(_log_norms(torch.stack(products, dim=-3), torch.stack(scales, dim=-1), norm))
+            products, scales = [], []
     return torch.cat(growth, dim=-1).to(states.dtype)
 
 
-def _log_norm(matrices: Tensor) -> Tensor:
-    """Logarithm of the spectral norm, `(..., S, S)` to `(...)`, of matrices whose largest entry is 0 or near 1."""
-    gram = matrices @ matrices.mT
-    # Eigenvalue routines raise on NaN, and one member must not stop the others.
-    sound = torch.isfinite(gram).all(-1).all(-1)
+def log_spaced(steps: int, *, each_octave: int = 4) -> tuple[int, ...]:
+    """Horizons from 1 to `steps`, evenly spaced in their logarithm and rounded to whole steps, each once [steps]."""
+    octaves = torch.tensor(steps, dtype=torch.float64).log2()
+    count = int(octaves * each_octave) + 1
+    spaced = torch.exp2(torch.linspace(0, float(octaves), max(count, 2), dtype=torch.float64)).round().long()
+    return tuple(sorted({1, steps, *spaced.tolist()}))
+
+
+def spectral_norm(matrices: Tensor) -> Tensor:
+    """Largest singular values, `(..., m, n) -> (...)`; NaN for a matrix that is not finite, and for it alone."""
+    gram = matrices.mH @ matrices
+    sound = gram.isfinite().all(dim=-1).all(dim=-1)
+    # LAPACK refuses a whole batch for one matrix with NaN.
     largest = torch.linalg.eigvalsh(torch.where(sound[..., None, None], gram, 0.0))[..., -1]
-    return torch.where(sound, largest.clamp(min=0).log() / 2, torch.nan)
+    return torch.where(sound, largest.clamp(min=0).sqrt(), torch.nan)
+
+
+def _rescaled(product: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """The product with its largest entry at one, and the logarithm of what it was divided by added to the scale."""
+    largest = product.abs().amax((-2, -1))
+    # A product of zeros stays zero: its norm, not its scale, tells.
+    factor = torch.where(largest > 0, largest, 1.0)
+    return product / factor[..., None, None], scale + factor.double().log()
+
+
+def _log_norms(products: Tensor, scales: Tensor, norm: Norm) -> Tensor:
+    """Logarithms of the norms of `(..., S, S)` times exp(scale), `(...)`, in double precision."""
+    products, scales = _rescaled(products, scales)  # so that squares stay within range
+    found = spectral_norm(products) if norm == "spectral" else products.abs().sum(-1).amax(-1)
+    return scales + found.double().log()

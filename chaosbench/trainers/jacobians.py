@@ -5,6 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from chaosbench.dynamics import spectral_norm
 from chaosbench.models.base import Forecaster
 from chaosbench.models.piecewise_linear import PiecewiseLinear
 
@@ -41,15 +42,6 @@ def jacobians(model: Forecaster, observations: Tensor) -> Tensor:
     size = states.shape[-1]
     identity = torch.eye(size, dtype=states.dtype, device=states.device)
     return model.tangent_step(states, identity.expand(*states.shape, size).contiguous())[1]
-
-
-def spectral_norm(matrices: Tensor) -> Tensor:
-    """Largest singular values, `(..., m, n) -> (...)`; NaN for a matrix that is not finite, and for it alone."""
-    gram = matrices.mH @ matrices
-    sound = gram.isfinite().all(dim=-1).all(dim=-1)
-    # LAPACK refuses a whole batch for one matrix with NaN.
-    largest = torch.linalg.eigvalsh(torch.where(sound[..., None, None], gram, 0.0))[..., -1]
-    return torch.where(sound, largest.clamp(min=0).sqrt(), torch.nan)
 
 
 def _sequence_size(sequence: Tensor, estimator: Estimator) -> Tensor:
