@@ -5,17 +5,19 @@ from chaosbench.dynamics.gradients import jacobian_growth, log_spaced, spectral_
 from chaosbench.dynamics.loss_gradients import half_square, loss_gradient_growth
 from chaosbench.dynamics.lyapunov import (
     entropy_bound,
+    exponents_in_blocks,
     finite_time_exponents,
     kaplan_yorke_dimension,
     lyapunov_spectrum,
 )
 from chaosbench.dynamics.orbits import orbit
-from chaosbench.dynamics.regimes import Regime, regime, shortest_period
+from chaosbench.dynamics.regimes import Motion, Regime, map_regime, motion, periods, regime, shortest_period, student
 from chaosbench.dynamics.runge_kutta import runge_kutta_step
 from chaosbench.dynamics.step_maps import Step, StepMap, as_function, as_step_map, tangent_step_by_jvp
 
 __all__ = [
     "ExponentialWeights",
+    "Motion",
     "Regime",
     "Step",
     "StepMap",
@@ -24,6 +26,7 @@ __all__ = [
     "entropy_bound",
     "exponential_step",
     "exponential_weights",
+    "exponents_in_blocks",
     "finite_time_exponents",
     "half_square",
     "jacobian_growth",
@@ -31,10 +34,14 @@ __all__ = [
     "log_spaced",
     "loss_gradient_growth",
     "lyapunov_spectrum",
+    "map_regime",
+    "motion",
     "orbit",
+    "periods",
     "regime",
     "runge_kutta_step",
     "shortest_period",
     "spectral_norm",
+    "student",
     "tangent_step_by_jvp",
 ]

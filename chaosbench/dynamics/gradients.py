@@ -39,7 +39,7 @@ def jacobian_growth(
     """
     step_map, size = as_step_map(step), states.shape[-1]
     wanted = set(range(1, steps + 1) if horizons is None else horizons)
-    assert wanted and min(wanted) >= 1 and max(wanted) <= steps, f"horizons must lie within 1 and {steps} [steps]"
+    assert wanted <= set(range(1, steps + 1)), f"horizons {sorted(wanted)} must lie within 1 and {steps} [steps]"
     product = torch.eye(size, dtype=states.dtype, device=states.device).expand(*states.shape, size).clone()
     # In single precision the sum of thousands of logarithms would lose what each is good to.
     scale = states.new_zeros(states.shape[:-1], dtype=torch.float64)

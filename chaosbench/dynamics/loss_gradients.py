@@ -47,7 +47,9 @@ def loss_gradient_growth(
         each = [_grown(module, one.view(1, 1, size), horizons, loss, as_group=False) for one in flat]
         return torch.cat(each).view(*lead, len(horizons))
     members = states.shape[1]
-    group = _repeated(module, states.shape[0], members)  # every member a seed of its own, whose gradient comes out alone
+    group = _repeated(
+        module, states.shape[0], members
+    )  # every member a seed of its own, whose gradient comes out alone
     grown = _grown(group, states.reshape(-1, 1, size), horizons, loss, as_group=True, members=members)
     return grown.view(*lead, len(horizons))
 

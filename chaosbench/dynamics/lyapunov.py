@@ -52,14 +52,41 @@ def finite_time_exponents(
     dt: float = 1.0,
 ) -> Tensor:
     """As `lyapunov_spectrum`, unsorted: in the order of the tangent vectors, hence right to average over members."""
-    assert steps > 0, f"steps is {steps}; expected at least one"
-    step_map = as_step_map(step)
+    return exponents_in_blocks(
+        step, states, steps=steps, transient=transient, every=every, exponents=exponents, blocks=1, dt=dt
+    ).squeeze(-2)
+
+
+@torch.no_grad()
+def exponents_in_blocks(
+    step: Step,
+    states: Tensor,
+    *,
+    steps: int,
+    blocks: int,
+    transient: int = 0,
+    every: int = 1,
+    exponents: int | None = None,
+    dt: float = 1.0,
+) -> Tensor:
+    """As `finite_time_exponents`, for each of `blocks` equal stretches of the orbit in turn.
+
+    Their running means show how the exponents converge, their spread how well they are known.
+
+    Returns:
+        `(..., blocks, M)`, in the order of the tangent vectors [1 / system time]; NaN from where an orbit blew up.
+    """
+    assert steps >= blocks > 0, f"{steps} steps in {blocks} blocks; expected at least one step in each"
+    step_map, length = as_step_map(step), steps // blocks
     tangents = _orthonormal_tangents(states, states.shape[-1] if exponents is None else exponents)
     states, tangents, _ = _stretch(step_map, states, tangents, steps=transient, every=every)
-    states, _, growth = _stretch(step_map, states, tangents, steps=steps, every=every)
-    # A piecewise linear map may diverge while its tangents stay finite: the orbit decides.
-    bounded = torch.isfinite(states).all(-1, keepdim=True)
-    return torch.where(bounded, growth / (steps * dt), torch.nan).to(states.dtype)
+    rates = []
+    for _ in range(blocks):
+        states, tangents, growth = _stretch(step_map, states, tangents, steps=length, every=every)
+        # A piecewise linear map may diverge while its tangents stay finite: the orbit decides.
+        bounded = torch.isfinite(states).all(-1, keepdim=True)
+        rates.append(torch.where(bounded, growth / (length * dt), torch.nan))
+    return torch.stack(rates, dim=-2).to(states.dtype)
 
 
 def kaplan_yorke_dimension(spectrum: Tensor) -> Tensor:

@@ -1,14 +1,108 @@
-"""What kind of motion an attractor carries, told from its exponents."""
+"""What kind of motion an orbit carries, told from its exponents and from whether it comes back."""
 
+import math
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
 
-from chaosbench.dynamics.step_maps import Step, as_function
+from chaosbench.dynamics.lyapunov import exponents_in_blocks
+from chaosbench.dynamics.orbits import orbit
+from chaosbench.dynamics.step_maps import Step
 
-Regime = Literal["chaotic", "quasi-periodic", "periodic", "fixed point"]
+Regime = Literal["chaotic", "quasi-periodic", "periodic", "fixed point", "divergent"]
+
+_RETURN = {torch.float32: 1e-4, torch.float64: 1e-8}  # of the largest entry; rounding jitters around a cycle, too
+
+
+class Motion(NamedTuple):
+    """How each orbit of a map moves, and the evidence for it.
+
+    Attributes:
+        exponents: `(..., M)`, descending [1 / step]; NaN where the orbit is not bounded.
+        intervals: `(..., M)`, half widths of 95 % confidence, from stretches of the orbit [1 / step].
+        resolution: what an orbit as long as this shows without any chaos [1 / step].
+        periods: `(...)`, steps until the orbit comes back and keeps coming back; 0: it does not.
+        bounded: `(...)`.
+    """
+
+    exponents: Tensor
+    intervals: Tensor
+    resolution: float
+    periods: Tensor
+    bounded: Tensor
+
+    def regimes(self) -> list[Regime]:
+        """The regime of each orbit, in the order of the flattened leading axes."""
+        tolerances = self.intervals + self.resolution
+        return [
+            map_regime(value, width, period=period, bounded=bounded)
+            for value, width, period, bounded in zip(
+                self.exponents[..., 0].flatten().tolist(),
+                tolerances[..., 0].flatten().tolist(),
+                self.periods.flatten().tolist(),
+                self.bounded.flatten().tolist(),
+                strict=True,
+            )
+        ]
+
+
+def motion(
+    step: Step,
+    states: Tensor,
+    *,
+    steps: int,
+    transient: int,
+    exponents: int | None = None,
+    every: int = 1,
+    blocks: int = 10,
+    longest: int = 64,
+) -> Motion:
+    """Ask of each orbit of a map whether it is bounded, comes back, and how its tangent vectors grow.
+
+    Args:
+        step: a step map.
+        states: `(..., S)`.
+        steps: steps that count, cut into `blocks` stretches of equal length [steps].
+        transient: steps before these [steps].
+        exponents: M, leading ones first; None is all.
+        every: steps between two QR decompositions [steps].
+        longest: period that is looked for [steps].
+    """
+    settled = orbit(step, states, steps=1, transient=transient)[..., 0, :]
+    each = exponents_in_blocks(
+        step, states, steps=steps, transient=transient, every=every, exponents=exponents, blocks=blocks
+    )
+    mean, order = each.mean(-2).sort(dim=-1, descending=True)
+    deviation = (each.std(-2) / blocks**0.5).gather(-1, order)
+    bounded = ~each.isnan().any(-1).any(-1)  # -inf is a tangent that vanishes: at a superstable cycle, say
+    return Motion(
+        exponents=mean,
+        intervals=torch.where(mean.isinf(), 0.0, student(blocks - 1) * deviation),
+        # Where nothing is chaotic tangents may still grow as t; from `transient` on, this is what it looks like.
+        resolution=math.log1p(steps / max(transient, 1)) / steps,
+        periods=torch.where(bounded, periods(step, settled, longest=longest), 0),
+        bounded=bounded,
+    )
+
+
+def map_regime(exponent: float, tolerance: float, *, period: int, bounded: bool) -> Regime:
+    """The regime of one orbit of a map.
+
+    Args:
+        exponent: the largest [1 / step].
+        tolerance: what is closer to zero than this cannot be told from zero [1 / step].
+        period: of the orbit [steps]; 0: it does not come back.
+        bounded: whether it stayed finite.
+    """
+    if not bounded:
+        return "divergent"
+    if exponent > tolerance:
+        return "chaotic"
+    if period:
+        return "fixed point" if period == 1 else "periodic"
+    return "quasi-periodic" if exponent >= -tolerance else "periodic"  # a cycle longer than was looked for
 
 
 def regime(exponents: Sequence[float], tolerances: Sequence[float], *, neutral: int, period: int | None) -> Regime:
@@ -33,17 +127,44 @@ def regime(exponents: Sequence[float], tolerances: Sequence[float], *, neutral: 
     return "periodic" if zeros == neutral else "quasi-periodic"
 
 
-@torch.no_grad()
 def shortest_period(step: Step, states: Tensor, *, longest: int = 64, tolerance: float = 1e-6) -> int | None:
-    """The number of steps after which every one of the states `(..., S)` comes back, up to `longest`; None: none does.
+    """The number of steps after which every one of the states `(..., S)` comes back; None where one does not.
 
-    `tolerance` is relative to the largest entry of the states, or to 1 where they are smaller.
+    Each must come back within `longest` steps; `tolerance` is as for `periods`.
     """
-    function = as_function(step)
-    allowed = tolerance * states.abs().max().clamp(min=1)
-    current = states
-    for count in range(1, longest + 1):
-        current = function(current)
-        if bool(((current - states).abs() <= allowed).all()):
-            return count
-    return None
+    found = periods(step, states, longest=longest, tolerance=tolerance)
+    return math.lcm(*found.flatten().tolist()) or None
+
+
+@torch.no_grad()
+def periods(
+    step: Step, states: Tensor, *, longest: int = 64, tolerance: float | None = None, watched: int = 256
+) -> Tensor:
+    """The shortest period of each orbit, `(..., S) -> (...)` [steps]; 0 where it has none up to `longest`.
+
+    For `watched` steps the orbit must repeat its first states: one that lingers near a point drifts away from it.
+    `tolerance` is relative to the largest entry of the orbit, or to 1 where it is smaller; None is 1e-4 in single and
+    1e-8 in double precision.
+    """
+    path = orbit(step, states, steps=longest + watched)  # (..., T, S)
+    near = _RETURN.get(states.dtype, 1e-4) if tolerance is None else tolerance
+    allowed = near * path.abs().amax((-2, -1)).clamp(min=1)
+    times = torch.arange(path.shape[-2], device=states.device)
+    found = torch.zeros(states.shape[:-1], dtype=torch.long, device=states.device)
+    for count in range(longest, 0, -1):
+        apart = (path - path[..., times % count, :]).abs().amax((-2, -1))
+        found = torch.where(apart <= allowed, count, found)
+    return found
+
+
+def student(freedom: int) -> float:
+    """The 97.5 % quantile of Student's t, to a thousandth from 7 degrees of freedom on.
+
+    Source:
+        Abramowitz & Stegun 1964, Handbook of Mathematical Functions, equation 26.7.5.
+    """
+    normal = 1.959963985
+    first = (normal**3 + normal) / 4
+    second = (5 * normal**5 + 16 * normal**3 + 3 * normal) / 96
+    third = (3 * normal**7 + 19 * normal**5 + 17 * normal**3 - 15 * normal) / 384
+    return normal + first / freedom + second / freedom**2 + third / freedom**3

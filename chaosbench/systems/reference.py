@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from chaosbench.dynamics import entropy_bound, finite_time_exponents, kaplan_yorke_dimension
+from chaosbench.dynamics import entropy_bound, finite_time_exponents, kaplan_yorke_dimension, student
 from chaosbench.errors import DataError
 from chaosbench.spec import Content
 
@@ -99,7 +99,7 @@ def measured_reference(
     if not bool(torch.isfinite(each[:, 0]).all()):
         raise DataError(f"an orbit of {system.label} escapes to infinity; expected a bounded attractor")
     mean, order = each.mean(0).sort(descending=True)
-    interval = _student(len(states) - 1) * each.std(0)[order] / math.sqrt(len(states))
+    interval = student(len(states) - 1) * each.std(0)[order] / math.sqrt(len(states))
     precision = str(states.dtype).removeprefix("torch.")
     ensemble = f"{len(states)} orbits of {steps} steps after {transient}, dt {system.dt:g}, seed {seed}"
     return Reference(
@@ -111,16 +111,3 @@ def measured_reference(
         source="computed by chaosbench",
         method=f"tangent dynamics in {precision}, QR every {every} steps: {ensemble}",
     )
-
-
-def _student(freedom: int) -> float:
-    """The 97.5 % quantile of Student's t, to a thousandth from 7 degrees of freedom on.
-
-    Source:
-        Abramowitz & Stegun 1964, Handbook of Mathematical Functions, equation 26.7.5.
-    """
-    normal = 1.959963985
-    first = (normal**3 + normal) / 4
-    second = (5 * normal**5 + 16 * normal**3 + 3 * normal) / 96
-    third = (3 * normal**7 + 19 * normal**5 + 17 * normal**3 - 15 * normal) / 384
-    return normal + first / freedom + second / freedom**2 + third / freedom**3

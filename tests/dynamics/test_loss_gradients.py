@@ -98,9 +98,7 @@ def test_adjoints_beyond_single_precision_keep_their_logarithm():
             stretched = self.a * state
             return stretched - (stretched - stretched.sign()).detach()
 
-    growth = loss_gradient_growth(
-        Kept(1.9, torch.float32), torch.ones(1, 1, 1), horizons=(1_024, 2_048), stacked=True
-    )
+    growth = loss_gradient_growth(Kept(1.9, torch.float32), torch.ones(1, 1, 1), horizons=(1_024, 2_048), stacked=True)
     # dz_T/da = sum_r 1.9^(T - r), a geometric sum
     exact = [T * math.log(1.9) - math.log(0.9) for T in (1_024, 2_048)]
     assert_close(growth[0, 0], torch.tensor(exact), rtol=1e-5, atol=0)

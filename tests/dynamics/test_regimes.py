@@ -1,8 +1,10 @@
 import math
 
+import pytest
 import torch
+from solvable_maps import lozi, tent
 
-from chaosbench.dynamics import regime, shortest_period
+from chaosbench.dynamics import motion, periods, regime, shortest_period
 
 SMALL = (0.01, 0.01, 0.01)
 
@@ -32,3 +34,63 @@ def test_the_period_of_a_rotation_by_a_rational_part_of_a_turn_is_its_denominato
         rotation = torch.tensor([[cosine, -sine], [sine, cosine]], dtype=torch.float64)
         start = torch.tensor([[1.0, 0.0], [0.3, 0.4]], dtype=torch.float64)
         assert shortest_period(lambda z, r=rotation: z @ r.mT, start) == period
+
+
+def logistic(r):
+    return lambda x: r * x * (1 - x)
+
+
+def rotation(turn):
+    sine, cosine = math.sin(2 * math.pi * turn), math.cos(2 * math.pi * turn)
+    turned = torch.tensor([[cosine, -sine], [sine, cosine]], dtype=torch.float64)
+    return lambda z: z @ turned.mT
+
+
+def spread(low, high, *shape):
+    return low + (high - low) * torch.rand(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(5))
+
+
+GOLDEN = 0.5 * (5**0.5 - 1)
+
+
+@pytest.mark.parametrize(
+    ("step", "starts", "expected", "period", "exponent"),
+    [
+        (logistic(2.5), spread(0.1, 0.9, 4, 1), "fixed point", 1, math.log(0.5)),  # |2 - r|
+        (logistic(3.2), spread(0.1, 0.9, 4, 1), "periodic", 2, math.log(0.16) / 2),  # |4 + 2 r - r^2|
+        (logistic(3.5), spread(0.1, 0.9, 4, 1), "periodic", 4, None),
+        (logistic(4.0), spread(0.1, 0.9, 4, 1), "chaotic", 0, math.log(2)),
+        (rotation(GOLDEN), spread(-1, 1, 4, 2), "quasi-periodic", 0, 0.0),
+        (rotation(3 / 8), spread(-1, 1, 4, 2), "periodic", 8, 0.0),
+        (lambda z: 0.9 * z, spread(-1, 1, 4, 2), "fixed point", 1, math.log(0.9)),
+        (lambda z: 1.1 * z * z.abs(), spread(2, 3, 4, 2), "divergent", 0, None),
+        (tent(1.9), spread(-0.4, 0.4, 4, 1), "chaotic", 0, math.log(1.9)),
+        (lozi(), spread(-0.1, 0.1, 4, 2), "chaotic", 0, 0.4704),
+    ],
+)
+def test_a_maps_regime_is_known_in_closed_form(step, starts, expected, period, exponent):
+    """Constant slopes are met to rounding; the others to the interval that the orbit's own stretches give."""
+    found = motion(step, starts, steps=2_000, transient=500)
+    assert found.regimes() == [expected] * 4
+    assert found.periods.tolist() == [period] * 4
+    if exponent is not None:
+        error = (found.exponents[:, 0] - exponent).abs()
+        assert bool((error <= 2 * found.intervals[:, 0] + 1e-4).all()), error
+
+
+def test_members_of_one_ensemble_may_move_differently():
+    """x' = x^3 rests at zero within (-1, 1), and escapes from beyond."""
+    found = motion(lambda x: x**3, torch.tensor([[0.5], [1.5]], dtype=torch.float64), steps=50, transient=20)
+    assert found.regimes() == ["fixed point", "divergent"]
+
+
+def test_an_orbit_that_lingers_is_not_at_rest():
+    """A turn by 1e-9 of the circle: each step is shorter than the tolerance, 256 of them are not."""
+    start = torch.tensor([[1.0, 0.0]], dtype=torch.float64)
+    assert periods(rotation(1e-9), start, tolerance=1e-8).tolist() == [0]
+    assert periods(rotation(0.0), start, tolerance=1e-8).tolist() == [1]
+
+
+def test_single_precision_sees_the_same_cycle():
+    starts = spread(0.1, 0.9, 4, 1).float()
+    assert motion(logistic(3.2), starts, steps=500, transient=500).regimes() == ["periodic"] * 4
