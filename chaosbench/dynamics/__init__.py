@@ -1,7 +1,14 @@
 """Questions asked of anything that steps: tensors in, tensors out."""
 
 from chaosbench.dynamics.exponential import ExponentialWeights, exponential_step, exponential_weights
-from chaosbench.dynamics.gradients import jacobian_growth, log_spaced, spectral_norm
+from chaosbench.dynamics.gradients import (
+    JacobianSizes,
+    jacobian_growth,
+    jacobian_sizes,
+    log_spaced,
+    rescaled,
+    spectral_norm,
+)
 from chaosbench.dynamics.loss_gradients import half_square, loss_gradient_growth
 from chaosbench.dynamics.lyapunov import (
     entropy_bound,
@@ -17,6 +24,7 @@ from chaosbench.dynamics.step_maps import Step, StepMap, as_function, as_step_ma
 
 __all__ = [
     "ExponentialWeights",
+    "JacobianSizes",
     "Motion",
     "Regime",
     "Step",
@@ -30,6 +38,7 @@ __all__ = [
     "finite_time_exponents",
     "half_square",
     "jacobian_growth",
+    "jacobian_sizes",
     "kaplan_yorke_dimension",
     "log_spaced",
     "loss_gradient_growth",
@@ -39,6 +48,7 @@ __all__ = [
     "orbit",
     "periods",
     "regime",
+    "rescaled",
     "runge_kutta_step",
     "shortest_period",
     "spectral_norm",

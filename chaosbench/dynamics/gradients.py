@@ -1,7 +1,7 @@
 """How gradients grow: the norm of dz_T/dz_0 against the horizon T, in one pass that cannot overflow."""
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -49,7 +49,7 @@ def jacobian_growth(
         states, product = step_map.tangent_step(states, product)
         scale = torch.where(torch.isfinite(states).all(-1), scale, torch.nan)
         if horizon % pause == 0:
-            product, scale = _rescaled(product, scale)
+            product, scale = rescaled(product, scale)
         if horizon in wanted:
             products.append(product)
             scales.append(scale)
@@ -67,6 +67,25 @@ def log_spaced(steps: int, *, each_octave: int = 4) -> tuple[int, ...]:
     return tuple(sorted({1, steps, *spaced.tolist()}))
 
 
+class JacobianSizes(NamedTuple):
+    """Singular values of the Jacobian at each state, `(...)` each; the condition number is their quotient."""
+
+    largest: Tensor
+    smallest: Tensor
+
+
+@torch.no_grad()
+def jacobian_sizes(step: Step, states: Tensor) -> JacobianSizes:
+    """Largest and smallest singular value of a step's Jacobian at the states `(..., S)`; NaN where it is not finite."""
+    size = states.shape[-1]
+    identity = torch.eye(size, dtype=states.dtype, device=states.device).expand(*states.shape, size).clone()
+    jacobians = as_step_map(step).tangent_step(states, identity)[1].double()
+    sound = jacobians.isfinite().all(-1).all(-1)
+    values = torch.linalg.svdvals(torch.where(sound[..., None, None], jacobians, 0.0))
+    values = torch.where(sound[..., None], values, torch.nan)
+    return JacobianSizes(values[..., 0], values[..., -1])
+
+
 def spectral_norm(matrices: Tensor) -> Tensor:
     """Largest singular values, `(..., m, n) -> (...)`; NaN for a matrix that is not finite, and for it alone."""
     gram = matrices.mH @ matrices
@@ -76,8 +95,8 @@ def spectral_norm(matrices: Tensor) -> Tensor:
     return torch.where(sound, largest.clamp(min=0).sqrt(), torch.nan)
 
 
-def _rescaled(product: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-    """The product with its largest entry at one, and the logarithm of what it was divided by added to the scale."""
+def rescaled(product: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    """Matrices `(..., m, n)` with the largest entry at one, and what they were divided by added to the log `(...)`."""
     largest = product.abs().amax((-2, -1))
     # A product of zeros stays zero: its norm, not its scale, tells.
     factor = torch.where(largest > 0, largest, 1.0)
@@ -86,6 +105,6 @@ def _rescaled(product: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
 
 def _log_norms(products: Tensor, scales: Tensor, norm: Norm) -> Tensor:
     """Logarithms of the norms of `(..., S, S)` times exp(scale), `(...)`, in double precision."""
-    products, scales = _rescaled(products, scales)  # so that squares stay within range
+    products, scales = rescaled(products, scales)  # so that squares stay within range
     found = spectral_norm(products) if norm == "spectral" else products.abs().sum(-1).amax(-1)
     return scales + found.double().log()

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from copy import deepcopy
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -146,7 +145,7 @@ def _endpoints(path: Tensor, horizons: Sequence[int], loss: Loss, members: int) 
     """dL_T/dz_T at every horizon, `(G, H, S)`; the loss sees the members of a seed together."""
     ends = path[:, list(horizons)].detach().unflatten(0, (-1, members)).requires_grad_()
     with torch.enable_grad():
-        (gradient,) = torch.autograd.grad(loss(ends).sum(), ends)
+        gradient: Tensor = torch.autograd.grad(loss(ends).sum(), ends)[0]
     return gradient.flatten(0, 1)
 
 
@@ -162,8 +161,10 @@ def _pulled_back(step: Callable[[Tensor], Tensor], point: Tensor, cotangents: Te
     with torch.enable_grad():
         points = point[:, None].expand_as(cotangents).contiguous().requires_grad_()
         stepped = step(points)
-        (back,) = torch.autograd.grad(stepped, points, cotangents)
-    return cast("Tensor", back)
+        if not stepped.requires_grad:  # a step that ignores its state
+            return torch.zeros_like(cotangents)
+        back: Tensor | None = torch.autograd.grad(stepped, points, cotangents, allow_unused=True)[0]
+    return torch.zeros_like(cotangents) if back is None else back
 
 
 def _repeated(module: nn.Module, seeds: int, members: int) -> nn.Module:
@@ -177,5 +178,5 @@ def _repeated(module: nn.Module, seeds: int, members: int) -> nn.Module:
             if buffer.dim() and buffer.shape[0] == seeds > 1:  # else it is one for all
                 buffer.data = buffer.repeat_interleave(members, dim=0)
     if hasattr(copy, "seeds"):
-        copy.seeds = seeds * members
+        copy.seeds = seeds * members  # type: ignore[assignment]  # nn.Module types every attribute as Tensor | Module
     return copy

@@ -20,13 +20,15 @@ class Motion(NamedTuple):
     """How each orbit of a map moves, and the evidence for it.
 
     Attributes:
-        exponents: `(..., M)`, descending [1 / step]; NaN where the orbit is not bounded.
+        blocks: `(..., P, M)`, exponents of successive stretches, in the order of the tangent vectors [1 / step].
+        exponents: `(..., M)`, their means, descending [1 / step]; NaN where the orbit is not bounded.
         intervals: `(..., M)`, half widths of 95 % confidence, from stretches of the orbit [1 / step].
         resolution: what an orbit as long as this shows without any chaos [1 / step].
         periods: `(...)`, steps until the orbit comes back and keeps coming back; 0: it does not.
         bounded: `(...)`.
     """
 
+    blocks: Tensor
     exponents: Tensor
     intervals: Tensor
     resolution: float
@@ -78,6 +80,7 @@ def motion(
     deviation = (each.std(-2) / blocks**0.5).gather(-1, order)
     bounded = ~each.isnan().any(-1).any(-1)  # -inf is a tangent that vanishes: at a superstable cycle, say
     return Motion(
+        blocks=each,
         exponents=mean,
         intervals=torch.where(mean.isinf(), 0.0, student(blocks - 1) * deviation),
         # Where nothing is chaotic tangents may still grow as t; from `transient` on, this is what it looks like.

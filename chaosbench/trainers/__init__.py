@@ -6,6 +6,7 @@ from chaosbench.trainers.course import Checkpoint, Course
 from chaosbench.trainers.dyslim import DySLIM
 from chaosbench.trainers.generalized_teacher_forcing import GeneralizedTeacherForcing
 from chaosbench.trainers.gradient_flossing import GradientFlossing
+from chaosbench.trainers.gradient_path import GradientPath
 from chaosbench.trainers.horizon_curriculum import HorizonCurriculum
 from chaosbench.trainers.invariant_measure import InvariantMeasure
 from chaosbench.trainers.jacobian_matching import JacobianMatching
@@ -24,6 +25,7 @@ __all__ = [
     "DySLIM",
     "GeneralizedTeacherForcing",
     "GradientFlossing",
+    "GradientPath",
     "GradientTrainer",
     "HorizonCurriculum",
     "InvariantMeasure",

@@ -24,6 +24,7 @@ from chaosbench.trainers.descent import (
     scheduled,
 )
 from chaosbench.trainers.freed_memory import keep_freed_memory
+from chaosbench.trainers.gradient_path import GradientPath
 from chaosbench.trainers.regularisers import conditioning_penalty, linear_readout, manifold_attractor_penalty
 
 
@@ -62,6 +63,10 @@ class TrainerSpec(Spec, ABC):
     def fit(self, model: Forecaster, data: Dataset, seeds: Sequence[int]) -> Iterator[TrainingStep]:
         """Train in place; yields once per update, after the backward pass and before clipping."""
 
+    def gradient_path(self, course: Course) -> GradientPath | None:  # noqa: ARG002  # for those who force or cut
+        """Through which products of Jacobians gradients pass at this point of training; None where none do."""
+        return None
+
     def check(self, data: Dataset) -> None:
         """Refuse data that this trainer cannot work with, before anything is trained."""
 
@@ -92,6 +97,10 @@ class WindowTrainer(TrainerSpec):
     def windows(self, course: Course) -> Tensor:
         """The windows of this update, `(K, B, T + 1, D)`."""
         return course.data.windows(self.batch, self.sequence_length, course.windows)
+
+    def gradient_path(self, course: Course) -> GradientPath:  # noqa: ARG002  # the whole window, unless overridden
+        """See `TrainerSpec.gradient_path`."""
+        return GradientPath(self.sequence_length)
 
     def start(self, model: Forecaster, data: Dataset, seeds: Sequence[int]) -> Course:
         """Where training stands before the first update."""

@@ -9,6 +9,7 @@ from chaosbench.models.base import Forecaster
 from chaosbench.trainers.base import GradientTrainer, squared_error
 from chaosbench.trainers.course import Course
 from chaosbench.trainers.forcing import sequential_unroll, truncated_unroll, windowed_unroll
+from chaosbench.trainers.gradient_path import GradientPath
 
 
 class BPTT(GradientTrainer):
@@ -35,6 +36,10 @@ class BPTT(GradientTrainer):
         else:
             predicted = sequential_unroll(model, windows, windows.shape[2] - 1)
         return squared_error(predicted, windows[:, :, 1:])
+
+    def gradient_path(self, course: Course) -> GradientPath:  # noqa: ARG002  # the same always
+        """Cut at every truncation, or window."""
+        return GradientPath(self.sequence_length, self.truncation or self.window, forced=False)
 
     @model_validator(mode="after")
     def _one_cut_at_a_time(self) -> Self:

@@ -10,6 +10,7 @@ from chaosbench.models.base import Forecaster
 from chaosbench.trainers.base import GradientTrainer
 from chaosbench.trainers.course import Course
 from chaosbench.trainers.distances import maximum_mean_discrepancy
+from chaosbench.trainers.gradient_path import GradientPath
 
 
 class DySLIM(GradientTrainer):
@@ -62,6 +63,10 @@ class DySLIM(GradientTrainer):
             anywhere = course.data.windows(self.batch, 1, course.draws)[:, None, :, 0]
             terms = terms + self.unconditional * maximum_mean_discrepancy(ours, anywhere, self.scales)
         return (weights * terms).sum(dim=1) / weights.sum()
+
+    def gradient_path(self, course: Course) -> GradientPath:
+        """As long as this update's run, or its last step alone."""
+        return GradientPath(1 if self.pushforward else self.rollout(course))
 
     def _run(self, model: Forecaster, windows: Tensor, steps: int) -> Tensor:
         """Predictions of all steps, or of the last alone where no gradient passes the others."""

@@ -14,6 +14,7 @@ from chaosbench.trainers.base import GradientTrainer, built_alone, squared_error
 from chaosbench.trainers.course import Course
 from chaosbench.trainers.descent import OptimizerKind
 from chaosbench.trainers.forcing import blended_unroll
+from chaosbench.trainers.gradient_path import GradientPath
 from chaosbench.trainers.jacobians import Estimator, jacobian_size
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -64,6 +65,10 @@ class GeneralizedTeacherForcing(GradientTrainer):
             return alpha
         wanted = (1 - 1 / jacobian_size(model, windows, self.estimator)).clamp(min=0)
         return torch.where(wanted > alpha, wanted, self.momentum * alpha + (1 - self.momentum) * wanted)
+
+    def gradient_path(self, course: Course) -> GradientPath:
+        """Drawn towards the data by alpha at every step."""
+        return GradientPath(self.sequence_length, share=course.memory["alpha"])
 
     def refuse(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
         """One of the estimators needs the coefficients of the PLRNN family."""

@@ -13,6 +13,7 @@ from chaosbench.models.base import Forecaster
 from chaosbench.trainers.base import GradientTrainer, squared_error
 from chaosbench.trainers.course import Course
 from chaosbench.trainers.forcing import Interval, interval_in_steps, sequential_unroll
+from chaosbench.trainers.gradient_path import GradientPath
 
 
 class HorizonCurriculum(GradientTrainer):
@@ -47,6 +48,10 @@ class HorizonCurriculum(GradientTrainer):
     def loss(self, model: Forecaster, windows: Tensor, course: Course) -> Tensor:  # noqa: ARG002  # length says it all
         """Mean squared error of the free run."""
         return squared_error(sequential_unroll(model, windows, windows.shape[2] - 1), windows[:, :, 1:])
+
+    def gradient_path(self, course: Course) -> GradientPath:
+        """As long as this update's run."""
+        return GradientPath(self.horizon(course))
 
     def check(self, data: Dataset) -> None:
         """The first horizon must fit into a window."""

@@ -15,6 +15,7 @@ from chaosbench.trainers.course import Course
 from chaosbench.trainers.descent import OptimizerKind, Schedule
 from chaosbench.trainers.distances import sinkhorn_divergence, sliced_wasserstein
 from chaosbench.trainers.forcing import Interval, forced_unroll, interval_in_steps
+from chaosbench.trainers.gradient_path import GradientPath
 
 
 class InvariantMeasure(GradientTrainer):
@@ -80,6 +81,10 @@ class InvariantMeasure(GradientTrainer):
             return torch.cat([here, velocity], dim=-1)
         advection = here.roll(1, -1) * (here.roll(2, -1) - here.roll(-1, -1))
         return torch.stack([advection, velocity, here], dim=-1).flatten(-3, -2)
+
+    def gradient_path(self, course: Course) -> GradientPath:
+        """Forced at every interval."""
+        return GradientPath(self.sequence_length, int(course.memory["interval"]))
 
     def check(self, data: Dataset) -> None:
         """The interval must mean something for this system."""

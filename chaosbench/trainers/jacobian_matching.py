@@ -13,6 +13,7 @@ from chaosbench.models.base import Forecaster, ModelSpec
 from chaosbench.systems.base import SystemSpec
 from chaosbench.trainers.base import GradientTrainer, squared_error
 from chaosbench.trainers.course import Course
+from chaosbench.trainers.gradient_path import GradientPath
 
 
 class JacobianMatching(GradientTrainer):
@@ -43,6 +44,10 @@ class JacobianMatching(GradientTrainer):
         return squared_error(predicted, after) + self.weight * squared_error(
             jacobian, system_jacobian(course.data, here)
         )
+
+    def gradient_path(self, course: Course) -> GradientPath:  # noqa: ARG002  # the same always
+        """A single step."""
+        return GradientPath(1)
 
     def check(self, data: Dataset) -> None:
         """The system's Jacobian must be known where the data are."""

@@ -12,6 +12,7 @@ from chaosbench.models.base import Forecaster, ModelSpec
 from chaosbench.systems.base import SystemSpec
 from chaosbench.trainers.base import GradientTrainer, squared_error
 from chaosbench.trainers.course import Course
+from chaosbench.trainers.gradient_path import GradientPath
 
 
 class MultipleShooting(GradientTrainer):
@@ -63,6 +64,10 @@ class MultipleShooting(GradientTrainer):
         error = squared_error(predicted.unflatten(1, (batch, self.segments)).flatten(2, 3), windows[:, :, 1:])
         gaps = ends.unflatten(1, (batch, self.segments))[:, :, :-1] - starts[:, :, 1:]
         return torch.add(error, gaps.square().sum(dim=-1).flatten(1).mean(dim=1), alpha=self.continuity)
+
+    def gradient_path(self, course: Course) -> GradientPath:  # noqa: ARG002  # the same always
+        """Cut at every seam, where a learned state begins."""
+        return GradientPath(self.segments * self.interval, self.interval, forced=False)
 
     def check(self, data: Dataset) -> None:
         """A window must have a seam."""

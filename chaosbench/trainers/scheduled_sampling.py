@@ -10,6 +10,7 @@ from chaosbench.models.base import Forecaster
 from chaosbench.trainers.base import GradientTrainer, squared_error
 from chaosbench.trainers.course import Course
 from chaosbench.trainers.forcing import blended_unroll
+from chaosbench.trainers.gradient_path import GradientPath
 
 
 class ScheduledSampling(GradientTrainer):
@@ -45,3 +46,8 @@ class ScheduledSampling(GradientTrainer):
         tosses = course.uniform(windows.shape[1], windows.shape[2] - 2)
         forced = (tosses < self.probability_at(course)).to(windows)
         return squared_error(blended_unroll(model, windows, forced), windows[:, :, 1:])
+
+    def gradient_path(self, course: Course) -> GradientPath:
+        """Forced every 1 / p steps in the mean."""
+        probability = self.probability_at(course)
+        return GradientPath(self.sequence_length, max(1, round(1 / probability)) if probability > 0 else None)

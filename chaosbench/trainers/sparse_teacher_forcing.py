@@ -11,6 +11,7 @@ from chaosbench.models.base import Forecaster, seed_generator
 from chaosbench.trainers.base import GradientTrainer, squared_error
 from chaosbench.trainers.course import Course
 from chaosbench.trainers.forcing import Interval, forced_unroll, interval_in_steps
+from chaosbench.trainers.gradient_path import GradientPath
 
 
 class SparseTeacherForcing(GradientTrainer):
@@ -49,6 +50,10 @@ class SparseTeacherForcing(GradientTrainer):
         """Mean squared error under forcing, taken before each forcing."""
         predicted = forced_unroll(model, windows, self.interval_at(course))
         return squared_error(predicted, windows[:, :, 1:])
+
+    def gradient_path(self, course: Course) -> GradientPath:
+        """Forced every tau steps."""
+        return GradientPath(self.sequence_length, self.interval_at(course))
 
     def check(self, data: Dataset) -> None:
         """The interval must mean something for this system."""

@@ -9,6 +9,7 @@ from chaosbench.models.base import Forecaster
 from chaosbench.trainers.base import GradientTrainer, squared_error
 from chaosbench.trainers.course import Course
 from chaosbench.trainers.forcing import truncated_unroll
+from chaosbench.trainers.gradient_path import GradientPath
 
 
 class TruncatedBPTT(GradientTrainer):
@@ -25,3 +26,7 @@ class TruncatedBPTT(GradientTrainer):
     def loss(self, model: Forecaster, windows: Tensor, course: Course) -> Tensor:  # noqa: ARG002  # the same always
         """Mean squared error of the free run."""
         return squared_error(truncated_unroll(model, windows, self.truncation), windows[:, :, 1:])
+
+    def gradient_path(self, course: Course) -> GradientPath:  # noqa: ARG002  # the same always
+        """Cut at every truncation."""
+        return GradientPath(self.sequence_length, self.truncation, forced=False)

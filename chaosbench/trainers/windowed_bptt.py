@@ -9,6 +9,7 @@ from chaosbench.models.base import Forecaster
 from chaosbench.trainers.base import GradientTrainer, squared_error
 from chaosbench.trainers.course import Course
 from chaosbench.trainers.forcing import windowed_unroll
+from chaosbench.trainers.gradient_path import GradientPath
 
 
 class WindowedBPTT(GradientTrainer):
@@ -24,3 +25,7 @@ class WindowedBPTT(GradientTrainer):
     def loss(self, model: Forecaster, windows: Tensor, course: Course) -> Tensor:  # noqa: ARG002  # the same always
         """Mean squared error of all stretches."""
         return squared_error(windowed_unroll(model, windows, self.window), windows[:, :, 1:])
+
+    def gradient_path(self, course: Course) -> GradientPath:  # noqa: ARG002  # the same always
+        """Cut at every window."""
+        return GradientPath(self.sequence_length, self.window, forced=False)

@@ -1,0 +1,230 @@
+"""What theory says of gradients, measured on a trained model, or on anything that steps."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from time import perf_counter
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from chaosbench.diagnostics.forced import forced_exponents, forced_growth
+from chaosbench.diagnostics.growth import Growth
+from chaosbench.dynamics import (
+    JacobianSizes,
+    Motion,
+    Regime,
+    Step,
+    entropy_bound,
+    half_square,
+    jacobian_growth,
+    jacobian_sizes,
+    kaplan_yorke_dimension,
+    log_spaced,
+    loss_gradient_growth,
+    motion,
+    orbit,
+    student,
+)
+from chaosbench.dynamics.loss_gradients import Loss
+from chaosbench.models.base import Forecaster
+from chaosbench.trainers.gradient_path import GradientPath
+
+_SAMPLED = 32  # states of each seed at which a single Jacobian is looked at
+
+
+class Number(NamedTuple):
+    """A number of each seed, `(K,)`, under the name by which it is stored."""
+
+    name: str
+    unit: str
+    values: Tensor
+    truth: float | None = None  # the same of the data's own system
+
+
+@dataclass(frozen=True)
+class Forced:
+    """The regime that training saw: products of Jacobians along data, forced and cut as by the trainer.
+
+    Attributes:
+        path: what the trainer does to the state and to gradients.
+        growth: along windows of the training data.
+        exponents: `(K, C, M)`, in that regime [1 / step].
+    """
+
+    path: GradientPath
+    growth: Growth
+    exponents: Tensor
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """K seeds under examination, each from C initial conditions; tensors are `(K, C, ...)`, times in steps.
+
+    Attributes:
+        dt: [system time] per step.
+        observables: D, how many leading exponents can be the system's own.
+        growth: of dz_T/dz_0 in free running.
+        loss_growth: of dL_T/dtheta in free running; None for what has no parameters.
+        motion: exponents, periods and bounds of the free runs, from more conditions.
+        sizes: single Jacobians along the free run, `(K, n)`.
+        forced: the regime of training; None where it is not known.
+        seconds: what the examination took [s].
+    """
+
+    dt: float
+    observables: int
+    growth: Growth
+    loss_growth: Growth | None
+    motion: Motion
+    sizes: JacobianSizes
+    forced: Forced | None
+    seconds: float
+
+    @cached_property
+    def spectrum(self) -> Tensor:
+        """Mean over bounded initial conditions, descending, `(K, M)` [1 / step]."""
+        return self._mean.sort(dim=-1, descending=True).values
+
+    @cached_property
+    def intervals(self) -> Tensor:
+        """Half widths of its 95 % confidence, `(K, M)` [1 / step]; NaN for a single condition."""
+        each = self.motion.blocks.double().mean(-2)  # (K, C, M)
+        count = self.motion.bounded.sum(1)  # (K,)
+        spread = (each - self._mean[:, None]).square().nansum(1) / (count - 1).clamp(min=1)[:, None]
+        quantile = torch.tensor([student(max(n - 1, 1)) for n in count.tolist()], dtype=torch.float64).to(spread)
+        widths = quantile[:, None] * (spread / count.clamp(min=1)[:, None]).sqrt()
+        order = self._mean.sort(dim=-1, descending=True).indices
+        return torch.where(count[:, None] > 1, widths, torch.nan).gather(-1, order)
+
+    @cached_property
+    def regimes(self) -> list[tuple[Regime, float]]:
+        """Of each seed the most common regime of its free runs, and its share among them."""
+        count = self.motion.bounded.shape[1]
+        every = self.motion.regimes()
+        groups = [every[place : place + count] for place in range(0, len(every), count)]
+        return [(kind, times / count) for group in groups for kind, times in Counter(group).most_common(1)]
+
+    @property
+    def periods(self) -> Tensor:
+        """Of each seed's free runs the median period, `(K,)` [steps]; 0: most do not come back."""
+        return self.motion.periods.median(dim=1).values
+
+    def numbers(self) -> Iterator[Number]:
+        """Everything that is stored of each seed, rates in [1 / system time]."""
+        yield from self._growth_numbers("gradient_growth", self.growth)
+        if self.loss_growth is not None:
+            yield from self._growth_numbers("loss_gradient_growth", self.loss_growth)
+        yield Number("jacobian_norm", "1", self.sizes.largest.log().mean(1).exp())
+        yield Number("jacobian_smallest_singular_value", "1", self.sizes.smallest.median(dim=1).values)
+        yield Number("jacobian_condition", "1", (self.sizes.largest / self.sizes.smallest).median(dim=1).values)
+        rate = f"1 / {_TIME}"
+        for place in range(self.spectrum.shape[-1]):
+            yield Number(f"lyapunov_exponent_{place + 1}", rate, self.spectrum[:, place] / self.dt)
+            yield Number(f"lyapunov_exponent_{place + 1}_interval", rate, self.intervals[:, place] / self.dt)
+        yield Number("lyapunov_resolution", rate, self._each(self.motion.resolution / self.dt))
+        yield Number("kaplan_yorke_dimension", "1", kaplan_yorke_dimension(self.spectrum))
+        yield Number("entropy_bound", f"nats / {_TIME}", entropy_bound(self.spectrum) / self.dt)
+        if self.spectrum.shape[-1] > self.observables:
+            gap = self.spectrum[:, self.observables - 1] - self.spectrum[:, self.observables]
+            yield Number("spectral_gap", rate, gap / self.dt)
+        yield Number("period", "steps", self.periods.double())
+        yield Number("bounded_share", "1", self.motion.bounded.double().mean(1))
+        yield Number("regime_share", "1", torch.tensor([share for _, share in self.regimes], dtype=torch.float64))
+        if self.forced is not None:
+            yield from self._forced_numbers(self.forced)
+        yield Number("diagnosis_seconds", "s", self._each(self.seconds / len(self.spectrum)))
+
+    @cached_property
+    def _mean(self) -> Tensor:
+        return self.motion.blocks.double().mean(-2).nanmean(1)  # (K, M), in the order of the tangent vectors
+
+    def _growth_numbers(self, name: str, growth: Growth) -> Iterator[Number]:
+        rate = growth.rate()
+        yield Number(name, f"1 / {_TIME}", rate.slope / self.dt)
+        yield Number(f"{name}_interval", f"1 / {_TIME}", rate.interval / self.dt)
+        yield Number(f"{name}_fit", "1", rate.fit)
+
+    def _forced_numbers(self, forced: Forced) -> Iterator[Number]:
+        path, chain = forced.path, min(forced.path.chain, forced.growth.horizons[-1])
+        yield Number("chain_length", "steps", self._each(chain))
+        grown = forced.growth.at(chain)
+        yield Number("chain_growth", "nats", grown.nanmean(1))
+        yield Number("chain_growth_bound", "nats", self.spectrum[:, 0] * chain)
+        if path.share is not None:
+            yield Number("forcing_share", "1", path.share.double())
+            damped = self.spectrum[:, 0] + torch.log1p(-path.share.double().to(self.spectrum))
+            yield Number("forced_exponent_expected", f"1 / {_TIME}", damped / self.dt)
+        for place in range(forced.exponents.shape[-1]):
+            values = forced.exponents[..., place].nanmean(1) / self.dt
+            yield Number(f"forced_exponent_{place + 1}", f"1 / {_TIME}", values)
+
+    def _each(self, value: float) -> Tensor:
+        """The same number for every seed."""
+        return torch.full((len(self.spectrum),), value, dtype=torch.float64)
+
+
+_TIME = "system time"
+
+
+def diagnose(
+    step: Step,
+    states: Tensor,
+    *,
+    dt: float = 1.0,
+    observables: int | None = None,
+    horizon: int = 4_096,
+    conditions: int = 4,
+    steps: int = 2_000,
+    transient: int = 500,
+    exponents: int | None = None,
+    loss: Loss = half_square,
+) -> Diagnosis:
+    """Examine anything that steps: a model, a system, a function of the state.
+
+    Args:
+        step: a step map, `(K, C, S) -> (K, C, S)`; parameters of a module with `seeds` have K as leading axis.
+        states: `(K, C, S)`, initial conditions of K seeds; `(C, S)` for one.
+        dt: time per step [system time].
+        observables: D, how many leading exponents can be the system's own; None: all.
+        horizon: longest one of the gradients [steps].
+        conditions: how many of the initial conditions gradients are followed from; exponents take all.
+        steps, transient: of the exponents [steps].
+        exponents: how many, leading ones first; None: all.
+        loss: L_T of the states at the horizons, `(K, conditions, H, S) -> (K, conditions, H)`.
+
+    Source:
+        Mikhaeil, Monfared & Durstewitz 2022, NeurIPS (2110.07238), Theorems 1 to 3.
+    """
+    began = perf_counter()
+    starts = states if states.dim() == 3 else states[None]
+    followed = starts[:, :conditions]
+    growth = Growth(log_spaced(horizon), jacobian_growth(step, followed, steps=horizon, horizons=log_spaced(horizon)))
+    moving = motion(step, starts, steps=steps, transient=transient, exponents=exponents)
+    visited = orbit(step, starts[:, :1], steps=_SAMPLED, every=max(1, steps // (4 * _SAMPLED)))[:, 0]  # (K, n, S)
+    return Diagnosis(
+        dt=dt,
+        observables=observables or starts.shape[-1],
+        growth=growth,
+        loss_growth=_loss_growth(step, followed, horizon, loss),
+        motion=moving,
+        sizes=jacobian_sizes(step, visited),
+        forced=None,
+        seconds=perf_counter() - began,
+    )
+
+
+def examine_forcing(model: Forecaster, windows: Tensor, path: GradientPath, *, exponents: int) -> Forced:
+    """The regime of training, along windows of data `(K, C, T + 1, D)`."""
+    growth = forced_growth(model, windows, path)
+    return Forced(path, growth, forced_exponents(model, windows, path, exponents=exponents))
+
+
+def _loss_growth(step: Step, states: Tensor, horizon: int, loss: Loss) -> Growth | None:
+    if not isinstance(step, nn.Module) or not any(one.requires_grad for one in step.parameters()):
+        return None
+    horizons = log_spaced(horizon, each_octave=1)
+    stacked = isinstance(step, Forecaster)
+    return Growth(horizons, loss_gradient_growth(step, states, horizons=horizons, loss=loss, stacked=stacked))
