@@ -2,6 +2,7 @@
 
 import platform
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from math import log1p
 from time import perf_counter
@@ -13,12 +14,17 @@ from torch import Tensor
 
 from chaosbench import __version__
 from chaosbench.data import Dataset, simulate
+from chaosbench.diagnostics.diagnosis import Diagnosis, Number
+from chaosbench.diagnostics.examination import curves, examine, known_numbers
+from chaosbench.diagnostics.health import TrainingHealth
 from chaosbench.dynamics import lyapunov_spectrum
 from chaosbench.errors import DataError
 from chaosbench.experiment import EvaluationSpec, Experiment, Record, Result, Run, Status
 from chaosbench.metrics.base import Evaluation
 from chaosbench.metrics.skill import too_good_to_be_true
 from chaosbench.models.base import Forecaster, Trait
+from chaosbench.trainers.base import TrainingStep
+from chaosbench.trainers.gradient_path import GradientPath
 
 Watch = Callable[[int, int, float], None]  # update, updates, median loss over seeds
 
@@ -44,11 +50,13 @@ def run_experiment(
     on_device = data.to(device, experiment.data.torch_dtype)
     model = experiment.model.build(data.dimension, experiment.seeds).to(device, experiment.data.torch_dtype)
 
-    trained = perf_counter()
-    measured, updates = train(experiment, model, on_device, watch)
-    train_seconds = perf_counter() - trained
+    initial = examination(model, on_device, experiment.evaluation, None, trained=False)
+    training = train(experiment, model, on_device, watch)
+    found = examination(model, on_device, experiment.evaluation, training.path)
+    diagnosed = diagnosis_records(experiment, on_device, initial, found, training, device)
 
-    evaluation = question(model, on_device, experiment.evaluation)
+    exponents = (found.spectrum / data.dt)[:, : experiment.evaluation.exponents or data.dimension]
+    evaluation = question(model, on_device, experiment.evaluation, exponents)
     scored = score(experiment, evaluation)
     told = portray(model, on_device, experiment.evaluation)
     shared: dict[str, Any] = {
@@ -59,9 +67,9 @@ def run_experiment(
         "model": experiment.model.label,
         "trainer": experiment.trainer.label,
         "parameters": model.parameters_per_seed(),
-        "updates": updates,
+        "updates": training.updates,
         "started": started,
-        "train_seconds": train_seconds / len(experiment.seeds),
+        "train_seconds": training.seconds / len(experiment.seeds),
         "total_seconds": (perf_counter() - clock) / len(experiment.seeds),
         "device": _device_name(device),
         "provenance": _provenance() | (plugins or {}),
@@ -70,39 +78,104 @@ def run_experiment(
     return Result(
         experiment,
         tuple(Run(seed=seed, status=status, message=why, **shared) for seed, status, why in outcomes),
-        (*measured, *scored, *_told(experiment, told)),
-        _drawn(evaluation, data) | {f"portrait.{name}": one.value.cpu().numpy() for name, one in told.items()},
+        (*training.records, *diagnosed, *scored, *_told(experiment, told)),
+        _drawn(evaluation, data)
+        | curves(found, initial)
+        | training.health.curves()
+        | {f"portrait.{name}": one.value.cpu().numpy() for name, one in told.items()},
         {name: value.detach().cpu().numpy() for name, value in model.named_parameters()},
     )
 
 
-def train(experiment: Experiment, model: Forecaster, data: Dataset, watch: Watch | None) -> tuple[list[Record], int]:
-    """Train in place; the diagnostics' records, and how many updates were done before every seed had diverged."""
+@dataclass(frozen=True)
+class Training:
+    """What is left of a training beside the trained model.
+
+    Attributes:
+        records: of the diagnostics.
+        updates: how many were done before every seed had diverged.
+        seconds: wall time, diagnostics aside [s].
+        watched: of the diagnostics [s].
+        path: through which products of Jacobians the gradients passed at the end; None where none did.
+    """
+
+    records: list[Record]
+    updates: int
+    seconds: float
+    watched: float
+    health: TrainingHealth
+    path: GradientPath | None
+
+
+def train(experiment: Experiment, model: Forecaster, data: Dataset, watch: Watch | None) -> Training:
+    """Train in place, watched by the diagnostics."""
     measured: list[tuple[Any, int, Tensor]] = []
-    shown, update = 0.0, 0
+    health = TrainingHealth(experiment.trainer)
+    began, shown, watched = perf_counter(), 0.0, 0.0
+    step: TrainingStep | None = None
     for step in experiment.trainer.fit(model, data, experiment.seeds):
-        update = step.update
+        paused = perf_counter()
+        health.see(step)
         for diagnostic in experiment.diagnostics:
             if diagnostic.due(step):
-                measured.append((diagnostic, update, diagnostic.measure(step).detach()))
-        if perf_counter() - shown > 0.3 or update == step.updates:
-            shown = perf_counter()
+                measured.append((diagnostic, step.update, diagnostic.measure(step).detach()))
+        watched += perf_counter() - paused
+        if paused - shown > 0.3 or step.update == step.updates:
+            shown = paused
             if not step.loss.isfinite().any():
                 break
             if watch:
-                watch(update, step.updates, float(step.loss.nanmedian()))
+                watch(step.update, step.updates, float(step.loss.nanmedian()))
     digest = experiment.digest()
     records = [
         Record(digest, seed, diagnostic.label, _number(value), None, diagnostic.unit, "", at)
         for diagnostic, at, values in measured
         for seed, value in zip(experiment.seeds, values.tolist(), strict=True)
     ]
-    return records, update
+    path = None if step is None or step.course is None else experiment.trainer.gradient_path(step.course)
+    seconds = perf_counter() - began - watched
+    return Training(records, 0 if step is None else step.update, seconds, watched, health, path)
+
+
+def examination(
+    model: Forecaster, data: Dataset, asked: EvaluationSpec, path: GradientPath | None, *, trained: bool = True
+) -> Diagnosis:
+    """Ask what theory says of the model's gradients, with the exponents' share of the evaluation; briefer at first."""
+    return examine(
+        model,
+        data,
+        conditions=asked.exponent_conditions,
+        steps=asked.exponent_steps if trained else max(1, asked.exponent_steps // 4),
+        transient=asked.exponent_transient,
+        # One more than the system can have: the gap behind its own tells the rest apart.
+        exponents=(asked.exponents or data.dimension) + 1,
+        path=path,
+        trained=trained,
+    )
+
+
+def diagnosis_records(
+    experiment: Experiment, data: Dataset, initial: Diagnosis, found: Diagnosis, training: Training, device: str
+) -> list[Record]:
+    """The diagnosis before and after training, and how training went, beside the system's own numbers."""
+    digest, known = experiment.digest(), known_numbers(data)
+    cost = initial.seconds + training.watched + found.seconds
+    share = torch.full((len(experiment.seeds),), cost / training.seconds, dtype=torch.float64)
+    final = [*found.numbers(), *training.health.numbers(training.seconds, device), Number("cost_share", "1", share)]
+    if training.path is not None and data.largest_exponent is not None:
+        horizon = training.path.chain * data.dt * data.largest_exponent
+        final.append(Number("effective_horizon", "Lyapunov times", torch.full((len(experiment.seeds),), horizon)))
+    return [
+        Record(digest, seed, f"diagnosis.{one.name}", _number(value), known.get(one.name), one.unit, "", update)
+        for update, numbers in ((0, initial.numbers()), (None, final))
+        for one in numbers
+        for seed, value in zip(experiment.seeds, one.values.tolist(), strict=True)
+    ]
 
 
 @torch.no_grad()
-def question(model: Forecaster, data: Dataset, asked: EvaluationSpec) -> Evaluation:
-    """Ask the trained models for long free runs, short forecasts and Lyapunov exponents."""
+def question(model: Forecaster, data: Dataset, asked: EvaluationSpec, exponents: Tensor) -> Evaluation:
+    """Ask the trained models for long free runs and short forecasts; their exponents `(K, M)` are known already."""
     runs, steps, horizon = asked.free_runs, asked.free_run_steps, asked.horizon
     _check_room(data, asked)
     start = model.initial_state(_per_seed(data.seen[:runs, 0], model))
@@ -119,7 +192,7 @@ def question(model: Forecaster, data: Dataset, asked: EvaluationSpec) -> Evaluat
         twins=data.twins(orbits, times, horizon, error),
         scale=data.train.flatten(0, 1).std(dim=0),
         dt=data.dt,
-        exponents=_exponents(model, data, asked),
+        exponents=exponents.to(free),
         twin_exponents=_twin_exponents(data, asked),
         largest_exponent=data.largest_exponent,
         reference_exponents=_reference_exponents(data),
@@ -181,19 +254,6 @@ def _check_room(data: Dataset, asked: EvaluationSpec) -> None:
             f"{data.system.label} has {len(data.test)} of {data.test.shape[1]} steps; "
             "set free_runs, or data.test_length, lower"
         )
-
-
-def _exponents(model: Forecaster, data: Dataset, asked: EvaluationSpec) -> Tensor:
-    orbits, times = data.conditions(asked.exponent_conditions, 1)
-    spectra = lyapunov_spectrum(
-        model,
-        model.initial_state(_per_seed(data.seen[orbits, times], model)),
-        steps=asked.exponent_steps,
-        transient=asked.exponent_transient,
-        exponents=min(asked.exponents or data.dimension, model.state_size),
-        dt=data.dt,
-    )
-    return spectra.mean(dim=1)
 
 
 def _twin_exponents(data: Dataset, asked: EvaluationSpec) -> Tensor:

@@ -180,7 +180,7 @@ def diagnose(
     steps: int = 2_000,
     transient: int = 500,
     exponents: int | None = None,
-    loss: Loss = half_square,
+    loss: Loss | None = half_square,
 ) -> Diagnosis:
     """Examine anything that steps: a model, a system, a function of the state.
 
@@ -193,7 +193,8 @@ def diagnose(
         conditions: how many of the initial conditions gradients are followed from; exponents take all.
         steps, transient: of the exponents [steps].
         exponents: how many, leading ones first; None: all.
-        loss: L_T of the states at the horizons, `(K, conditions, H, S) -> (K, conditions, H)`.
+        loss: L_T of the states at the octaves 1, 2, 4 .. `horizon`, `(K, conditions, H, S) -> (K, conditions, H)`, for
+            the growth of dL_T/dtheta; None: that is left out.
 
     Source:
         Mikhaeil, Monfared & Durstewitz 2022, NeurIPS (2110.07238), Theorems 1 to 3.
@@ -208,7 +209,7 @@ def diagnose(
         dt=dt,
         observables=observables or starts.shape[-1],
         growth=growth,
-        loss_growth=_loss_growth(step, followed, horizon, loss),
+        loss_growth=None if loss is None else _loss_growth(step, followed, horizon, loss),
         motion=moving,
         sizes=jacobian_sizes(step, visited),
         forced=None,

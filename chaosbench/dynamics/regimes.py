@@ -21,6 +21,7 @@ class Motion(NamedTuple):
 
     Attributes:
         blocks: `(..., P, M)`, exponents of successive stretches, in the order of the tangent vectors [1 / step].
+        block_steps: length of each stretch [steps].
         exponents: `(..., M)`, their means, descending [1 / step]; NaN where the orbit is not bounded.
         intervals: `(..., M)`, half widths of 95 % confidence, from stretches of the orbit [1 / step].
         resolution: what an orbit as long as this shows without any chaos [1 / step].
@@ -29,6 +30,7 @@ class Motion(NamedTuple):
     """
 
     blocks: Tensor
+    block_steps: int
     exponents: Tensor
     intervals: Tensor
     resolution: float
@@ -73,6 +75,7 @@ def motion(
         longest: period that is looked for [steps].
     """
     settled = orbit(step, states, steps=1, transient=transient)[..., 0, :]
+    blocks = min(blocks, steps)
     each = exponents_in_blocks(
         step, states, steps=steps, transient=transient, every=every, exponents=exponents, blocks=blocks
     )
@@ -81,6 +84,7 @@ def motion(
     bounded = ~each.isnan().any(-1).any(-1)  # -inf is a tangent that vanishes: at a superstable cycle, say
     return Motion(
         blocks=each,
+        block_steps=steps // blocks,
         exponents=mean,
         intervals=torch.where(mean.isinf(), 0.0, student(blocks - 1) * deviation),
         # Where nothing is chaotic tangents may still grow as t; from `transient` on, this is what it looks like.

@@ -52,7 +52,7 @@ def scheduled(schedule: Schedule, progress: float, *, start: float, end: float, 
 def gradient_norms(model: Forecaster) -> Tensor:
     """Euclidean norm of each seed's gradient, `(K,)`; parameters without a gradient count as zero."""
     squares = [p.grad.flatten(1).square().sum(dim=1) for p in model.parameters() if p.grad is not None]
-    return torch.stack(squares).sum(dim=0).sqrt()
+    return torch.stack(squares).sum(dim=0).sqrt() if squares else torch.zeros(model.seeds)
 
 
 def clip_gradients(model: Forecaster, limit: float) -> None:
