@@ -11,6 +11,7 @@ from torch.testing import assert_close
 
 from chaosbench.data import DataSpec, simulate
 from chaosbench.diagnostics import GradientNorm, Loss
+from chaosbench.evaluation import free_run, question
 from chaosbench.experiment import EvaluationSpec, Experiment, Result
 from chaosbench.metrics import (
     KaplanYorkeError,
@@ -21,7 +22,7 @@ from chaosbench.metrics import (
     ValidPredictionTime,
 )
 from chaosbench.models import AlmostLinearRNN, Forecaster, ModelSpec, ShallowPLRNN, Trait
-from chaosbench.run import free_run, question, run_experiment
+from chaosbench.run import examination, run_experiment
 from chaosbench.systems import Henon, Lorenz63, SystemSpec
 from chaosbench.trainers import SparseTeacherForcing, TrainerSpec, TrainingStep
 
@@ -137,7 +138,9 @@ def test_the_evaluation_knows_the_certified_spectrum_and_what_short_runs_can_res
     """
     asked = true_experiment(dtype="float64")
     data = simulate(asked.system, asked.data)
-    evaluation = question(asked.model.build(3, asked.seeds), data, asked.evaluation)
+    model = asked.model.build(3, asked.seeds)
+    exponents = examination(model, data, asked.evaluation, None).spectrum / data.dt
+    evaluation = question(model, data, asked.evaluation, exponents)
     certified = asked.system.reference
     assert certified is not None
     assert evaluation.reference_exponents is not None

@@ -1,0 +1,100 @@
+"""Questions to a trained model: long free runs, short forecasts, and what it tells of itself."""
+
+from math import log1p
+
+import torch
+from torch import Tensor
+
+from chaosbench.data import Dataset
+from chaosbench.dynamics import lyapunov_spectrum
+from chaosbench.errors import DataError
+from chaosbench.experiment import EvaluationSpec
+from chaosbench.metrics.base import Evaluation
+from chaosbench.models.base import Forecaster, Trait
+
+DRAWN = 10_000  # [steps] kept of truth and free run for pictures
+
+_CHUNK = 1_000  # [steps] of a free run at once: bounds memory, whatever the horizon
+
+
+@torch.no_grad()
+def question(model: Forecaster, data: Dataset, asked: EvaluationSpec, exponents: Tensor) -> Evaluation:
+    """Ask the trained models for long free runs and short forecasts; their exponents `(K, M)` are known already."""
+    runs, steps, horizon = asked.free_runs, asked.free_run_steps, asked.horizon
+    _check_room(data, asked)
+    start = model.initial_state(_per_seed(data.seen[:runs, 0], model))
+    free = free_run(model, start, asked.free_run_transient + steps)[:, :, asked.free_run_transient :]
+    orbits, times = data.conditions(asked.conditions, horizon)
+    forecast = free_run(model, model.initial_state(_per_seed(data.seen[orbits, times], model)), horizon)
+    error = max(torch.finfo(data.test.dtype).eps, data.noise)
+    return Evaluation(
+        free_run=free,
+        truth=data.test[:runs, :steps],
+        twin=data.test[runs : 2 * runs, :steps],
+        forecast=forecast,
+        future=data.test.unfold(1, horizon, 1)[orbits, times + 1].mT,
+        twins=data.twins(orbits, times, horizon, error),
+        scale=data.train.flatten(0, 1).std(dim=0),
+        dt=data.dt,
+        exponents=exponents.to(free),
+        twin_exponents=_twin_exponents(data, asked),
+        largest_exponent=data.largest_exponent,
+        reference_exponents=_reference_exponents(data),
+        resolution=log1p(asked.exponent_steps / max(asked.exponent_transient, 1)) / (asked.exponent_steps * data.dt),
+    )
+
+
+@torch.no_grad()
+def portray(model: Forecaster, data: Dataset, asked: EvaluationSpec) -> dict[str, Trait]:
+    """What the model itself tells of the first 10,000 steps of each free run."""
+    if type(model).portrait is Forecaster.portrait:
+        return {}
+    steps = min(asked.free_run_steps, DRAWN)
+    start = model.initial_state(_per_seed(data.seen[: asked.free_runs, 0], model))
+    return model.portrait(model.unroll(start, asked.free_run_transient + steps)[:, :, asked.free_run_transient :])
+
+
+def free_run(model: Forecaster, state: Tensor, steps: int) -> Tensor:
+    """What K models show when nothing is forced, `(K, B, S) -> (K, B, steps, D)`; index 0 is after one step."""
+    parts = []
+    for done in range(0, steps, _CHUNK):
+        observed, state = model.predict(state, min(_CHUNK, steps - done))
+        parts.append(observed)
+    return torch.cat(parts, dim=2)
+
+
+def _per_seed(observations: Tensor, model: Forecaster) -> Tensor:
+    """The same conditions for every seed, `(B, D) -> (K, B, D)`."""
+    return observations.expand(model.seeds, -1, -1).contiguous()
+
+
+def _check_room(data: Dataset, asked: EvaluationSpec) -> None:
+    """A measured series may have fewer test pieces than the suite, which cannot know it, asks for."""
+    if len(data.test) < 2 * asked.free_runs:
+        raise DataError(
+            f"evaluation.free_runs = {asked.free_runs} needs {2 * asked.free_runs} test orbits, and "
+            f"{data.system.label} has {len(data.test)} of {data.test.shape[1]} steps; "
+            "set free_runs, or data.test_length, lower"
+        )
+
+
+def _twin_exponents(data: Dataset, asked: EvaluationSpec) -> Tensor:
+    """The system's own exponents over as many steps and conditions: what sampling alone does to the number."""
+    if data.states is None:
+        return torch.full((asked.exponents or data.dimension,), torch.nan)
+    known = data.states.flatten(0, 1)
+    conditions = known[torch.linspace(0, len(known) - 1, asked.exponent_conditions).long()]
+    spectra = lyapunov_spectrum(
+        data.system,
+        conditions,
+        steps=asked.exponent_steps,
+        transient=asked.exponent_transient,
+        exponents=min(asked.exponents or data.dimension, conditions.shape[-1]),
+        dt=data.system.dt,
+    )
+    return spectra.mean(dim=0)
+
+
+def _reference_exponents(data: Dataset) -> Tensor | None:
+    known = data.system.reference
+    return None if known is None else torch.tensor(known.exponents, dtype=torch.float64)
