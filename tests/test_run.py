@@ -10,7 +10,7 @@ from pydantic import SerializeAsAny
 from torch.testing import assert_close
 
 from chaosbench.data import DataSpec, simulate
-from chaosbench.diagnostics import GradientNorm, Loss
+from chaosbench.diagnostics import COSTS, GradientNorm, Loss
 from chaosbench.evaluation import free_run, question
 from chaosbench.experiment import EvaluationSpec, Experiment, Result
 from chaosbench.metrics import (
@@ -27,7 +27,6 @@ from chaosbench.systems import Henon, Lorenz63, SystemSpec
 from chaosbench.trainers import SparseTeacherForcing, TrainerSpec, TrainingStep
 
 HORIZON, TRANSIENT = 400, 150  # [steps]
-COSTS = ("diagnosis_seconds", "cost_share", "updates_per_second", "peak_memory")  # never the same twice
 
 
 class TrueSystem(ModelSpec):

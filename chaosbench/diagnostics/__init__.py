@@ -1,7 +1,22 @@
 """What is watched during training, one number per seed and due update."""
 
 from chaosbench.diagnostics.base import DiagnosticSpec
+from chaosbench.diagnostics.diagnosis import Diagnosis, diagnose
+from chaosbench.diagnostics.growth import Growth, growth_rate
+from chaosbench.diagnostics.health import COSTS, TrainingHealth, loss_spikes
 from chaosbench.diagnostics.largest_exponent import LargestExponent
 from chaosbench.diagnostics.training import GradientNorm, Loss
 
-__all__ = ["DiagnosticSpec", "GradientNorm", "LargestExponent", "Loss"]
+__all__ = [
+    "COSTS",
+    "Diagnosis",
+    "DiagnosticSpec",
+    "GradientNorm",
+    "Growth",
+    "LargestExponent",
+    "Loss",
+    "TrainingHealth",
+    "diagnose",
+    "growth_rate",
+    "loss_spikes",
+]

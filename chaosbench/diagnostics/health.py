@@ -14,6 +14,9 @@ from chaosbench.trainers.base import TrainerSpec, TrainingStep
 _BEFORE, _SPIKE = 100, 3.0  # a spike is a loss above so many times the median of so many updates before it
 _DRAWN = 2_000  # updates kept for pictures
 
+# Names of numbers that measure the machine and are never the same twice; all others repeat on one machine.
+COSTS = frozenset({"diagnosis_seconds", "cost_share", "updates_per_second", "peak_memory", "peak_device_memory"})
+
 
 class TrainingHealth:
     """Sees every update and keeps two numbers of each seed, on the device, until it is asked."""
