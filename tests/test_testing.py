@@ -1,5 +1,6 @@
 """The conformance kit: everything shipped passes, and what breaks a promise is told which."""
 
+from dataclasses import replace
 from typing import Any, ClassVar, Literal
 
 import pytest
@@ -301,9 +302,58 @@ class StopsEarly(SparseTeacherForcing):
             yield step
 
 
+class CountsBesideTheCourse(SparseTeacherForcing):
+    """Its loss grows from update to update by a count that no checkpoint holds."""
+
+    def loss(self, model, windows, course):
+        course.counted = getattr(course, "counted", 0) + 1
+        return (1 + 0.1 * course.counted) * super().loss(model, windows, course)
+
+
+class KeepsItsOptimizer(SparseTeacherForcing):
+    """Moments of its own, which begin anew when it is taken up."""
+
+    def advance(self, model, course):
+        course.moments = getattr(course, "moments", [torch.zeros_like(p) for p in model.parameters()])
+        with torch.no_grad():
+            for parameter, moment in zip(model.parameters(), course.moments, strict=True):
+                moment.mul_(0.9).add_(parameter.grad)
+                parameter.sub_(1e-3 * moment)
+
+
+class StartsAnew(SparseTeacherForcing):
+    def fit(self, model, data, seeds, checkpoint=None):
+        yield from super().fit(model, data, seeds)
+
+
+class TakesNothingUp(SparseTeacherForcing):
+    def fit(self, model, data, seeds):
+        yield from super().fit(model, data, seeds)
+
+
+class SetsNothingDown(SparseTeacherForcing):
+    def fit(self, model, data, seeds):
+        for step in super().fit(model, data, seeds):
+            yield replace(step, course=None)
+
+
+def test_a_trainer_that_sets_nothing_down_promises_nothing_of_checkpoints():
+    check_trainer(SetsNothingDown(**TRAINED))
+
+
 @pytest.mark.parametrize(
     ("trainer", "sentence"),
     [
+        (
+            CountsBesideTheCourse,
+            "taken up at update 1 of 5, training must go on as if it had never stopped, but",
+        ),
+        (KeepsItsOptimizer, "taken up at update 3 of 5, training must go on as if it had never stopped, but"),
+        (
+            StartsAnew,
+            "taken up at update 1 of 5, training must go on as if it had never stopped; it yields 5",
+        ),
+        (TakesNothingUp, "its steps carry a course, so fit must take the checkpoint that they set down"),
         (NeverYields, "fit must yield once per update; it yields 0 times"),
         (StopsEarly, "fit must yield once per update; it yields 2 times for 5 updates"),
         (YieldsTooLate, "fit must yield before it changes parameters, but 'diagonal' has changed"),

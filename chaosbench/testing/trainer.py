@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from inspect import signature
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,6 +15,7 @@ from chaosbench.systems.lorenz63 import Lorenz63
 from chaosbench.testing.model import SEEDS, spoil
 from chaosbench.testing.promises import agree, check_record, demand, same
 from chaosbench.trainers.base import TrainerSpec, TrainingStep
+from chaosbench.trainers.course import Checkpoint
 
 
 def check_trainer(spec: TrainerSpec, *, model: ModelSpec | None = None, data: Dataset | None = None) -> None:
@@ -35,6 +38,7 @@ def check_trainer(spec: TrainerSpec, *, model: ModelSpec | None = None, data: Da
     _, alone = school.trained(SEEDS[1:2])
     agree(alone[:, 0], losses[:, 1], f"{spec.label}: a seed must train alike alone and beside others", 1e-2)
     _check_diverging(school, healthy, losses)
+    _check_resumption(school, healthy, losses)
 
 
 @dataclass(frozen=True)
@@ -52,6 +56,16 @@ class _School:
             spoil(model, spoiled)
         losses = [step.loss.clone() for step in self.trainer.fit(model, self.data, seeds)]
         return model.state_dict(), torch.stack(losses)
+
+    def resumed(self, checkpoint: Checkpoint) -> tuple[dict[str, Tensor], list[Tensor]]:
+        """What is learned, and the losses, from a checkpoint on; the model knows nothing else of what was before."""
+        model = self.model.build(self.data.dimension, SEEDS)
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.fill_(0.1)
+        fit: Any = self.trainer.fit
+        losses = [step.loss.clone() for step in fit(model, self.data, SEEDS, checkpoint=checkpoint)]
+        return model.state_dict(), losses
 
 
 def _check_pace(school: _School) -> None:
@@ -92,6 +106,25 @@ def _check_repetition(school: _School, healthy: dict[str, Tensor]) -> None:
     promise = f"{school.trainer.label}: training must repeat itself bit for bit"
     for key, value in again.items():
         same(value, healthy[key], f"{promise}, but {key!r} differs")
+
+
+def _check_resumption(school: _School, healthy: dict[str, Tensor], losses: Tensor) -> None:
+    """Where a step can be set down, training taken up from it is training that never stopped, to the last bit."""
+    name, updates = school.trainer.label, len(losses)
+    kept: dict[int, Checkpoint] = {}
+    for step in school.trainer.fit(school.model.build(school.data.dimension, SEEDS), school.data, SEEDS):
+        if step.course is not None and step.update in (1, (updates + 1) // 2, updates):
+            kept[step.update] = step.checkpoint()
+    takes = "checkpoint" in signature(school.trainer.fit).parameters
+    demand(takes or not kept, f"{name}: its steps carry a course, so fit must take the checkpoint that they set down")
+    for update, checkpoint in kept.items():
+        found, rest = school.resumed(checkpoint)
+        promise = f"{name}: taken up at update {update} of {updates}, training must go on as if it had never stopped"
+        demand(len(rest) == updates - update, f"{promise}; it yields {len(rest)} times more")
+        for late, (loss, expected) in enumerate(zip(rest, losses[update:], strict=True), start=update + 1):
+            same(loss, expected, f"{promise}, but the loss of update {late} differs")
+        for key, value in found.items():
+            same(value, healthy[key], f"{promise}, but {key!r} ends elsewhere")
 
 
 def _check_diverging(school: _School, healthy: dict[str, Tensor], losses: Tensor) -> None:
