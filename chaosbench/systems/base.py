@@ -95,9 +95,9 @@ class SystemSpec(Spec, ABC):
         return next((reference for reference in known if reference.parameters == self.parameters), None)
 
     def largest_exponent(self) -> float:
-        """The largest exponent, known or else measured on first use [1 / system time]; never positive without chaos."""
+        """The largest exponent, known or else measured on first use [1 / system time]; zero where that is in doubt."""
         known = self.reference or cached_reference(self)
-        return known.largest if known.chaotic else min(known.largest, 0.0)
+        return 0.0 if abs(known.largest) <= known.tolerances[0] else known.largest
 
 
 class Flow(SystemSpec):
