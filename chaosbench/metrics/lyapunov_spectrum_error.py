@@ -1,5 +1,6 @@
 """How far the model's tangent dynamics is from the system's, by all Lyapunov exponents that both have."""
 
+from math import log
 from typing import ClassVar, Literal
 
 import torch
@@ -45,4 +46,6 @@ class LyapunovSpectrumError(MetricSpec):
         reference = evaluation.reference_exponents
         if reference is None:
             return torch.full_like(evaluation.exponents[:, 0], torch.nan, dtype=torch.float64)
-        return lyapunov_spectrum_error(evaluation.exponents, reference, leading=self.leading)
+        # A direction that is lost in one step has an exponent of minus infinity, or of whatever rounding leaves of it.
+        lost = log(torch.finfo(evaluation.free_run.dtype).eps) / evaluation.dt
+        return lyapunov_spectrum_error(evaluation.exponents.clamp(min=lost), reference, leading=self.leading)

@@ -43,3 +43,12 @@ def test_the_score_compares_with_the_certified_spectrum(evaluation: Evaluation) 
     assert_allclose(LyapunovSpectrumError().score(evaluation.floor()), [0.15 / 3.6], rtol=1e-12)
     assert_allclose(LyapunovSpectrumError(leading=1).score(evaluation), [0.2, 0.1, 1.1], rtol=1e-12)
     assert LyapunovSpectrumError().score(evaluation).dtype == torch.float64
+
+
+def test_a_direction_lost_in_one_step_is_as_far_as_the_precision_goes(evaluation: Evaluation) -> None:
+    """Its exponent is minus infinity: in float64 and steps of 0.1 what is below ln(2.2e-16) / 0.1 = -360 is lost."""
+    evaluation.exponents[0, 1] = -np.inf
+    evaluation.exponents[1] = np.nan
+    scores = LyapunovSpectrumError().score(evaluation)
+    assert scores[0] == pytest.approx((0.2 + 360.44 - 2.6) / 3.6, rel=1e-4)
+    assert scores[1].isnan()

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+from chaosbench.builtin import chaosbench_metrics
 from chaosbench.metrics import (
     CorrelationDimensionError,
     Evaluation,
@@ -20,6 +21,7 @@ from chaosbench.metrics import (
     PowerSpectrumDistance,
     PredictionError,
     ScaledError,
+    Skill,
     SlicedWassersteinDistance,
     StateSpaceDivergence,
     SymmetricPercentageError,
@@ -41,6 +43,7 @@ SPECS: list[MetricSpec] = [
     PowerSpectrumDistance(),
     PredictionError(),
     ScaledError(steps=20),
+    Skill(),
     SlicedWassersteinDistance(),
     StateSpaceDivergence(),
     SymmetricPercentageError(steps=20),
@@ -59,6 +62,10 @@ def test_every_seed_gets_one_finite_number_and_the_floor_one_more(spec: MetricSp
     assert floor.isfinite().all()
 
 
+def test_every_shipped_metric_is_among_these() -> None:
+    assert {type(spec) for spec in SPECS} == set(chaosbench_metrics())
+
+
 @METRICS
 def test_a_score_does_not_depend_on_the_seeds_beside_it(spec: MetricSpec, evaluation: Evaluation) -> None:
     """The middle seed diverges; the others score what they score in an evaluation of their own."""
@@ -75,14 +82,14 @@ def test_a_score_does_not_depend_on_the_seeds_beside_it(spec: MetricSpec, evalua
         )
         assert torch.equal(spec.score(alone), scores[k : k + 1])
     # A forecast that blows up was right until then, or not: its valid time is a number.
-    assert scores[1].isnan() == (spec.kind != "valid_prediction_time")
+    assert scores[1].isnan() == (spec.kind not in {"valid_prediction_time", "skill"})
 
 
 @METRICS
 def test_a_metric_says_what_it_is(spec: MetricSpec) -> None:
     assert spec.kind == type(spec)().label
     assert spec.unit in {"nats", "Lyapunov times", "percent", "1"}
-    assert (spec.better == "higher") == (spec.kind in {"valid_prediction_time", "power_spectrum_correlation"})
+    assert (spec.better == "higher") == (spec.kind in {"valid_prediction_time", "skill", "power_spectrum_correlation"})
 
 
 @METRICS
@@ -120,6 +127,25 @@ def test_metrics_of_forecasts_say_how_long_these_must_be() -> None:
     assert ScaledError(steps=7, lag=3).least_free_run == 4
     assert PowerSpectrumDistance(convention="seed").least_free_run == 2000
     assert StateSpaceDivergence().least_horizon == StateSpaceDivergence().least_free_run == 1
+
+
+@METRICS
+def test_huge_numbers_raise_nothing_and_leave_the_neighbours_alone(spec: MetricSpec, evaluation: Evaluation) -> None:
+    """A run that left the attractor and is finite yet: its squares are not."""
+    expected = spec.score(evaluation)
+    evaluation.free_run[1, :, 200:] = 1e200
+    evaluation.forecast[1, :, 10:] = 1e200
+    scores = spec.score(evaluation)
+    assert torch.equal(scores[[0, 2]], expected[[0, 2]])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@METRICS
+def test_a_gpu_scores_as_the_cpu(spec: MetricSpec, evaluation: Evaluation) -> None:
+    names = ("free_run", "truth", "twin", "forecast", "future", "twins", "scale", "exponents")
+    there = replace(evaluation, **{name: getattr(evaluation, name).cuda() for name in names})
+    assert torch.allclose(spec.score(there).cpu(), spec.score(evaluation), rtol=1e-9, atol=1e-12)
+    assert torch.allclose(spec.score(there.floor()).cpu(), spec.score(evaluation.floor()), rtol=1e-9, atol=1e-12)
 
 
 def test_options_show_in_the_label() -> None:
