@@ -51,6 +51,11 @@ def chaosbench_models() -> Iterable[type[models.ModelSpec]]:
         models.OrthogonalRNN,
         models.LEM,
         models.LiquidTimeConstant,
+        models.EchoStateNetwork,
+        models.SampledRNN,
+        models.ContextParroting,
+        models.Climatology,
+        models.Persistence,
     ]
 
 
@@ -71,6 +76,8 @@ def chaosbench_trainers() -> Iterable[type[trainers.TrainerSpec]]:
         trainers.InvariantMeasure,
         trainers.JacobianMatching,
         trainers.SOFO,
+        trainers.Ridge,
+        trainers.Memorise,
     ]
 
 

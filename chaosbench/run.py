@@ -78,7 +78,7 @@ def run_experiment(
         | curves(found, initial)
         | training.health.curves()
         | {f"portrait.{name}": one.value.cpu().numpy() for name, one in told.items()},
-        {name: value.detach().cpu().numpy() for name, value in model.named_parameters()},
+        {name: value.detach().cpu().numpy() for name, value in model.state_dict().items()},
     )
 
 

@@ -29,16 +29,24 @@ def test_every_system_passes(kind: str, monkeypatch: pytest.MonkeyPatch):
     check_system(KNOWN["system"][kind](), step_error=1e-5 if kind == "kuramoto_sivashinsky" else 1e-6)
 
 
+def partner(spec: Any, noun: registry.Noun) -> Any:
+    """The first kind of that noun that learns as the spec does."""
+    return next(one for one in KNOWN[noun].values() if one.learning == spec.learning)  # type: ignore[attr-defined]
+
+
 @pytest.mark.parametrize("kind", KNOWN["model"])
 @pytest.mark.parametrize("dimension", [1, 3])
 def test_every_model_passes(kind: str, dimension: int):
-    check_model(KNOWN["model"][kind](), dimension)
+    cls = KNOWN["model"][kind]
+    spec = cls(hidden=40) if cls.learning == "regression" and "hidden" in cls.model_fields else cls()  # type: ignore
+    check_model(spec, dimension, trainer=None if spec.learning == "gradients" else partner(spec, "trainer")())
 
 
 @pytest.mark.parametrize("kind", KNOWN["trainer"])
 def test_every_trainer_passes(kind: str):
     fields = KNOWN["trainer"][kind].model_fields
-    check_trainer(KNOWN["trainer"][kind](**{name: value for name, value in SMALL.items() if name in fields}))
+    spec = KNOWN["trainer"][kind](**{name: value for name, value in SMALL.items() if name in fields})
+    check_trainer(spec, model=None if spec.learning == "gradients" else partner(spec, "model")())
 
 
 class Plain(torch.nn.Module):

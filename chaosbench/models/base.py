@@ -3,7 +3,7 @@
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
@@ -87,7 +87,12 @@ class ModelSpec(Spec, ABC):
     """An architecture and its size.
 
     Override `build` to carry the K axis in the weights, or, simpler, `module` for one seed; `stack` does the rest.
+
+    Attributes:
+        learning: how its numbers are found; only a trainer of the same `learning` can train it.
     """
+
+    learning: ClassVar[str] = "gradients"
 
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
         """K forecasters of `dimension` observables, initialised each from its own seed."""
@@ -124,3 +129,8 @@ def normal(generators: Sequence[Generator], *shape: int, scale: float) -> nn.Par
 def zeros(generators: Sequence[Generator], *shape: int) -> nn.Parameter:
     """A parameter `(K, *shape)` of zeros."""
     return nn.Parameter(torch.zeros(len(generators), *shape))
+
+
+def fitted(values: Tensor) -> nn.Parameter:
+    """A parameter that is learned, and kept with the others, but not by gradients."""
+    return nn.Parameter(values, requires_grad=False)

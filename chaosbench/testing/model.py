@@ -5,29 +5,36 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from chaosbench.data import Dataset, DataSpec, simulate
 from chaosbench.dynamics import orbit
 from chaosbench.models.base import Forecaster, ModelSpec
+from chaosbench.systems.lorenz63 import Lorenz63
 from chaosbench.testing.promises import ROUNDING, agree, check_record, check_tangents, demand, generator, same
+from chaosbench.trainers.base import TrainerSpec
 
 SEEDS = (4, 7, 11)
 _STEPS = 8  # [steps] of each unroll: enough to tell maps apart, too few for chaos to magnify rounding
 
 
-def check_model(spec: ModelSpec, dimension: int = 3, *, shows: bool = True) -> None:
+def check_model(spec: ModelSpec, dimension: int = 3, *, shows: bool = True, trainer: TrainerSpec | None = None) -> None:
     """Check a model in both precisions, on the CPU and, where there is one, on a CUDA device.
 
     Args:
         dimension: D, the observables it is built for.
         shows: whether a forced state shows the observation; False for a model that reads its input a step later.
+        trainer: trains the model before it is checked; needed where it does not learn by gradients, since such a model
+            may know nothing, and keep every promise, before.
 
     Raises:
         AssertionError: naming the promise that is broken, and by how much.
     """
     check_record(spec)
+    _check_learning(spec, dimension, trainer)
     _check_seeds(spec, dimension)
+    _check_company(spec, dimension, trainer)
     for device in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
         for dtype in ROUNDING:
-            model = spec.build(dimension, SEEDS).to(device, dtype)
+            model = _trained(spec, dimension, trainer, SEEDS).to(device, dtype)
             observation = torch.randn(len(SEEDS), 4, dimension, dtype=torch.float64, generator=generator(0))
             case = _Case(f"{spec.label} in {dtype} on {device}", model, observation.to(device, dtype))
             with torch.no_grad():
@@ -35,6 +42,7 @@ def check_model(spec: ModelSpec, dimension: int = 3, *, shows: bool = True) -> N
                 _check_unroll(case)
                 _check_forcing(case, shows)
                 _check_portrait(case)
+                _check_keeping(case, spec)
             check_tangents(case.name, model, case.state)
             _check_gradients(case)
             _check_neighbours(case)
@@ -55,8 +63,37 @@ class _Case:
         return torch.randn(shape, dtype=torch.float64, generator=generator(1)).to(self.observation)
 
 
+def _check_learning(spec: ModelSpec, dimension: int, trainer: TrainerSpec | None) -> None:
+    """A model says how it learns, and what it says is so."""
+    learned = [value for value in spec.build(dimension, SEEDS).parameters() if value.requires_grad]
+    if spec.learning == "gradients":
+        demand(bool(learned), f"{spec.label}: no parameter takes a gradient; say by `learning` how it is trained")
+    else:
+        promise = f"{spec.label}: it learns by {spec.learning}"
+        demand(not learned, f"{promise}, so no parameter may ask for a gradient; {len(learned)} do")
+        demand(trainer is not None, f"{promise}; give check_model a trainer that does the same")
+    if trainer is not None:
+        sentence = f"{trainer.label} trains by {trainer.learning}, and {spec.label} learns by {spec.learning}"
+        demand(trainer.learning == spec.learning, sentence)
+
+
+def _trained(spec: ModelSpec, dimension: int, trainer: TrainerSpec | None, seeds: tuple[int, ...]) -> Forecaster:
+    model = spec.build(dimension, seeds)
+    if trainer is not None:
+        for _ in trainer.fit(model, _delays(dimension), seeds):
+            pass
+    return model
+
+
+def _delays(dimension: int) -> Dataset:
+    """Short orbits of Lorenz-63, whose first observable is seen with as many delays as give that dimension."""
+    short = {"train_orbits": 4, "train_length": 300, "validation_orbits": 2, "validation_length": 300, "test_length": 2}
+    spec = DataSpec.model_validate({**short, "observed": (0,), "embedding": dimension, "lag": 5})
+    return simulate(Lorenz63(), spec).to("cpu", torch.float32)
+
+
 def _check_seeds(spec: ModelSpec, dimension: int) -> None:
-    """K seeds are K models: each has the weights, and shows the numbers, that it would alone."""
+    """K seeds are K models: each has the weights that it would alone."""
     together = spec.build(dimension, SEEDS)
     found = (together.seeds, together.dimension)
     wanted = (len(SEEDS), dimension)
@@ -66,22 +103,24 @@ def _check_seeds(spec: ModelSpec, dimension: int) -> None:
         promise = f"{spec.label}: the leading axis of parameter {name!r} must be the {len(SEEDS)} seeds"
         demand(leading == len(SEEDS), f"{promise}; it is {leading}")
     torch.randn(1)  # torch's own random state must not matter
-    x = torch.randn(len(SEEDS), 4, dimension, generator=generator(3))
     for index, seed in enumerate(SEEDS):
         alone = spec.build(dimension, (seed,))
         for (name, many), one in zip(together.named_parameters(), alone.parameters(), strict=True):
             promise = f"{spec.label}: parameter {name!r} of a seed must be the same alone and beside others"
             same(many[index].detach(), one[0].detach(), promise)
-        _check_company(spec.label, (together, x), (alone, x[index : index + 1]), index)
 
 
 @torch.no_grad()
-def _check_company(
-    name: str, together: tuple[Forecaster, Tensor], alone: tuple[Forecaster, Tensor], index: int
-) -> None:
-    many, one = (model.predict(model.initial_state(x), _STEPS)[0] for model, x in (together, alone))
-    promise = f"{name}: a seed must predict the same alone and beside others"
-    agree(one[0], many[index], promise, ROUNDING[torch.float32])
+def _check_company(spec: ModelSpec, dimension: int, trainer: TrainerSpec | None) -> None:
+    """Each seed shows the numbers that it would alone."""
+    x = torch.randn(len(SEEDS), 4, dimension, generator=generator(3))
+    together = _trained(spec, dimension, trainer, SEEDS)
+    many = together.predict(together.initial_state(x), _STEPS)[0]
+    for index, seed in enumerate(SEEDS):
+        alone = _trained(spec, dimension, trainer, (seed,))
+        one = alone.predict(alone.initial_state(x[index : index + 1]), _STEPS)[0]
+        promise = f"{spec.label}: a seed must predict the same alone and beside others"
+        agree(one[0], many[index], promise, ROUNDING[torch.float32])
 
 
 def _check_shapes(case: _Case) -> None:
@@ -143,6 +182,14 @@ def _check_portrait(case: _Case) -> None:
             same(others[name].value[[0, 2]], trait.value[[0, 2]], f"{promise} changes")
 
 
+def _check_keeping(case: _Case, spec: ModelSpec) -> None:
+    """What is learned is in `state_dict`, which is stored: a new model that takes it is the same one."""
+    again = spec.build(case.model.dimension, SEEDS).to(case.observation)
+    again.load_state_dict(case.model.state_dict())
+    found, expected = (model.predict(model.initial_state(case.observation), _STEPS)[0] for model in (again, case.model))
+    same(found, expected, f"{case.name}: a new model with its `state_dict` must predict the same")
+
+
 def _check_gradients(case: _Case) -> None:
     _, gradients = _backward(case)
     for name, parameter in case.model.named_parameters():
@@ -176,7 +223,7 @@ def _backward(case: _Case) -> tuple[Tensor, dict[str, Tensor]]:
 
 
 def spoil(model: Forecaster, index: int) -> None:
-    """Make NaN of everything that one seed has learned."""
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter[index] = torch.nan
+    """Make NaN of every number that one seed has."""
+    for value in model.state_dict().values():
+        if value.is_floating_point() and value.dim() and len(value) == model.seeds:
+            value[index] = torch.nan

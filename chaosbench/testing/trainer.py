@@ -22,15 +22,18 @@ def check_trainer(spec: TrainerSpec, *, model: ModelSpec | None = None, data: Da
     """Check a trainer of few updates, a dozen say, on the CPU.
 
     Args:
-        model: what it trains; by default a small shallow network.
+        model: what it trains; by default a small shallow network, which learns by gradients.
         data: in float32; by default short orbits of Lorenz-63.
 
     Raises:
         AssertionError: naming the promise that is broken, and by how much.
     """
     check_record(spec)
-    data = data or simulate(Lorenz63(), DataSpec(train_orbits=4, train_length=500, validation_orbits=0, test_length=2))
-    school = _School(spec, model or ShallowPLRNN(hidden=12), data.to("cpu", torch.float32))
+    model = model or ShallowPLRNN(hidden=12)
+    sentence = f"{spec.label} trains by {spec.learning}, and {model.label} learns by {model.learning}"
+    demand(spec.learning == model.learning, f"{sentence}; give check_trainer a model that does the same")
+    data = data or simulate(Lorenz63(), DataSpec(train_orbits=4, train_length=500, validation_orbits=2, test_length=2))
+    school = _School(spec, model, data.to("cpu", torch.float32))
     spec.check(school.data)
     _check_pace(school)
     healthy, losses = school.trained(SEEDS)
@@ -72,7 +75,7 @@ def _check_pace(school: _School) -> None:
     """One pause per update, after the backward pass and before anything is done to gradients or parameters."""
     name, model = school.trainer.label, school.model.build(school.data.dimension, SEEDS)
     before = {key: value.clone() for key, value in model.state_dict().items()}
-    promise, counted, asked = f"{name}: fit must yield once per update", 0, 0
+    promise, counted, asked, paused = f"{name}: fit must yield once per update", 0, 0, before
     for counted, step in enumerate(school.trainer.fit(model, school.data, SEEDS), start=1):
         asked, shape = step.updates, tuple(step.loss.shape)
         demand(step.update == counted, f"{promise}; yield {counted} is called update {step.update}")
@@ -80,9 +83,13 @@ def _check_pace(school: _School) -> None:
         demand(not step.loss.requires_grad, f"{name}: a loss must be detached, or it keeps the unroll in memory")
         if counted == 1 and any(parameter.grad is not None for parameter in model.parameters()):
             _check_first_pause(school, step, before)
+        paused = {key: value.clone() for key, value in model.state_dict().items()}
     demand(0 < counted == asked, f"{promise}; it yields {counted} times for {asked} updates")
     changed = any(not torch.equal(value, before[key]) for key, value in model.state_dict().items())
     demand(changed, f"{name}: training must change the model; after {counted} updates every number is the same")
+    if school.trainer.learning != "gradients":
+        for key, value in model.state_dict().items():
+            same(value, paused[key], f"{name}: without gradients, fit must yield when all is done, but {key!r} changes")
 
 
 def _check_first_pause(school: _School, step: TrainingStep, before: dict[str, Tensor]) -> None:

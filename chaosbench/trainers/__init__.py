@@ -10,7 +10,10 @@ from chaosbench.trainers.gradient_path import GradientPath
 from chaosbench.trainers.horizon_curriculum import HorizonCurriculum
 from chaosbench.trainers.invariant_measure import InvariantMeasure
 from chaosbench.trainers.jacobian_matching import JacobianMatching
+from chaosbench.trainers.memorise import Memorise
 from chaosbench.trainers.multiple_shooting import MultipleShooting
+from chaosbench.trainers.one_step import one_step_error
+from chaosbench.trainers.ridge import Ridge
 from chaosbench.trainers.scheduled_sampling import ScheduledSampling
 from chaosbench.trainers.sofo import SOFO
 from chaosbench.trainers.sparse_teacher_forcing import SparseTeacherForcing
@@ -30,7 +33,9 @@ __all__ = [
     "HorizonCurriculum",
     "InvariantMeasure",
     "JacobianMatching",
+    "Memorise",
     "MultipleShooting",
+    "Ridge",
     "ScheduledSampling",
     "SparseTeacherForcing",
     "TrainerSpec",
@@ -38,4 +43,5 @@ __all__ = [
     "TruncatedBPTT",
     "WindowTrainer",
     "WindowedBPTT",
+    "one_step_error",
 ]

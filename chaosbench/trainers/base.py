@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import Field, model_validator
 from torch import Tensor
@@ -57,11 +57,20 @@ class TrainingStep:
 
 
 class TrainerSpec(Spec, ABC):
-    """A way to train K models at once."""
+    """A way to train K models at once.
+
+    Attributes:
+        learning: how it finds a model's numbers; it trains models of the same `learning`, and no others.
+    """
+
+    learning: ClassVar[str] = "gradients"
 
     @abstractmethod
     def fit(self, model: Forecaster, data: Dataset, seeds: Sequence[int]) -> Iterator[TrainingStep]:
-        """Train in place; yields once per update, after the backward pass and before clipping."""
+        """Train in place; yields once per update, after the backward pass and before clipping.
+
+        A trainer without gradients yields once, when all is done.
+        """
 
     def gradient_path(self, course: Course) -> GradientPath | None:  # noqa: ARG002  # for those who force or cut
         """Through which products of Jacobians gradients pass at this point of training; None where none do."""
@@ -72,6 +81,8 @@ class TrainerSpec(Spec, ABC):
 
     def refuse(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:  # noqa: ARG002  # by default
         """Why this combination cannot work, told from the specs alone; None where it can."""
+        if self.learning != model.learning:
+            return f"{self.kind} trains by {self.learning}, and {model.kind} learns by {model.learning}"
         return None
 
 
