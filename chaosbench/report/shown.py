@@ -111,7 +111,12 @@ def valid_times(stored: Stored, arrays: Arrays) -> Arguments | None:
 
 
 def training(stored: Stored, arrays: Arrays) -> Arguments | None:
-    """From the arrays, or of a folder without them from what the diagnostics recorded."""
+    """From the arrays, or of a folder without them from what the diagnostics recorded; None of a single update.
+
+    A trainer without gradients has no more than one.
+    """
+    if stored.runs[0]["updates"] == 1:
+        return None
     shared = {"clip": stored.experiment["trainer"].get("clip_norm"), "seeds": _seeds(stored), "label": _label(stored)}
     if "training_updates" in arrays:
         curves = {name: arrays.get(f"training_{name}") for name in ("updates", "loss", "norm")}
