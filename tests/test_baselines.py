@@ -9,9 +9,10 @@ from torch.testing import assert_close
 from chaosbench import registry, suite
 from chaosbench.data import simulate
 from chaosbench.errors import SpecError
+from chaosbench.evaluation import free_run
 from chaosbench.leaderboard import folder, store
 from chaosbench.report import figures
-from chaosbench.run import free_run, run_experiment
+from chaosbench.run import run_experiment
 
 SMALL = """
 suite = "small"
