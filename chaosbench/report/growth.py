@@ -123,10 +123,11 @@ def _lines(
 
 def _limits(axes: "Axes", middle: Array, start: float) -> tuple[float, float]:
     """The range of what is drawn, as far as it does not flatten the median curve."""
-    lowest, highest = axes.get_ylim()
+    lowest, highest = axes.dataLim.intervaly
     low, high = min(start, middle.min()), max(start, middle.max())
     span = max(high - low, 1.0)
-    return float(max(lowest, low - _SPANS * span)), float(min(highest, high + _SPANS * span))
+    bottom, top = max(lowest, low - _SPANS * span), min(highest, high + _SPANS * span)
+    return float(bottom - 0.05 * span), float(top + 0.05 * span)
 
 
 def _forced(axes: "Axes", horizons: Array, forced: Array, chain: float | None) -> None:
