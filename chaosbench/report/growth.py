@@ -37,7 +37,9 @@ def gradient_growth(
     seeds: Sequence[int] = (),
     label: str = "",
 ) -> "Figure":
-    """Logarithms of gradients against the horizon, a thin line per seed, and straight lines of the exponents' slopes.
+    """Logarithms of gradients against the horizon, a thin line per seed.
+
+    The seed of the median slope is drawn thick, with the straight lines that the exponents foretell.
 
     Args:
         horizons: `(H,)`, T [steps]; those of other curves are `(G,)`, each with a G of its own.
@@ -49,29 +51,37 @@ def gradient_growth(
         chain: how far gradients reach before they are cut [steps].
         exponents: `(K,)`, largest Lyapunov exponent of each model [1 / step].
         data_exponent: the system's own [1 / step].
-        seeds: the seeds that the rows are of; they are only kept.
+        seeds: the seeds that the rows are of.
         label: of what ran.
 
     Source:
         Mikhaeil, Monfared & Durstewitz 2022, Advances in Neural Information Processing Systems 35, Theorem 2: in a
-        chaotic free run both norms grow as exp(lambda_1 T) for almost every state.
+        chaotic free run both norms grow as exp(lambda_1 T) for almost every state. Theorem 1: to a fixed point or
+        cycle the states' gradient falls, and the parameters' stays bounded.
     """
-    del seeds
     shown = 1 + (parameters is not None) + (forced is not None)
     figure = new_figure(1.2 + 4.2 * shown, 4.2, label)
     panels = list(figure.subplots(1, shown, squeeze=False)[0])
-    rates = {"model": _median(exponents), "system": data_exponent}
-    for curves, where in ((initial, initial_horizons), (state, horizons)):
-        _curves(panels[0], where, curves, "start" if curves is initial else "seed")
-    _lines(panels[0], horizons, state, slopes, rates)
-    panels[0].set(title="free run", ylabel=_STATE)
+    slopes = measured_slopes(horizons, state) if slopes is None else slopes
+    place = _median_place(slopes)
+    name = f"seed {seeds[place] if len(seeds) else place}"
+    rates = {"model": None if exponents is None else float(exponents[place]), "system": data_exponent}
+    if initial is not None and initial_horizons is not None:
+        _curves(panels[0], initial_horizons, initial, "start")
+    _curves(panels[0], horizons, state, "seed")
+    _lines(panels[0], horizons, state[place], float(slopes[place]), rates, name=name)
+    panels[0].set(title="free run", ylabel=_STATE, xlim=(0, horizons.max()))
     if parameters is not None and parameter_horizons is not None:
+        own = measured_slopes(parameter_horizons, parameters) if parameter_slopes is None else parameter_slopes
+        # Where states converge the older terms of the sum fade, and the youngest keep the gradient as it is.
+        kept = {whose: None if rate is None else max(rate, 0.0) for whose, rate in rates.items()}
         _curves(panels[1], parameter_horizons, parameters, "seed")
-        _lines(panels[1], parameter_horizons, parameters, parameter_slopes, rates)
-        panels[1].set(title="free run", ylabel=_PARAMETERS)
+        _lines(panels[1], parameter_horizons, parameters[place], float(own[place]), kept, name=name)
+        panels[1].set(title="free run", ylabel=_PARAMETERS, xlim=(0, parameter_horizons.max()))
     if forced is not None and forced_horizons is not None:
         _forced(panels[-1], forced_horizons, forced, chain)
     for axes, curves in zip(panels, (one for one in (state, parameters, forced) if one is not None), strict=True):
+        axes.set_xlabel("horizon T [steps]")
         tell_diverged(axes, np.asarray(np.isnan(curves).any(axis=1)))
         legend(axes)
     return figure
@@ -90,41 +100,41 @@ def measured_slopes(horizons: Array, growth: Array) -> Array:
     return slopes
 
 
-def _curves(axes: "Axes", horizons: Array | None, curves: Array | None, style: str) -> None:
-    """A line per seed, where there are any; a product of zero has none."""
-    if horizons is None or curves is None:
-        return
+def _median_place(values: Array) -> int:
+    """Where the lower median of the finite values is; 0 where none is."""
+    finite = np.flatnonzero(np.isfinite(values))
+    return int(finite[np.argsort(values[finite], kind="stable")[(len(finite) - 1) // 2]]) if len(finite) else 0
+
+
+def _curves(axes: "Axes", horizons: Array, curves: Array, style: str) -> None:
+    """A line per seed; a product of zero has none."""
     name = "each seed, before training" if style == "start" else "each seed, trained"
     for curve in curves:
         axes.plot(horizons, np.where(np.isfinite(curve), curve, np.nan), label=name, **STYLES[style])
 
 
 def _lines(
-    axes: "Axes", horizons: Array, growth: Array, slopes: Array | None, rates: Mapping[str, float | None]
+    axes: "Axes", horizons: Array, curve: Array, slope: float, rates: Mapping[str, float | None], *, name: str
 ) -> None:
-    """The measured slope, and lines of the exponents through the median curve and from where that line starts."""
-    axes.set(xlabel="horizon T [steps]", xlim=(0, horizons.max()))
-    fitted = measured_slopes(horizons, growth)
-    measured, late = _median(fitted if slopes is None else slopes), _late(horizons)
-    sound = growth[np.isfinite(fitted)]
-    if measured is None or not len(sound):
+    """The curve `(H,)` of the named seed, and lines of the exponents: its own, and the system's from the same start."""
+    late = _late(horizons)
+    if not np.isfinite(slope) or not np.isfinite(curve[late]).all():
         return
-    axes.plot([], [], linestyle="", label=f"slope γ = {measured:.3g} / step{', median' if len(growth) > 1 else ''}")
-    middle = np.median(sound[:, late], axis=0)
-    model = measured if rates["model"] is None else rates["model"]
-    start = float(middle.mean() - model * horizons[late].mean())
+    axes.plot(horizons, curve, label=f"{name}, slope γ = {slope:.3g} / step", **STYLES["median"])
+    model = slope if (own := rates["model"]) is None or not np.isfinite(own) else own
+    start = float(curve[late].mean() - model * horizons[late].mean())
     ends = np.array([0.0, horizons.max()])
-    for whose, slope in rates.items():
-        if slope is not None:
-            text = f"{whose}'s $\\lambda_1$ = {slope:.3g} / step"
-            axes.plot(ends, start + slope * ends, label=text, **STYLES[f"{whose} slope"])
-    axes.set_ylim(_limits(axes, middle, start))
+    for whose, rate in rates.items():
+        if rate is not None and np.isfinite(rate):
+            text = f"{whose}'s $\\lambda_1$ = {rate:.3g} / step" if rate else f"{whose}'s $\\lambda_1 < 0$: no growth"
+            axes.plot(ends, start + rate * ends, label=text, **STYLES[f"{whose} slope"])
+    axes.set_ylim(_limits(axes, curve[np.isfinite(curve)], start))
 
 
-def _limits(axes: "Axes", middle: Array, start: float) -> tuple[float, float]:
-    """The range of what is drawn, as far as it does not flatten the median curve."""
+def _limits(axes: "Axes", curve: Array, start: float) -> tuple[float, float]:
+    """The range of what is drawn, as far as it does not flatten the curve."""
     lowest, highest = axes.dataLim.intervaly
-    low, high = min(start, middle.min()), max(start, middle.max())
+    low, high = min(start, curve.min()), max(start, curve.max())
     span = max(high - low, 1.0)
     bottom, top = max(lowest, low - _SPANS * span), min(highest, high + _SPANS * span)
     return float(bottom - 0.05 * span), float(top + 0.05 * span)
@@ -133,7 +143,7 @@ def _limits(axes: "Axes", middle: Array, start: float) -> tuple[float, float]:
 def _forced(axes: "Axes", horizons: Array, forced: Array, chain: float | None) -> None:
     """Growth along data as forced in training, which ends where every product is zero."""
     _curves(axes, horizons, forced, "seed")
-    axes.set(title="as forced in training", xlabel="horizon T [steps]", xlim=(0, horizons.max()), ylabel=_STATE)
+    axes.set(title="as forced in training", xlim=(0, horizons.max()), ylabel=_STATE)
     if chain is not None and chain < horizons.max():
         axes.axvline(chain, label=f"cut after {chain:g} steps", **STYLES["limit"])
     zero = np.asarray((forced == -np.inf).all(axis=0))
@@ -148,12 +158,6 @@ def _late(horizons: Array) -> Array:
     """Which horizons count for the slope."""
     late: Array = horizons >= _FITTED * horizons.max()
     return late
-
-
-def _median(values: Array | None) -> float | None:
-    """The median of what is finite; None where nothing is."""
-    finite = np.empty(0) if values is None else values[np.isfinite(values)]
-    return float(np.median(finite)) if finite.size else None
 
 
 def _horizon(argument: str) -> Axis:

@@ -37,36 +37,53 @@ def test_the_line_of_the_models_exponent_lies_on_a_curve_that_grows_with_it():
     assert (start, stop) == pytest.approx((2.0, 2.0 + 0.1 * 128))
     start, stop = line(axes, "system's $\\lambda_1$ = 0.05 / step").get_ydata()
     assert (start, stop) == pytest.approx((2.0, 2.0 + 0.05 * 128)), "from where the curve starts"
-    assert "slope γ = 0.1 / step" in entries(axes)
+    assert "seed 0, slope γ = 0.1 / step" in entries(axes)
 
 
-def test_of_several_seeds_the_median_decides():
-    (axes,) = gradient_growth(HORIZONS, straight(0.1, 0.2, 0.7), exponents=np.array([0.1, np.nan, 0.3])).axes
-    assert "slope γ = 0.2 / step, median" in entries(axes)
-    assert "model's $\\lambda_1$ = 0.2 / step" in entries(axes)
+def test_of_several_seeds_the_one_of_median_slope_is_told():
+    exponents = np.array([0.1, np.nan, 0.3, 0.21])
+    (axes,) = gradient_growth(HORIZONS, straight(0.1, np.nan, 0.7, 0.2), exponents=exponents, seeds=[5, 6, 7, 8]).axes
+    assert list(line(axes, "seed 8, slope γ = 0.2 / step").get_ydata()) == list(straight(0.2)[0])
+    assert "model's $\\lambda_1$ = 0.21 / step" in entries(axes)
     assert entries(axes).count("each seed, trained") == 1
-    assert len([one for one in axes.get_lines() if one.get_label() == "each seed, trained"]) == 3
+    assert len([one for one in axes.get_lines() if one.get_label() == "each seed, trained"]) == 4
 
 
 def test_slopes_that_were_measured_before_are_told_instead():
     (axes,) = gradient_growth(HORIZONS, straight(0.1), slopes=np.array([0.11])).axes
-    assert "slope γ = 0.11 / step" in entries(axes)
+    assert "seed 0, slope γ = 0.11 / step" in entries(axes)
+
+
+def test_the_gradient_of_parameters_is_foretold_to_stay_where_states_converge():
+    """Theorem 1 of Mikhaeil et al. 2022: bounded for every horizon, whatever the exponent."""
+    figure = gradient_growth(
+        HORIZONS,
+        straight(-0.5),
+        parameter_horizons=HORIZONS,
+        parameters=straight(0.0),
+        exponents=np.array([-0.5]),
+        data_exponent=0.1,
+    )
+    state, parameters = figure.axes
+    assert list(line(state, "model's $\\lambda_1$ = -0.5 / step").get_ydata()) == pytest.approx([2, 2 - 0.5 * 128])
+    assert list(line(parameters, "model's $\\lambda_1 < 0$: no growth").get_ydata()) == [2, 2]
+    assert "system's $\\lambda_1$ = 0.1 / step" in entries(parameters)
 
 
 def test_a_product_that_vanishes_is_no_reason_to_stop():
     curves = straight(0.1, -0.5)
     curves[1, 3:] = -np.inf
     (axes,) = gradient_growth(HORIZONS, curves, slopes=np.array([0.1, -np.inf])).axes
-    assert "slope γ = 0.1 / step, median" in entries(axes)
+    assert "seed 0, slope γ = 0.1 / step" in entries(axes)
     gradient_growth(HORIZONS, np.full((1, 8), -np.inf)).draw_without_rendering()
 
 
 def test_a_diverged_seed_leaves_the_others_and_is_counted_in_words():
     curves = straight(0.1, 0.1, 0.1)
-    curves[1, 3:] = np.nan
+    curves[0, 3:] = np.nan
     (axes,) = (figure := gradient_growth(HORIZONS, curves)).axes
     assert "1 of 3 seeds diverged" in words(figure)
-    assert "slope γ = 0.1 / step, median" in entries(axes)
+    assert "seed 1, slope γ = 0.1 / step" in entries(axes)
     assert "diverged" in words(gradient_growth(HORIZONS, np.full((2, 8), np.nan), exponents=np.full(2, np.nan)))
 
 
