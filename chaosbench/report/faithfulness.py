@@ -20,10 +20,11 @@ tables in `leaderboards/faithful`, every published one from `chaosbench/report/p
 reads. This page is made of both by `python -m chaosbench.report.faithfulness leaderboards/faithful`; the tables are
 those of a results directory after `chaosbench run faithful`, without the weights.
 
-*Ours* is the median over seeds with their range, a seed that diverged counted as worse than any; *theirs* the mean with
-its standard error. The *floor* is the score of another true orbit of the same length. *Ratio* is our median over their
-mean. *Gap* is what the seeds can tell of the difference of means: `within` two standard errors of it, `lower` or
-`higher`; that ours is `at the floor`, below which nothing can be told; or that `both miss` the attractor."""
+*Ours* is the median over seeds with their range; a seed that *diverged*, whose free run is not finite or never where
+the truth is, so that it has no score, counts as worse than any. *Theirs* is the mean with its standard error. The
+*floor* is the score of another true orbit of the same length. *Ratio* is our median over their mean. *Gap* is what the
+seeds can tell of the difference of means: `within` two standard errors of it, `lower` or `higher`; that ours is `at the
+floor`, below which nothing can be told; or that `both miss` the attractor."""
 
 _GAPS: Mapping[Gap, str] = {
     "within": "within",

@@ -96,17 +96,17 @@ class Scores:
     @property
     def gap(self) -> Gap:
         """What the seeds can tell of the difference."""
-        if not self.numbers:
-            return "not run"
-        if not self.theirs:
-            return "none published"
+        if not self.values or not self.theirs:
+            return "none published" if self.values else "not run"
         middle, miss = self.median, self.measure.miss
         if miss is not None and self.theirs[0] >= miss and (middle is None or middle >= miss):
             return "both miss"
-        if middle is not None and self.floor is not None and middle <= self.floor:
+        if middle is None:
+            return "higher"
+        if self.floor is not None and middle <= self.floor:
             return "at the floor"
-        difference, error = fmean(self.numbers) - self.theirs[0], self._error()
-        if abs(difference) <= _SIGNIFICANT * error:
+        difference = fmean(self.numbers) - self.theirs[0]
+        if abs(difference) <= _SIGNIFICANT * self._error():
             return "within"
         return "lower" if difference < 0 else "higher"
 

@@ -48,6 +48,24 @@ def test_the_gradient_of_the_exponents_equals_that_of_the_logarithm_of_singular_
     assert_close(found, model.weight.grad, rtol=1e-9, atol=1e-10)
 
 
+def test_of_a_scaled_identity_loss_and_gradient_are_known(lorenz: Dataset):
+    """z' = a z: every exponent is ln a, so L = (ln a - t)², and dL / da_i = 2 / 3 (ln a - t) / a by ln |det|."""
+    model = ShallowPLRNN(hidden=1, states=3).build(3, SEEDS).double()
+    scales = torch.tensor([0.5, 1.5], dtype=torch.float64)
+    with torch.no_grad():
+        model.threshold.fill_(-1e3)  # the hidden unit is silent
+        model.outward.zero_()
+        model.diagonal.copy_(scales[:, None, None].expand_as(model.diagonal))
+    trainer = GradientFlossing(target=-0.3, conditions=2, batch=2, sequence_length=7)
+    course = trainer.start(model, lorenz, SEEDS)
+    course.update = 1
+    loss = trainer.loss(model, trainer.windows(course), course)
+    loss.sum().backward()
+    assert_close(loss.detach(), (scales.log() + 0.3).square())
+    expected = 2 / 3 * (scales.log() + 0.3) / scales
+    assert_close(model.diagonal.grad, expected[:, None, None].expand_as(model.diagonal))
+
+
 @pytest.mark.parametrize("target", [0.0, -0.3])
 def test_flossing_moves_the_spectrum_where_the_loss_says(target: float, lorenz32: Dataset):
     """Measured afterwards by another routine, over ten times as many steps: the distance falls to a tenth."""
