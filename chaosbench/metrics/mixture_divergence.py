@@ -58,7 +58,17 @@ def mixture_divergence(
     most = rule.points if points is None else points
     if most is not None:
         series, actual = thinned(series, most), thinned(actual, most)
-    return like(each_member(series, lambda one: _divergence(one, actual, spread, rule, samples, seed)), generated)
+    theirs = _draws(actual, spread, samples, seed)
+
+    def score(own: Tensor) -> Tensor:
+        terms = []
+        if rule.true_draws:
+            terms.append(_mean_excess(theirs, own, spread))
+        if rule.own_draws:
+            terms.append(_mean_excess(_draws(own, spread, samples, seed), actual, spread))
+        return torch.stack(terms).mean()
+
+    return like(each_member(series, score), generated)
 
 
 class MixtureDivergence(MetricSpec):
@@ -101,23 +111,19 @@ _RULES: dict[str, _Rule] = {
 _PAIRS = 4_000_000  # of samples and points at once: bounds memory
 
 
-def _divergence(own: Tensor, actual: Tensor, variance: float, rule: _Rule, samples: int, seed: int) -> Tensor:
-    """Mean of the directions that count, of series `(T, D)`: a scalar [nats]."""
-    terms = []
-    if rule.true_draws:
-        terms.append(_one_way(actual, own, variance, samples, seed))
-    if rule.own_draws:
-        terms.append(_one_way(own, actual, variance, samples, seed))
-    return torch.stack(terms).mean()
-
-
-def _one_way(expected: Tensor, other: Tensor, variance: float, samples: int, seed: int) -> Tensor:
-    """KL(expected || other), a scalar [nats]."""
+def _draws(centres: Tensor, variance: float, samples: int, seed: int) -> tuple[Tensor, Tensor]:
+    """Points of the mixture, `(n, D)`, and its log density there, `(n,)` [nats]."""
     generator = Generator().manual_seed(seed)
-    chosen = torch.randint(len(expected), (samples,), generator=generator).to(expected.device)
-    noise = torch.randn(samples, expected.shape[-1], dtype=torch.float64, generator=generator).to(expected)
-    drawn = expected[chosen] + variance**0.5 * noise
-    return (_log_density(drawn, expected, variance) - _log_density(drawn, other, variance)).mean()
+    chosen = torch.randint(len(centres), (samples,), generator=generator).to(centres.device)
+    noise = torch.randn(samples, centres.shape[-1], dtype=torch.float64, generator=generator).to(centres)
+    drawn = centres[chosen] + variance**0.5 * noise
+    return drawn, _log_density(drawn, centres, variance)
+
+
+def _mean_excess(draws: tuple[Tensor, Tensor], centres: Tensor, variance: float) -> Tensor:
+    """How much denser their own mixture is than the other where the draws are: a scalar [nats]."""
+    drawn, expected = draws
+    return (expected - _log_density(drawn, centres, variance)).mean()
 
 
 def _log_density(drawn: Tensor, centres: Tensor, variance: float) -> Tensor:

@@ -96,7 +96,7 @@ class StateSpaceDensity:
 class StateSpaceDivergence(MetricSpec):
     """Divergence of the attractor from the true one, D_stsp, free runs pooled (Hess et al. 2023, ICML).
 
-    Up to five dimensions on a grid; beyond, between mixtures of Gaussians of variance 1, as the paper does.
+    Up to five dimensions on a grid; beyond, between mixtures of Gaussians, as the convention's paper does.
     """
 
     unit: ClassVar[str] = "nats"
@@ -109,7 +109,8 @@ class StateSpaceDivergence(MetricSpec):
     def score(self, evaluation: Evaluation) -> Tensor:
         """`(K,)` [nats]; NaN where any of the seed's free runs diverged."""
         if evaluation.truth.shape[-1] > _MOST_DIMENSIONS:
-            return mixture_divergence(*evaluation.pooled())
+            mixture = "gtf" if self.convention == "dynamix" else self.convention
+            return mixture_divergence(*evaluation.pooled(), convention=mixture)
         generated, truth = evaluation.free_run.flatten(1, 2), evaluation.truth.flatten(0, 1)
         return state_space_divergence(generated, truth, bins=self.bins, convention=self.convention)
 

@@ -113,17 +113,23 @@ STATES = pytest.mark.parametrize(
 )
 
 
-@STATES
-def test_scores_of_states_see_the_wrong_attractor_and_neither_order_nor_speed(
-    metric: Callable[[Points, Points], Points], short: tuple[Points, Points], orbits: Orbits
-) -> None:
-    """Whatever visits the right states is nearer than half of what does not."""
+@pytest.fixture(scope="module")
+def cases(short: tuple[Points, Points], orbits: Orbits) -> tuple[Points, Points, Points]:
+    """A true orbit; five series that visit its states, in their order or not; three that do not."""
     truth = short[1][0]
     shuffled = np.random.default_rng(0).permutation(truth)
-    right = metric(np.stack([*short[0][:3], shuffled, orbits(1, 10_000, dt=0.02, seed=2)[0]]), truth)
     fixed = np.broadcast_to(truth.mean(0), truth.shape)
-    wrong = metric(np.stack([orbits(1, 10_000, rho=38.0, seed=2)[0], fixed, truth + 1.0]), truth)
-    assert right.max() < wrong.min() / 2
+    right = np.stack([*short[0][:3], shuffled, orbits(1, 10_000, dt=0.02, seed=2)[0]])
+    return truth, right, np.stack([orbits(1, 10_000, rho=38.0, seed=2)[0], fixed, truth + 1.0])
+
+
+@STATES
+def test_scores_of_states_see_the_wrong_attractor_and_neither_order_nor_speed(
+    metric: Callable[[Points, Points], Points], cases: tuple[Points, Points, Points]
+) -> None:
+    """Whatever visits the right states is nearer than half of what does not."""
+    truth, right, wrong = cases
+    assert metric(right, truth).max() < metric(wrong, truth).min() / 2
 
 
 def test_a_fixed_point_at_the_mean_is_as_far_as_its_set_says(short: tuple[Points, Points]) -> None:

@@ -26,6 +26,7 @@ from chaosbench.metrics import (
     StateSpaceDivergence,
     SymmetricPercentageError,
     ValidPredictionTime,
+    mixture_divergence,
     power_spectrum_distance,
     state_space_divergence,
 )
@@ -157,6 +158,19 @@ def test_state_space_divergence_pools_the_free_runs_of_a_seed(evaluation: Evalua
     scores = StateSpaceDivergence(bins=7).score(evaluation)
     pooled = torch.cat([evaluation.free_run[1, 0], evaluation.free_run[1, 1]])
     assert scores[1] == state_space_divergence(pooled, evaluation.truth.reshape(800, 2), bins=7)
+
+
+@pytest.mark.parametrize(("convention", "mixture"), [("gtf", "gtf"), ("dynamix", "gtf"), ("seed", "seed")])
+def test_beyond_five_dimensions_states_are_compared_by_mixtures(
+    convention: str, mixture: str, evaluation: Evaluation
+) -> None:
+    scale = torch.tensor([1.0, 2.0], dtype=torch.float64).repeat(3)
+    wide = replace(
+        evaluation, free_run=evaluation.free_run.repeat(1, 1, 1, 3), truth=evaluation.truth.repeat(1, 1, 3), scale=scale
+    )
+    scores = StateSpaceDivergence(convention=convention).score(wide)
+    pooled, truth = wide.free_run[1].flatten(0, 1) / scale, wide.truth.flatten(0, 1) / scale
+    assert scores[1] == mixture_divergence(pooled, truth, convention=mixture)
 
 
 def test_power_spectrum_distance_is_the_mean_over_pairs(evaluation: Evaluation) -> None:
