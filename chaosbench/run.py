@@ -20,6 +20,7 @@ from chaosbench.evaluation import DRAWN, portray, question
 from chaosbench.experiment import EvaluationSpec, Experiment, Record, Result, Run, Status
 from chaosbench.metrics.base import Evaluation
 from chaosbench.metrics.skill import too_good_to_be_true
+from chaosbench.metrics.valid_prediction_time import valid_prediction_time
 from chaosbench.models.base import Forecaster, Trait
 from chaosbench.trainers.base import TrainingStep
 from chaosbench.trainers.gradient_path import GradientPath
@@ -213,7 +214,22 @@ def _drawn(evaluation: Evaluation, data: Dataset) -> dict[str, np.ndarray[Any, A
         "truth": evaluation.truth[0, :DRAWN].float().cpu().numpy(),
         "free_run": evaluation.free_run[:, 0, :DRAWN].float().cpu().numpy(),
         "dt": np.array([evaluation.dt]),
+        **_valid_times(evaluation),
         **_curve(data),
+    }
+
+
+def _valid_times(evaluation: Evaluation) -> dict[str, np.ndarray[Any, Any]]:
+    """For how long each forecast is right, the models' and their ceiling's [Lyapunov times]; empty without chaos."""
+    exponent = evaluation.largest_exponent or 0.0
+    if exponent <= 0:
+        return {}
+    forecasts = {"valid_times": evaluation.forecast, "twin_valid_times": evaluation.twins}
+    dt, scale = exponent * evaluation.dt, evaluation.scale
+    return {
+        name: valid_prediction_time(forecast, evaluation.future, dt=dt, scale=scale).float().cpu().numpy()
+        for name, forecast in forecasts.items()
+        if forecast is not None
     }
 
 

@@ -23,7 +23,7 @@ from chaosbench.metrics import (
 )
 from chaosbench.models import AlmostLinearRNN, Forecaster, ModelSpec, ShallowPLRNN, Trait
 from chaosbench.run import examination, run_experiment
-from chaosbench.systems import Henon, Lorenz63, SystemSpec
+from chaosbench.systems import Henon, Lorenz63, SystemSpec, TwoCycle
 from chaosbench.trainers import SparseTeacherForcing, TrainerSpec, TrainingStep
 
 HORIZON, TRANSIENT = 400, 150  # [steps]
@@ -127,6 +127,10 @@ def test_the_true_system_as_the_model_is_scored_as_the_truth(dtype: str):
     (floor,) = {record.floor for record in result.records if record.name.startswith("state_space")}
     assert scores["state_space_divergence"] < 2 * floor
     assert scores["largest_exponent_error"] < 0.3  # 10 conditions of 6 units of time scatter by 0.1
+    times, ceiling = result.arrays["valid_times"], result.arrays["twin_valid_times"]  # kept for the picture
+    assert np.median(times, axis=1) == pytest.approx([scores["valid_prediction_time"]] * 2, rel=1e-6)
+    assert ceiling.shape == times.shape[1:]
+    assert (ceiling <= times[0] * (1 + 1e-6)).all(), "the truth itself outlasts a perturbed one"
 
 
 def test_the_evaluation_knows_the_certified_spectrum_and_what_short_runs_can_resolve():
@@ -237,6 +241,11 @@ def test_a_seed_that_blows_up_is_diverged_and_its_neighbours_are_as_without_it(d
             assert one.value == other.value
         elif one.name.startswith("state_space") or (diagonal is None and not one.name.startswith("diagnosis")):
             assert one.value is None
+
+
+def test_without_chaos_there_are_no_valid_times_to_draw():
+    asked = small(ShallowPLRNN(hidden=5), system=TwoCycle(), seeds=(0,))
+    assert not {"valid_times", "twin_valid_times"} & run_experiment(asked).arrays.keys()
 
 
 def test_training_stops_when_every_seed_has_diverged():
