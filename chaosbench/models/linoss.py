@@ -78,7 +78,8 @@ class LinearOscillators(ClosedLoop):
         features = self.encoder.observe(shown)
         y, _ = memory.chunk(2, dim=-1)
         mixed = torch.baddbmm(self.skip * features, y, self.outward.mT)
-        return self.readout.observe(features + F.glu(self.gate.observe(F.gelu(mixed))))
+        value, gate = self.gate.observe(F.gelu(mixed)).chunk(2, dim=-1)  # F.glu has no derivative of its tangents
+        return self.readout.observe(features + value * torch.sigmoid(gate))
 
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
         """By forward mode: the output is not linear in the memory."""

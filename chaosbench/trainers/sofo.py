@@ -97,7 +97,7 @@ class _FreeRun(nn.Module):
     """Lets `functional_call`, which calls `forward`, reach the steps of a model.
 
     Not `predict`, which may be fused and without forward-mode derivatives, and not `unroll`, which would keep P
-    tangents of every state.
+    tangents of every state; what is observed is copied, for as a view it would keep them, too.
     """
 
     def __init__(self, model: Forecaster) -> None:
@@ -108,5 +108,5 @@ class _FreeRun(nn.Module):
         state, observed = self.model.initial_state(windows[:, :, 0]), []
         for _ in range(windows.shape[2] - 1):
             state = self.model.step(state)
-            observed.append(self.model.observe(state.unsqueeze(2)))
+            observed.append(self.model.observe(state.unsqueeze(2)).clone())
         return torch.cat(observed, dim=2)

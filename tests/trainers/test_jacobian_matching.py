@@ -9,13 +9,23 @@ from torch.testing import assert_close
 
 from chaosbench.data import Dataset, DataSpec, simulate
 from chaosbench.errors import DataError
-from chaosbench.models import RNN, ShallowPLRNN
-from chaosbench.models.base import Forecaster
+from chaosbench.models import GRU, LEM, LSTM, RNN, CoRNN, LinOSS, LiquidTimeConstant, ModelSpec, NeuralODE, ShallowPLRNN
+from chaosbench.models.base import Forecaster, seed_generator
 from chaosbench.systems import Henon, Lorenz63
 from chaosbench.systems.base import Map
 from chaosbench.trainers import JacobianMatching
 from chaosbench.trainers.jacobian_matching import system_jacobian
 
+SMOOTH = [
+    RNN(hidden=5),
+    GRU(hidden=5),
+    LSTM(hidden=5, form="closed_loop"),
+    LEM(hidden=5),
+    LiquidTimeConstant(hidden=5),
+    CoRNN(hidden=5),
+    LinOSS(hidden=5),
+    NeuralODE(hidden=5),
+]
 MATRIX = ((0.6, -1.0), (0.9, 0.7))  # |det| = 1.32, so that nothing dies out; the sine turns back what leaves
 
 
@@ -103,3 +113,21 @@ def test_data_that_do_not_show_the_state_are_refused(lorenz: Dataset):
         with pytest.raises(DataError, match="do not show the state itself"):
             JacobianMatching().check(hidden)
     assert JacobianMatching().refuse(Lorenz63(), DataSpec(observed=(0, 1, 2)), RNN()) is None
+
+
+@pytest.mark.parametrize("spec", SMOOTH, ids=lambda spec: spec.label)
+def test_its_gradient_is_the_slope_of_its_loss(spec: ModelSpec, lorenz: Dataset):
+    """Along a random direction, by central differences, whose error is h² of the third derivative: some 1e-8."""
+    trainer, model = JacobianMatching(batch=6), spec.build(3, (0,)).double()
+    course = trainer.start(model, lorenz, (0,))
+    windows, parameters = trainer.windows(course), list(model.parameters())
+    directions = [torch.randn(p.shape, dtype=p.dtype, generator=seed_generator(1, "direction")) for p in parameters]
+    trainer.gradient(model, windows, course)
+    slope = sum((p.grad * d).sum() for p, d in zip(parameters, directions, strict=True) if p.grad is not None)
+    losses = []
+    for shift in (1e-5, -2e-5):  # from the middle to one end, and on to the other
+        with torch.no_grad():
+            for parameter, direction in zip(parameters, directions, strict=True):
+                parameter.add_(shift * direction)
+            losses.append(trainer.loss(model, windows, course).squeeze())
+    assert_close(slope, (losses[0] - losses[1]) / 2e-5, rtol=1e-6, atol=1e-6)
