@@ -11,8 +11,8 @@ _LARGEST = 32 << 20  # [bytes] of one allocation on the heap: the most that the 
 def keep_freed_memory() -> None:
     """Tell glibc's allocator not to hand memory back after every update, to be asked for it again, page by page.
 
-    Every page that comes back is first filled with zeros, which made a training step of eight LSTMs take 1.7 times as
-    long. At most `_KEPT` more are held by the process. Elsewhere than on glibc nothing is done.
+    Every page that comes back is first filled with zeros, which could make a training step of eight LSTMs take 1.7
+    times as long. At most `_KEPT` more are held by the process. Elsewhere than on glibc nothing is done.
     """
     if sys.platform != "linux":
         return
