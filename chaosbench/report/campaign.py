@@ -89,9 +89,12 @@ def conclude(experiments: Sequence[Experiment], results: Path) -> None:
     """The ranking of what was asked for, and where its pictures lie."""
     ranking = rank(results, identities={experiment.identity for experiment in experiments})
     show_ranking(ranking)
-    if figures.available():
-        draw_sweeps(ranking, results)
-    Console(highlight=False, soft_wrap=True).print(
+    console = Console(highlight=False, soft_wrap=True)
+    drawn = draw_sweeps(ranking, results) if figures.available() else []
+    for path in drawn:
+        if path.suffix == ".png":
+            console.print(f"state space divergence over the forcing interval: {path}", markup=False)
+    console.print(
         f"pictures and numbers of each experiment: {results}/*/; rank them again with: chaosbench rank {results}",
         markup=False,
     )

@@ -82,6 +82,22 @@ def test_version(call):
     assert call("--version") == (0, f"{__version__}\n", "")
 
 
+def test_a_sweep_over_the_forcing_interval_is_drawn_and_pictures_that_fail_cost_no_numbers(
+    call, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def broken(folder: Path) -> None:
+        raise ValueError("no such colour")
+
+    monkeypatch.setattr("chaosbench.report.figures.draw", broken)
+    results = tmp_path / "results"
+    code, out, err = call("run", tiny, "--results", results, "--device", "cpu", "--set", "trainer.interval=[1, 2, 4]")
+    assert code == 0, err
+    assert "could not be drawn: no such colour" in err
+    assert f"forcing interval: {results}/forcing_curve.png" in out
+    assert {path.name for path in results.glob("*.*")} >= {"forcing_curve.png", "forcing_curve.pdf"}
+    assert not list(results.glob("*/*.png"))
+
+
 def test_a_suite_is_run_ranked_and_run_again_only_where_something_is_missing(call, tiny: Path, tmp_path: Path):
     results = tmp_path / "results"
     code, out, err = call("run", tiny, "--results", results, "--device", "cpu")
