@@ -90,8 +90,9 @@ def _verdict(claim: Claim, every: Mapping[str, Comparison]) -> tuple[str, str]:
         holds = list(medians.values()) == sorted(medians.values())
         why = "; ".join([", ".join(_named(medians)), *_apart(scores)])
     elif claim.kind == "least":
-        holds = first <= min(rest)
-        why = ", ".join(_named(medians))
+        holds, least = first <= min(rest), min(medians, key=lambda name: medians[name])
+        pair = {} if holds else {name: scores[name] for name in (claim.row, least)}
+        why = "; ".join([", ".join(_named(medians)), *_apart(pair)])
     else:
         holds = min(rest) >= claim.factor * first
         why = f"at least {_times(min(rest), first)} times {_number(first)}, the median of {claim.row}"

@@ -140,6 +140,16 @@ def test_rows_that_were_not_run_are_named_beside_the_verdict():
     assert _verdict(claim, every) == ("holds", "a: 1, b: 2 (not run: c)")
 
 
+def test_a_claim_that_does_not_hold_says_whether_the_seeds_can_tell():
+    claim = Claim(text="", kind="least", row="a", rows=("b", "c"))
+    every = {"a": comparison("a", 1.0, 1.1, 1.2), "b": comparison("b", 0.1, 1.0, 1.9), "c": comparison("c", 9.0)}
+    assert _verdict(claim, every)[1].endswith("; a and b are not told apart by Welch's t-test")
+    every["b"] = comparison("b", 0.1, 0.1, 0.2)
+    assert _verdict(claim, every)[1].endswith("; a and b are told apart by Welch's t-test")
+    every["b"] = comparison("b", 0.1, 0.1, None)
+    assert _verdict(claim, every)[1].endswith("; a and b: no test, since a seed diverged")
+
+
 def test_settings_that_differ_are_found_level_by_level():
     theirs = {"trainer": {"updates": 3, "clip_norm": "none", "rate": 0.1}, "model": {"hidden": 30}, "unknown": 5}
     ours = {"trainer": {"updates": 2, "clip_norm": None, "rate": 0.1}, "model": {"hidden": 20}}
