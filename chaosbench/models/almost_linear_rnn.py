@@ -136,4 +136,5 @@ def entropy(probabilities: Tensor) -> Tensor:
     Source:
         Shannon 1948, Bell System Technical Journal 27, 379, section 7.
     """
-    return torch.special.entr(probabilities).sum(dim=-1)  # not -xlogy, which makes -0 of certainty
+    found: Tensor = torch.special.entr(probabilities).sum(dim=-1)  # not -xlogy, which makes -0 of certainty
+    return found
