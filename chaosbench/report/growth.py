@@ -74,14 +74,15 @@ def gradient_growth(
     if parameters is not None and parameter_horizons is not None:
         own = measured_slopes(parameter_horizons, parameters) if parameter_slopes is None else parameter_slopes
         # Where states converge the older terms of the sum fade, and the youngest keep the gradient as it is.
-        kept = {whose: None if rate is None else max(rate, 0.0) for whose, rate in rates.items()}
         _curves(panels[1], parameter_horizons, parameters, "seed")
-        _lines(panels[1], parameter_horizons, parameters[place], float(own[place]), kept, name=name)
+        _lines(panels[1], parameter_horizons, parameters[place], float(own[place]), rates, name=name, lowest=0.0)
         panels[1].set(title="free run", ylabel=_PARAMETERS, xlim=(0, parameter_horizons.max()))
     if forced is not None and forced_horizons is not None:
         _forced(panels[-1], forced_horizons, forced, chain)
     for axes, curves in zip(panels, (one for one in (state, parameters, forced) if one is not None), strict=True):
         axes.set_xlabel("horizon T [steps]")
+        if (curves == -np.inf).all():
+            say(axes, "zero at every horizon")
         tell_diverged(axes, np.asarray(np.isnan(curves).any(axis=1)))
         legend(axes)
     return figure
@@ -114,20 +115,31 @@ def _curves(axes: "Axes", horizons: Array, curves: Array, style: str) -> None:
 
 
 def _lines(
-    axes: "Axes", horizons: Array, curve: Array, slope: float, rates: Mapping[str, float | None], *, name: str
+    axes: "Axes",
+    horizons: Array,
+    curve: Array,
+    slope: float,
+    rates: Mapping[str, float | None],
+    *,
+    name: str,
+    lowest: float = -np.inf,
 ) -> None:
-    """The curve `(H,)` of the named seed, and lines of the exponents: its own, and the system's from the same start."""
+    """The curve `(H,)` of the named seed, and lines of the exponents: its own, and the system's from the same start.
+
+    A line falls no more steeply than `lowest` [1 / step].
+    """
     late = _late(horizons)
     if not np.isfinite(slope) or not np.isfinite(curve[late]).all():
         return
     axes.plot(horizons, curve, label=f"{name}, slope γ = {slope:.3g} / step", **STYLES["median"])
     model = slope if (own := rates["model"]) is None or not np.isfinite(own) else own
-    start = float(curve[late].mean() - model * horizons[late].mean())
+    start = float(curve[late].mean() - max(model, lowest) * horizons[late].mean())
     ends = np.array([0.0, horizons.max()])
     for whose, rate in rates.items():
         if rate is not None and np.isfinite(rate):
-            text = f"{whose}'s $\\lambda_1$ = {rate:.3g} / step" if rate else f"{whose}'s $\\lambda_1 < 0$: no growth"
-            axes.plot(ends, start + rate * ends, label=text, **STYLES[f"{whose} slope"])
+            text = f"$\\lambda_1$ = {rate:.3g} / step" if rate >= lowest else r"$\lambda_1 < 0$: no growth"
+            line = start + max(rate, lowest) * ends
+            axes.plot(ends, line, label=f"{whose}'s {text}", **STYLES[f"{whose} slope"])
     axes.set_ylim(_limits(axes, curve[np.isfinite(curve)], start))
 
 
@@ -150,8 +162,6 @@ def _forced(axes: "Axes", horizons: Array, forced: Array, chain: float | None) -
     if zero.any():
         hatched: dict[str, Any] = {"facecolor": "none", "edgecolor": "#999999", "hatch": "//", "linewidth": 0}
         axes.axvspan(horizons[np.argmax(zero)], horizons.max(), label="zero", **hatched)
-    if zero.all():
-        say(axes, "zero at every horizon")
 
 
 def _late(horizons: Array) -> Array:

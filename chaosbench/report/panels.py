@@ -152,7 +152,7 @@ def _orbit(axes: Any, series: Array, truth: Array, names: Sequence[str], style: 
         axes.plot(*shown.T, color=color, linestyle="", marker=".", markersize=size)
     for axis, name, bottom, top in zip("xyz", _labels(names, series), low - margin, high + margin, strict=False):
         axes.set(**{f"{axis}lim": (bottom, top), f"{axis}label": name})
-    return float(1 - inside.sum() / max(1, finite.sum()))
+    return float(1 - inside.sum() / finite.sum()) if finite.any() else 0.0
 
 
 def _settled(points: Array, margin: Array) -> bool:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _JUMPS = 0.5  # autocorrelation over one step below which a series jumps, as that of a map does
 _FEW = 3  # pairs that a picture needs
-_MARGIN = 0.05  # of the range shown
+_MARGIN = 0.1  # [std] around the truth's range
 _PLURALS = {"maximum": "maxima", "value": "values"}
 
 
@@ -97,16 +97,16 @@ def _pairs(axes: "Axes", series: Array, color: str, *, beneath: Array | None = N
     if len(frame) <= 1:
         return 0.0
     low, high = float(frame.min()), float(frame.max())
-    margin = _MARGIN * (high - low) or 0.5
-    axes.set(xlim=(low - margin, high + margin), ylim=(low - margin, high + margin))
-    inside = (series >= low - margin) & (series <= high + margin)
+    limits = low - _MARGIN, high + _MARGIN
+    axes.set(xlim=limits, ylim=limits)
+    inside = (series >= limits[0]) & (series <= limits[1])
     pairs = inside[1:] & inside[:-1]
     return float(1 - pairs.mean()) if pairs.size else 0.0
 
 
 def _dots(axes: "Axes", series: Array, color: str) -> None:
     """A dot for each pair: thousands are a curve when they are small, few distinct ones must be seen."""
-    distinct = len(np.unique(np.round(series / max(float(np.ptp(series)) if series.size else 0.0, 1e-3), 2)))
+    distinct = len(np.unique(np.round(series, 2)))
     size = 9.0 if distinct < 30 else 4.0 if len(series) < 1_000 else 1.5
     axes.plot(series[:-1], series[1:], color=color, linestyle="", marker=".", markersize=size)
 

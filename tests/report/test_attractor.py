@@ -41,4 +41,6 @@ def test_a_fixed_point_is_drawn_large_enough_to_be_seen(dimension):
 
 def test_a_divergence_is_told_in_words_with_its_step():
     assert "diverged after 70 steps" in words(attractor(spiral(), burst(spiral(), after=70)))
-    assert "diverged" in words(attractor(spiral(), burst(spiral(), after=0)))
+    at_once = words(attractor(spiral(), burst(spiral(), after=0)))
+    assert "diverged" in at_once
+    assert "outside" not in at_once, "of no finite step"

@@ -70,6 +70,20 @@ def test_the_gradient_of_parameters_is_foretold_to_stay_where_states_converge():
     assert "system's $\\lambda_1$ = 0.1 / step" in entries(parameters)
 
 
+def test_a_gradient_that_is_zero_is_told_in_words():
+    zero = np.full((2, 8), -np.inf)
+    state, parameters = (figure := gradient_growth(HORIZONS, zero, parameter_horizons=HORIZONS, parameters=zero)).axes
+    assert words(figure).count("zero at every horizon") == 2
+    assert not any(np.isfinite(one.get_ydata()).any() for axes in (state, parameters) for one in axes.get_lines())
+
+
+def test_an_exponent_of_zero_is_told_as_such():
+    figure = gradient_growth(
+        HORIZONS, straight(0.0), parameter_horizons=HORIZONS, parameters=straight(0.0), exponents=np.zeros(1)
+    )
+    assert all("model's $\\lambda_1$ = 0 / step" in entries(axes) for axes in figure.axes)
+
+
 def test_a_product_that_vanishes_is_no_reason_to_stop():
     curves = straight(0.1, -0.5)
     curves[1, 3:] = -np.inf

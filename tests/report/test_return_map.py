@@ -88,6 +88,16 @@ def test_a_divergence_is_told_in_words(lorenz, after):
     assert (f"diverged after {after} steps" if after else "diverged") in words(figure)
 
 
+def test_maxima_of_a_cycle_are_one_dot_and_not_magnified():
+    """Of 40 steps a cycle, sampled off its maxima: a parabola finds these within (2 pi / 40)^4 < 1e-3."""
+    time = 2 * np.pi / 40.3 * np.arange(4_000)
+    cycle = np.stack([np.cos(time), np.sin(time)], axis=1)
+    left, _ = return_map(**returns(cycle, cycle)).axes
+    low, high = left.get_xlim()
+    assert high - low >= 0.2
+    assert left.get_lines()[0].get_markersize() > 5
+
+
 def test_too_few_maxima_are_told_in_words(lorenz):
     assert "too few to draw: 0 maxima" in words(return_map(**returns(lorenz, np.ones_like(lorenz))))
     assert "too few to draw: 2 maxima" in words(return_map(**returns(lorenz, lorenz[:200])))
