@@ -127,6 +127,25 @@ def rank(
     campaign.show_ranking(ranked)
 
 
+@app.command()
+def explain(
+    results: Annotated[Path, typer.Argument(help="A results directory.")],
+    run_name: Annotated[
+        str | None,
+        typer.Argument(metavar="[RUN]", help="Words of its labels, 'bptt lstm' say, or how its folder begins."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="The seed told at length; the median one unless told.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Tell why runs went as they did: what theory says of their gradients, and what was measured."""
+    from chaosbench.report import explanation
+
+    if as_json:
+        _print_json(explanation.rows(results, run_name))
+    else:
+        explanation.show(results, run_name, seed)
+
+
 @app.command("list")
 def list_(
     what: Annotated[str, typer.Argument(help=f"What to list: {', '.join(_LISTINGS)}.")], as_json: AsJson = False

@@ -1,6 +1,5 @@
 """What theory says of gradients, measured on a trained model, or on anything that steps."""
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -15,7 +14,6 @@ from chaosbench.diagnostics.growth import Growth
 from chaosbench.dynamics import (
     JacobianSizes,
     Motion,
-    Regime,
     Step,
     entropy_bound,
     half_square,
@@ -99,14 +97,6 @@ class Diagnosis:
         order = self._mean.sort(dim=-1, descending=True).indices
         return torch.where(count[:, None] > 1, widths, torch.nan).gather(-1, order)
 
-    @cached_property
-    def regimes(self) -> list[tuple[Regime, float]]:
-        """Of each seed the most common regime of its free runs, and its share among them."""
-        count = self.motion.bounded.shape[1]
-        every = self.motion.regimes()
-        groups = [every[place : place + count] for place in range(0, len(every), count)]
-        return [(kind, times / count) for group in groups for kind, times in Counter(group).most_common(1)]
-
     @property
     def periods(self) -> Tensor:
         """Of each seed's free runs the median period, `(K,)` [steps]; 0: most do not come back."""
@@ -132,7 +122,6 @@ class Diagnosis:
             yield Number("spectral_gap", rate, gap / self.dt)
         yield Number("period", "steps", self.periods.double())
         yield Number("bounded_share", "1", self.motion.bounded.double().mean(1))
-        yield Number("regime_share", "1", torch.tensor([share for _, share in self.regimes], dtype=torch.float64))
         if self.forced is not None:
             yield from self._forced_numbers(self.forced)
         yield Number("diagnosis_seconds", "s", self._each(self.seconds / len(self.spectrum)))
@@ -150,6 +139,9 @@ class Diagnosis:
     def _forced_numbers(self, forced: Forced) -> Iterator[Number]:
         path, chain = forced.path, min(forced.path.chain, forced.growth.horizons[-1])
         yield Number("chain_length", "steps", self._each(chain))
+        ends = path.interval is not None and path.interval < path.length
+        yield Number("chain_forced", "1", self._each(float(ends and path.forced)))
+        yield Number("chain_cut", "1", self._each(float(ends and not path.forced)))
         grown = forced.growth.at(chain)
         yield Number("chain_growth", "nats", grown.nanmean(1))
         yield Number("chain_growth_bound", "nats", self.spectrum[:, 0] * chain)

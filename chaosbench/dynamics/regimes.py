@@ -13,6 +13,7 @@ from chaosbench.dynamics.step_maps import Step
 
 Regime = Literal["chaotic", "quasi-periodic", "periodic", "fixed point", "divergent"]
 
+_ESCAPE = 1e4  # an orbit that is as many times larger than it began, or than 1, is on its way to infinity
 _RETURN = {torch.float32: 1e-4, torch.float64: 1e-8}  # of the largest entry; rounding jitters around a cycle, too
 
 
@@ -74,14 +75,17 @@ def motion(
         every: steps between two QR decompositions [steps].
         longest: period that is looked for [steps].
     """
-    settled = orbit(step, states, steps=1, transient=transient)[..., 0, :]
+    with torch.no_grad():
+        settled = orbit(step, states, steps=1, transient=transient + steps)[..., 0, :]
     blocks = min(blocks, steps)
     each = exponents_in_blocks(
         step, states, steps=steps, transient=transient, every=every, exponents=exponents, blocks=blocks
     )
     mean, order = each.mean(-2).sort(dim=-1, descending=True)
     deviation = (each.std(-2) / blocks**0.5).gather(-1, order)
-    bounded = ~each.isnan().any(-1).any(-1)  # -inf is a tangent that vanishes: at a superstable cycle, say
+    escaped = settled.abs().amax(-1) > _ESCAPE * states.abs().amax(-1).clamp(min=1)
+    # NaN, not -inf, which is a tangent that vanishes: at a superstable cycle, say.
+    bounded = ~(each.isnan().any(-1).any(-1) | settled.isnan().any(-1) | escaped)
     return Motion(
         blocks=each,
         block_steps=steps // blocks,
