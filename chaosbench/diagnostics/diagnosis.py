@@ -9,7 +9,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from chaosbench.diagnostics.forced import forced_exponents, forced_growth
+from chaosbench.diagnostics.forced import ends_whole, forced_exponents, forced_growth
 from chaosbench.diagnostics.growth import Growth
 from chaosbench.dynamics import (
     JacobianSizes,
@@ -50,11 +50,13 @@ class Forced:
         path: what the trainer does to the state and to gradients.
         growth: along windows of the training data.
         exponents: `(K, C, M)`, in that regime [1 / step].
+        whole: whether a forcing or a cut leaves nothing of a product of Jacobians.
     """
 
     path: GradientPath
     growth: Growth
     exponents: Tensor
+    whole: bool
 
 
 @dataclass(frozen=True)
@@ -142,6 +144,10 @@ class Diagnosis:
         ends = path.interval is not None and path.interval < path.length
         yield Number("chain_forced", "1", self._each(float(ends and path.forced)))
         yield Number("chain_cut", "1", self._each(float(ends and not path.forced)))
+        yield Number("chain_ends", "1", self._each(float(ends and forced.whole)))
+        if not (ends and forced.whole):
+            yield Number("window_length", "steps", self._each(forced.growth.horizons[-1]))
+            yield Number("window_growth", "nats", forced.growth.mean[:, -1])
         grown = forced.growth.at(chain)
         yield Number("chain_growth", "nats", grown.nanmean(1))
         yield Number("chain_growth_bound", "nats", self.spectrum[:, 0] * chain)
@@ -212,7 +218,8 @@ def diagnose(
 def examine_forcing(model: Forecaster, windows: Tensor, path: GradientPath, *, exponents: int) -> Forced:
     """The regime of training, along windows of data `(K, C, T + 1, D)`."""
     growth = forced_growth(model, windows, path)
-    return Forced(path, growth, forced_exponents(model, windows, path, exponents=exponents))
+    found = forced_exponents(model, windows, path, exponents=exponents)
+    return Forced(path, growth, found, ends_whole(model, path))
 
 
 def _loss_growth(step: Step, states: Tensor, horizon: int, loss: Loss) -> Growth | None:

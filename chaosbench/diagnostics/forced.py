@@ -64,7 +64,7 @@ def forced_exponents(model: Forecaster, windows: Tensor, path: GradientPath, *, 
     state = model.initial_state(windows[:, :, 0])
     for time in range(steps):
         state, moved = _held(model, state, tangents, windows[:, :, time], time, path)
-        tangents = fresh if time and _ends(path, time) and _whole(model, path) else moved
+        tangents = fresh if time and _ends(path, time) and ends_whole(model, path) else moved
         state, tangents = model.tangent_step(state, tangents)
         tangents, triangle = torch.linalg.qr(tangents)
         growth = growth + triangle.diagonal(dim1=-2, dim2=-1).abs().double().log()
@@ -110,6 +110,6 @@ def _ends(path: GradientPath, time: int) -> bool:
     return path.interval is not None and time % path.interval == 0
 
 
-def _whole(model: Forecaster, path: GradientPath) -> bool:
+def ends_whole(model: Forecaster, path: GradientPath) -> bool:
     """Whether nothing of a product is left after a forcing or a cut."""
-    return not path.forced or model.resets
+    return path.interval is not None and (not path.forced or model.resets)

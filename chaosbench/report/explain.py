@@ -134,10 +134,12 @@ def _chain(found: Findings) -> Iterator[str]:
         whole = found.lyapunov_times(window)
         length = "" if whole is None else f", {number(whole)} Lyapunov times of the data"
         yield f"Your window is {window} steps{length}."
+    every = f"every {chain:.0f} steps{_lasting(times)}"
     if numbers.get("chain_forced"):
-        yield f"The state is forced every {chain:.0f} steps{_lasting(times)}, which ends every product of Jacobians there."
+        ends = "which ends every product of Jacobians there" if numbers.get("chain_ends") else "in part: products go on"
+        yield f"The state is forced {every}, {ends}."
     elif numbers.get("chain_cut"):
-        yield f"The gradient is cut every {chain:.0f} steps{_lasting(times)}, the state is not."
+        yield f"The gradient is cut {every}, the state is not."
     if "forcing_share" in numbers:
         yield f"Data draw the state by alpha = {number(numbers['forcing_share'])} at every step."
         expected, measured = numbers.get("forced_exponent_expected"), numbers.get("forced_exponent_1")
@@ -155,6 +157,8 @@ def _chain(found: Findings) -> Iterator[str]:
         yield f"At the data's exponent expect gradients to grow by e^{number(times)}; measured e^{number(grown)}."
     else:
         yield f"Over {chain:.0f} steps gradients change by e^{number(grown)}."
+    if numbers.get("chain_forced") and "window_growth" in numbers:
+        yield f"Over {numbers['window_length']:.0f} steps, forcing and all, it is e^{number(numbers['window_growth'])}."
     bound = numbers.get("chain_growth_bound")
     if bound is not None and grown > bound + 0.3 and "jacobian_norm" in numbers:
         yield (

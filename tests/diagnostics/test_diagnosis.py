@@ -1,0 +1,142 @@
+"""What a diagnosis says of systems whose gradients and exponents are known."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+from torch.testing import assert_close
+
+from chaosbench.diagnostics import diagnose
+from chaosbench.diagnostics.verdict import tolerance
+from chaosbench.models import LSTM, ShallowPLRNN
+from chaosbench.registry import load
+from chaosbench.systems import Henon, LimitCycle, Lorenz63, Torus, TwoCycle
+from chaosbench.systems.base import SystemSpec
+
+CHAOTIC = [
+    system
+    for kind, spec in sorted(load().kinds["system"].items())
+    if not any(field.is_required() for field in spec.model_fields.values())
+    and isinstance(system := spec.model_validate({}), SystemSpec)
+    and not system.measured
+    and system.reference is not None
+    and system.reference.chaotic
+]
+QUICK = ("henon", "logistic", "lozi", "tent", "lorenz63")
+
+
+def on_attractor(system: SystemSpec, count: int) -> torch.Tensor:
+    return system.initial_state(count, torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize(
+    "system",
+    [pytest.param(one, marks=[] if one.kind in QUICK else [pytest.mark.slow]) for one in CHAOTIC],
+    ids=lambda one: one.kind,
+)
+def test_gradients_of_every_chaotic_system_grow_at_its_certified_exponent(system: SystemSpec):
+    """Theorem 2. The certified exponent comes from other orbits; both errors are of 95 %, allowed half as much again.
+
+    Conditions are many so that Student's quantile is near the normal one.
+    """
+    known = system.reference
+    assert known is not None
+    found = diagnose(
+        system, on_attractor(system, 24), dt=system.dt, conditions=24, horizon=2_048, steps=20, exponents=1
+    )
+    rate = found.growth.rate()
+    gamma, width = float(rate.slope) / system.dt, float(rate.interval) / system.dt
+    allowed = tolerance(width, known.intervals[0], resolution=known.resolution)
+    assert abs(gamma - known.largest) <= allowed
+    assert width < 0.3 * known.largest, "an interval that wide would agree with anything"
+
+
+def test_gradients_on_a_cycle_vanish_at_half_the_logarithm_of_its_multiplier():
+    """|4 + 2 r - r²| = 0.16 at r = 3.2, over two steps."""
+    system = TwoCycle()
+    found = diagnose(system, on_attractor(system, 4))
+    numbers = {one.name: one.values for one in found.numbers()}
+    assert float(numbers["gradient_growth"]) == pytest.approx(math.log(0.16) / 2, abs=1e-6)
+    assert float(numbers["lyapunov_exponent_1"]) == pytest.approx(math.log(0.16) / 2, abs=1e-6)
+    assert numbers["period"].tolist() == [2.0]
+
+
+@pytest.mark.parametrize("system", [Torus(), LimitCycle()], ids=lambda one: one.kind)
+def test_gradients_of_a_quasi_periodic_orbit_do_not_grow_exponentially(system: SystemSpec):
+    """Theorem 3: of a flow on a circle or torus tangents along it stay as long as they are, within a bounded factor."""
+    found = diagnose(system, on_attractor(system, 4), dt=system.dt)
+    assert abs(float(found.growth.rate().slope)) < 1e-4
+    assert set(found.motion.regimes()) == {"quasi-periodic"}
+
+
+def test_the_spectrum_and_what_follows_are_the_systems_own():
+    """ln 0.3 is the sum of the Hénon map's exponents for any orbit; 0.4192 and 1.258 are published (Grassberger 1985)."""
+    system = Henon()
+    found = diagnose(system, on_attractor(system, 32), steps=4_000)
+    numbers = {one.name: float(one.values[0]) for one in found.numbers()}
+    assert numbers["lyapunov_exponent_1"] + numbers["lyapunov_exponent_2"] == pytest.approx(math.log(0.3), abs=1e-10)
+    assert numbers["lyapunov_exponent_1"] == pytest.approx(0.4192, abs=2 * numbers["lyapunov_exponent_1_interval"])
+    assert numbers["kaplan_yorke_dimension"] == pytest.approx(1.258, abs=0.01)
+    assert numbers["entropy_bound"] == pytest.approx(numbers["lyapunov_exponent_1"])
+    assert numbers["bounded_share"] == 1.0
+
+
+def test_the_sizes_of_single_jacobians_are_their_singular_values():
+    """|J| = 0.3 in determinant: largest and smallest singular value multiply to it at every state."""
+    sizes = diagnose(Henon(), on_attractor(Henon(), 2), steps=100, horizon=64).sizes
+    assert_close(sizes.largest * sizes.smallest, torch.full_like(sizes.largest, 0.3), atol=1e-12, rtol=0)
+
+
+def test_seeds_are_diagnosed_together_as_they_are_alone():
+    model, single = LSTM(hidden=6).build(2, (3, 5)).double(), LSTM(hidden=6).build(2, (5,)).double()
+    starts = 0.3 * torch.randn(2, 3, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    asked = {"horizon": 128, "steps": 100, "transient": 50, "exponents": 3}
+    both, alone = diagnose(model, starts, **asked), diagnose(single, starts[1:], **asked)
+    assert_close(both.growth.values[1:], alone.growth.values, atol=1e-9, rtol=0)
+    assert both.loss_growth is not None
+    assert alone.loss_growth is not None
+    assert_close(both.loss_growth.values[1:], alone.loss_growth.values, atol=1e-9, rtol=0)
+    assert_close(both.spectrum[1:], alone.spectrum, atol=1e-9, rtol=0)
+
+
+def test_a_seed_that_blows_up_is_divergent_and_leaves_its_neighbours():
+    model = ShallowPLRNN(hidden=6).build(2, (0, 1))
+    starts = 0.3 * torch.randn(2, 4, 2, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        model.diagonal.mul_(0.5)
+    calm = diagnose(model, starts, horizon=64, steps=100, transient=20)
+    with torch.no_grad():
+        model.diagonal[1] = 3.0
+    wild = diagnose(model, starts, horizon=64, steps=100, transient=20)
+    assert wild.motion.bounded.tolist() == [[True] * 4, [False] * 4]
+    assert torch.equal(wild.spectrum[0], calm.spectrum[0])
+    assert torch.equal(wild.growth.values[0], calm.growth.values[0])
+
+
+def test_a_network_trained_elsewhere_needs_nothing_but_its_step():
+    """A plain module of one seed, called on `(C, S)`."""
+
+    class Elsewhere(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.linear = nn.Linear(3, 3, dtype=torch.float64)
+
+        def forward(self, state):
+            return torch.tanh(self.linear(state))
+
+    torch.manual_seed(0)
+    found = diagnose(Elsewhere(), torch.randn(4, 3, dtype=torch.float64), horizon=64, steps=100)
+    assert found.loss_growth is not None
+    assert found.spectrum.shape == (1, 3)
+    assert set(found.motion.regimes()) == {"fixed point"}
+
+
+def test_the_certified_exponent_of_lorenz_is_met_by_a_diagnosis_of_its_own():
+    system = Lorenz63()
+    found = diagnose(system, on_attractor(system, 16), dt=system.dt, steps=2_000, transient=500, exponents=3)
+    numbers = {one.name: float(one.values[0]) for one in found.numbers()}
+    total = sum(numbers[f"lyapunov_exponent_{place}"] for place in (1, 2, 3))
+    assert total == pytest.approx(-(10 + 1 + 8 / 3), abs=1e-6)  # the divergence
+    error = abs(numbers["lyapunov_exponent_1"] - 0.9056)  # Viswanath 1998
+    assert error <= 2 * numbers["lyapunov_exponent_1_interval"]

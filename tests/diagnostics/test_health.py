@@ -1,0 +1,50 @@
+import numpy as np
+import torch
+
+from chaosbench.data import DataSpec, simulate
+from chaosbench.diagnostics import TrainingHealth, loss_spikes
+from chaosbench.models import ShallowPLRNN
+from chaosbench.systems import Henon
+from chaosbench.trainers import BPTT
+
+
+def test_a_spike_counts_once_however_long_it_lasts():
+    losses = torch.ones(2, 400, dtype=torch.float64)
+    losses[0, 150], losses[0, 300:310] = 10.0, 5.0
+    losses[1, 50] = 10.0  # too early: there are no hundred updates before it
+    assert loss_spikes(losses).tolist() == [2.0, 0.0]
+    assert loss_spikes(losses[:, :80]).tolist() == [0.0, 0.0]
+
+
+def test_quantiles_shares_and_curves_are_those_of_every_update():
+    """A second implementation: norms and losses collected by hand, their quantiles by numpy."""
+    data = simulate(
+        Henon(), DataSpec(train_orbits=2, train_length=100, validation_orbits=0, test_orbits=2, test_length=50)
+    )
+    data = data.to("cpu", torch.float32)
+    trainer = BPTT(updates=20, batch=4, sequence_length=10, clip_norm=0.5)
+    model = ShallowPLRNN(hidden=5).build(2, (0, 1))
+    health, norms, losses = TrainingHealth(trainer), [], []
+    for step in trainer.fit(model, data, (0, 1)):
+        if step.update == 7:  # a seed whose numbers are not finite, once
+            step.loss[1] = torch.nan
+        health.see(step)
+        norms.append(step.gradient_norms().tolist())
+        losses.append(step.loss.tolist())
+    found = {one.name: one for one in health.numbers(2.0, "cpu")}
+    measured = np.array(norms).T
+    assert np.allclose(found["gradient_norm_median"].values[0], np.median(measured[0]))
+    assert np.allclose(found["gradient_norm_q95"].values[0], np.quantile(measured[0], 0.95))
+    assert np.allclose(found["clipped_share"].values[0], (measured[0] > 0.5).mean())
+    assert found["nonfinite_share"].values.tolist() == [0.0, 1 / 20]
+    assert found["updates_per_second"].values.tolist() == [10.0, 10.0]
+    assert found["loss_first"].values.tolist() == losses[0]
+    curves = health.curves()
+    assert curves["training_updates"].tolist() == list(range(1, 21))
+    np.testing.assert_allclose(curves["training_norm"], measured, rtol=1e-6)
+
+
+def test_nothing_is_said_of_a_training_without_updates():
+    health = TrainingHealth(BPTT())
+    assert list(health.numbers(1.0, "cpu")) == []
+    assert health.curves() == {}

@@ -1,0 +1,75 @@
+import math
+from dataclasses import replace
+
+import pytest
+
+from chaosbench.diagnostics.verdict import Evidence, tolerance, verdict
+
+CHAOS = Evidence(
+    gamma=0.9,
+    gamma_interval=0.03,
+    exponent=0.91,
+    exponent_interval=0.02,
+    resolution=0.01,
+    period=0,
+    bounded=1.0,
+    loss_gamma=0.9,
+    loss_gamma_interval=0.03,
+    data_exponent=0.906,
+    window=2.0,
+)
+
+
+def test_a_chaotic_run_whose_gradients_grow_at_its_exponent_is_as_theory_says():
+    found = verdict(CHAOS)
+    assert (found.regime, found.expected, found.consistent, found.suspects) == ("chaotic", "grow", True, ())
+    assert found.growth_ratio == pytest.approx(0.9 / 0.91)
+    assert found.exponent_ratio == pytest.approx(0.91 / 0.906)
+
+
+def test_growth_and_exponent_that_disagree_beyond_their_errors_are_flagged():
+    """The allowance is 1.5 sqrt(0.03² + 0.02²) + 0.01 = 0.064."""
+    assert tolerance(0.03, 0.02, resolution=0.01) == pytest.approx(0.0641, abs=1e-4)
+    assert verdict(replace(CHAOS, gamma=0.97)).consistent
+    flagged = verdict(replace(CHAOS, gamma=0.98))
+    assert flagged.consistent is False
+    assert any("do not share one attractor" in suspect for suspect in flagged.suspects)
+
+
+@pytest.mark.parametrize(
+    ("changes", "regime", "expected"),
+    [
+        ({"exponent": -0.3, "gamma": -0.3, "period": 1}, "fixed point", "vanish"),
+        ({"exponent": -0.3, "gamma": -0.3, "period": 4}, "periodic", "vanish"),
+        ({"exponent": 0.002, "gamma": 0.001}, "quasi-periodic", "neither"),
+        ({"exponent": -math.inf, "gamma": -math.inf, "period": 2}, "periodic", "vanish"),
+    ],
+)
+def test_the_other_theorems_have_their_regimes(changes, regime, expected):
+    found = verdict(replace(CHAOS, data_exponent=0.0, window=None, loss_gamma=None, **changes))
+    assert (found.regime, found.expected, found.consistent, found.suspects) == (regime, expected, True, ())
+    assert found.growth_ratio is None
+
+
+def test_a_divergent_run_is_not_judged():
+    found = verdict(replace(CHAOS, bounded=0.0, gamma=math.nan, exponent=math.nan))
+    assert (found.regime, found.expected, found.consistent) == ("divergent", "none", None)
+    assert "blow up" in found.suspects[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"loss_gamma": 0.2}, "a detached state"),
+        ({"exponent": 1.8, "gamma": 1.8}, "a wrong dt: the exponent is 2 times the data's"),
+        ({"exponent": 0.302, "gamma": 0.302, "loss_gamma": 0.3}, "a wrong dt: the exponent is 1/3 of the data's"),
+        ({"exponent": -0.2, "gamma": -0.2, "period": 3}, "learned a cycle of 3 steps"),
+        ({"exponent": -0.2, "gamma": -0.2, "period": 1}, "comes to rest"),
+        ({"exponent": 0.0, "gamma": 0.0}, "a closed curve or a torus"),
+        ({"exponent": 0.1, "gamma": 0.1, "exponent_interval": 0.2}, "cannot be told from none"),
+        ({"exponent": 0.0, "gamma": 0.0, "window": 0.3}, "a window of 0.3 Lyapunov times"),
+        ({"data_exponent": 0.0}, "chaos that the data do not have"),
+    ],
+)
+def test_the_usual_suspects_are_named(changes, words):
+    assert any(words in suspect for suspect in verdict(replace(CHAOS, **changes)).suspects)
