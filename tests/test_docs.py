@@ -89,7 +89,7 @@ def test_every_command_of_the_readme_is_understood(
     words: list[str], plugin: Path, call: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What trains is run dry, what needs results shows its help, and the rest is done."""
-    extra = {"run": ["--dry-run"], "rank": ["--help"], "certify": ["--help"]}.get(words[0], [])
+    extra = {"run": ["--dry-run"], "rank": ["--help"], "certify": ["--help"], "explain": ["--help"]}.get(words[0], [])
     assert call(*words, *extra) == 0, capsys.readouterr().err
     assert capsys.readouterr().out
 

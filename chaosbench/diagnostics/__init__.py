@@ -2,6 +2,7 @@
 
 from chaosbench.diagnostics.base import DiagnosticSpec
 from chaosbench.diagnostics.diagnosis import Diagnosis, diagnose
+from chaosbench.diagnostics.elsewhere import NumpyStep
 from chaosbench.diagnostics.growth import Growth, growth_rate
 from chaosbench.diagnostics.health import COSTS, TrainingHealth, loss_spikes
 from chaosbench.diagnostics.largest_exponent import LargestExponent
@@ -15,6 +16,7 @@ __all__ = [
     "Growth",
     "LargestExponent",
     "Loss",
+    "NumpyStep",
     "TrainingHealth",
     "diagnose",
     "growth_rate",

