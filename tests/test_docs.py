@@ -2,6 +2,7 @@
 
 import ast
 import inspect
+import json
 import re
 import shlex
 import sys
@@ -15,11 +16,15 @@ import torch
 from typer.main import get_command
 
 from chaosbench import cli, hookspecs, registry, suite
+from chaosbench.data import DataSpec
 from chaosbench.experiment import EvaluationSpec, Experiment
 from chaosbench.leaderboard import schema
+from chaosbench.metrics import PredictionError
+from chaosbench.models import AlmostLinearRNN, ShallowPLRNN
 from chaosbench.run import run_experiment
-from chaosbench.systems import base
+from chaosbench.systems import Henon, base
 from chaosbench.systems.reference import Reference
+from chaosbench.trainers import GeneralizedTeacherForcing, SparseTeacherForcing
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -240,3 +245,52 @@ def test_both_trainers_see_as_many_observations_as_decision_4_says(name: str) ->
         return int(trainer.updates * trainer.batch * trainer.sequence_length)
 
     assert len({observations(experiment) for experiment in suite.load(name, registry.load())}) == 1
+
+
+def test_every_number_of_a_diagnosis_is_documented(plugin: Path, published_exponent: None) -> None:
+    """Those of a run that forces in part, of one that draws, and of the untrained; exponents are counted as N."""
+    page = (ROOT / "docs/diagnosis.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", section(page, "What is stored"), re.MULTILINE))
+    small = {
+        "data": DataSpec(train_orbits=2, train_length=100, validation_orbits=0, test_orbits=4, test_length=500),
+        "evaluation": EvaluationSpec(
+            free_runs=1, free_run_steps=200, free_run_transient=0, conditions=2, horizon=20, exponent_steps=50
+        ),
+        "suite": "small",
+        "system": Henon(),
+        "metrics": (PredictionError(),),
+        "seeds": (0,),
+    }
+    common = {"updates": 3, "batch": 4, "sequence_length": 20}
+    found: dict[str, str] = {}
+    for model, trainer in (
+        (AlmostLinearRNN(hidden=4, rectified=1), SparseTeacherForcing(interval=5, clip_norm=1.0, **common)),
+        (ShallowPLRNN(hidden=5), GeneralizedTeacherForcing(alpha=0.5, **common)),
+    ):
+        for record in run_experiment(Experiment.model_validate({**small, "model": model, "trainer": trainer})).records:
+            if record.name.startswith("diagnosis."):
+                found[re.sub(r"_\d+", "_N", record.name.removeprefix("diagnosis."))] = record.unit
+    assert rows.pop("peak_device_memory") == "MiB"  # on CUDA alone
+    assert found == rows
+
+
+def _notebook(text: str) -> str:
+    cells = json.loads(text)["cells"]
+    return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code").replace("%", "# %", 1)
+
+
+@pytest.mark.parametrize("updates", ["30", pytest.param("3_000", marks=pytest.mark.slow)])
+def test_the_notebook_runs(updates: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Trained as shown, the network is chaotic as the data are; the true spectrum sums to the divergence of the field.
+
+    A Runge-Kutta step of 0.02 errs by 1e-2 in that sum.
+    """
+    source = _notebook((ROOT / "docs/diagnosis.ipynb").read_text(encoding="utf-8"))
+    names: dict[str, Any] = {}
+    exec(source.replace("3_000", updates), names)
+    assert float((names["truth"].spectrum / 0.02).sum()) == pytest.approx(-(10 + 1 + 8 / 3), abs=1e-2)
+    assert names["verdict"].regime
+    if updates == "3_000":
+        assert (names["verdict"].regime, names["verdict"].consistent) == ("chaotic", True)
+        assert names["verdict"].exponent_ratio == pytest.approx(1, abs=0.2)
+    assert "exponents" in capsys.readouterr().out
