@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 RESULTS ?= results/quickstart
+PLUGINS = $(dir $(wildcard plugins/*/pyproject.toml))
 export OMP_NUM_THREADS = 1
 # Measurements that tests read where they are there; the project does not carry them.
 export CHAOSBENCH_TEST_DATA ?= $(abspath $(wildcard ../shared/data))
@@ -13,10 +14,10 @@ quickstart: install
 	$(BIN)/chaosbench run quickstart --results $(RESULTS)
 
 test: install-test lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest tests plugins
 
 test-slow: install-test
-	$(BIN)/python -m pytest -m "slow or not slow" --timeout 3600
+	$(BIN)/python -m pytest tests plugins -m "slow or not slow" --timeout 3600
 
 lint: install-test
 	$(BIN)/ruff check .
@@ -34,9 +35,11 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[plots]"
 	touch $@
 
-$(VENV)/.installed-test: pyproject.toml constraints.txt
+# The bundled plug-ins are tested, too, each with its own tests and with those that ask every kind there is.
+$(VENV)/.installed-test: pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[plots,test]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[plots,test]" \
+		$(addprefix -e ./,$(PLUGINS))
 	touch $(VENV)/.installed $@
 
 clean:
