@@ -127,3 +127,50 @@ def loop_of(model: Forecaster) -> Loop:
         return PiecewiseLinearLoop(model)
     assert isinstance(model, TanhNetwork | MemoryNetwork), f"no published loop for {type(model).__name__}"
     return RecurrentLoop(model)
+
+
+def backward_per_horizon(model: Forecaster, states: Tensor, steps: int) -> Tensor:
+    """Log norms of d(|z_T|² / 2)/dz_0 by a backward call for each horizon, `(K, B, S) -> (K, B, steps)`."""
+    start = states.clone().requires_grad_()
+    state, norms = start, []
+    path = [state := model.step(state) for _ in range(steps)]
+    for reached in path:
+        (gradient,) = torch.autograd.grad(reached.square().sum() / 2, start, retain_graph=True)
+        norms.append(gradient.norm(dim=-1).log())
+    return torch.stack(norms, dim=-1)
+
+
+def backward_per_dimension(model: Forecaster, states: Tensor, steps: int) -> Tensor:
+    """The Jacobian dz_T/dz_0 by a backward call for each dimension of the state, `(K, B, S) -> (K, B, S, S)`."""
+    start = states.clone().requires_grad_()
+    state = start
+    for _ in range(steps):
+        state = model.step(state)
+    rows = [torch.autograd.grad(unit.sum(), start, retain_graph=True)[0] for unit in state.unbind(-1)]
+    return torch.stack(rows, dim=-2)
+
+
+@torch.no_grad()
+def published_spectrum(weight: Tensor, bias: Tensor, states: Tensor, steps: int) -> Tensor:
+    """Exponents of z' = tanh(W z + b) from analytic Jacobians, `(B, S) -> (B, S)` [1 / step], unsorted.
+
+    Source:
+        Vogt, Puelma Touzel, Shlizerman and Lajoie 2022, Frontiers in Applied Mathematics and Statistics 8, 818799.
+    """
+    size = len(bias)
+    layer = nn.RNN(1, size, batch_first=True, dtype=weight.dtype)
+    layer.weight_hh_l0.copy_(weight)
+    layer.bias_hh_l0.copy_(bias)
+    layer.bias_ih_l0.zero_()
+    tangents = torch.eye(size, dtype=weight.dtype).repeat(len(states), 1, 1)
+    growth = torch.zeros_like(states)
+    nothing = states.new_zeros(len(states), 1, 1)
+    for _ in range(steps):
+        _, following = layer(nothing, states[None])
+        states = following[0]
+        jacobian = torch.diag_embed(1 - states.square()) @ weight
+        tangents, triangle = torch.linalg.qr(jacobian @ tangents)
+        signs = torch.sign(triangle.diagonal(dim1=-2, dim2=-1))
+        tangents = tangents @ torch.diag_embed(signs)
+        growth += (torch.diag_embed(signs) @ triangle).diagonal(dim1=-2, dim2=-1).log()
+    return growth / steps

@@ -47,10 +47,10 @@ def jacobian_growth(
     pause = _RESCALE.get(states.dtype, 1)
     for horizon in range(1, steps + 1):
         states, product = step_map.tangent_step(states, product)
-        scale = torch.where(torch.isfinite(states).all(-1), scale, torch.nan)
         if horizon % pause == 0:
             product, scale = rescaled(product, scale)
         if horizon in wanted:
+            scale = torch.where(torch.isfinite(states).all(-1), scale, torch.nan)
             products.append(product)
             scales.append(scale)
         if len(products) == _CHUNK or (horizon == steps and products):

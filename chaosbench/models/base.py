@@ -110,6 +110,17 @@ class ModelSpec(Spec, ABC):
         raise TypeError(f"{type(self).__name__} must define build or module")
 
 
+def carry(weight: Tensor, tangents: Tensor) -> Tensor:
+    """W times the tangents of each seed, `(K, N, S), (K, B, S, M) -> (K, B, N, M)`.
+
+    As one product of `(N, S)` and `(S, B M)` for each seed: for few tangents five times as fast as B small products.
+    The result lies in memory as the next product reads it; a factor put behind it keeps it so, one in front does not.
+    """
+    seeds, batch, size, count = tangents.shape
+    product = torch.bmm(weight, tangents.transpose(1, 2).reshape(seeds, size, batch * count))
+    return product.view(seeds, -1, batch, count).transpose(1, 2)
+
+
 def weight_generators(seeds: Sequence[int]) -> list[Generator]:
     """The generators from which each seed's initial weights are drawn."""
     return [seed_generator(seed, "weights") for seed in seeds]

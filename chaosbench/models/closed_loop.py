@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 
 from chaosbench.dynamics import tangent_step_by_jvp
-from chaosbench.models.base import Forecaster
+from chaosbench.models.base import Forecaster, carry
 from chaosbench.models.readouts import AffineReadout
 
 Form = Literal["autonomous", "closed_loop"]
@@ -95,9 +95,9 @@ class ClosedLoop(Forecaster):
         """The memory's tangents, and C times those of the units read out."""
         (memory, shown), (drive, bias) = self.parts(state), self.driving()
         driven = torch.baddbmm(bias, shown, drive.mT)
-        directions = (tangents[..., : self.memory, :], drive[:, None] @ tangents[..., self.memory :, :])
+        directions = (tangents[..., : self.memory, :], carry(drive, tangents[..., self.memory :, :]))
         following, carried = self.advance_tangents(self.derived(), memory, driven, directions)
-        output = self.readout.weight[:, None] @ carried[..., : self.hidden, :]
+        output = carry(self.readout.weight, carried[..., : self.hidden, :])
         return self._closed(following, shown), torch.cat([carried, output], dim=-2)
 
     def parts(self, state: Tensor) -> tuple[Tensor, Tensor]:

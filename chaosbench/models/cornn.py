@@ -7,7 +7,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from chaosbench.models.base import Forecaster, ModelSpec, drawn, weight_generators
+from chaosbench.models.base import Forecaster, ModelSpec, carry, drawn, weight_generators
 from chaosbench.models.closed_loop import ClosedLoop
 
 
@@ -60,7 +60,7 @@ class CoupledOscillators(ClosedLoop):
         """The same swing of the tangents, with the derivative of tanh in place of its value."""
         force = torch.tanh(torch.baddbmm(driven, memory, self.weight.mT))
         dmemory, ddriven = tangents
-        dforce = (1 - force.square()).unsqueeze(-1) * (self.weight[:, None] @ dmemory + ddriven)
+        dforce = (1 - force.square()).unsqueeze(-1) * (carry(self.weight, dmemory) + ddriven)
         return self._swung(force, memory, dim=-1), self._swung(dforce, dmemory, dim=-2)
 
     def _swung(self, force: Tensor, memory: Tensor, *, dim: int) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from pydantic import Field
 from torch import Generator, Tensor
 
-from chaosbench.models.base import Forecaster, ModelSpec, fitted, weight_generators
+from chaosbench.models.base import Forecaster, ModelSpec, carry, fitted, weight_generators
 from chaosbench.models.closed_loop import ClosedLoop
 from chaosbench.models.regression import Regressed
 
@@ -72,7 +72,7 @@ class Reservoir(ClosedLoop, Regressed):
     ) -> tuple[Tensor, Tensor]:
         """J = (1 - a) + a diag(1 - tanh²) (W, V)."""
         active, (dmemory, ddriven) = torch.tanh(torch.baddbmm(driven, memory, self.weight.mT)), tangents
-        carried = (1 - active.square()).unsqueeze(-1) * (self.weight[:, None] @ dmemory + ddriven)
+        carried = (1 - active.square()).unsqueeze(-1) * (carry(self.weight, dmemory) + ddriven)
         return torch.lerp(memory, active, self.leak), torch.lerp(dmemory, carried, self.leak)
 
     def initial_state(self, observation: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from chaosbench.models.base import Forecaster, ModelSpec, drawn, weight_generators
+from chaosbench.models.base import Forecaster, ModelSpec, carry, drawn, weight_generators
 from chaosbench.models.closed_loop import ClosedLoop, Form
 from chaosbench.models.readouts import LinearReadout
 
@@ -65,7 +65,7 @@ class GatedNetwork(Forecaster):
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
         """The product rule through gates and candidate."""
         points = (torch.bmm(state, self.weight.mT), self.bias, self.candidate_bias, state)
-        return gated_tangents(points, (self.weight[:, None] @ tangents, None, tangents))
+        return gated_tangents(points, (carry(self.weight, tangents), None, tangents))
 
 
 class DrivenGatedNetwork(ClosedLoop):
@@ -93,7 +93,7 @@ class DrivenGatedNetwork(ClosedLoop):
         """The product rule through gates and candidate."""
         points = (torch.bmm(memory, self.weight.mT), driven, self.candidate_bias, memory)
         dmemory, ddriven = tangents
-        return gated_tangents(points, (self.weight[:, None] @ dmemory, ddriven, dmemory))
+        return gated_tangents(points, (carry(self.weight, dmemory), ddriven, dmemory))
 
 
 def gated_step(recurrent: Tensor, driven: Tensor, candidate_bias: Tensor, hidden: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from chaosbench.models.base import Forecaster, ModelSpec, drawn, normal, weight_generators
+from chaosbench.models.base import Forecaster, ModelSpec, carry, drawn, normal, weight_generators
 from chaosbench.models.closed_loop import ClosedLoop
 
 
@@ -61,13 +61,13 @@ class ExpressiveMemory(ClosedLoop):
         steps, inner = self._gates(y, driven)
         a, e = (self.dt * steps).unsqueeze(-1).chunk(2, dim=-2)
         dsteps, dinner, dover = ddriven.split([2 * self.hidden, self.hidden, self.hidden], dim=-2)
-        moved, raised = (self.weight[:, None] @ dy).split([2 * self.hidden, self.hidden], dim=-2)
+        moved, raised = carry(self.weight, dy).split([2 * self.hidden, self.hidden], dim=-2)
         da, de = ((self.dt * steps * (1 - steps)).unsqueeze(-1) * (dsteps + moved)).chunk(2, dim=-2)
         following = self.advance(derived, memory, driven)
         outer = self._outer(following[..., self.hidden :], driven)
         dinner = (1 - inner.square()).unsqueeze(-1) * (dinner + raised)
         dz = dz + a * (dinner - dz) + (inner - z).unsqueeze(-1) * da
-        douter = (1 - outer.square()).unsqueeze(-1) * (dover + self.upward[:, None] @ dz)
+        douter = (1 - outer.square()).unsqueeze(-1) * (dover + carry(self.upward, dz))
         dy = dy + e * (douter - dy) + (outer - y).unsqueeze(-1) * de
         return following, torch.cat([dy, dz], dim=-2)
 

@@ -7,7 +7,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from chaosbench.models.base import Forecaster, ModelSpec, drawn, weight_generators, zeros
+from chaosbench.models.base import Forecaster, ModelSpec, carry, drawn, weight_generators, zeros
 from chaosbench.models.closed_loop import ClosedLoop
 
 
@@ -64,7 +64,7 @@ class LiquidNetwork(ClosedLoop):
         (rest, pull), (dmemory, ddriven) = derived, tangents
         for _ in range(self.unfolds):
             memory, f = self._fused(derived, memory, driven)
-            df = (f * (1 - f)).unsqueeze(-1) * (ddriven + self.weight[:, None] @ dmemory)
+            df = (f * (1 - f)).unsqueeze(-1) * (ddriven + carry(self.weight, dmemory))
             numerator = dmemory + (pull - self.fused_step * memory).unsqueeze(-1) * df
             dmemory = numerator / torch.add(rest, f, alpha=self.fused_step).unsqueeze(-1)
         return memory, dmemory

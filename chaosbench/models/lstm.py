@@ -7,7 +7,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from chaosbench.models.base import Forecaster, ModelSpec, drawn, weight_generators
+from chaosbench.models.base import Forecaster, ModelSpec, carry, drawn, weight_generators
 from chaosbench.models.closed_loop import ClosedLoop, Form
 from chaosbench.models.readouts import LinearReadout
 
@@ -69,7 +69,7 @@ class MemoryNetwork(Forecaster):
         """The product rule through gates, cell and output."""
         hidden, cell = state.split(self.hidden, dim=-1)
         gates = torch.baddbmm(self.bias, hidden, self.weight.mT)
-        moved = self.weight[:, None] @ tangents[..., : self.hidden, :]
+        moved = carry(self.weight, tangents[..., : self.hidden, :])
         return memory_tangents(gates, cell, moved, tangents[..., self.hidden :, :])
 
 
@@ -99,7 +99,7 @@ class DrivenMemoryNetwork(ClosedLoop):
         (hidden, cell), (dmemory, ddriven) = memory.chunk(2, dim=-1), tangents
         dhidden, dcell = dmemory.chunk(2, dim=-2)
         gates = torch.baddbmm(driven, hidden, self.weight.mT)
-        return memory_tangents(gates, cell, self.weight[:, None] @ dhidden + ddriven, dcell)
+        return memory_tangents(gates, cell, carry(self.weight, dhidden) + ddriven, dcell)
 
     def predict(self, state: Tensor, steps: int) -> tuple[Tensor, Tensor]:
         """The first step, then fused calls: past it the input is C h + d, which the weights of h can absorb."""

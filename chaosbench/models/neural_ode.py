@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from chaosbench.models.base import Forecaster, ModelSpec, drawn, weight_generators
+from chaosbench.models.base import Forecaster, ModelSpec, carry, drawn, weight_generators
 
 Point = tuple[Tensor, ...]  # a state, or a state with its tangents
 
@@ -86,9 +86,9 @@ class FlowNetwork(Forecaster):
             pre = torch.baddbmm(bias, state, weight)
             share = 0.5 * (1 + torch.erf(pre * 0.5**0.5))
             slope = share + pre * torch.exp(-0.5 * pre.square()) * (2 * pi) ** -0.5
-            state, tangents = pre * share, slope.unsqueeze(-1) * (weight.mT[:, None] @ tangents)
+            state, tangents = pre * share, slope.unsqueeze(-1) * carry(weight.mT, tangents)
         bias, weight = layers[-1]
-        return torch.baddbmm(bias, state, weight), weight.mT[:, None] @ tangents
+        return torch.baddbmm(bias, state, weight), carry(weight.mT, tangents)
 
 
 def runge_kutta_4(field: Callable[[Point], Point], point: Point, dt: float) -> Point:

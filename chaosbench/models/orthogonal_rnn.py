@@ -8,7 +8,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from chaosbench.models.base import Forecaster, ModelSpec, drawn, weight_generators
+from chaosbench.models.base import Forecaster, ModelSpec, carry, drawn, weight_generators
 from chaosbench.models.closed_loop import ClosedLoop
 
 
@@ -75,4 +75,4 @@ class OrthogonalNetwork(ClosedLoop):
         """J = diag(0 or 1) (W, V)."""
         (weight,), (dmemory, ddriven) = derived, tangents
         active = torch.baddbmm(driven, memory, weight.mT).abs() + self.shift > 0
-        return self.advance(derived, memory, driven), active.unsqueeze(-1) * (weight[:, None] @ dmemory + ddriven)
+        return self.advance(derived, memory, driven), active.unsqueeze(-1) * (carry(weight, dmemory) + ddriven)

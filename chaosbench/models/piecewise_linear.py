@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from chaosbench.models.base import Forecaster
+from chaosbench.models.base import Forecaster, carry
 from chaosbench.models.readouts import Readout
 
 
@@ -74,8 +74,8 @@ class PiecewiseLinear(Forecaster):
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
         """J = A + W1 diag(phi') W2."""
         c = self.coefficients()
-        inner = tangents if c.inward is None else c.inward.mT[:, None] @ tangents
-        outer = c.outward.mT[:, None] @ (self._slope(c, state).unsqueeze(-1) * inner)
+        inner = tangents if c.inward is None else carry(c.inward.mT, tangents)
+        outer = carry(c.outward.mT, inner * self._slope(c, state).unsqueeze(-1))
         return self._mapped(c, state), torch.addcmul(outer, c.diagonal.unsqueeze(-1), tangents)
 
     def _mapped(self, c: Coefficients, state: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from chaosbench.models.base import Forecaster, ModelSpec, drawn, weight_generators
+from chaosbench.models.base import Forecaster, ModelSpec, carry, drawn, weight_generators
 from chaosbench.models.closed_loop import ClosedLoop, Form
 from chaosbench.models.readouts import LinearReadout
 
@@ -60,7 +60,7 @@ class TanhNetwork(Forecaster):
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
         """J = diag(1 - z'²) W."""
         following = self.step(state)
-        return following, (1 - following.square()).unsqueeze(-1) * (self.weight[:, None] @ tangents)
+        return following, carry(self.weight, tangents) * (1 - following.square()).unsqueeze(-1)
 
 
 class DrivenTanhNetwork(ClosedLoop):
@@ -82,4 +82,4 @@ class DrivenTanhNetwork(ClosedLoop):
     ) -> tuple[Tensor, Tensor]:
         """J = diag(1 - z'²) (W, V)."""
         following, (dmemory, ddriven) = self.advance(derived, memory, driven), tangents
-        return following, (1 - following.square()).unsqueeze(-1) * (self.weight[:, None] @ dmemory + ddriven)
+        return following, (carry(self.weight, dmemory) + ddriven) * (1 - following.square()).unsqueeze(-1)

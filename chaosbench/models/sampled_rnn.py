@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Generator, Tensor
 
-from chaosbench.models.base import Forecaster, ModelSpec, fitted, weight_generators
+from chaosbench.models.base import Forecaster, ModelSpec, carry, fitted, weight_generators
 from chaosbench.models.regression import Regressed
 
 _HALF = log(3) / 2  # where tanh is 1 / 2
@@ -65,8 +65,8 @@ class SampledNetwork(Regressed):
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
         """J = C diag(1 - tanh²) W."""
         features = self._features(state)
-        inner = (1 - features.square()).unsqueeze(-1) * (self.inward[:, None] @ tangents)
-        return torch.baddbmm(self.offset, features, self.outward.mT), self.outward[:, None] @ inner
+        inner = (1 - features.square()).unsqueeze(-1) * (carry(self.inward, tangents))
+        return torch.baddbmm(self.offset, features, self.outward.mT), carry(self.outward, inner)
 
     def respond(self, state: Tensor, observation: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002  # has no memory
         """The observation, and its features."""

@@ -7,7 +7,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from chaosbench.models.base import Forecaster, ModelSpec, drawn, normal, weight_generators, zeros
+from chaosbench.models.base import Forecaster, ModelSpec, carry, drawn, normal, weight_generators, zeros
 from chaosbench.models.closed_loop import ClosedLoop
 
 
@@ -77,7 +77,7 @@ class IndependentOscillators(ClosedLoop):
             dy, dz = self._oscillators(layer, dmemory, dim=-2)
             if layer:
                 below = self._oscillators(layer - 1, following, dim=-1)
-                driven, ddriven = self._driven(layer, below, driven), self.drives[layer - 1][:, None] @ swung[0]
+                driven, ddriven = self._driven(layer, below, driven), carry(self.drives[layer - 1], swung[0])
             weight, gain = self.weights[layer], gain.unsqueeze(-1)
             slope = 1 - torch.tanh(torch.addcmul(driven, weight, y)).square()
             dforce = slope.unsqueeze(-1) * torch.addcmul(ddriven, weight.unsqueeze(-1), dy)
