@@ -33,7 +33,8 @@ from chaosbench.dynamics.loss_gradients import Loss
 from chaosbench.models.base import Forecaster
 from chaosbench.trainers.gradient_path import GradientPath
 
-_SAMPLED = 32  # states of each seed at which a single Jacobian is looked at
+_SAMPLED = 32  # states of each seed at which a single Jacobian is looked at; of large states a quarter
+_LARGE, _FOLLOWED = 128, 32  # of larger states so many random tangents are followed in place of all
 
 
 class Number(NamedTuple):
@@ -233,13 +234,15 @@ def diagnose(
     step, states = as_tensors(step, states)
     starts = states if states.dim() == 3 else states[None]
     followed = starts[:, :conditions]
-    growth = Growth(log_spaced(horizon), jacobian_growth(step, followed, steps=horizon, horizons=log_spaced(horizon)))
+    horizons, tangents = log_spaced(horizon), _tangents(starts.shape[-1])
+    grown = jacobian_growth(step, followed, steps=horizon, horizons=horizons, directions=tangents)
     moving = motion(step, starts, steps=steps, transient=transient, exponents=exponents)
-    visited = orbit(step, starts[:, :1], steps=_SAMPLED, every=max(1, steps // (4 * _SAMPLED)))[:, 0]  # (K, n, S)
+    sampled = _SAMPLED if tangents is None else _SAMPLED // 4
+    visited = orbit(step, starts[:, :1], steps=sampled, every=max(1, steps // (4 * _SAMPLED)))[:, 0]  # (K, n, S)
     return Diagnosis(
         dt=dt,
         observables=observables or starts.shape[-1],
-        growth=growth,
+        growth=Growth(horizons, grown),
         loss_growth=None if loss is None else _loss_growth(step, followed, horizon, loss),
         motion=moving,
         sizes=jacobian_sizes(step, visited),
@@ -250,9 +253,14 @@ def diagnose(
 
 def examine_forcing(model: Forecaster, windows: Tensor, path: GradientPath, *, exponents: int) -> Forced:
     """The regime of training, along windows of data `(K, C, T + 1, D)`."""
-    growth = forced_growth(model, windows, path)
+    growth = forced_growth(model, windows, path, directions=_tangents(model.state_size))
     found = forced_exponents(model, windows, path, exponents=exponents)
     return Forced(path, growth, found, ends_whole(model, path))
+
+
+def _tangents(size: int) -> int | None:
+    """How many tangents are followed of a state of that size; None: all."""
+    return _FOLLOWED if size > _LARGE else None
 
 
 def _loss_growth(step: Step, states: Tensor, horizon: int, loss: Loss) -> Growth | None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from chaosbench.diagnostics.growth import Growth
-from chaosbench.dynamics import log_spaced, rescaled, spectral_norm, tangent_step_by_jvp
+from chaosbench.dynamics import log_spaced, rescaled, spectral_norm, starting_tangents, tangent_step_by_jvp
 from chaosbench.models.base import Forecaster
 from chaosbench.trainers.gradient_path import GradientPath
 
@@ -14,11 +14,12 @@ _LONGEST = 1_024  # [steps]
 
 
 @torch.no_grad()
-def forced_growth(model: Forecaster, windows: Tensor, path: GradientPath) -> Growth:
+def forced_growth(model: Forecaster, windows: Tensor, path: GradientPath, *, directions: int | None = None) -> Growth:
     """Logarithm of the norm of dz_T/dz_0 along windows of data, with the state forced and gradients cut as in training.
 
     Args:
         windows: `(K, C, T + 1, D)`.
+        directions: how many tangents are followed, as in `jacobian_growth`.
 
     Returns:
         At log-spaced horizons up to the windows' length, the last one before the first forcing or cut among them;
@@ -30,11 +31,10 @@ def forced_growth(model: Forecaster, windows: Tensor, path: GradientPath) -> Gro
     steps = windows.shape[2] - 1
     chain = min(path.chain, steps)
     horizons = tuple(sorted({*log_spaced(steps), chain, min(chain + 1, steps)}))
-    size = model.state_size
-    product = torch.eye(size, dtype=windows.dtype, device=windows.device).expand(*windows.shape[:2], size, size).clone()
+    state = model.initial_state(windows[:, :, 0])
+    product = starting_tangents(state, directions)
     scale = windows.new_zeros(windows.shape[:2], dtype=torch.float64)
     norms = []
-    state = model.initial_state(windows[:, :, 0])
     for time in range(steps):
         state, product = _held(model, state, product, windows[:, :, time], time, path)
         state, product = model.tangent_step(state, product)
@@ -57,11 +57,9 @@ def forced_exponents(model: Forecaster, windows: Tensor, path: GradientPath, *, 
     Source:
         Hess et al. 2023, ICML (2306.04406), section 3.3.
     """
-    size, steps = model.state_size, windows.shape[2] - 1
-    random = torch.randn(size, exponents, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    fresh = torch.linalg.qr(random).Q.to(windows).expand(*windows.shape[:2], size, exponents).clone()
+    steps, state = windows.shape[2] - 1, model.initial_state(windows[:, :, 0])
+    fresh = starting_tangents(state, exponents)
     tangents, growth = fresh, windows.new_zeros(*windows.shape[:2], exponents, dtype=torch.float64)
-    state = model.initial_state(windows[:, :, 0])
     for time in range(steps):
         state, moved = _held(model, state, tangents, windows[:, :, time], time, path)
         tangents = fresh if time and _ends(path, time) and ends_whole(model, path) else moved

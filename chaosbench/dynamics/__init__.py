@@ -8,6 +8,7 @@ from chaosbench.dynamics.gradients import (
     log_spaced,
     rescaled,
     spectral_norm,
+    starting_tangents,
 )
 from chaosbench.dynamics.loss_gradients import half_square, loss_gradient_growth
 from chaosbench.dynamics.lyapunov import (
@@ -52,6 +53,7 @@ __all__ = [
     "runge_kutta_step",
     "shortest_period",
     "spectral_norm",
+    "starting_tangents",
     "student",
     "tangent_step_by_jvp",
 ]

@@ -16,7 +16,13 @@ _RESCALE = {torch.float32: 4, torch.float64: 16}  # [steps]; e^20 or e^40 per st
 
 @torch.no_grad()
 def jacobian_growth(
-    step: Step, states: Tensor, *, steps: int, horizons: Sequence[int] | None = None, norm: Norm = "spectral"
+    step: Step,
+    states: Tensor,
+    *,
+    steps: int,
+    horizons: Sequence[int] | None = None,
+    norm: Norm = "spectral",
+    directions: int | None = None,
 ) -> Tensor:
     """Logarithm of the norm of dz_T/dz_0 for every horizon T = 1 .. steps, or for the given ones.
 
@@ -30,6 +36,8 @@ def jacobian_growth(
         horizons: ascending [steps]; None: all. Norms cost more than the pass itself, so that few are much faster.
         norm: "spectral", the largest singular value; "infinity", the largest absolute row sum, subordinate as well
             and much faster where there are many horizons.
+        directions: of large states, follow so many random orthonormal tangents in place of all S. The norm over them is
+            smaller, in the mean by ln(S / directions) / 2 once the fastest direction has won; the slope is the same.
 
     Returns:
         `(..., horizons)` [nats]; -inf where the product is zero, NaN from where an orbit blew up.
@@ -37,10 +45,10 @@ def jacobian_growth(
     Source:
         Mikhaeil, Monfared & Durstewitz 2022, Advances in Neural Information Processing Systems 35, equations 4 to 6.
     """
-    step_map, size = as_step_map(step), states.shape[-1]
+    step_map = as_step_map(step)
     wanted = set(range(1, steps + 1) if horizons is None else horizons)
     assert wanted <= set(range(1, steps + 1)), f"horizons {sorted(wanted)} must lie within 1 and {steps} [steps]"
-    product = torch.eye(size, dtype=states.dtype, device=states.device).expand(*states.shape, size).clone()
+    product = starting_tangents(states, directions)
     # In single precision the sum of thousands of logarithms would lose what each is good to.
     scale = states.new_zeros(states.shape[:-1], dtype=torch.float64)
     growth, products, scales = list[Tensor](), list[Tensor](), list[Tensor]()
@@ -57,6 +65,18 @@ def jacobian_growth(
             growth.append(_log_norms(torch.stack(products, dim=-3), torch.stack(scales, dim=-1), norm))
             products, scales = [], []
     return torch.cat(growth, dim=-1).to(states.dtype)
+
+
+def starting_tangents(states: Tensor, directions: int | None = None) -> Tensor:
+    """The identity at each state, or so many random orthonormal tangents, the same at each, `(..., S, M)`."""
+    size = states.shape[-1]
+    count = size if directions is None else min(directions, size)
+    if count == size:
+        return torch.eye(size, dtype=states.dtype, device=states.device).expand(*states.shape, size).clone()
+    # A generator of its own: no result depends on what was drawn before. Axes could lie in an invariant subspace.
+    random = torch.randn(size, count, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    drawn: Tensor = torch.linalg.qr(random).Q.to(states)
+    return drawn.expand(*states.shape, count).clone()
 
 
 def log_spaced(steps: int, *, each_octave: int = 4) -> tuple[int, ...]:

@@ -44,6 +44,21 @@ def test_growth_stays_finite_over_ten_thousand_steps_in_single_precision(slope):
     assert_close(growth[:, -1], torch.full((2,), 10_000 * math.log(slope)), rtol=1e-6, atol=0)
 
 
+def test_few_directions_of_a_large_state_have_its_slope():
+    """A diagonal map with one leading direction: what the others add is gone after some steps, e^-40 of it."""
+    rates = torch.linspace(0.5, 1.1, 200, dtype=torch.float64)
+    rates[-1] = 1.4
+
+    def step(z):
+        return rates * z
+
+    start = states(2, 200)
+    few, whole = (jacobian_growth(step, start, steps=400, horizons=(200, 400), directions=n) for n in (16, None))
+    assert_close(few.diff(dim=-1), torch.full((2, 1), 200 * math.log(1.4), dtype=torch.float64), atol=1e-9, rtol=0)
+    assert bool((few < whole).all())
+    assert float((whole - few).max()) < math.log(200 / 16)  # half of it in the mean over random directions
+
+
 def test_a_product_of_zero_has_minus_infinite_growth():
     growth = jacobian_growth(lambda z: z.clamp(min=0), torch.tensor([[-1.0, -2.0], [1.0, -2.0]]), steps=3)
     assert torch.equal(growth[0], torch.full((3,), -torch.inf))
