@@ -55,7 +55,7 @@ def growth_table() -> list[str]:
         "",
         "Two rivals: a backward call for each of 1,000 horizons, which gives the gradient of one number of the state;",
         "and one for each of S dimensions at the last horizon, which gives the whole Jacobian there. Ours gives the",
-        f"norm of the whole Jacobian at {len(few)} log-spaced horizons (spectral), or at all 1,000 (infinity, spectral).",
+        f"norm of the whole Jacobian at {len(few)} log-spaced horizons, or at all 1,000 (infinity, spectral).",
         "",
         "| model | per horizon [s] | per dimension [s] | ours, log-spaced [s] | ratios | all, infinity [s] | ratios "
         "| all, spectral [s] | ratios |",

@@ -127,6 +127,7 @@ class Diagnosis:
             gap = self.spectrum[:, self.observables - 1] - self.spectrum[:, self.observables]
             yield Number("spectral_gap", rate, gap / self.dt)
         yield Number("period", "steps", self.periods.double())
+        yield Number("returning_share", "1", (self.motion.periods > 0).double().mean(1))
         yield Number("bounded_share", "1", self.motion.bounded.double().mean(1))
         if self.forced is not None:
             yield from self._forced_numbers(self.forced)
@@ -150,6 +151,7 @@ class Diagnosis:
                     exponent_interval=named["lyapunov_exponent_1_interval"][k],
                     resolution=named["lyapunov_resolution"][k],
                     period=int(named["period"][k]),
+                    returning=named["returning_share"][k],
                     bounded=named["bounded_share"][k],
                     loss_gamma=named.get("loss_gradient_growth", unknown)[k],
                     loss_gamma_interval=named.get("loss_gradient_growth_interval", unknown)[k],

@@ -24,6 +24,7 @@ class Evidence:
         exponent, exponent_interval: the largest exponent of the free run; NaN where it is not finite.
         resolution: exponents smaller than this cannot be told from zero by runs as long.
         period: of the free run [steps]; 0: it does not come back.
+        returning: share of free runs that come back.
         bounded: share of free runs that stayed finite.
         loss_gamma, loss_gamma_interval: of log ||dL_T/dtheta||; None: not measured.
         data_exponent: of the data's system; None: not known.
@@ -36,6 +37,7 @@ class Evidence:
     exponent_interval: float
     resolution: float
     period: int
+    returning: float
     bounded: float
     loss_gamma: float | None = None
     loss_gamma_interval: float | None = None
@@ -52,7 +54,8 @@ class Verdict:
         expected: what the theorem for that regime says of dz_T/dz_0; "none" for a run that diverged.
         growth_ratio: gamma / lambda_1(model), 1 by theory where the run is chaotic; None elsewhere.
         exponent_ratio: lambda_1(model) / lambda_1(data); None where the data are not chaotic, or not known.
-        consistent: whether growth and exponent agree within their errors; None where there is nothing to compare.
+        consistent: whether growth and exponent agree within their errors; None where the errors are too wide to tell,
+            where free runs end on different attractors, or where the run diverged.
         suspects: what to look at first.
     """
 
@@ -83,7 +86,8 @@ def verdict(found: Evidence) -> Verdict:
     data = found.data_exponent
     ratio = found.exponent / data if data is not None and data > 0 and math.isfinite(found.exponent) else None
     growth_ratio = found.gamma / found.exponent if kind == "chaotic" else None
-    consistent = None if kind == "divergent" or math.isnan(found.gamma) else _agree(found, width)
+    comparable = kind != "divergent" and not math.isnan(found.gamma) and found.returning in (0.0, 1.0)
+    consistent = _agree(found, width) if comparable else None
     return Verdict(
         regime=kind,
         expected=theorems[kind],
@@ -100,10 +104,14 @@ def tolerance(*widths: float | None, resolution: float) -> float:
     return _DOUBT * math.hypot(*known) + resolution
 
 
-def _agree(found: Evidence, width: float) -> bool:
+def _agree(found: Evidence, width: float) -> bool | None:
+    """None where intervals are so wide that neither answer means anything."""
     if found.gamma == -math.inf or found.exponent == -math.inf:
         return found.gamma < 0 and found.exponent < 0
-    return abs(found.gamma - found.exponent) <= tolerance(found.gamma_interval, width, resolution=found.resolution)
+    errors = tolerance(found.gamma_interval, width, resolution=0.0)
+    if errors > max(found.resolution, max(abs(found.gamma), abs(found.exponent)) / 2):
+        return None
+    return abs(found.gamma - found.exponent) <= errors + found.resolution
 
 
 def _suspects(found: Evidence, kind: Regime, ratio: float | None, consistent: bool | None) -> Iterator[str]:
@@ -111,8 +119,10 @@ def _suspects(found: Evidence, kind: Regime, ratio: float | None, consistent: bo
     if kind == "divergent":
         yield "numbers that blow up in free running: too large a learning rate, or a map that nothing keeps bounded"
         return
-    if consistent is False:
-        yield "free runs from different conditions that do not share one attractor, or a long transient"
+    if 0 < found.returning < 1:
+        yield f"free runs that end on different attractors: {found.returning:.0%} of them come back to where they were"
+    elif consistent is False:
+        yield "a long transient, or free runs from different conditions that do not share one attractor"
     if kind == "chaotic" and found.loss_gamma is not None and math.isfinite(found.loss_gamma):
         allowed = tolerance(found.loss_gamma_interval, found.gamma_interval, resolution=found.resolution)
         if found.gamma - found.loss_gamma > allowed:

@@ -229,9 +229,12 @@ def _theory(found: Findings, reached: Verdict) -> Iterator[str]:
         yield "Measured: they vanish altogether."
     if "loss_gradient_growth" in numbers:
         yield f"Loss gradients of the parameters grow at {_measured(numbers, 'loss_gradient_growth')}."
-    if reached.consistent is not None:
-        agree = "agree within their errors" if reached.consistent else "DISAGREE beyond their errors"
-        yield f"Growth and exponent {agree}."
+    agree = {
+        True: "Growth and exponent agree within their errors.",
+        False: "Growth and exponent DISAGREE beyond their errors.",
+        None: "Whether growth and exponent agree cannot be told: errors are too wide, or free runs too different.",
+    }
+    yield agree[reached.consistent]
     before = found.initial_verdict()
     if before is not None:
         started = _measured(found.initial, "lyapunov_exponent_1") if "lyapunov_exponent_1" in found.initial else "-inf"

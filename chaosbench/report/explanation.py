@@ -12,6 +12,7 @@ from chaosbench.leaderboard.folder import Stored, read
 from chaosbench.leaderboard.store import folders
 from chaosbench.report.explain import Explanation, brief, explain, figures
 from chaosbench.report.findings import findings
+from chaosbench.report.labels import shortened
 
 _WIDTH = 100  # columns that sentences are read well in
 
@@ -36,8 +37,11 @@ def show(results: Path, name: str | None, seed: int | None) -> None:
 
 
 def _show_briefly(found: list[Stored], console: Console, width: int) -> None:
-    for stored in found:
-        console.print(Text(_label(stored), "bold"), width=width)
+    runs = [stored.runs[0] for stored in found]
+    short = {noun: shortened(run[noun] for run in runs) for noun in ("trainer", "model", "system")}
+    for stored, run in zip(found, runs, strict=True):
+        names = {noun: short[noun][run[noun]] for noun in short}
+        console.print(Text("{trainer} on {model}, {system}".format(**names), "bold"), width=width)
         for one in findings(stored):
             console.print(Padding(Text(f"seed {one.seed}: {brief(one)}"), (0, 0, 0, 2)), width=width)
     console.print(Text("at length: chaosbench explain RESULTS RUN, where RUN is words of these names"), width=width)

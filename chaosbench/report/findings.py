@@ -77,6 +77,7 @@ class Findings:
             exponent_interval=numbers.get("lyapunov_exponent_1_interval", math.nan),
             resolution=numbers.get("lyapunov_resolution", 0.0),
             period=int(numbers.get("period", 0)),
+            returning=numbers.get("returning_share", 0.0),
             bounded=bounded,
             loss_gamma=numbers.get("loss_gradient_growth"),
             loss_gamma_interval=numbers.get("loss_gradient_growth_interval"),

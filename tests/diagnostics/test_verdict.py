@@ -12,6 +12,7 @@ CHAOS = Evidence(
     exponent_interval=0.02,
     resolution=0.01,
     period=0,
+    returning=0.0,
     bounded=1.0,
     loss_gamma=0.9,
     loss_gamma_interval=0.03,
@@ -39,16 +40,26 @@ def test_growth_and_exponent_that_disagree_beyond_their_errors_are_flagged():
 @pytest.mark.parametrize(
     ("changes", "regime", "expected"),
     [
-        ({"exponent": -0.3, "gamma": -0.3, "period": 1}, "fixed point", "vanish"),
-        ({"exponent": -0.3, "gamma": -0.3, "period": 4}, "periodic", "vanish"),
-        ({"exponent": 0.002, "gamma": 0.001}, "quasi-periodic", "neither"),
-        ({"exponent": -math.inf, "gamma": -math.inf, "period": 2}, "periodic", "vanish"),
+        ({"exponent": -0.3, "gamma": -0.3, "period": 1, "returning": 1.0}, "fixed point", "vanish"),
+        ({"exponent": -0.3, "gamma": -0.3, "period": 4, "returning": 1.0}, "periodic", "vanish"),
+        (
+            {"exponent": 0.002, "gamma": 0.001, "exponent_interval": 0.001, "gamma_interval": 0.002},
+            "quasi-periodic",
+            "neither",
+        ),
+        ({"exponent": -math.inf, "gamma": -math.inf, "period": 2, "returning": 1.0}, "periodic", "vanish"),
     ],
 )
 def test_the_other_theorems_have_their_regimes(changes, regime, expected):
     found = verdict(replace(CHAOS, data_exponent=0.0, window=None, loss_gamma=None, **changes))
     assert (found.regime, found.expected, found.consistent, found.suspects) == (regime, expected, True, ())
     assert found.growth_ratio is None
+
+
+def test_nothing_is_claimed_where_errors_are_too_wide_or_free_runs_differ():
+    """1.5 * 0.4 is more than half of 0.9."""
+    assert verdict(replace(CHAOS, exponent=0.5, exponent_interval=0.4)).consistent is None
+    assert verdict(replace(CHAOS, returning=0.2)).consistent is None
 
 
 def test_a_divergent_run_is_not_judged():
@@ -68,6 +79,7 @@ def test_a_divergent_run_is_not_judged():
         ({"exponent": 0.0, "gamma": 0.0}, "a closed curve or a torus"),
         ({"exponent": 0.1, "gamma": 0.1, "exponent_interval": 0.2}, "cannot be told from none"),
         ({"exponent": 0.0, "gamma": 0.0, "window": 0.3}, "a window of 0.3 Lyapunov times"),
+        ({"exponent": -0.1, "period": 1, "returning": 0.7}, "different attractors: 70% of them come back"),
         ({"data_exponent": 0.0}, "chaos that the data do not have"),
     ],
 )
