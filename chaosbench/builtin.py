@@ -84,7 +84,7 @@ def chaosbench_trainers() -> Iterable[type[trainers.TrainerSpec]]:
 @hookimpl
 def chaosbench_diagnostics() -> Iterable[type[diagnostics.DiagnosticSpec]]:
     """The shipped diagnostics."""
-    return [diagnostics.Loss, diagnostics.GradientNorm, diagnostics.LargestExponent]
+    return [diagnostics.Loss, diagnostics.GradientNorm, diagnostics.GradientGrowth, diagnostics.LargestExponent]
 
 
 @hookimpl

@@ -3,6 +3,7 @@
 from chaosbench.diagnostics.base import DiagnosticSpec
 from chaosbench.diagnostics.diagnosis import Diagnosis, diagnose
 from chaosbench.diagnostics.elsewhere import NumpyStep
+from chaosbench.diagnostics.gradient_growth import GradientGrowth
 from chaosbench.diagnostics.growth import Growth, growth_rate
 from chaosbench.diagnostics.health import COSTS, TrainingHealth, loss_spikes
 from chaosbench.diagnostics.largest_exponent import LargestExponent
@@ -12,6 +13,7 @@ __all__ = [
     "COSTS",
     "Diagnosis",
     "DiagnosticSpec",
+    "GradientGrowth",
     "GradientNorm",
     "Growth",
     "LargestExponent",

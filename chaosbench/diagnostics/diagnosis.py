@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from chaosbench.diagnostics.elsewhere import as_tensors
 from chaosbench.diagnostics.forced import ends_whole, forced_exponents, forced_growth
-from chaosbench.diagnostics.growth import Growth
+from chaosbench.diagnostics.growth import Growth, tangents_followed
 from chaosbench.diagnostics.verdict import Evidence, Verdict, verdict
 from chaosbench.dynamics import (
     JacobianSizes,
@@ -34,7 +34,6 @@ from chaosbench.models.base import Forecaster
 from chaosbench.trainers.gradient_path import GradientPath
 
 _SAMPLED = 32  # states of each seed at which a single Jacobian is looked at; of large states a quarter
-_LARGE, _FOLLOWED = 128, 32  # of larger states so many random tangents are followed in place of all
 
 
 class Number(NamedTuple):
@@ -236,7 +235,7 @@ def diagnose(
     step, states = as_tensors(step, states)
     starts = states if states.dim() == 3 else states[None]
     followed = starts[:, :conditions]
-    horizons, tangents = log_spaced(horizon), _tangents(starts.shape[-1])
+    horizons, tangents = log_spaced(horizon), tangents_followed(starts.shape[-1])
     grown = jacobian_growth(step, followed, steps=horizon, horizons=horizons, directions=tangents)
     moving = motion(step, starts, steps=steps, transient=transient, exponents=exponents)
     sampled = _SAMPLED if tangents is None else _SAMPLED // 4
@@ -255,14 +254,9 @@ def diagnose(
 
 def examine_forcing(model: Forecaster, windows: Tensor, path: GradientPath, *, exponents: int) -> Forced:
     """The regime of training, along windows of data `(K, C, T + 1, D)`."""
-    growth = forced_growth(model, windows, path, directions=_tangents(model.state_size))
+    growth = forced_growth(model, windows, path, directions=tangents_followed(model.state_size))
     found = forced_exponents(model, windows, path, exponents=exponents)
     return Forced(path, growth, found, ends_whole(model, path))
-
-
-def _tangents(size: int) -> int | None:
-    """How many tangents are followed of a state of that size; None: all."""
-    return _FOLLOWED if size > _LARGE else None
 
 
 def _loss_growth(step: Step, states: Tensor, horizon: int, loss: Loss) -> Growth | None:

@@ -9,6 +9,13 @@ from torch import Tensor
 
 from chaosbench.dynamics import student
 
+_LARGE, _FOLLOWED = 128, 32
+
+
+def tangents_followed(size: int) -> int | None:
+    """How many tangents are followed of a state of that size: all (None), or of a large one 32, for the time's sake."""
+    return _FOLLOWED if size > _LARGE else None
+
 
 class Rate(NamedTuple):
     """How fast gradients grow with the horizon, `(K,)` each.

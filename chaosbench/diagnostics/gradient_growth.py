@@ -1,0 +1,36 @@
+"""The rate of gradient growth while a model trains."""
+
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from chaosbench.diagnostics.base import DiagnosticSpec
+from chaosbench.diagnostics.growth import growth_rate, tangents_followed
+from chaosbench.dynamics import jacobian_growth, log_spaced
+from chaosbench.trainers.base import TrainingStep
+
+
+class GradientGrowth(DiagnosticSpec):
+    """Slope of log ||dz_T/dz_0|| against T in free runs from training data: gamma, by theory the largest exponent.
+
+    Source:
+        Mikhaeil, Monfared and Durstewitz 2022, NeurIPS, Theorems 1 to 3.
+    """
+
+    kind: Literal["gradient_growth"] = "gradient_growth"
+    unit: ClassVar[str] = "1 / system time"
+    every: int = Field(1_000, ge=1)  # [updates]
+    conditions: int = Field(4, ge=1)  # free runs
+    horizon: int = Field(512, ge=4)  # [steps], the longest
+
+    @torch.no_grad()
+    def measure(self, step: TrainingStep) -> Tensor:
+        """See `DiagnosticSpec.measure`."""
+        train, horizons = step.data.train, log_spaced(self.horizon)
+        observations = train[torch.linspace(0, len(train) - 1, self.conditions).long(), 0]
+        start = step.model.initial_state(observations.expand(step.model.seeds, -1, -1).contiguous())
+        directions = tangents_followed(step.model.state_size)
+        growth = jacobian_growth(step.model, start, steps=self.horizon, horizons=horizons, directions=directions)
+        return growth_rate(horizons, growth).slope / step.data.dt

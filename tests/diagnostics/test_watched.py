@@ -1,0 +1,58 @@
+"""What is watched of the free run while a model trains, on maps whose rates are known."""
+
+import math
+
+import pytest
+import torch
+
+from chaosbench.data import Dataset, DataSpec, simulate
+from chaosbench.diagnostics import DiagnosticSpec, GradientGrowth, LargestExponent
+from chaosbench.models import Forecaster
+from chaosbench.systems import Logistic
+from chaosbench.trainers import TrainingStep
+
+
+class Tent(Forecaster):
+    """Two tent maps of slopes 1.9 and 1.5; what is observed is the state."""
+
+    resets = True
+    seeds, dimension, state_size = 2, 1, 1
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.slope = torch.nn.Parameter(torch.tensor([1.9, 1.5]).view(2, 1, 1))
+
+    def step(self, state):
+        return self.slope * state - 2 * self.slope * torch.relu(state) + (self.slope - 1) / 2
+
+    def observe(self, state):
+        return state
+
+    def force(self, state, observation):
+        return 0.2 * torch.tanh(observation)
+
+
+def step(model: Forecaster) -> TrainingStep:
+    asked = DataSpec(train_orbits=3, train_length=50, validation_orbits=0, test_orbits=2, test_length=50)
+    data: Dataset = simulate(Logistic(), asked).to("cpu", torch.float32)
+    return TrainingStep(1, 10, torch.zeros(2), model, data)
+
+
+@pytest.mark.parametrize("diagnostic", [GradientGrowth(horizon=64), LargestExponent(steps=64, transient=10)])
+def test_rates_of_the_free_run_are_those_of_the_map(diagnostic: DiagnosticSpec):
+    """|J| is the slope at every state; logarithms of single precision err by 1e-7 each."""
+    found = diagnostic.measure(step(Tent()))
+    assert found.tolist() == pytest.approx([math.log(1.9), math.log(1.5)], abs=1e-6)
+
+
+@pytest.mark.parametrize("diagnostic", [GradientGrowth(horizon=64), LargestExponent(steps=64, transient=10)])
+def test_gradients_and_neighbours_stay_as_they_are(diagnostic: DiagnosticSpec):
+    model = Tent()
+    model.slope.grad = torch.ones_like(model.slope)
+    calm = diagnostic.measure(step(model))
+    assert torch.equal(model.slope.grad, torch.ones_like(model.slope))
+    with torch.no_grad():
+        model.slope[1] = torch.nan
+    lost = diagnostic.measure(step(model))
+    assert lost[0] == calm[0]
+    assert bool(lost[1].isnan())
