@@ -95,7 +95,8 @@ def conclude(experiments: Sequence[Experiment], results: Path) -> None:
         if path.suffix == ".png":
             console.print(f"state space divergence over the forcing interval: {path}", markup=False)
     console.print(
-        f"pictures and numbers of each experiment: {results}/*/; rank them again with: chaosbench rank {results}",
+        f"pictures and numbers of each experiment: {results}/*/; rank them again with: chaosbench rank {results}; "
+        f"why a run went as it did: chaosbench explain {results}",
         markup=False,
     )
 
