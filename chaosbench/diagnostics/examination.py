@@ -17,7 +17,7 @@ from chaosbench.trainers.gradient_path import GradientPath
 
 HORIZON = 4_096  # [steps], the longest of the gradients
 _INITIAL_HORIZON = 1_024  # [steps], before training
-_FOLLOWED = 4  # initial conditions that gradients are followed from
+_FOLLOWED = 0.4  # share of the initial conditions that gradients are followed from
 _WINDOWS = 4  # of training data, from which the forced regime is measured
 
 
@@ -35,7 +35,7 @@ def examine(
     """Diagnose K models from test conditions, judged by what truly followed, and along training data as forced there.
 
     Args:
-        conditions: free runs whose exponents are measured.
+        conditions: free runs whose exponents are measured; gradients are followed from two fifths of them.
         steps, transient: of each [steps].
         exponents: how many, leading ones first.
         path: what training does to the state and to gradients; None where nothing is known of it.
@@ -45,11 +45,12 @@ def examine(
     longest = HORIZON if trained else _INITIAL_HORIZON
     horizon = min(longest, data.test.shape[1] - 1)
     orbits, times = data.conditions(conditions, horizon)
+    followed = max(2, round(_FOLLOWED * conditions))
     with torch.no_grad():
         observed = data.seen[orbits, times].expand(model.seeds, -1, -1).contiguous()
         states = model.initial_state(observed).detach()
     ends = torch.tensor(log_spaced(horizon, each_octave=1), device=times.device)
-    targets = data.test[orbits[:_FOLLOWED, None], times[:_FOLLOWED, None] + ends]  # (C, H, D)
+    targets = data.test[orbits[:followed, None], times[:followed, None] + ends]  # (C, H, D)
 
     def error(reached: Tensor) -> Tensor:
         return (model.observe(reached) - targets).square().sum(-1)
@@ -60,7 +61,7 @@ def examine(
         dt=data.dt,
         observables=data.dimension,
         horizon=horizon,
-        conditions=_FOLLOWED,
+        conditions=followed,
         steps=steps,
         transient=transient,
         exponents=min(exponents, model.state_size),
