@@ -130,20 +130,22 @@ def rank(
 @app.command()
 def explain(
     results: Annotated[Path, typer.Argument(help="A results directory.")],
-    run_name: Annotated[
-        str | None,
-        typer.Argument(metavar="[RUN]", help="Words of its labels, 'bptt lstm' say, or how its folder begins."),
+    run_words: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="RUN", help="Words of its labels, bptt lstm say, or how its folder begins."),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="The seed told at length; the median one unless told.")] = None,
+    seed: Annotated[int | None, typer.Option(help="This seed alone; the median one at length unless told.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Tell why runs went as they did: what theory says of their gradients, and what was measured."""
     from chaosbench.report import explanation
 
+    name = " ".join(run_words or ())
+
     if as_json:
-        _print_json(explanation.rows(results, run_name))
+        _print_json(explanation.rows(results, name, seed))
     else:
-        explanation.show(results, run_name, seed)
+        explanation.show(results, name, seed)
 
 
 @app.command("list")

@@ -20,7 +20,8 @@ class Evidence:
     """What a verdict is reached from, of one run; rates in [1 / system time].
 
     Attributes:
-        gamma, gamma_interval: slope of log ||dz_T/dz_0|| against T, -inf where gradients vanish altogether.
+        gamma, gamma_interval: slope of log ||dz_T/dz_0|| against T, -inf where gradients vanish altogether, NaN where
+            the orbits blew up on the way.
         exponent, exponent_interval: the largest exponent of the free run; NaN where it is not finite.
         resolution: exponents smaller than this cannot be told from zero by runs as long.
         period: of the free run [steps]; 0: it does not come back.
@@ -52,7 +53,7 @@ class Verdict:
     Attributes:
         regime: of the free run.
         expected: what the theorem for that regime says of dz_T/dz_0; "none" for a run that diverged.
-        growth_ratio: gamma / lambda_1(model), 1 by theory where the run is chaotic; None elsewhere.
+        growth_ratio: gamma / lambda_1(model), 1 by theory where the run is chaotic; None elsewhere, or not measured.
         exponent_ratio: lambda_1(model) / lambda_1(data); None where the data are not chaotic, or not known.
         consistent: whether growth and exponent agree within their errors; None where the errors are too wide to tell,
             where free runs end on different attractors, or where the run diverged.
@@ -85,7 +86,7 @@ def verdict(found: Evidence) -> Verdict:
     }
     data = found.data_exponent
     ratio = found.exponent / data if data is not None and data > 0 and math.isfinite(found.exponent) else None
-    growth_ratio = found.gamma / found.exponent if kind == "chaotic" else None
+    growth_ratio = found.gamma / found.exponent if kind == "chaotic" and math.isfinite(found.gamma) else None
     comparable = kind != "divergent" and not math.isnan(found.gamma) and found.returning in (0.0, 1.0)
     consistent = _agree(found, width) if comparable else None
     return Verdict(
@@ -115,7 +116,7 @@ def _agree(found: Evidence, width: float) -> bool | None:
 
 
 def _suspects(found: Evidence, kind: Regime, ratio: float | None, consistent: bool | None) -> Iterator[str]:
-    chaotic_data = ratio is not None
+    chaotic_data = found.data_exponent is not None and found.data_exponent > 0
     if kind == "divergent":
         yield "numbers that blow up in free running: too large a learning rate, or a map that nothing keeps bounded"
         return

@@ -1,88 +1,142 @@
 """What a person sees of `chaosbench explain`: all experiments in a line for each seed, or one at length."""
 
+import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
-from chaosbench.errors import StoreError, UnknownNameError, unknown_name
+from chaosbench.errors import UnknownNameError, unknown_name
 from chaosbench.leaderboard.folder import Stored, read
 from chaosbench.leaderboard.store import folders
 from chaosbench.report.explain import Explanation, brief, explain, figures
 from chaosbench.report.findings import findings
 from chaosbench.report.labels import shortened
+from chaosbench.report.phrases import RATE
 
 _WIDTH = 100  # columns that sentences are read well in
+_RECOGNISED, _LISTED = 12, 6  # letters of a folder's name, and experiments named, in a message
+_HARD = "\N{NO-BREAK SPACE}"
 
 
-def rows(results: Path, name: str | None) -> list[dict[str, Any]]:
-    """The numbers behind the words, a row for each experiment that is meant."""
-    return [figures(stored) for stored in _meant(results, name)]
+def rows(results: Path, name: str, seed: int | None) -> list[dict[str, Any]]:
+    """The numbers behind the words, a row for each experiment that is meant; "": all, of every seed."""
+    found = [figures(stored) for stored in _meant(results, name, seed)]
+    if seed is None:
+        return found
+    return [{**row, "seeds": [one for one in row["seeds"] if one["seed"] == seed]} for row in found]
 
 
-def show(results: Path, name: str | None, seed: int | None) -> None:
-    """Explain the one experiment that is meant, or all of them briefly."""
-    found = _meant(results, name)
+def show(results: Path, name: str, seed: int | None) -> None:
+    """Explain the one experiment that is meant, or all of them briefly where no name is given."""
+    found = _meant(results, name, seed)
     console = Console(highlight=False)
     width = min(console.width, _WIDTH)
-    if name is None and len(found) > 1:
-        _show_briefly(found, console, width)
-        return
-    if len(found) > 1:
-        lines = "; ".join(f"{one.folder.name[:12]} ({_label(one)})" for one in found)
-        raise UnknownNameError(f"{name!r} may mean {len(found)} experiments; add a word, or name one's folder: {lines}")
-    _show_whole(explain(found[0], _seed(found[0], seed)), found[0].folder, console, width)
+    if len(found) == 1:
+        _show_whole(explain(found[0], seed), found[0].folder, console, width)
+    elif not name:
+        _show_briefly(found, seed, console, width)
+    else:
+        raise _ambiguous(results, name, found)
 
 
-def _show_briefly(found: list[Stored], console: Console, width: int) -> None:
-    runs = [stored.runs[0] for stored in found]
-    short = {noun: shortened(run[noun] for run in runs) for noun in ("trainer", "model", "system")}
-    for stored, run in zip(found, runs, strict=True):
-        names = {noun: short[noun][run[noun]] for noun in short}
-        console.print(Text("{trainer} on {model}, {system}".format(**names), "bold"), width=width)
+def _show_briefly(found: Sequence[Stored], seed: int | None, console: Console, width: int) -> None:
+    for stored, name in zip(found, _short(found), strict=True):
+        _print(console, name, width, bold=True)
         for one in findings(stored):
-            console.print(Padding(Text(f"seed {one.seed}: {brief(one)}"), (0, 0, 0, 2)), width=width)
-    console.print(Text("at length: chaosbench explain RESULTS RUN, where RUN is words of these names"), width=width)
+            if seed is None or one.seed == seed:
+                _print(console, f"seed {one.seed}: {brief(one)}", width, indent="  ", hang="  ")
+    _print(console, "at length: chaosbench explain RESULTS RUN, where RUN is words of these names", width)
 
 
 def _show_whole(told: Explanation, folder: Path, console: Console, width: int) -> None:
-    console.print(Text(told.title, "bold"), width=width)
+    _print(console, told.title, width, bold=True)
     for heading, text in told.paragraphs:
-        console.print(Text(heading, "bold"), width=width)
-        console.print(Padding(Text(text), (0, 0, 0, 2)), width=width)
+        _print(console, heading, width, bold=True)
+        _print(console, text, width, indent="  ")
     if told.others:
-        console.print(Text("other seeds", "bold"), width=width)
+        _print(console, "other seeds", width, bold=True)
         for line in told.others:
-            console.print(Padding(Text(line), (0, 0, 0, 2)), width=width)
+            _print(console, line, width, indent="  ", hang="  ")
     pictures = sorted(path.name for path in folder.glob("*.png"))
     if pictures:
         console.print(Text(f"pictures in {folder}: {', '.join(pictures)}"), soft_wrap=True)
 
 
-def _meant(results: Path, name: str | None) -> list[Stored]:
-    """The experiments whose folder begins so, or whose labels have all these words."""
-    every = [read(folder) for folder in folders(results)]
-    if not every:
-        raise StoreError(f"{str(results)!r} holds no finished experiment; run a suite into it first")
-    if name is None:
-        return every
-    begun = [stored for stored in every if stored.folder.name.startswith(name)]
+def _print(console: Console, text: str, width: int, *, indent: str = "", hang: str = "", bold: bool = False) -> None:
+    """Wrapped, where numbers keep their units beside them."""
+    kept = text.replace(RATE, RATE.replace(" ", _HARD)).replace(" %", f"{_HARD}%").replace(" ± ", f"{_HARD}±{_HARD}")
+    lines = textwrap.wrap(
+        kept, width, initial_indent=indent, subsequent_indent=indent + hang, break_long_words=False,
+        break_on_hyphens=False,
+    )  # fmt: skip
+    console.print(Text("\n".join(lines).replace(_HARD, " "), "bold" if bold else ""), soft_wrap=True)
+
+
+def _meant(results: Path, name: str, seed: int | None) -> list[Stored]:
+    """The experiments whose folder begins so, or whose labels have all these words; of those that ran the seed."""
+    found = [read(folder) for folder in folders(results)]
+    if name:
+        found = _begun(found, name) or _worded(results, found, name)
+    if seed is None:
+        return found
+    ran = [stored for stored in found if any(run["seed"] == seed for run in stored.runs)]
+    if not ran:
+        known = sorted({run["seed"] for stored in found for run in stored.runs})
+        where = _label(found[0]) if len(found) == 1 else str(results)
+        raise UnknownNameError(f"there is no seed {seed} of {where}; known: {', '.join(map(str, known))}")
+    return ran
+
+
+def _begun(every: Sequence[Stored], name: str) -> list[Stored]:
+    """A folder's whole name means it alone."""
+    whole = [stored for stored in every if stored.folder.name == name]
+    return whole or [stored for stored in every if stored.folder.name.startswith(name)]
+
+
+def _worded(results: Path, every: Sequence[Stored], name: str) -> list[Stored]:
+    """Words are parts of labels; one that is a kind's whole name means no kind that merely has it in its name."""
     words = name.lower().split()
-    found = begun or [stored for stored in every if all(word in _label(stored).lower() for word in words)]
-    if not found:
-        known = {kind for stored in every for kind in _kinds(stored)}
-        raise unknown_name("experiment", name, known, place=str(results))
-    exact = [stored for stored in found if all(word in _kinds(stored) for word in words)]
-    return exact or found
+    for word in words:
+        if not any(word in _label(stored).lower() for stored in every):
+            kinds = {kind for stored in every for kind in _kinds(stored)}
+            raise unknown_name("experiment", word, kinds, place=str(results))
+    found = [stored for stored in every if all(word in _label(stored).lower() for word in words)]
+    if not words or not found:
+        names = "; ".join(_listed(_short(every)))
+        raise UnknownNameError(f"{results!s}: no experiment has all words of {name!r}. Known: {names}")
+    whole = [sum(word in _kinds(stored) for word in words) for stored in found]
+    return [stored for stored, count in zip(found, whole, strict=True) if count == max(whole)]
 
 
-def _seed(stored: Stored, seed: int | None) -> int | None:
-    known = [run["seed"] for run in stored.runs]
-    if seed is not None and seed not in known:
-        raise UnknownNameError(f"there is no seed {seed} of {_label(stored)}; known: {', '.join(map(str, known))}")
-    return seed
+def _ambiguous(results: Path, name: str, found: Sequence[Stored]) -> UnknownNameError:
+    every = [folder.name for folder in folders(results)]
+    candidates = [
+        f"{_beginning(stored.folder.name, every)} ({label})" for stored, label in zip(found, _short(found), strict=True)
+    ]
+    return UnknownNameError(
+        f"{name!r} may mean {len(found)} experiments; add a word, or give the beginning of a folder's name: "
+        f"{'; '.join(_listed(candidates))}"
+    )
+
+
+def _beginning(name: str, every: Sequence[str]) -> str:
+    """As much of a folder's name as tells it from every other, and no less than can be recognised."""
+    lengths = range(min(_RECOGNISED, len(name)), len(name))
+    return next((name[:n] for n in lengths if sum(one.startswith(name[:n]) for one in every) == 1), name)
+
+
+def _listed(names: Sequence[str]) -> list[str]:
+    return [*names[:_LISTED], *([f"{len(names) - _LISTED} more"] if len(names) > _LISTED else [])]
+
+
+def _short(found: Sequence[Stored]) -> list[str]:
+    """`trainer on model, system`, without the settings that all of a kind share here."""
+    runs = [stored.runs[0] for stored in found]
+    short = {noun: shortened(run[noun] for run in runs) for noun in ("trainer", "model", "system")}
+    return ["{trainer} on {model}, {system}".format(**{noun: short[noun][run[noun]] for noun in short}) for run in runs]
 
 
 def _label(stored: Stored) -> str:

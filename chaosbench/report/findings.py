@@ -60,20 +60,26 @@ class Findings:
 
     def verdict(self) -> Verdict:
         """What theory says of this run, and whether it is so."""
-        return verdict(self._evidence(self.numbers))
+        return verdict(self.evidence())
 
     def initial_verdict(self) -> Verdict | None:
         """The same of the model before training."""
         return verdict(self._evidence(self.initial)) if "period" in self.initial else None
 
+    def evidence(self) -> Evidence:
+        """What the verdict is reached from; a rate that is not stored is -inf or NaN again."""
+        return self._evidence(self.numbers)
+
     def _evidence(self, numbers: Mapping[str, float]) -> Evidence:
         bounded = numbers.get("bounded_share", 0.0)
-        # A rate is not stored where it is not finite: of a bounded run it is that of gradients that vanish altogether.
-        absent = -math.inf if bounded else math.nan
+        # A rate that is not finite is not stored. The exponent is a mean over bounded runs: it is that of tangents that
+        # vanish. Gradients are followed further than these, on orbits that may blow up: vanish do they with tangents.
+        exponent = numbers.get("lyapunov_exponent_1", -math.inf if bounded else math.nan)
+        vanishing = exponent == -math.inf or (bounded == 1 and exponent < 0)
         return Evidence(
-            gamma=numbers.get("gradient_growth", absent),
+            gamma=numbers.get("gradient_growth", -math.inf if vanishing else math.nan),
             gamma_interval=numbers.get("gradient_growth_interval", math.nan),
-            exponent=numbers.get("lyapunov_exponent_1", absent),
+            exponent=exponent,
             exponent_interval=numbers.get("lyapunov_exponent_1_interval", math.nan),
             resolution=numbers.get("lyapunov_resolution", 0.0),
             period=int(numbers.get("period", 0)),

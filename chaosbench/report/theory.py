@@ -80,6 +80,8 @@ def page(results: Path, pictures: Iterable[tuple[str, str]] = ()) -> str:
 
 
 def _summary(cases: Sequence[Case]) -> str:
+    if not cases:
+        return "**Of no network is there a diagnosis.**"
     counts = Counter(case.reached.consistent for case in cases if case.reached.expected != "none")
     regimes = Counter(case.reached.regime for case in cases)
     told = ", ".join(f"{count} {kind}" for kind, count in regimes.most_common())
@@ -87,10 +89,14 @@ def _summary(cases: Sequence[Case]) -> str:
     middle = (
         f" Of the chaotic ones gamma / lambda_1 is {statistics.median(ratios):.2f} in the median." if ratios else ""
     )
+    unknown = (
+        f"; in {counts[None]} it cannot be told, because errors are too wide or free runs end on different attractors"
+        if counts[None]
+        else ""
+    )
     return (
         f"**{len(cases)} trained networks: {told}. Growth and exponent agree within their errors in {counts[True]}, "
-        f"disagree in {counts[False]}; in {counts[None]} it cannot be told, because errors are too wide or free runs "
-        f"end on different attractors.**{middle}"
+        f"disagree in {counts[False]}{unknown}.**{middle}"
     )
 
 
@@ -108,31 +114,29 @@ def _table(cases: Sequence[Case], theorem: Theorem, labels: dict[str, dict[str, 
             system,
             f"{model}, {trainer}",
             ", ".join(str(case.found.seed) for case in group),
-            _spread(group, "gradient_growth"),
-            _spread(group, "lyapunov_exponent_1"),
+            _spread([case.found.evidence().gamma for case in group], group, "gradient_growth"),
+            _spread([case.found.evidence().exponent for case in group], group, "lyapunov_exponent_1"),
             number(group[0].found.data_exponent),
         ]
         if theorem in ("grow", "vanish"):
             cells.append(_ratio(group))
         answers = Counter({True: "yes", False: "NO", None: "?"}[case.reached.consistent] for case in group)
         told = ", ".join(f"{count} {answer}" for answer, count in answers.items())
-        rows.append([*cells, _spread(group, "loss_gradient_growth"), told])
+        slopes = [case.found.numbers.get("loss_gradient_growth", math.nan) for case in group]
+        rows.append([*cells, _spread(slopes, group, "loss_gradient_growth"), told])
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _spread(group: Sequence[Case], name: str) -> str:
+def _spread(values: Sequence[float], group: Sequence[Case], name: str) -> str:
     """The median over seeds with its own interval; the range where there are more."""
-    known = [
-        (case.found.numbers[name], case.found.numbers.get(f"{name}_interval"))
-        for case in group
-        if name in case.found.numbers
-    ]
+    widths = [case.found.numbers.get(f"{name}_interval") for case in group]
+    pairs = [pair for pair in zip(values, widths, strict=True) if not math.isnan(pair[0])]
+    known = sorted(pairs, key=lambda pair: pair[0])
     if not known:
-        return "vanishes"
-    known.sort(key=lambda pair: pair[0])
+        return "-"
     value, width = known[(len(known) - 1) // 2]
-    told = number(value) if width is None else f"{number(value)} ± {number(width)}"
+    told = number(value) if width is None or math.isinf(value) else f"{number(value)} ± {number(width)}"
     return told if len(known) == 1 else f"{told} ({number(known[0][0])} to {number(known[-1][0])})"
 
 

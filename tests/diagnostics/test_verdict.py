@@ -62,6 +62,11 @@ def test_nothing_is_claimed_where_errors_are_too_wide_or_free_runs_differ():
     assert verdict(replace(CHAOS, returning=0.2)).consistent is None
 
 
+def test_gradients_whose_orbits_blew_up_are_no_evidence():
+    found = verdict(replace(CHAOS, gamma=math.nan, bounded=0.7))
+    assert (found.regime, found.growth_ratio, found.consistent, found.suspects) == ("chaotic", None, None, ())
+
+
 def test_a_divergent_run_is_not_judged():
     found = verdict(replace(CHAOS, bounded=0.0, gamma=math.nan, exponent=math.nan))
     assert (found.regime, found.expected, found.consistent) == ("divergent", "none", None)
@@ -76,6 +81,7 @@ def test_a_divergent_run_is_not_judged():
         ({"exponent": 0.302, "gamma": 0.302, "loss_gamma": 0.3}, "a wrong dt: the exponent is 1/3 of the data's"),
         ({"exponent": -0.2, "gamma": -0.2, "period": 3}, "learned a cycle of 3 steps"),
         ({"exponent": -0.2, "gamma": -0.2, "period": 1}, "comes to rest"),
+        ({"exponent": -math.inf, "gamma": -math.inf, "period": 1, "returning": 1.0}, "comes to rest"),
         ({"exponent": 0.0, "gamma": 0.0}, "a closed curve or a torus"),
         ({"exponent": 0.1, "gamma": 0.1, "exponent_interval": 0.2}, "cannot be told from none"),
         ({"exponent": 0.0, "gamma": 0.0, "window": 0.3}, "a window of 0.3 Lyapunov times"),

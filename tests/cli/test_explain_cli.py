@@ -1,0 +1,84 @@
+"""The command `explain` as a person uses it."""
+
+import json
+from math import isfinite
+from pathlib import Path
+
+import pytest
+from told_runs import BLOWN, CHAOS, FREE, REST, Told, publish
+
+from chaosbench.models import RNN
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """Two experiments: one of three motions, one that came to no number."""
+    lost = Told(BLOWN, divergence=None, status="diverged", message="the free run is not finite")
+    publish(tmp_path, Told(CHAOS | FREE), Told(REST, divergence=0.2), lost)
+    publish(tmp_path, Told({}, status="failed", message="no luck"), model=RNN())
+    return tmp_path
+
+
+def values(content):
+    """Every number, however deep."""
+    if isinstance(content, dict | list):
+        for one in content.values() if isinstance(content, dict) else content:
+            yield from values(one)
+    elif isinstance(content, float):
+        yield content
+
+
+def test_runs_are_explained_briefly_and_one_at_length(call, results: Path):
+    code, out, err = call("explain", results)
+    assert (code, err) == (0, "")
+    assert out.count("seed ") == 4
+    assert "seed 0: failed: no luck" in out
+    for name in (["bptt", "lstm"], ["bptt lstm"], [next(results.glob("lstm*")).name[:9]]):
+        code, out, err = call("explain", results, *name)
+        assert (code, err) == (0, "")
+        assert "expect gradients to grow by e^1.80; measured e^1.90." in " ".join(out.split())
+    _, out, _ = call("explain", results, "lstm", "--seed", 2)
+    assert "It diverged: the free run is not finite." in " ".join(out.split())
+
+
+def test_programs_get_verdicts_and_numbers_without_nan(call, results: Path):
+    code, out, _ = call("explain", results, "--json")
+    assert code == 0
+    lstm, rnn = sorted(json.loads(out), key=lambda row: row["model"])
+    chaotic, resting, blown = lstm["seeds"]
+    assert (chaotic["numbers"]["chain_growth"], chaotic["verdict"]["regime"]) == (1.9, "chaotic")
+    assert chaotic["verdict"]["growth_ratio"] == pytest.approx(0.88 / 0.87)
+    assert chaotic["verdict"]["consistent"] is True
+    assert (resting["verdict"]["regime"], resting["verdict"]["growth_ratio"]) == ("fixed point", None)
+    assert (blown["status"], blown["verdict"]["expected"]) == ("diverged", "none")
+    assert blown["scores"] == {"state_space_divergence": {"value": None, "floor": 0.05}}
+    assert (rnn["seeds"][0]["verdict"], rnn["seeds"][0]["message"]) == (None, "no luck")
+    assert all(isfinite(value) for value in values([lstm, rnn]))
+    _, out, _ = call("explain", results, "lstm", "--seed", "1", "--json")
+    assert [[seed["seed"] for seed in row["seeds"]] for row in json.loads(out)] == [[1]]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["bptt"], "'bptt' may mean 2 experiments; add a word"),
+        (["lstn"], "did you mean 'lstm'"),
+        (["lstm", "rnn"], "no experiment has all words of 'lstm rnn'"),
+        (["lstm", "--seed", "7"], "there is no seed 7 of bptt on lstm, lorenz63; known: 0, 1, 2"),
+        (["lstm", "--seed", "7", "--json"], "there is no seed 7 of bptt on lstm, lorenz63; known: 0, 1, 2"),
+    ],
+)
+def test_a_name_that_means_no_run_or_several_is_one_line_and_exit_code_2(call, results: Path, words, message):
+    code, out, err = call("explain", results, *words)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert len(err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("options", [[], ["--json"], ["lstm"]])
+def test_an_empty_directory_and_none_are_one_line_and_exit_code_2(call, tmp_path: Path, options):
+    for place in (tmp_path, tmp_path / "nowhere"):
+        code, out, err = call("explain", place, *options)
+        assert (code, out) == (2, "")
+        assert f"there are no results in '{place}'" in err
+        assert len(err.strip().splitlines()) == 1
