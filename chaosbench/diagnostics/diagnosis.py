@@ -172,14 +172,15 @@ class Diagnosis:
         yield Number(f"{name}_fit", "1", rate.fit)
 
     def _forced_numbers(self, forced: Forced) -> Iterator[Number]:
-        path, chain = forced.path, min(forced.path.chain, forced.growth.horizons[-1])
+        path, longest = forced.path, forced.growth.horizons[-1]
+        chain = min(path.chain, longest)
         yield Number("chain_length", "steps", self._each(chain))
-        ends = path.interval is not None and path.interval < path.length
+        ends = path.interval is not None and path.interval < min(path.length, longest)  # within what was followed
         yield Number("chain_forced", "1", self._each(float(ends and path.forced)))
         yield Number("chain_cut", "1", self._each(float(ends and not path.forced)))
         yield Number("chain_ends", "1", self._each(float(ends and forced.whole)))
         if not (ends and forced.whole):
-            yield Number("window_length", "steps", self._each(forced.growth.horizons[-1]))
+            yield Number("window_length", "steps", self._each(longest))
             yield Number("window_growth", "nats", forced.growth.mean[:, -1])
         grown = forced.growth.at(chain)
         yield Number("chain_growth", "nats", grown.nanmean(1))

@@ -1,11 +1,13 @@
 """Products of Jacobians under forcing and cuts, on maps whose Jacobians are constant, and against autograd."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from torch.testing import assert_close
 
+from chaosbench.diagnostics.diagnosis import diagnose, examine_forcing
 from chaosbench.diagnostics.forced import forced_exponents, forced_growth, windows_along
 from chaosbench.models import RNN, AlmostLinearRNN, Forecaster, ShallowPLRNN
 from chaosbench.trainers import GradientPath
@@ -109,3 +111,19 @@ def test_windows_are_spread_over_the_training_orbits():
     assert found.shape == (3, 4, 10, 1)
     assert found[0, :, 0, 0].tolist() == [0, 13, 36, 50]  # of 2 x 21 places 0, 13, 27 and 41
     assert bool((found.diff(dim=2) == 1).all())
+
+
+@pytest.mark.parametrize(
+    ("interval", "followed", "told"),
+    [(10, 40, (10, 1, 1)), (40, 40, (40, 0, 0)), (60, 40, (40, 0, 0)), (None, 40, (40, 0, 0))],
+)
+def test_a_forcing_beyond_what_was_followed_is_not_told_as_one_within(interval, followed, told):
+    """Windows of 200 steps, of which so many were followed: the tent map multiplies by 1.9 at each."""
+    model, path = Tent(), GradientPath(200, interval)
+    states = windows(model, 1)[:, :, 0]
+    forced = examine_forcing(model, windows(model, followed), path, exponents=1)
+    found = replace(diagnose(model, states, horizon=16, steps=20, transient=5, loss=None), forced=forced)
+    numbers = {one.name: one.values.tolist() for one in found.numbers()}
+    assert [numbers[f"chain_{name}"] for name in ("length", "forced", "ends")] == [[value] * 2 for value in told]
+    assert numbers["chain_growth"] == pytest.approx([told[0] * LN] * 2, abs=1e-12)
+    assert ("window_growth" in numbers) is not bool(told[2])
