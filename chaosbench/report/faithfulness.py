@@ -23,8 +23,8 @@ those of a results directory after `chaosbench run faithful`, without the weight
 *Ours* is the median over seeds with their range; a seed that *diverged*, whose free run is not finite or never where
 the truth is, so that it has no score, counts as worse than any. *Theirs* is the mean with its standard error. The
 *floor* is the score of another true orbit of the same length. *Ratio* is our median over their mean. *Gap* is what the
-seeds can tell of the difference of means: `within` two standard errors of it, `lower` or `higher`; that ours is `at the
-floor`, below which nothing can be told; or that `both miss` the attractor."""
+seeds can tell of the difference of means: `within` two standard errors of it, `lower` or `higher`; that ours is `at
+the floor`, within a tenth of it, where nothing can be told; or that `both miss` the attractor."""
 
 _GAPS: Mapping[Gap, str] = {
     "within": "within",
@@ -178,8 +178,13 @@ def _unlike(theirs: Mapping[str, Any], ours: Mapping[str, Any], place: str = "")
     for key, value in theirs.items():
         if isinstance(value, dict):
             yield from _unlike(value, ours.get(key, {}), f"{key}.")
-        elif key in ours and (ours[key] if ours[key] is not None else "none") != value:
-            yield f"{place}{key}", value, ours[key]
+        elif key in ours and _plain(ours[key]) != _plain(value):
+            yield f"{place}{key}", _plain(value), _plain(ours[key])
+
+
+def _plain(value: Any) -> Any:
+    """As it can be compared and kept in a set: TOML has no null, and lists have no hash."""
+    return "none" if value is None else tuple(value) if isinstance(value, list) else value
 
 
 def _setting(value: Any) -> str:

@@ -18,6 +18,7 @@ from chaosbench.spec import Content
 
 Gap = Literal["within", "at the floor", "lower", "higher", "both miss", "not run", "none published"]
 _SIGNIFICANT = 2.0  # standard errors of the difference
+_AT_THE_FLOOR = 1.1  # floors; one pair of true orbits tells it no better
 
 
 class Measure(Content):
@@ -103,7 +104,7 @@ class Scores:
             return "both miss"
         if middle is None:
             return "higher"
-        if self.floor is not None and middle <= self.floor:
+        if self.floor is not None and middle <= _AT_THE_FLOOR * self.floor:
             return "at the floor"
         difference = fmean(self.numbers) - self.theirs[0]
         if abs(difference) <= _SIGNIFICANT * self._error():

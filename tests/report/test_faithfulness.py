@@ -99,6 +99,9 @@ def test_every_claim_is_about_rows_that_exist():
         (scores(0.9, 1.0, 1.1, theirs=(1.22,)), "within"),  # a single run: 2 * sqrt(0.1² / 3 + 0.1²) = 0.231
         (scores(0.9, 1.0, 1.1, theirs=(1.24,)), "lower"),
         (scores(0.004, 0.005, 0.9, theirs=(0.3, 0.01)), "at the floor"),
+        (scores(0.020, 0.021, 0.022, theirs=(0.3, 0.02), floor=0.0200), "at the floor"),  # 1.05 of it
+        (scores(0.020, 0.021, 0.022, theirs=(0.3, 0.02), floor=0.0190), "lower"),
+        (scores(0.1, 3.0, 9.0, theirs=(8.0, 0.1), floor=0.01), "within"),
         (scores(8.0, None, None, theirs=(7.0, 0.1)), "both miss"),
         (scores(8.0, 9.0, 4.0, theirs=(7.0, 0.1)), "both miss"),
         (scores(8.0, 8.1, 8.2, theirs=(1.0, 0.1)), "higher"),
@@ -151,9 +154,9 @@ def test_a_claim_that_does_not_hold_says_whether_the_seeds_can_tell():
 
 
 def test_settings_that_differ_are_found_level_by_level():
-    theirs = {"trainer": {"updates": 3, "clip_norm": "none", "rate": 0.1}, "model": {"hidden": 30}, "unknown": 5}
-    ours = {"trainer": {"updates": 2, "clip_norm": None, "rate": 0.1}, "model": {"hidden": 20}}
-    assert list(_unlike(theirs, ours)) == [("trainer.updates", 3, 2), ("model.hidden", 30, 20)]
+    theirs = {"trainer": {"updates": 3, "clip_norm": "none", "steps": [1, 2]}, "model": {"hidden": 30}, "unknown": 5}
+    ours = {"trainer": {"updates": 2, "clip_norm": None, "steps": [1, 3]}, "model": {"hidden": 30}}
+    assert list(_unlike(theirs, ours)) == [("trainer.updates", 3, 2), ("trainer.steps", (1, 2), (1, 3))]
 
 
 @kept
