@@ -223,11 +223,12 @@ def diagnose(
         dt: time per step [system time].
         observables: D, how many leading exponents can be the system's own; None: all.
         horizon: longest one of the gradients [steps].
-        conditions: how many of the initial conditions gradients are followed from; exponents take all.
+        conditions: how many of the initial conditions gradients are followed from, those of the parameters from half as
+            many; exponents take all.
         steps, transient: of the exponents [steps].
         exponents: how many, leading ones first; None: all.
-        loss: L_T of the states at the octaves 1, 2, 4 .. `horizon`, `(K, conditions, H, S) -> (K, conditions, H)`, for
-            the growth of dL_T/dtheta; None: that is left out.
+        loss: L_T of the states at the octaves 1, 2, 4 .. `horizon`, `(K, C, H, S) -> (K, C, H)` for the first C of the
+            conditions, for the growth of dL_T/dtheta; None: that is left out.
 
     Source:
         Mikhaeil, Monfared & Durstewitz 2022, NeurIPS (2110.07238), Theorems 1 to 3.
@@ -245,7 +246,7 @@ def diagnose(
         dt=dt,
         observables=observables or starts.shape[-1],
         growth=Growth(horizons, grown),
-        loss_growth=None if loss is None else _loss_growth(step, followed, horizon, loss),
+        loss_growth=None if loss is None else _loss_growth(step, followed[:, : max(2, conditions // 2)], horizon, loss),
         motion=moving,
         sizes=jacobian_sizes(step, visited),
         forced=None,

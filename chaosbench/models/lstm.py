@@ -127,13 +127,11 @@ def memory_tangents(gates: Tensor, cell: Tensor, dgates: Tensor, dcell: Tensor) 
     di, df, dg, do = dgates.chunk(4, dim=-2)
     following = f * cell + i * g
     squashed = torch.tanh(following)
-    dcell = (
-        f.unsqueeze(-1) * dcell
-        + (cell * f * (1 - f)).unsqueeze(-1) * df
-        + (g * i * (1 - i)).unsqueeze(-1) * di
-        + (i * (1 - g.square())).unsqueeze(-1) * dg
-    )
-    dhidden = (squashed * o * (1 - o)).unsqueeze(-1) * do + (o * (1 - squashed.square())).unsqueeze(-1) * dcell
+    dcell = f.unsqueeze(-1) * dcell
+    for slope, tangent in ((cell * f * (1 - f), df), (g * i * (1 - i), di), (i * (1 - g.square()), dg)):
+        dcell = torch.addcmul(dcell, slope.unsqueeze(-1), tangent)  # in one pass over tangents, which outweigh the rest
+    dhidden = (o * (1 - squashed.square())).unsqueeze(-1) * dcell
+    dhidden = torch.addcmul(dhidden, (squashed * o * (1 - o)).unsqueeze(-1), do)
     return torch.cat([o * squashed, following], dim=-1), torch.cat([dhidden, dcell], dim=-2)
 
 
