@@ -24,7 +24,7 @@ from chaosbench.models import AlmostLinearRNN, ShallowPLRNN
 from chaosbench.run import run_experiment
 from chaosbench.systems import Henon, base
 from chaosbench.systems.reference import Reference
-from chaosbench.trainers import GeneralizedTeacherForcing, SparseTeacherForcing
+from chaosbench.trainers import GeneralizedTeacherForcing, ScheduledSampling, SparseTeacherForcing
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -248,7 +248,7 @@ def test_both_trainers_see_as_many_observations_as_decision_4_says(name: str) ->
 
 
 def test_every_number_of_a_diagnosis_is_documented(plugin: Path, published_exponent: None) -> None:
-    """Those of a run that forces in part, of one that draws, and of the untrained; exponents are counted as N."""
+    """Those of runs that force in part, draw, and toss, and of the untrained; exponents are counted as N."""
     page = (ROOT / "docs/diagnosis.md").read_text(encoding="utf-8")
     rows = dict(re.findall(r"^\| `(\w+)` \| ([^|]+) \|", section(page, "What is stored"), re.MULTILINE))
     small = {
@@ -266,6 +266,7 @@ def test_every_number_of_a_diagnosis_is_documented(plugin: Path, published_expon
     for model, trainer in (
         (AlmostLinearRNN(hidden=4, rectified=1), SparseTeacherForcing(interval=5, clip_norm=1.0, **common)),
         (ShallowPLRNN(hidden=5), GeneralizedTeacherForcing(alpha=0.5, **common)),
+        (ShallowPLRNN(hidden=5), ScheduledSampling(clip_value=1.0, **common)),
     ):
         for record in run_experiment(Experiment.model_validate({**small, "model": model, "trainer": trainer})).records:
             if record.name.startswith("diagnosis."):

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from math import inf
 from pathlib import Path
 
+from chaosbench.data import DataSpec
 from chaosbench.experiment import Experiment, Record, Result, Run
 from chaosbench.leaderboard import store
 from chaosbench.leaderboard.folder import Stored, read
@@ -40,6 +41,7 @@ TORUS = CHAOS | {
 }
 BLOWN = {"bounded_share": 0.0, "period": 0.0, "returning_share": 0.0, "gradient_growth": -inf, "clipped_share": 0.63}
 FREE = {  # of a window of 200 steps through which gradients pass freely
+    "path_length": 200.0,
     "chain_length": 200.0,
     "chain_forced": 0.0,
     "chain_cut": 0.0,
@@ -62,11 +64,14 @@ class Told:
     message: str = ""
 
 
-def publish(results: Path, *seeds: Told, truth=LORENZ, model=None, trainer=None, system=None, updates=2_000) -> Stored:
+def publish(
+    results: Path, *seeds: Told, truth=LORENZ, model=None, trainer=None, system=None, data=None, updates=2_000
+) -> Stored:
     """Write a folder and read it again; of Lorenz-63, an LSTM and BPTT over 200 steps unless told."""
     experiment = Experiment(
         suite="toy",
         system=system or Lorenz63(),
+        data=data or DataSpec(),
         model=model or LSTM(),
         trainer=trainer or BPTT(),
         metrics=(StateSpaceDivergence(),),

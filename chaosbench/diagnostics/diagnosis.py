@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from chaosbench.diagnostics.elsewhere import as_tensors
-from chaosbench.diagnostics.forced import ends_whole, forced_exponents, forced_growth
+from chaosbench.diagnostics.forced import Stretches, ends_whole, forced_exponents, forced_growth, stretches
 from chaosbench.diagnostics.growth import Growth, tangents_followed
 from chaosbench.diagnostics.verdict import Evidence, Verdict, verdict
 from chaosbench.dynamics import (
@@ -54,12 +54,14 @@ class Forced:
         growth: along windows of the training data.
         exponents: `(K, C, M)`, in that regime [1 / step].
         whole: whether a forcing or a cut leaves nothing of a product of Jacobians.
+        tossed: products between forcings by the toss of a coin; None: there are no tosses.
     """
 
     path: GradientPath
     growth: Growth
     exponents: Tensor
     whole: bool
+    tossed: Stretches | None = None
 
 
 @dataclass(frozen=True)
@@ -173,17 +175,24 @@ class Diagnosis:
 
     def _forced_numbers(self, forced: Forced) -> Iterator[Number]:
         path, longest = forced.path, forced.growth.horizons[-1]
-        chain = min(path.chain, longest)
-        yield Number("chain_length", "steps", self._each(chain))
+        chain: float = min(path.chain, longest)
         ends = path.interval is not None and path.interval < min(path.length, longest)  # within what was followed
+        grown = forced.growth.at(min(path.chain, longest)).nanmean(1)
+        if (tossed := forced.tossed) is not None:
+            chain, grown, ends = tossed.length, tossed.growth, tossed.length < longest
+            yield Number("forcing_probability", "1", self._each(path.probability or 0.0))
+            yield Number("chain_longest", "steps", self._each(tossed.longest))
+        yield Number("path_length", "steps", self._each(path.length))
+        yield Number("chain_length", "steps", self._each(chain))
         yield Number("chain_forced", "1", self._each(float(ends and path.forced)))
         yield Number("chain_cut", "1", self._each(float(ends and not path.forced)))
+        yield Number("chain_blank", "1", self._each(float(path.state == "blank")))
+        yield Number("chain_learned", "1", self._each(float(ends and path.state == "learned")))
         yield Number("chain_ends", "1", self._each(float(ends and forced.whole)))
         if not (ends and forced.whole):
             yield Number("window_length", "steps", self._each(longest))
             yield Number("window_growth", "nats", forced.growth.mean[:, -1])
-        grown = forced.growth.at(chain)
-        yield Number("chain_growth", "nats", grown.nanmean(1))
+        yield Number("chain_growth", "nats", grown)
         yield Number("chain_growth_bound", "nats", self.spectrum[:, 0] * chain)
         if path.share is not None:
             yield Number("forcing_share", "1", path.share.double())
@@ -258,7 +267,10 @@ def examine_forcing(model: Forecaster, windows: Tensor, path: GradientPath, *, e
     """The regime of training, along windows of data `(K, C, T + 1, D)`."""
     growth = forced_growth(model, windows, path, directions=tangents_followed(model.state_size))
     found = forced_exponents(model, windows, path, exponents=exponents)
-    return Forced(path, growth, found, ends_whole(model, path))
+    tossed = None
+    if path.probability is not None:
+        tossed = stretches(model, windows, path, directions=tangents_followed(model.state_size))
+    return Forced(path, growth, found, ends_whole(model, path), tossed)
 
 
 def _loss_growth(step: Step, states: Tensor, horizon: int, loss: Loss) -> Growth | None:

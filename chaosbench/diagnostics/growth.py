@@ -72,10 +72,8 @@ def growth_rate(horizons: Sequence[int], values: Tensor, *, octaves: float = 4.0
     Source:
         Mikhaeil, Monfared & Durstewitz 2022, NeurIPS: Theorem 2 makes the slope that of the largest exponent.
     """
-    times = torch.tensor(horizons, dtype=torch.float64, device=values.device)
-    late = times >= times[-1] / 2**octaves
-    late = late if int(late.sum()) >= 3 else torch.ones_like(late)
-    times, curves = times[late], values.double()[..., late]
+    times, late = torch.tensor(horizons, dtype=torch.float64), linear_range(horizons, octaves=octaves)
+    times, curves = times[late].to(values.device), values.double()[..., late.to(values.device)]
     slopes, _ = _line(times, curves)
     count = slopes.isfinite().sum(-1)
     # Mended by hand, for nanmean of -inf beside a number is -inf, and of none is NaN.
@@ -87,6 +85,13 @@ def growth_rate(horizons: Sequence[int], values: Tensor, *, octaves: float = 4.0
     interval = torch.where((count > 1) & ~vanished, quantile * (spread / count.clamp(min=1)).sqrt(), torch.nan)
     _, fit = _line(times, torch.where(curves.isnan().any(-1, keepdim=True), torch.nan, curves).nanmean(1))
     return Rate(slope, interval, fit)
+
+
+def linear_range(horizons: Sequence[int], *, octaves: float = 4.0) -> Tensor:
+    """Which horizons a slope is read from, `(H,)`: those of the last octaves; all where these are fewer than three."""
+    times = torch.tensor(horizons, dtype=torch.float64)
+    late = times >= times[-1] / 2**octaves
+    return late if int(late.sum()) >= 3 else torch.ones_like(late)
 
 
 def _line(times: Tensor, curves: Tensor) -> tuple[Tensor, Tensor]:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from chaosbench.diagnostics.diagnosis import Number
 from chaosbench.trainers.base import TrainerSpec, TrainingStep
+from chaosbench.trainers.descent import gradient_norms, largest_entries
 
 _BEFORE, _SPIKE = 100, 3.0  # a spike is a loss above so many times the median of so many updates before it
 _DRAWN = 2_000  # updates kept for pictures
@@ -23,13 +24,20 @@ class TrainingHealth:
 
     def __init__(self, trainer: TrainerSpec) -> None:
         self.clip_norm: float | None = getattr(trainer, "clip_norm", None)
+        self.clip_value: float | None = getattr(trainer, "clip_value", None)
         self._losses: list[Tensor] = []
         self._norms: list[Tensor] = []
+        self._largest: list[Tensor] = []  # entries, where these are clipped
+        self._left: list[Tensor] = []  # norms when entries are clipped, where norms are clipped, too
 
     def see(self, step: TrainingStep) -> None:
         """Note this update; does not wait for the device."""
         self._losses.append(step.loss.detach().clone())
         self._norms.append(step.gradient_norms())
+        if self.clip_value is not None:
+            self._largest.append(largest_entries(step.model))
+            if self.clip_norm is not None:
+                self._left.append(gradient_norms(step.model, largest=self.clip_value))
 
     @property
     def losses(self) -> Tensor:
@@ -51,10 +59,11 @@ class TrainingHealth:
         for name, level in (("q05", 0.05), ("median", 0.5), ("q95", 0.95)):
             yield Number(f"gradient_norm_{name}", "1", finite.nanquantile(level, dim=1))
         if self.clip_norm is not None:
-            # Of the finite ones: an infinite gradient is clipped to nothing that could be called a direction.
-            yield Number(
-                "clipped_share", "1", torch.where(sound, (norms > self.clip_norm).double(), torch.nan).nanmean(1)
-            )
+            left = torch.stack(self._left, dim=-1).double().cpu() if self._left else norms
+            yield Number("clipped_share", "1", _share(left > self.clip_norm, sound))
+        if self.clip_value is not None:
+            entries = torch.stack(self._largest, dim=-1).double().cpu()
+            yield Number("clipped_entries_share", "1", _share(entries > self.clip_value, sound))
         yield Number("nonfinite_share", "1", (~sound).double().mean(1))
         yield Number("loss_first", "1", losses[:, 0])
         yield Number("loss_last", "1", losses[:, -max(1, losses.shape[1] // 100) :].median(dim=1).values)
@@ -77,6 +86,11 @@ class TrainingHealth:
             "training_loss": losses[:, places].float().numpy(),
             "training_norm": norms[:, places].float().numpy(),
         }
+
+
+def _share(above: Tensor, sound: Tensor) -> Tensor:
+    """Of the finite updates, `(K,)`: an infinite gradient is clipped to nothing that could be called a direction."""
+    return torch.where(sound, above.double(), torch.nan).nanmean(1)
 
 
 def loss_spikes(losses: Tensor) -> Tensor:

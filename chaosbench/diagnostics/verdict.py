@@ -29,7 +29,7 @@ class Evidence:
         bounded: share of free runs that stayed finite.
         loss_gamma, loss_gamma_interval: of log ||dL_T/dtheta||; None: not measured.
         data_exponent: of the data's system; None: not known.
-        window: of training, in Lyapunov times of the data; None: no window, or no chaos.
+        window: over which gradients pass, in Lyapunov times of the data; None: a step or none, or no chaos.
     """
 
     gamma: float
@@ -149,6 +149,6 @@ def _suspects(found: Evidence, kind: Regime, ratio: float | None, consistent: bo
             yield f"a wrong dt: the exponent is {part} the data's"
     if found.window is not None and found.window < 1 and (kind != "chaotic" or (ratio or 1) < 1 / _FAR):
         yield (
-            f"a window of {found.window:.2g} Lyapunov times, shorter than 1 / lambda_1: "
-            "nothing in it shows that orbits part"
+            f"gradients that pass {found.window:.2g} Lyapunov times, less than 1 / lambda_1: "
+            "nothing on their way shows that orbits part"
         )

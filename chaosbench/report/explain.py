@@ -9,6 +9,7 @@ from typing import Any
 from chaosbench.leaderboard.folder import FINISHED, Stored
 from chaosbench.leaderboard.schema import Row
 from chaosbench.report.findings import Findings, findings
+from chaosbench.report.labels import titled
 from chaosbench.report.motion_words import learned, theory
 from chaosbench.report.phrases import motion, percent, times
 from chaosbench.report.progress import duration, number
@@ -54,7 +55,7 @@ def explain(stored: Stored, seed: int | None = None) -> Explanation:
     told = [("outcome", _outcome(chosen, every, median=seed is None))]
     told += _diagnosed(chosen, run) if chosen.numbers else [("diagnosis", _undiagnosed(chosen))]
     return Explanation(
-        title=f"{run['trainer']} on {run['model']}, {run['system']}",
+        title=titled(run),
         seed=chosen.seed,
         paragraphs=tuple((heading, text) for heading, text in told if text),
         others=tuple(f"seed {one.seed}: {brief(one)}" for one in every if one is not chosen),
@@ -77,6 +78,8 @@ def brief(found: Findings) -> str:
         parts.append(f"gradients grow at {times(reached.growth_ratio)} lambda_1")
     if "clipped_share" in found.numbers:
         parts.append(f"clipped in {percent(found.numbers['clipped_share'])} of updates")
+    if "clipped_entries_share" in found.numbers:
+        parts.append(f"entries clipped in {percent(found.numbers['clipped_entries_share'])} of updates")
     if reached.consistent is False:
         parts.append("growth and exponent disagree")
     return "; ".join([*parts, *reached.suspects[:1]])

@@ -13,7 +13,7 @@ from chaosbench.leaderboard.folder import Stored, read
 from chaosbench.leaderboard.store import folders
 from chaosbench.report.explain import Explanation, brief, explain, figures
 from chaosbench.report.findings import findings
-from chaosbench.report.labels import shortened
+from chaosbench.report.labels import shortened, titled
 from chaosbench.report.phrases import RATE
 
 _WIDTH = 100  # columns that sentences are read well in
@@ -133,15 +133,14 @@ def _listed(names: Sequence[str]) -> list[str]:
 
 
 def _short(found: Sequence[Stored]) -> list[str]:
-    """`trainer on model, system`, without the settings that all of a kind share here."""
+    """`trainer on model, system, data`, without the settings that all of a kind share here."""
     runs = [stored.runs[0] for stored in found]
-    short = {noun: shortened(run[noun] for run in runs) for noun in ("trainer", "model", "system")}
-    return ["{trainer} on {model}, {system}".format(**{noun: short[noun][run[noun]] for noun in short}) for run in runs]
+    short = {noun: shortened(run[noun] for run in runs) for noun in ("trainer", "model", "system", "data")}
+    return [titled({noun: short[noun][run[noun]] for noun in short}) for run in runs]
 
 
 def _label(stored: Stored) -> str:
-    run = stored.runs[0]
-    return f"{run['trainer']} on {run['model']}, {run['system']}"
+    return titled(stored.runs[0])
 
 
 def _kinds(stored: Stored) -> list[str]:

@@ -50,9 +50,21 @@ class Findings:
 
     @property
     def window(self) -> int | None:
-        """Length of a training sequence [steps]."""
-        length = self.trainer.get("sequence_length")
-        return length if isinstance(length, int) else None
+        """Longest stretch of data that gradients may pass, at the end of training [steps]; None: none through time."""
+        length = self.numbers.get("path_length")
+        return None if length is None else int(length)
+
+    @property
+    def reach(self) -> float | None:
+        """Steps over which training can see orbits part: a window, or what cuts leave of it.
+
+        None for methods of a single step, which are not meant to. A forcing does not count, for it is chosen to be
+        shorter than orbits take; nor does a cut where learned states join what it parts.
+        """
+        if self.window is None or self.window == 1:
+            return None
+        parted = self.numbers.get("chain_cut") and not self.numbers.get("chain_learned")
+        return self.numbers["chain_length"] if parted else self.window
 
     def lyapunov_times(self, steps: float) -> float | None:
         """A number of steps in Lyapunov times of the data; None where these are not chaotic."""
@@ -88,7 +100,7 @@ class Findings:
             loss_gamma=numbers.get("loss_gradient_growth"),
             loss_gamma_interval=numbers.get("loss_gradient_growth_interval"),
             data_exponent=self.data_exponent if self.chaotic_data else (None if self.data_exponent is None else 0.0),
-            window=None if self.window is None else self.lyapunov_times(self.window),
+            window=None if self.reach is None else self.lyapunov_times(self.reach),
         )
 
 

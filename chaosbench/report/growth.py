@@ -4,7 +4,9 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
+from chaosbench.diagnostics.growth import growth_rate, linear_range
 from chaosbench.leaderboard.tidy import Axis, Layout, Quantity
 from chaosbench.report.panels import STYLES, Array, legend, new_figure, say, tell_diverged
 from chaosbench.report.picture import Picture
@@ -15,7 +17,6 @@ if TYPE_CHECKING:
 
 _STATE = r"$\log\,\Vert\partial z_T / \partial z_0\Vert$ [nats]"
 _PARAMETERS = r"$\log\,\Vert\partial L_T / \partial\theta\Vert$ [nats]"
-_FITTED = 1 / 8  # of the longest horizon: from here on the slope is measured, past the transient
 _SPANS = 1.0  # of the median's range, beyond which another curve leaves the picture instead of flattening it
 
 
@@ -89,15 +90,12 @@ def gradient_growth(
 
 
 def measured_slopes(horizons: Array, growth: Array) -> Array:
-    """Gamma, the least-squares slope of each curve `(K, H)` from an eighth of the longest horizon on.
+    """Gamma of each curve `(K, H)`, as a diagnosis reads it.
 
     Returns:
-        `(K,)` [1 / step]; NaN for a curve that is not finite there.
+        `(K,)` [1 / step]; NaN for a curve that diverged, -inf for one that vanishes.
     """
-    late = _late(horizons)
-    times = horizons[late] - horizons[late].mean()
-    values = np.where(np.isfinite(growth[:, late]), growth[:, late], np.nan)
-    slopes: Array = values @ times / np.square(times).sum()
+    slopes: Array = growth_rate(horizons.tolist(), torch.from_numpy(growth)[:, None]).slope.numpy()
     return slopes
 
 
@@ -166,7 +164,7 @@ def _forced(axes: "Axes", horizons: Array, forced: Array, chain: float | None) -
 
 def _late(horizons: Array) -> Array:
     """Which horizons count for the slope."""
-    late: Array = horizons >= _FITTED * horizons.max()
+    late: Array = linear_range(horizons.tolist()).numpy()
     return late
 
 

@@ -1,7 +1,14 @@
 """Labels short enough for a table: what all of a kind share is said once, below it."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+
+def titled(labels: Mapping[str, Any]) -> str:
+    """`trainer on model, system` of the labels of a run, with the data where these are not the default ones."""
+    told = "{trainer} on {model}, {system}".format(**labels)
+    return told if labels["data"] == "data" else f"{told}, {labels['data']}"
 
 
 def shortened(labels: Iterable[str]) -> dict[str, str]:

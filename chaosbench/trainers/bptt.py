@@ -9,7 +9,7 @@ from chaosbench.models.base import Forecaster
 from chaosbench.trainers.base import GradientTrainer, squared_error
 from chaosbench.trainers.course import Course
 from chaosbench.trainers.forcing import sequential_unroll, truncated_unroll, windowed_unroll
-from chaosbench.trainers.gradient_path import GradientPath
+from chaosbench.trainers.gradient_path import GradientPath, Restart
 
 
 class BPTT(GradientTrainer):
@@ -38,8 +38,9 @@ class BPTT(GradientTrainer):
         return squared_error(predicted, windows[:, :, 1:])
 
     def gradient_path(self, course: Course) -> GradientPath:  # noqa: ARG002  # the same always
-        """Cut at every truncation, or window."""
-        return GradientPath(self.sequence_length, self.truncation or self.window, forced=False)
+        """Cut at every truncation; or at every window, which begins from z = 0."""
+        state: Restart = "kept" if self.window is None else "blank"
+        return GradientPath(self.sequence_length, self.truncation or self.window, state)
 
     @model_validator(mode="after")
     def _one_cut_at_a_time(self) -> Self:

@@ -49,10 +49,23 @@ def scheduled(schedule: Schedule, progress: float, *, start: float, end: float, 
     return start * float((end / start) ** progress)
 
 
-def gradient_norms(model: Forecaster) -> Tensor:
-    """Euclidean norm of each seed's gradient, `(K,)`; parameters without a gradient count as zero."""
-    squares = [p.grad.flatten(1).square().sum(dim=1) for p in model.parameters() if p.grad is not None]
+def gradient_norms(model: Forecaster, largest: float | None = None) -> Tensor:
+    """Euclidean norm of each seed's gradient, `(K,)`; parameters without a gradient count as zero.
+
+    Args:
+        largest: what larger entries count as; None: as what they are.
+    """
+    gradients = _gradients(model)
+    if largest is not None:
+        gradients = [one.clamp(-largest, largest) for one in gradients]
+    squares = [one.flatten(1).square().sum(dim=1) for one in gradients]
     return torch.stack(squares).sum(dim=0).sqrt() if squares else torch.zeros(model.seeds)
+
+
+def largest_entries(model: Forecaster) -> Tensor:
+    """Largest magnitude among the entries of each seed's gradient, `(K,)`."""
+    entries = [one.flatten(1).abs().amax(dim=1) for one in _gradients(model)]
+    return torch.stack(entries).amax(dim=0) if entries else torch.zeros(model.seeds)
 
 
 def clip_gradients(model: Forecaster, limit: float) -> None:
@@ -76,3 +89,8 @@ def clip_values(model: Forecaster, limit: float) -> None:
     for parameter in model.parameters():
         if parameter.grad is not None:
             parameter.grad.clamp_(-limit, limit)
+
+
+def _gradients(model: Forecaster) -> list[Tensor]:
+    """Of every parameter that has one."""
+    return [parameter.grad for parameter in model.parameters() if parameter.grad is not None]

@@ -67,7 +67,7 @@ class MultipleShooting(GradientTrainer):
 
     def gradient_path(self, course: Course) -> GradientPath:  # noqa: ARG002  # the same always
         """Cut at every seam, where a learned state begins."""
-        return GradientPath(self.segments * self.interval, self.interval, forced=False)
+        return GradientPath(self.segments * self.interval, self.interval, "learned")
 
     def check(self, data: Dataset) -> None:
         """A window must have a seam."""

@@ -48,6 +48,5 @@ class ScheduledSampling(GradientTrainer):
         return squared_error(blended_unroll(model, windows, forced), windows[:, :, 1:])
 
     def gradient_path(self, course: Course) -> GradientPath:
-        """Forced every 1 / p steps in the mean."""
-        probability = self.probability_at(course)
-        return GradientPath(self.sequence_length, max(1, round(1 / probability)) if probability > 0 else None)
+        """Forced by the toss of a coin before every step."""
+        return GradientPath(self.sequence_length, probability=self.probability_at(course))

@@ -37,9 +37,7 @@ class SparseTeacherForcing(GradientTrainer):
 
     def interval_at(self, course: Course) -> int:
         """This update's tau [steps]."""
-        interval = int(course.memory["interval"])
-        if self.anneal:
-            interval = (interval - 1) * course.update // course.updates + 1
+        interval = self._middle(course)
         if self.spread:
             generator = seed_generator(course.update, "forcing interval")
             shift = torch.randint(-self.spread, self.spread + 1, (), generator=generator)
@@ -52,10 +50,16 @@ class SparseTeacherForcing(GradientTrainer):
         return squared_error(predicted, windows[:, :, 1:])
 
     def gradient_path(self, course: Course) -> GradientPath:
-        """Forced every tau steps."""
-        return GradientPath(self.sequence_length, self.interval_at(course))
+        """Forced every tau steps, of a spread the mean one: which was drawn last says nothing of training."""
+        draws = range(self._middle(course) - self.spread, self._middle(course) + self.spread + 1)
+        return GradientPath(self.sequence_length, round(sum(max(1, one) for one in draws) / len(draws)))
 
     def check(self, data: Dataset) -> None:
         """The interval must mean something for this system."""
         super().check(data)
         interval_in_steps(self.interval, data)
+
+    def _middle(self, course: Course) -> int:
+        """This update's tau before its draw [steps]."""
+        interval = int(course.memory["interval"])
+        return (interval - 1) * course.update // course.updates + 1 if self.anneal else interval

@@ -29,4 +29,4 @@ class TruncatedBPTT(GradientTrainer):
 
     def gradient_path(self, course: Course) -> GradientPath:  # noqa: ARG002  # the same always
         """Cut at every truncation."""
-        return GradientPath(self.sequence_length, self.truncation, forced=False)
+        return GradientPath(self.sequence_length, self.truncation, "kept")

@@ -48,3 +48,23 @@ def test_nothing_is_said_of_a_training_without_updates():
     health = TrainingHealth(BPTT())
     assert list(health.numbers(1.0, "cpu")) == []
     assert health.curves() == {}
+
+
+def test_of_clipped_entries_the_share_of_updates_is_that_of_a_loop():
+    """Entries first, then the norm of what is left of them, as in training; a second implementation in numpy."""
+    data = simulate(
+        Henon(), DataSpec(train_orbits=2, train_length=100, validation_orbits=0, test_orbits=2, test_length=50)
+    ).to("cpu", torch.float32)
+    trainer = BPTT(updates=20, batch=4, sequence_length=10, clip_norm=1.0, clip_value=0.5)
+    model = ShallowPLRNN(hidden=5).build(2, (0, 1))
+    health, entries, norms = TrainingHealth(trainer), [], []
+    for step in trainer.fit(model, data, (0, 1)):
+        health.see(step)
+        flat = np.concatenate([one.grad.reshape(2, -1).numpy() for one in model.parameters()], axis=1)
+        entries.append(np.abs(flat).max(axis=1) > 0.5)
+        norms.append(np.linalg.norm(flat.clip(-0.5, 0.5), axis=1) > 1.0)
+    found = {one.name: one.values.numpy() for one in health.numbers(2.0, "cpu")}
+    np.testing.assert_allclose(found["clipped_entries_share"], np.mean(entries, axis=0))
+    np.testing.assert_allclose(found["clipped_share"], np.mean(norms, axis=0))
+    assert 0 < np.mean(entries) < 1
+    assert 0 < np.mean(norms) < 1

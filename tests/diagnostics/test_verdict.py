@@ -84,7 +84,7 @@ def test_a_divergent_run_is_not_judged():
         ({"exponent": -math.inf, "gamma": -math.inf, "period": 1, "returning": 1.0}, "comes to rest"),
         ({"exponent": 0.0, "gamma": 0.0}, "a closed curve or a torus"),
         ({"exponent": 0.1, "gamma": 0.1, "exponent_interval": 0.2}, "cannot be told from none"),
-        ({"exponent": 0.0, "gamma": 0.0, "window": 0.3}, "a window of 0.3 Lyapunov times"),
+        ({"exponent": 0.0, "gamma": 0.0, "window": 0.3}, "gradients that pass 0.3 Lyapunov times, less than 1"),
         ({"exponent": -0.1, "period": 1, "returning": 0.7}, "different attractors: 70% of them come back"),
         ({"data_exponent": 0.0}, "chaos that the data do not have"),
     ],

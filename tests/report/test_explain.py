@@ -5,9 +5,21 @@ from math import nan
 import pytest
 from told_runs import BLOWN, CHAOS, CYCLE, FREE, LORENZ, REST, TORUS, Told, publish
 
+from chaosbench.data import DataSpec
 from chaosbench.report.explain import brief, explain
 from chaosbench.report.findings import findings
-from chaosbench.trainers import BPTT, GeneralizedTeacherForcing, Ridge, SparseTeacherForcing, TruncatedBPTT
+from chaosbench.trainers import (
+    BPTT,
+    DySLIM,
+    GeneralizedTeacherForcing,
+    JacobianMatching,
+    MultipleShooting,
+    Ridge,
+    ScheduledSampling,
+    SparseTeacherForcing,
+    TruncatedBPTT,
+    WindowedBPTT,
+)
 
 FORCED = FREE | {"chain_length": 77.0, "chain_forced": 1.0, "chain_ends": 1.0, "chain_growth": 0.7}
 PATH, TRAINED, LEARNED, THEORY = "what gradients pass through", "how training went", "what was learned", "theory"
@@ -60,8 +72,56 @@ def test_forcing_of_a_part_lets_products_go_on(told):
     assert "forced every 77 steps (0.693 Lyapunov times), in part: products go on." in text
 
 
-def test_an_interval_drawn_at_random_is_an_interval_about(told):
-    assert "forced about every 77 steps" in told(CHAOS | FORCED, trainer=SparseTeacherForcing(spread=5))[PATH]
+def test_an_interval_drawn_at_random_is_told_with_its_spread(told):
+    spread = SparseTeacherForcing(spread=5)
+    assert (
+        "The state is forced every 77 ± 5 steps (0.693 Lyapunov times), which"
+        in told(CHAOS | FORCED, trainer=spread)[PATH]
+    )
+    short = told(CHAOS | FORCED | {"chain_length": 2.0}, trainer=spread)[PATH]
+    assert "The state is forced on average every 2 steps" in short
+
+
+TOSSED = FORCED | {"forcing_probability": 0.2, "chain_length": 4.81, "chain_longest": 23.0, "chain_growth": 0.06}
+
+
+def test_forcing_by_the_toss_of_a_coin_is_told_in_the_mean(told):
+    """4.81 steps of 0.01 at 0.9 are 0.0433 Lyapunov times."""
+    numbers = CHAOS | TOSSED
+    del numbers["window_growth"]
+    assert told(numbers, trainer=ScheduledSampling())[PATH] == (
+        "Your window is 200 steps, 1.80 Lyapunov times of the data. "
+        "At the end of training a step was forced with probability 0.200: along the windows followed on average every "
+        "4.81 steps (0.0433 Lyapunov times), which ends every product of Jacobians there; the longest stretch was of "
+        "23 steps. Between forcings, on average: at the data's exponent expect gradients to grow by e^0.0433; measured "
+        "e^0.0600."
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "sentence"),
+    [
+        ({"forcing_probability": 0.0, "chain_forced": 0.0}, "the state was forced at no step."),
+        ({"forcing_probability": 1.0}, "the state was forced at every step."),
+        ({"forcing_probability": 3e-5, "chain_forced": 0.0}, "none was along the windows followed."),
+    ],
+)
+def test_tosses_that_always_or_never_force_are_told_as_such(told, changes, sentence):
+    text = told(CHAOS | TOSSED | changes, trainer=ScheduledSampling())[PATH]
+    assert sentence in text
+    assert "on average every" not in text
+
+
+def test_a_method_of_single_steps_is_not_said_to_have_a_window(told):
+    single = CHAOS | FREE | {"path_length": 1.0, "chain_length": 1.0, "chain_growth": 0.5}
+    text = told(single, trainer=JacobianMatching())[PATH]
+    assert text.startswith("Gradients pass a single step of the network. At the data's exponent")
+    assert "window" not in text
+
+
+def test_a_window_shorter_than_what_was_asked_for_is_told_beside_it(told):
+    text = told(CHAOS | FREE | {"path_length": 3.0, "chain_length": 3.0}, trainer=DySLIM())[PATH]
+    assert text.startswith("Your window is 3 steps of the 10 of sequence_length, 0.0270 Lyapunov times of the data. At")
 
 
 def test_a_cut_of_the_gradient_is_told_as_one(told):
@@ -71,6 +131,16 @@ def test_a_cut_of_the_gradient_is_told_as_one(told):
         "The gradient is cut every 30 steps (0.270 Lyapunov times), so that no product of Jacobians is longer." in text
     )
     assert "forced" not in text
+
+
+def test_what_the_state_is_after_a_cut_is_told(told):
+    cut = CHAOS | FREE | {"chain_length": 30.0, "chain_cut": 1.0, "chain_ends": 1.0, "chain_growth": 0.3}
+    blank = told(cut | {"chain_blank": 1.0}, trainer=WindowedBPTT())[PATH]
+    assert "so that no product of Jacobians is longer, and the state begins anew from z = 0." in blank
+    learned = told(cut | {"chain_learned": 1.0}, trainer=MultipleShooting())[PATH]
+    assert "longer; there begins a state learned beside the weights" in learned
+    assert "begin" not in told(cut, trainer=TruncatedBPTT())[PATH]
+    assert "It begins from z = 0" in told(CHAOS | FREE | {"chain_blank": 1.0}, trainer=WindowedBPTT(window=200))[PATH]
 
 
 def test_windows_longer_than_what_was_followed_say_so(told):
@@ -101,6 +171,29 @@ def test_training_is_told_in_numbers(told):
     )
     assert "with no spike." in told(CHAOS | health | {"loss_spikes": 0.0})[TRAINED]
     assert "with 2 spikes." in told(CHAOS | health | {"loss_spikes": 2.0})[TRAINED]
+
+
+@pytest.mark.parametrize(
+    ("shares", "trainer", "text"),
+    [
+        ({}, BPTT(clip_norm=None), "Gradient norms: 2.50 in the median, 90 % from 0.500 to 30.0."),
+        (
+            {"clipped_entries_share": 0.12},
+            BPTT(clip_norm=None, clip_value=5.0),
+            "Gradient norms before clipping: 2.50 in the median, 90 % from 0.500 to 30.0. Entries clipped at 5 in 12 % "
+            "of updates.",
+        ),
+        (
+            {"clipped_entries_share": 0.12, "clipped_share": 0.63},
+            BPTT(clip_value=5.0),
+            "Gradient norms before clipping: 2.50 in the median, 90 % from 0.500 to 30.0. Entries clipped at 5 in 12 % "
+            "of updates. Norms of what was left clipped at 1 in 63 % of updates.",
+        ),
+    ],
+)
+def test_clipping_is_told_as_it_was_done(told, shares, trainer, text):
+    norms = {"gradient_norm_q05": 0.5, "gradient_norm_median": 2.5, "gradient_norm_q95": 30.0}
+    assert told(CHAOS | norms | shares, trainer=trainer)[TRAINED] == text
 
 
 def test_a_trainer_without_gradients_is_not_said_to_have_any(told):
@@ -292,3 +385,9 @@ def test_other_seeds_stand_in_a_line_each_and_a_neighbour_changes_no_word(tmp_pa
     changed = explain(publish(tmp_path / "b", seeds[0], *(replace(one, numbers={}) for one in seeds[1:])), 0)
     assert whole.paragraphs[1:] == changed.paragraphs[1:]
     assert whole.title == "bptt on lstm, lorenz63"
+
+
+def test_data_that_are_not_the_default_stand_in_the_title(tmp_path):
+    assert (
+        explain(publish(tmp_path, Told(), data=DataSpec(noise=0.1))).title == "bptt on lstm, lorenz63, data(noise=0.1)"
+    )

@@ -1,6 +1,7 @@
 import pytest
 from told_runs import BLOWN, CHAOS, CYCLE, FREE, TORUS, Told, publish
 
+from chaosbench.data import DataSpec
 from chaosbench.errors import ChaosbenchError, UnknownNameError
 from chaosbench.models import LSTM, PLRNN, RNN
 from chaosbench.report.explanation import rows, show
@@ -141,3 +142,21 @@ def test_trainers_that_differ_in_a_setting_are_told_apart(tmp_path, shown):
     assert {"bptt on lstm, lorenz63", "bptt(clip_norm=2) on lstm, lorenz63"} <= {
         line.replace("2.0", "2") for line in lines
     }
+
+
+def test_data_that_differ_tell_experiments_apart_and_can_be_named(tmp_path, shown):
+    for noise, embedding in ((0.0, 1), (0.1, 1), (0.1, 3)):
+        publish(tmp_path, Told(CHAOS), data=DataSpec(noise=noise, embedding=embedding, train_orbits=2))
+    lines = shown(tmp_path, columns=200).splitlines()
+    names = {
+        "bptt on lstm, lorenz63",
+        "bptt on lstm, lorenz63, data(noise=0.1)",
+        "bptt on lstm, lorenz63, data(noise=0.1, embedding=3)",
+    }
+    assert {line for line in lines if line.startswith("bptt")} == names, "without what all share"
+    assert [row["data"] for row in rows(tmp_path, "embedding=3", None)] == [
+        "data(train_orbits=2, noise=0.1, embedding=3)"
+    ]
+    assert shown(tmp_path, "embedding=3").startswith("bptt on lstm, lorenz63, data(train_orbits=2, noise=0.1")
+    with pytest.raises(UnknownNameError, match=r"may mean 2 experiments.*data\(embedding=3\)"):
+        show(tmp_path, "noise=0.1", None)

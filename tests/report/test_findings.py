@@ -2,7 +2,7 @@ from itertools import count
 from math import inf, isnan
 
 import pytest
-from told_runs import BLOWN, CHAOS, LORENZ, REST, Told, publish
+from told_runs import BLOWN, CHAOS, FREE, LORENZ, REST, Told, publish
 
 from chaosbench.report.findings import findings
 from chaosbench.systems import Henon, Lorenz63
@@ -41,7 +41,32 @@ def test_numbers_before_and_after_training_and_of_the_truth_are_kept_apart(found
 
 
 def test_a_window_of_200_steps_of_a_hundredth_is_1_8_lyapunov_times_at_an_exponent_of_0_9(found):
-    assert found().lyapunov_times(found().window) == pytest.approx(1.8)
+    one = found(Told(CHAOS | FREE))
+    assert one.lyapunov_times(one.window) == pytest.approx(1.8)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reach"),
+    [
+        ({}, 200),
+        ({"chain_length": 30.0, "chain_forced": 1.0}, 200),
+        ({"chain_length": 30.0, "chain_cut": 1.0}, 30),
+        ({"chain_length": 30.0, "chain_cut": 1.0, "chain_learned": 1.0}, 200),
+        ({"path_length": 3.0, "chain_length": 3.0}, 3),
+        ({"path_length": 1.0, "chain_length": 1.0}, None),
+    ],
+    ids=["free", "forced", "cut", "joined", "short", "one step"],
+)
+def test_orbits_are_seen_to_part_over_a_window_or_what_cuts_leave_of_it(found, changes, reach):
+    """100 steps of 0.01 at 0.9 are 0.9 Lyapunov times; a method of single steps is not blamed for its window."""
+    one = found(Told(REST | FREE | changes))
+    assert one.reach == reach
+    blamed = any("less than 1 / lambda_1" in suspect for suspect in one.verdict().suspects)
+    assert blamed is (reach is not None and reach * 0.009 < 1)
+
+
+def test_of_a_training_that_no_gradients_through_time_are_known_of_no_window_is(found):
+    assert (found().window, found().reach, found().evidence().window) == (None, None, None)
 
 
 def test_a_step_of_a_map_is_one_and_of_a_flow_its_dt(found):

@@ -25,10 +25,22 @@ def test_the_measured_slope_of_a_map_that_doubles_is_log_two():
 
 
 def test_a_transient_does_not_count_for_the_slope():
-    """What differs before an eighth of the longest horizon, 16 steps, changes nothing."""
+    """What differs before the last four octaves, 8 steps of 128, changes neither the slope nor where lines begin."""
     bent = straight(0.1)
-    bent[:, HORIZONS < 16] -= 5
+    bent[:, HORIZONS < 8] -= 5
     assert measured_slopes(HORIZONS, bent) == pytest.approx([0.1])
+    (axes,) = gradient_growth(HORIZONS, bent, exponents=np.array([0.1])).axes
+    assert line(axes, "model's $\\lambda_1$ = 0.1 / step").get_ydata()[0] == pytest.approx(2.0)
+
+
+def test_the_drawn_lines_lie_over_the_horizons_that_the_slope_is_read_from():
+    """Least squares go through the mean of what they are fitted to, here horizons of 8 to 128 steps."""
+    noisy = straight(0.1) + np.random.default_rng(0).normal(size=(1, len(HORIZONS)))
+    slope, start = np.polyfit(HORIZONS[3:], noisy[0, 3:], 1)
+    assert measured_slopes(HORIZONS, noisy) == pytest.approx([slope])
+    (axes,) = gradient_growth(HORIZONS, noisy, exponents=measured_slopes(HORIZONS, noisy)).axes
+    (drawn,) = (one for one in axes.get_lines() if str(one.get_label()).startswith("model's"))
+    assert drawn.get_ydata()[0] == pytest.approx(start)
 
 
 def test_the_line_of_the_models_exponent_lies_on_a_curve_that_grows_with_it():
