@@ -1,16 +1,14 @@
 """How fast a diagnosis is beside the obvious ways; `python benchmarks/diagnostics.py` rewrites diagnostics.md."""
 
-import os
-import platform
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from time import process_time
 
 import torch
+from machine import measured_on
 from reference_loops import backward_per_dimension, backward_per_horizon, published_spectrum
 from torch import Tensor
-from training import processor
 
 from chaosbench.dynamics import jacobian_growth, log_spaced, lyapunov_spectrum
 from chaosbench.models import GRU, LSTM, PLRNN, RNN, Forecaster, ModelSpec, seed_generator
@@ -38,10 +36,7 @@ def preamble() -> list[str]:
         "",
         f"float64, one thread, CPU time, medians of {ROUNDS} interleaved rounds; ratios are medians over rounds.",
         "",
-        f"* machine: {processor()}, {platform.system()} {platform.machine()}",
-        f"* versions: Python {platform.python_version()}, torch {torch.__version__}",
-        f"* load when begun: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores",
-        "* command: `OMP_NUM_THREADS=1 python benchmarks/diagnostics.py`",
+        *measured_on("diagnostics.py"),
         "",
     ]
 

@@ -1,7 +1,5 @@
 """How fast a training step is beside the published loops; `python benchmarks/training.py` rewrites training.md."""
 
-import os
-import platform
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +7,7 @@ from statistics import median
 from time import process_time
 
 import torch
+from machine import measured_on
 from reference_loops import loop_of
 from torch import Tensor
 
@@ -62,20 +61,9 @@ def preamble() -> list[str]:
         f"CPU time, medians of {ROUNDS} interleaved rounds of {STEPS} steps; ratios are medians over rounds.",
         "From the same weights both have the same loss and gradient, checked in float64 before anything is timed.",
         "",
-        f"* machine: {processor()}, {platform.system()} {platform.machine()}",
-        f"* versions: Python {platform.python_version()}, torch {torch.__version__}",
-        f"* load when begun: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores",
-        "* command: `OMP_NUM_THREADS=1 python benchmarks/training.py`",
+        *measured_on("training.py"),
         "",
     ]
-
-
-def processor() -> str:
-    """The name of the processor, where the system tells."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    return next(names, platform.processor())
 
 
 def row(case: Case, data: Dataset) -> str:

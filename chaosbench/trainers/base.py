@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
+import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
@@ -181,13 +182,26 @@ class GradientTrainer(WindowTrainer):
         course.optimizer = optimizer_of(self.optimizer, trained, rate=self.learning_rate, decay=self.weight_decay)
         return course
 
+    def parts(self, windows: Tensor) -> Sequence[Tensor]:
+        """The windows, `(K, B, T + 1, D)`, in parts `(K, ., ., D)` whose graphs need not be in memory together.
+
+        The loss must be the mean of theirs, each as often as it has windows. One part, unless overridden.
+        """
+        return [windows]
+
     def gradient(self, model: Forecaster, windows: Tensor, course: Course) -> Tensor:
         """Backpropagation of the loss and its penalties."""
-        loss = self._penalised(self.loss(model, windows, course), model)
         assert course.optimizer is not None
         course.optimizer.zero_grad(set_to_none=True)
-        loss.sum().backward()
-        return loss.detach()
+        parts = self.parts(windows)
+        count, losses = sum(part.shape[1] for part in parts), list[Tensor]()
+        for part in parts:
+            loss = self.loss(model, part, course) * (part.shape[1] / count)
+            if not losses:
+                loss = self._penalised(loss, model)
+            loss.sum().backward()
+            losses.append(loss.detach())
+        return torch.stack(losses).sum(dim=0)
 
     def advance(self, model: Forecaster, course: Course) -> None:
         """Clip, and step at this update's learning rate."""

@@ -1,5 +1,7 @@
 """Jacobian matching: the derivative of the step is learned beside the step."""
 
+from collections.abc import Sequence
+from math import ceil
 from typing import Literal
 
 import torch
@@ -14,6 +16,8 @@ from chaosbench.systems.base import SystemSpec
 from chaosbench.trainers.base import GradientTrainer, squared_error
 from chaosbench.trainers.course import Course
 from chaosbench.trainers.gradient_path import GradientPath
+
+_TANGENTS = 1024  # of each seed that are in memory at once: few enough for large states, and no slower than all
 
 
 class JacobianMatching(GradientTrainer):
@@ -30,6 +34,12 @@ class JacobianMatching(GradientTrainer):
     weight: float = Field(1.0, ge=0)  # of the Jacobian's error
     sequence_length: int = Field(1, ge=1)  # T [steps], each of which is a pair of its own
     batch: int = Field(256, ge=1)  # B, windows per update
+
+    def parts(self, windows: Tensor) -> Sequence[Tensor]:
+        """Pairs, `(K, ., 2, D)`, in equal blocks of at most `_TANGENTS` tangents a seed, however many seeds."""
+        pairs = windows.unfold(2, 2, 1).mT.flatten(1, 2)
+        # Blocks of unequal sizes would not fit into the memory that one leaves to the next.
+        return pairs.chunk(ceil(pairs.shape[1] * windows.shape[-1] / _TANGENTS), dim=1)
 
     def loss(self, model: Forecaster, windows: Tensor, course: Course) -> Tensor:
         """Error of one step, and of its derivative."""

@@ -11,6 +11,7 @@ from chaosbench.trainers.base import WindowTrainer, squared_error
 from chaosbench.trainers.course import Course
 
 _Tangents = dict[str, Tensor]
+_AT_ONCE = 50  # directions whose tangents of states and weights are in memory together; no slower than all P
 
 
 class SOFO(WindowTrainer):
@@ -57,7 +58,7 @@ class SOFO(WindowTrainer):
         named = dict(model.named_parameters())
         sizes = [value[0].numel() for value in named.values()]
         draws = course.normal(self.directions, sum(sizes))
-        parts = (draws / draws.norm(dim=-1, keepdim=True)).transpose(0, 1).split(sizes, dim=-1)
+        parts = draws.div_(draws.norm(dim=-1, keepdim=True)).transpose(0, 1).split(sizes, dim=-1)
         return {
             name: part.unflatten(-1, value.shape[1:]) if value.dim() > 1 else part.squeeze(-1)
             for (name, value), part in zip(named.items(), parts, strict=True)
@@ -77,7 +78,7 @@ class SOFO(WindowTrainer):
 
 def forward_derivatives(model: Forecaster, windows: Tensor, directions: _Tangents) -> tuple[Tensor, Tensor]:
     """Free-running predictions `(K, B, T, D)` and their derivatives along each direction, `(P, K, B, T, D)`."""
-    run = _FreeRun(model)
+    run = FreeRun(model)
     parameters = {f"model.{name}": value.detach() for name, value in model.named_parameters()}
 
     def predict(values: _Tangents) -> Tensor:
@@ -88,12 +89,13 @@ def forward_derivatives(model: Forecaster, windows: Tensor, directions: _Tangent
         predicted, derivative, *_ = torch.func.jvp(predict, (parameters,), (tangents,))
         return predicted, derivative
 
-    named = {f"model.{name}": value for name, value in directions.items()}
-    predicted, derivatives = torch.vmap(along, out_dims=(None, 0))(named)  # type: ignore[arg-type]  # None is allowed
-    return predicted, derivatives
+    together = torch.vmap(along, out_dims=(None, 0))  # type: ignore[arg-type]  # None is allowed
+    split = {f"model.{name}": value.split(_AT_ONCE) for name, value in directions.items()}
+    parts = [together(dict(zip(split, part, strict=True))) for part in zip(*split.values(), strict=True)]
+    return parts[0][0], torch.cat([derivatives for _, derivatives in parts])
 
 
-class _FreeRun(nn.Module):
+class FreeRun(nn.Module):
     """Lets `functional_call`, which calls `forward`, reach the steps of a model.
 
     Not `predict`, which may be fused and without forward-mode derivatives, and not `unroll`, which would keep P
@@ -105,6 +107,7 @@ class _FreeRun(nn.Module):
         self.model = model
 
     def forward(self, windows: Tensor) -> Tensor:
+        """Free-running predictions, `(K, B, T + 1, D) -> (K, B, T, D)`."""
         state, observed = self.model.initial_state(windows[:, :, 0]), []
         for _ in range(windows.shape[2] - 1):
             state = self.model.step(state)

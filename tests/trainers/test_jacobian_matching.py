@@ -15,6 +15,7 @@ from chaosbench.systems import Henon, Lorenz63
 from chaosbench.systems.base import Map
 from chaosbench.trainers import JacobianMatching
 from chaosbench.trainers.jacobian_matching import system_jacobian
+from chaosbench.trainers.regularisers import manifold_attractor_penalty
 
 SMOOTH = [
     RNN(hidden=5),
@@ -131,3 +132,32 @@ def test_its_gradient_is_the_slope_of_its_loss(spec: ModelSpec, lorenz: Dataset)
                 parameter.add_(shift * direction)
             losses.append(trainer.loss(model, windows, course).squeeze())
     assert_close(slope, (losses[0] - losses[1]) / 2e-5, rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("spec", [NeuralODE(hidden=5), ShallowPLRNN(hidden=9)], ids=lambda spec: spec.label)
+def test_pairs_taken_in_blocks_give_the_gradient_of_all_at_once(spec: ModelSpec, lorenz: Dataset):
+    """450 pairs of 3 tangents make two blocks; penalties count once. Sums in another order differ by rounding."""
+    penalty = 0.3 if isinstance(spec, ShallowPLRNN) else 0.0
+    trainer, model = JacobianMatching(batch=9, sequence_length=50, manifold_attractor=penalty), spec.build(3, (0, 1))
+    course = trainer.start(model.double(), lorenz, (0, 1))
+    windows = trainer.windows(course)
+    assert [part.shape for part in trainer.parts(windows)] == [(2, 225, 2, 3)] * 2
+    loss = trainer.gradient(model, windows, course)
+    found = [parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None]
+    model.zero_grad()
+    expected = trainer.loss(model, windows, course)
+    if penalty:
+        expected = expected + penalty * manifold_attractor_penalty(model, 1.0)
+    expected.sum().backward()
+    assert_close(loss, expected.detach())
+    assert_close(found, [parameter.grad for parameter in model.parameters() if parameter.grad is not None])
+
+
+def test_blocks_are_the_same_whoever_rides_beside(lorenz: Dataset):
+    """So that sums have one order, and a seed's numbers do not depend on how many there are."""
+    trainer = JacobianMatching(batch=9, sequence_length=50)
+    sizes = {
+        count: [part.shape[1] for part in trainer.parts(trainer.windows(trainer.start(model, lorenz, range(count))))]
+        for count, model in ((count, RNN(hidden=4).build(3, range(count))) for count in (1, 2, 40))
+    }
+    assert sizes[1] == sizes[2] == sizes[40]

@@ -2,12 +2,14 @@
 
 import pytest
 import torch
+from torch.autograd import forward_ad
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.testing import assert_close
 
 from chaosbench.data import Dataset
 from chaosbench.models import LSTM, RNN, ModelSpec, ShallowPLRNN
 from chaosbench.trainers import BPTT, SOFO
-from chaosbench.trainers.sofo import forward_derivatives
+from chaosbench.trainers.sofo import FreeRun, forward_derivatives
 
 SEEDS = (0, 1)
 MODELS = [RNN(hidden=5), LSTM(hidden=3), ShallowPLRNN(hidden=9, states=4)]
@@ -56,6 +58,18 @@ def test_forward_derivatives_equal_finite_differences(spec: ModelSpec, lorenz: D
     assert_close(predicted, model.predict(model.initial_state(windows[:, :, 0]), 12)[0].detach())
 
 
+def test_directions_beyond_those_taken_at_once_are_followed_like_any(lorenz: Dataset):
+    """Products over fewer directions round differently."""
+    model, many = RNN(hidden=5).build(3, SEEDS).double(), TRAINER.replaced(directions=53)
+    course = many.start(model, lorenz, SEEDS)
+    windows, directions = many.windows(course), many.random_directions(model, course)
+    _, together = forward_derivatives(model, windows, directions)
+    assert len(together) == 53
+    for p in (0, 49, 50, 52):
+        _, alone = forward_derivatives(model, windows, {name: value[p : p + 1] for name, value in directions.items()})
+        assert_close(together[p], alone[0])
+
+
 def test_its_step_solves_the_damped_gauss_newton_system(lorenz: Dataset):
     """V (G + damping s_max)⁻¹ g with G = 2 / n Yᵀ Y and g = 2 / n Yᵀ r, by a linear solver."""
     model = RNN(hidden=5).build(3, SEEDS).double()
@@ -91,3 +105,22 @@ def test_as_many_directions_as_parameters_fit_a_linear_map_in_one_step(lorenz: D
         design = torch.stack([x[:, d], torch.ones(30, dtype=torch.float64)], dim=1)
         best = torch.linalg.lstsq(design, target[:, d]).solution
         assert_close(model.step(x[None])[0, :, d].detach(), design @ best, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("spec", [LSTM(hidden=3), LSTM(hidden=3, form="closed_loop")], ids=lambda spec: spec.label)
+def test_no_more_than_the_last_state_keeps_its_tangents(spec: ModelSpec, lorenz: Dataset):
+    """What is observed is a part of the state, and as a view would keep the tangents of all of it."""
+    model = spec.build(3, SEEDS).double()
+    step, tangents, alive = model.step, [], []
+
+    def watched(state):
+        following = step(state)
+        tangents.append(StorageWeakRef(forward_ad.unpack_dual(following).tangent.untyped_storage()))
+        alive.append(sum(not tangent.expired() for tangent in tangents))
+        return following
+
+    model.step = watched
+    with torch.no_grad(), forward_ad.dual_level():
+        duals = {f"model.{name}": forward_ad.make_dual(p, torch.ones_like(p)) for name, p in model.named_parameters()}
+        torch.func.functional_call(FreeRun(model), duals, (TRAINER.windows(TRAINER.start(model, lorenz, SEEDS)),))
+    assert alive == [1, *[2] * 11]  # that which is made, and that which it is made of
