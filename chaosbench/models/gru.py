@@ -9,7 +9,7 @@ from torch import Tensor
 
 from chaosbench.models.base import Forecaster, ModelSpec, carry, drawn, weight_generators
 from chaosbench.models.closed_loop import ClosedLoop, Form
-from chaosbench.models.readouts import LinearReadout
+from chaosbench.models.readouts import LinearReadout, ReadOut
 
 
 class GRU(ModelSpec):
@@ -33,7 +33,7 @@ class GRU(ModelSpec):
         return network(self.hidden, dimension, seeds)
 
 
-class GatedNetwork(Forecaster):
+class GatedNetwork(ReadOut):
     """The K autonomous networks of `GRU`; S = M.
 
     There is no fused `predict` as for the LSTM: on a CPU, torch.gru over K seeds takes twice as long as this loop.
@@ -53,14 +53,6 @@ class GatedNetwork(Forecaster):
     def step(self, state: Tensor) -> Tensor:
         """(1 - u) n + u h."""
         return gated_step(torch.bmm(state, self.weight.mT), self.bias, self.candidate_bias, state)
-
-    def observe(self, state: Tensor) -> Tensor:
-        """B h."""
-        return self.readout.observe(state)
-
-    def force(self, state: Tensor, observation: Tensor) -> Tensor:
-        """B⁺ x."""
-        return self.readout.force(state, observation)
 
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
         """The product rule through gates and candidate."""

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from chaosbench.models.base import Forecaster, ModelSpec, carry, drawn, weight_generators
+from chaosbench.models.readouts import StateSeen
 
 Point = tuple[Tensor, ...]  # a state, or a state with its tangents
 
@@ -36,10 +37,8 @@ class NeuralODE(ModelSpec):
         return FlowNetwork(self, dimension, seeds)
 
 
-class FlowNetwork(Forecaster):
+class FlowNetwork(StateSeen):
     """The K flows of `NeuralODE`; S = D."""
-
-    resets = True
 
     def __init__(self, spec: NeuralODE, dimension: int, seeds: Sequence[int]) -> None:
         super().__init__()
@@ -64,14 +63,6 @@ class FlowNetwork(Forecaster):
         for _ in range(self.substeps):
             (state,) = runge_kutta_4(lambda point: (self.vector_field(point[0]),), (state,), self.dt)
         return state
-
-    def observe(self, state: Tensor) -> Tensor:
-        """The state."""
-        return state
-
-    def force(self, state: Tensor, observation: Tensor) -> Tensor:  # noqa: ARG002  # the replaced state is ignored
-        """The observation."""
-        return observation
 
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
         """The variational equation, stepped beside the flow: the exact derivative of the step."""

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 from torch import Generator, Tensor
 
 from chaosbench.models.base import Forecaster, ModelSpec
+from chaosbench.models.readouts import StateSeen
 from chaosbench.models.replay import Remembering
 
 
@@ -27,10 +28,8 @@ class Persistence(ModelSpec):
         return Standstill(dimension, seeds)
 
 
-class Standstill(Remembering):
+class Standstill(StateSeen, Remembering):
     """The K identities of `Persistence`; S = D."""
-
-    resets = True
 
     def __init__(self, dimension: int, seeds: Sequence[int]) -> None:
         super().__init__()
@@ -42,14 +41,6 @@ class Standstill(Remembering):
     def step(self, state: Tensor) -> Tensor:
         """The same."""
         return state
-
-    def observe(self, state: Tensor) -> Tensor:
-        """The state."""
-        return state
-
-    def force(self, state: Tensor, observation: Tensor) -> Tensor:  # noqa: ARG002  # the replaced state is ignored
-        """The observation."""
-        return observation
 
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
         """J = 1."""

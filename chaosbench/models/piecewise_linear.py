@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from chaosbench.models.base import Forecaster, carry
-from chaosbench.models.readouts import Readout
+from chaosbench.models.base import carry
+from chaosbench.models.readouts import ReadOut
 
 
 @dataclass(frozen=True)
@@ -33,14 +33,13 @@ class Coefficients:
     floor: Tensor | None = None
 
 
-class PiecewiseLinear(Forecaster):
+class PiecewiseLinear(ReadOut):
     """Networks that are one parametrisation of the family's map; S = M.
 
     phi(x) = relu(x + h2), or sum_b alpha_b relu(x + h2_b) over bases, or max(x, floor). With `clipped`, what
     it would be at h2 = 0 is subtracted, which keeps orbits bounded where |A| < 1.
     """
 
-    readout: Readout
     clipped: bool = False
 
     @abstractmethod
@@ -58,14 +57,6 @@ class PiecewiseLinear(Forecaster):
             state = self._mapped(coefficients, state)
             states.append(state)
         return torch.stack(states, dim=-2)
-
-    def observe(self, state: Tensor) -> Tensor:
-        """The read-out's."""
-        return self.readout.observe(state)
-
-    def force(self, state: Tensor, observation: Tensor) -> Tensor:
-        """The read-out's."""
-        return self.readout.force(state, observation)
 
     def initial_state(self, observation: Tensor) -> Tensor:
         """The read-out's."""

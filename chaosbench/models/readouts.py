@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from chaosbench.errors import SpecError
-from chaosbench.models.base import drawn, zeros
+from chaosbench.models.base import Forecaster, drawn, zeros
 
 ReadoutKind = Literal["linear", "affine", "identity"]
 
@@ -106,6 +106,34 @@ class IdentityReadout(Readout):
         if self.lift is None:
             return observation
         return torch.cat([observation, torch.bmm(observation, self.lift.mT)], dim=-1)
+
+
+class ReadOut(Forecaster):
+    """A forecaster of which a read-out of the whole state says what is seen and how it is forced."""
+
+    readout: Readout
+
+    def observe(self, state: Tensor) -> Tensor:
+        """The read-out's."""
+        return self.readout.observe(state)
+
+    def force(self, state: Tensor, observation: Tensor) -> Tensor:
+        """The read-out's."""
+        return self.readout.force(state, observation)
+
+
+class StateSeen(Forecaster):
+    """A forecaster whose state is what is observed; S = D."""
+
+    resets = True
+
+    def observe(self, state: Tensor) -> Tensor:
+        """The state."""
+        return state
+
+    def force(self, state: Tensor, observation: Tensor) -> Tensor:  # noqa: ARG002  # the replaced state is ignored
+        """The observation."""
+        return observation
 
 
 def readout(kind: ReadoutKind, generators: Sequence[Generator], dimension: int, size: int) -> Readout:

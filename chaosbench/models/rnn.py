@@ -9,7 +9,7 @@ from torch import Tensor
 
 from chaosbench.models.base import Forecaster, ModelSpec, carry, drawn, weight_generators
 from chaosbench.models.closed_loop import ClosedLoop, Form
-from chaosbench.models.readouts import LinearReadout
+from chaosbench.models.readouts import LinearReadout, ReadOut
 
 
 class RNN(ModelSpec):
@@ -32,7 +32,7 @@ class RNN(ModelSpec):
         return network(self.hidden, dimension, seeds)
 
 
-class TanhNetwork(Forecaster):
+class TanhNetwork(ReadOut):
     """The K autonomous networks of `RNN`; S = M."""
 
     resets = True
@@ -48,14 +48,6 @@ class TanhNetwork(Forecaster):
     def step(self, state: Tensor) -> Tensor:
         """tanh(W z + b)."""
         return torch.tanh(torch.baddbmm(self.bias, state, self.weight.mT))
-
-    def observe(self, state: Tensor) -> Tensor:
-        """B z."""
-        return self.readout.observe(state)
-
-    def force(self, state: Tensor, observation: Tensor) -> Tensor:
-        """B⁺ x."""
-        return self.readout.force(state, observation)
 
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
         """J = diag(1 - z'²) W."""

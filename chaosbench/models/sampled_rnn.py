@@ -9,6 +9,7 @@ from pydantic import Field
 from torch import Generator, Tensor
 
 from chaosbench.models.base import Forecaster, ModelSpec, carry, fitted, weight_generators
+from chaosbench.models.readouts import StateSeen
 from chaosbench.models.regression import Regressed
 
 _HALF = log(3) / 2  # where tanh is 1 / 2
@@ -36,10 +37,8 @@ class SampledRNN(ModelSpec):
         return SampledNetwork(self.hidden, dimension, seeds)
 
 
-class SampledNetwork(Regressed):
+class SampledNetwork(StateSeen, Regressed):
     """The K networks of `SampledRNN`; S = D. Before it has seen data, its pairs are of normal points."""
-
-    resets = True
 
     def __init__(self, hidden: int, dimension: int, seeds: Sequence[int]) -> None:
         super().__init__()
@@ -53,14 +52,6 @@ class SampledNetwork(Regressed):
     def step(self, state: Tensor) -> Tensor:
         """C tanh(W x + b) + d."""
         return torch.baddbmm(self.offset, self._features(state), self.outward.mT)
-
-    def observe(self, state: Tensor) -> Tensor:
-        """The state."""
-        return state
-
-    def force(self, state: Tensor, observation: Tensor) -> Tensor:  # noqa: ARG002  # the replaced state is ignored
-        """The observation."""
-        return observation
 
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
         """J = C diag(1 - tanh²) W."""

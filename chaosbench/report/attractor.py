@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from chaosbench.leaderboard.tidy import Axis, Layout, Quantity
 from chaosbench.report.panels import Array, generated_panel, new_figure, observables, paired_panels, true_panel
-from chaosbench.report.picture import Picture
+from chaosbench.report.picture import OBSERVABLE, Picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,7 +30,7 @@ def attractor(truth: Array, free_run: Array, *, names: Sequence[str] = (), label
     return figure
 
 
-_AXES = (Axis("step", "", "steps", "time"), Axis("observable", "names", "", "name or number of the observable"))
+_AXES = (Axis("step", "", "steps", "time"), OBSERVABLE)
 
 ATTRACTOR = Picture(
     attractor,

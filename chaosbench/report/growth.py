@@ -9,7 +9,7 @@ import torch
 from chaosbench.diagnostics.growth import growth_rate, linear_range
 from chaosbench.leaderboard.tidy import Axis, Layout, Quantity
 from chaosbench.report.panels import STYLES, Array, legend, new_figure, say, tell_diverged
-from chaosbench.report.picture import Picture
+from chaosbench.report.picture import SEED, Picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -172,7 +172,6 @@ def _horizon(argument: str) -> Axis:
     return Axis("horizon", argument, "steps", "T, over which the gradient reaches")
 
 
-_SEED = Axis("seed", "seeds", "", "seed of the run")
 _OF_STATE, _OF_PARAMETERS = "mean of log ||dz_T/dz_0||", "mean of log ||dL_T/dtheta||"
 
 GROWTH = Picture(
@@ -181,14 +180,14 @@ GROWTH = Picture(
         "growth",
         "how gradients of the trained models grow with the horizon",
         {
-            "state": Quantity("nats", f"{_OF_STATE}, free run", (_SEED, _horizon("horizons"))),
-            "slopes": Quantity("1 / step", "slope of that", (_SEED,)),
-            "parameters": Quantity("nats", f"{_OF_PARAMETERS}, free run", (_SEED, _horizon("parameter_horizons"))),
-            "parameter_slopes": Quantity("1 / step", "slope of that", (_SEED,)),
-            "initial": Quantity("nats", f"{_OF_STATE}, before training", (_SEED, _horizon("initial_horizons"))),
-            "forced": Quantity("nats", f"{_OF_STATE} under forcing; -inf: zero", (_SEED, _horizon("forced_horizons"))),
+            "state": Quantity("nats", f"{_OF_STATE}, free run", (SEED, _horizon("horizons"))),
+            "slopes": Quantity("1 / step", "slope of that", (SEED,)),
+            "parameters": Quantity("nats", f"{_OF_PARAMETERS}, free run", (SEED, _horizon("parameter_horizons"))),
+            "parameter_slopes": Quantity("1 / step", "slope of that", (SEED,)),
+            "initial": Quantity("nats", f"{_OF_STATE}, before training", (SEED, _horizon("initial_horizons"))),
+            "forced": Quantity("nats", f"{_OF_STATE} under forcing; -inf: zero", (SEED, _horizon("forced_horizons"))),
             "chain": Quantity("steps", "how far gradients reach before they are cut"),
-            "exponents": Quantity("1 / step", "largest Lyapunov exponent of each model", (_SEED,)),
+            "exponents": Quantity("1 / step", "largest Lyapunov exponent of each model", (SEED,)),
             "data_exponent": Quantity("1 / step", "largest Lyapunov exponent of the system"),
         },
     ),

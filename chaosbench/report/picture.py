@@ -12,6 +12,11 @@ from chaosbench.leaderboard.folder import to_disk
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+# What pictures of many kinds have: the seeds and the names that they are given, and where a free run ended.
+SEED = tidy.Axis("seed", "seeds", "", "seed of the run")
+OBSERVABLE = tidy.Axis("observable", "names", "", "name or number of the observable")
+DIVERGED = tidy.Quantity("steps", "after how many steps the free run diverged")
+
 _RESOLUTION = 150  # [dots per inch] of what is a picture of dots: the PNG, and dense lines in the PDF
 
 

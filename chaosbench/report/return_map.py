@@ -6,7 +6,7 @@ import numpy as np
 
 from chaosbench.leaderboard.tidy import Axis, Layout, Quantity
 from chaosbench.report.panels import STYLES, Array, diverged_after, new_figure, say, say_diverged
-from chaosbench.report.picture import Picture
+from chaosbench.report.picture import DIVERGED, Picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -141,7 +141,7 @@ RETURN_MAP = Picture(
             "truth": Quantity("std", "of a true orbit", (_NUMBER,)),
             "free_run": Quantity("std", "of a free run", (_NUMBER,)),
             "observable": Quantity("", "number of the observable, from 1"),
-            "diverged": Quantity("steps", "after how many steps the free run diverged"),
+            "diverged": DIVERGED,
         },
         ("label", "what"),
     ),

@@ -16,7 +16,7 @@ from chaosbench.report.panels import (
     say_diverged,
     sparse_ticks,
 )
-from chaosbench.report.picture import Picture
+from chaosbench.report.picture import DIVERGED, OBSERVABLE, Picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -77,8 +77,6 @@ def spectrum(
     return figure
 
 
-_OBSERVABLE = Axis("observable", "names", "", "name or number of the observable")
-
 SPECTRUM = Picture(
     spectrum,
     Layout(
@@ -88,14 +86,14 @@ SPECTRUM = Picture(
             "truth": Quantity(
                 "share of the total",
                 "power of a true orbit",
-                (Axis("frequency", "frequencies", "1 / system time", "frequency"), _OBSERVABLE),
+                (Axis("frequency", "frequencies", "1 / system time", "frequency"), OBSERVABLE),
             ),
             "free_run": Quantity(
                 "share of the total",
                 "power of a free run",
-                (Axis("frequency", "run_frequencies", "1 / system time", "frequency"), _OBSERVABLE),
+                (Axis("frequency", "run_frequencies", "1 / system time", "frequency"), OBSERVABLE),
             ),
-            "diverged": Quantity("steps", "after how many steps the free run diverged"),
+            "diverged": DIVERGED,
         },
     ),
 )

@@ -7,7 +7,7 @@ import numpy as np
 
 from chaosbench.leaderboard.tidy import Axis, Layout, Quantity
 from chaosbench.report.panels import STYLES, Array, legend, new_figure, sparse_ticks, tell_diverged
-from chaosbench.report.picture import Picture
+from chaosbench.report.picture import SEED, Picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -63,7 +63,7 @@ def _curves(axes: "Axes", updates: Array, values: Array) -> None:
         axes.plot(updates[before], drawable[seed, before], label="next one is not finite", **STYLES["end"])
 
 
-_AXES = (Axis("seed", "seeds", "", "seed of the run"), Axis("update", "updates", "updates", "of the weights, done"))
+_AXES = (SEED, Axis("update", "updates", "updates", "of the weights, done"))
 
 TRAINING = Picture(
     training,

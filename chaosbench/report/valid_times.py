@@ -7,7 +7,7 @@ import numpy as np
 
 from chaosbench.leaderboard.tidy import Axis, Layout, Quantity
 from chaosbench.report.panels import STYLES, Array, legend, new_figure
-from chaosbench.report.picture import Picture
+from chaosbench.report.picture import SEED, Picture
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -70,9 +70,7 @@ VALID_TIMES = Picture(
         "valid_times",
         "valid prediction times over the test conditions",
         {
-            "model": Quantity(
-                "Lyapunov times", "of the models", (Axis("seed", "seeds", "", "seed of the run"), _CONDITION)
-            ),
+            "model": Quantity("Lyapunov times", "of the models", (SEED, _CONDITION)),
             "twin": Quantity("Lyapunov times", "of the true system started with a small error", (_CONDITION,)),
             "threshold": Quantity("std", "error up to which a forecast is valid"),
         },

@@ -11,7 +11,7 @@ from chaosbench.trainers.base import WindowTrainer, squared_error
 from chaosbench.trainers.course import Course
 
 _Tangents = dict[str, Tensor]
-_AT_ONCE = 50  # directions whose tangents of states and weights are in memory together; no slower than all P
+_AT_ONCE = 25  # directions whose tangents of states and weights are in memory together; no slower than all P
 
 
 class SOFO(WindowTrainer):

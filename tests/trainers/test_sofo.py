@@ -65,7 +65,7 @@ def test_directions_beyond_those_taken_at_once_are_followed_like_any(lorenz: Dat
     windows, directions = many.windows(course), many.random_directions(model, course)
     _, together = forward_derivatives(model, windows, directions)
     assert len(together) == 53
-    for p in (0, 49, 50, 52):
+    for p in (0, 24, 25, 52):
         _, alone = forward_derivatives(model, windows, {name: value[p : p + 1] for name, value in directions.items()})
         assert_close(together[p], alone[0])
 
