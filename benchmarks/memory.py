@@ -5,6 +5,7 @@ Only Linux lets a process ask for its own peak since some moment.
 
 import re
 from concurrent.futures import ProcessPoolExecutor
+from inspect import isabstract
 from itertools import product
 from multiprocessing import get_context
 from pathlib import Path
@@ -47,8 +48,7 @@ def main() -> None:
 
 def by_gradients(kind: object) -> bool:
     """Whether this is a kind of trainer that has updates on windows."""
-    concrete = isinstance(kind, type) and issubclass(kind, WindowTrainer) and "kind" in kind.model_fields
-    return concrete and kind.learning == "gradients"  # type: ignore[union-attr]
+    return isinstance(kind, type) and issubclass(kind, WindowTrainer) and not isabstract(kind)
 
 
 def asked(kind: type[WindowTrainer]) -> WindowTrainer:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from chaosbench.models.base import Forecaster, ModelSpec, carry, drawn, weight_generators
 from chaosbench.models.closed_loop import ClosedLoop, Form
-from chaosbench.models.readouts import LinearReadout, ReadOut
+from chaosbench.models.readouts import LinearReadout, WithReadout
 
 
 class GRU(ModelSpec):
@@ -33,7 +33,7 @@ class GRU(ModelSpec):
         return network(self.hidden, dimension, seeds)
 
 
-class GatedNetwork(ReadOut):
+class GatedNetwork(WithReadout):
     """The K autonomous networks of `GRU`; S = M.
 
     There is no fused `predict` as for the LSTM: on a CPU, torch.gru over K seeds takes twice as long as this loop.

@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Tensor
 
 from chaosbench.models.base import carry
-from chaosbench.models.readouts import ReadOut
+from chaosbench.models.readouts import WithReadout
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Coefficients:
     floor: Tensor | None = None
 
 
-class PiecewiseLinear(ReadOut):
+class PiecewiseLinear(WithReadout):
     """Networks that are one parametrisation of the family's map; S = M.
 
     phi(x) = relu(x + h2), or sum_b alpha_b relu(x + h2_b) over bases, or max(x, floor). With `clipped`, what

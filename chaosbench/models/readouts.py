@@ -108,7 +108,7 @@ class IdentityReadout(Readout):
         return torch.cat([observation, torch.bmm(observation, self.lift.mT)], dim=-1)
 
 
-class ReadOut(Forecaster):
+class WithReadout(Forecaster):
     """A forecaster of which a read-out of the whole state says what is seen and how it is forced."""
 
     readout: Readout

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from chaosbench.models.base import Forecaster, ModelSpec, carry, drawn, weight_generators
 from chaosbench.models.closed_loop import ClosedLoop, Form
-from chaosbench.models.readouts import LinearReadout, ReadOut
+from chaosbench.models.readouts import LinearReadout, WithReadout
 
 
 class RNN(ModelSpec):
@@ -32,7 +32,7 @@ class RNN(ModelSpec):
         return network(self.hidden, dimension, seeds)
 
 
-class TanhNetwork(ReadOut):
+class TanhNetwork(WithReadout):
     """The K autonomous networks of `RNN`; S = M."""
 
     resets = True
