@@ -33,7 +33,8 @@ class NumpyStep:
 
     Args:
         function: the next states, `(B, S)` to `(B, S)`, float64.
-        jacobian: `(B, S)` to `(B, S, S)`; None: differences, good to about 1e-10 of the state's size.
+        jacobian: `(B, S)` to `(B, S, S)`; None: differences, good to about 1e-10 of the state's size, or of
+            1 where that is smaller.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class NumpyStep:
             return self.step(state), jacobian.reshape(*state.shape, state.shape[-1]) @ tangents
         # Along each tangent, in units of its length, so that neither a long nor a short one loses digits.
         length = tangents.norm(dim=-2, keepdim=True)
-        size = state.abs().amax(-1)[..., None, None].clamp(min=1e-300)
+        size = state.abs().amax(-1)[..., None, None].clamp(min=1)
         offsets = _DIFFERENCE * size * tangents / length.clamp(min=1e-300)
         ahead, behind = ((state[..., None] + sign * offsets).mT for sign in (1, -1))
         slopes = (self.step(ahead) - self.step(behind)).mT / (2 * _DIFFERENCE * size)

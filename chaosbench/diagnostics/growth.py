@@ -81,7 +81,7 @@ def growth_rate(horizons: Sequence[int], values: Tensor, *, octaves: float = 4.0
     finite = torch.where(slopes.isfinite(), slopes, torch.nan)
     slope = torch.where(vanished, -torch.inf, finite.nanmean(-1))
     spread = (finite - finite.nanmean(-1, keepdim=True)).square().nansum(-1) / (count - 1).clamp(min=1)
-    quantile = torch.tensor([_quantile(n) for n in count.tolist()], dtype=torch.float64, device=values.device)
+    quantile = torch.tensor([student(n - 1) for n in count.tolist()], dtype=torch.float64, device=values.device)
     interval = torch.where((count > 1) & ~vanished, quantile * (spread / count.clamp(min=1)).sqrt(), torch.nan)
     _, fit = _line(times, torch.where(curves.isnan().any(-1, keepdim=True), torch.nan, curves).nanmean(1))
     return Rate(slope, interval, fit)
@@ -109,9 +109,3 @@ def _line(times: Tensor, curves: Tensor) -> tuple[Tensor, Tensor]:
     few = known.sum(-1) < 3
     slope = torch.where(few, -torch.inf, slope)
     return torch.where(lost, torch.nan, slope), torch.where(few | lost, torch.nan, fit)
-
-
-def _quantile(count: int) -> float:
-    """Student's 97.5 % quantile for so many conditions; exact values where the expansion of `student` is rough."""
-    exact = {2: 12.7062, 3: 4.3027, 4: 3.1824, 5: 2.7764, 6: 2.5706, 7: 2.4469, 8: 2.3646}
-    return exact[count] if count in exact else student(max(count - 1, 1))

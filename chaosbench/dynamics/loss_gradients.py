@@ -1,7 +1,6 @@
 """How the loss gradient of the parameters grows: the norm of dL_T/dtheta against T, in one sweep back through time."""
 
 from collections.abc import Callable, Sequence
-from copy import deepcopy
 from itertools import pairwise
 from typing import cast
 
@@ -42,39 +41,42 @@ def loss_gradient_growth(
     Source:
         Mikhaeil, Monfared & Durstewitz 2022, Advances in Neural Information Processing Systems 35, equations 5 and 6.
     """
-    *lead, size = states.shape
-    if not stacked:  # no axis of seeds: member by member, since one parameter serves them all
-        flat = states.reshape(-1, size)
-        each = [_grown(module, one.view(1, 1, size), horizons, loss) for one in flat]
-        return torch.cat(each).view(*lead, len(horizons))
-    members = states.shape[1]
-    group = _repeated(
-        module, states.shape[0], members
-    )  # every member a seed of its own, whose gradient comes out alone
-    grown = _grown(group, states.reshape(-1, 1, size), horizons, loss, members=members)
-    return grown.view(*lead, len(horizons))
-
-
-def _grown(module: nn.Module, start: Tensor, horizons: Sequence[int], loss: Loss, *, members: int = 1) -> Tensor:
-    """The growth for G members with parameters of their own, `(G, 1, S) -> (G, H)`."""
     stepped, parameters = _stepped(module), [one for one in module.parameters() if one.requires_grad]
-    stretch = _STRETCH.get(start.dtype, 1)
+    stretch = _STRETCH.get(states.dtype, 1)
     seams = sorted({0, *horizons, *range(stretch, horizons[-1], stretch)})
-    path = _path(stepped, start, seams)  # (G, seams, S)
-    adjoints = list(_endpoints(path[:, [seams.index(horizon) for horizon in horizons]], loss, members).unbind(1))
-    sums = [_Sum(parameters, len(start)) for _ in horizons]
+    places = [seams.index(horizon) for horizon in horizons]
+    # Member by member, since one parameter serves them all; of seeds each has its own, and they go side by side.
+    starts = states if stacked else states.reshape(1, -1, states.shape[-1])  # (G, N, S)
+    paths = [_path(stepped, start, seams) for start in starts.split(1, dim=1)]  # N of (G, seams, S)
+    ends = torch.stack([path[:, places] for path in paths], dim=1)  # (G, N, H, S)
+    adjoints = _endpoints(ends.view(*states.shape[:-1], *ends.shape[-2:]), loss).view(ends.shape)
+    swept = [
+        _swept(stepped, parameters, path, seams, horizons, adjoint)
+        for path, adjoint in zip(paths, adjoints.unbind(1), strict=True)
+    ]
+    norms = torch.where(ends.isfinite().all(-1), torch.stack(swept, dim=1), torch.nan)
+    return norms.view(*states.shape[:-1], len(horizons)).to(states.dtype)
+
+
+def _swept(
+    stepped: Callable[[Tensor, int], Tensor],
+    parameters: Sequence[Tensor],
+    path: Tensor,
+    seams: Sequence[int],
+    horizons: Sequence[int],
+    ends: Tensor,
+) -> Tensor:
+    """Log norms of the gradients of one member, from its path and the adjoints at its ends, `(G, H, S) -> (G, H)`."""
+    adjoints, sums = list(ends.unbind(1)), [_Sum(parameters, len(path)) for _ in horizons]
     for place in range(len(seams) - 1, 0, -1):
         begin, end = seams[place - 1], seams[place]
         with torch.enable_grad():
             leaf = path[:, place - 1 : place].detach().requires_grad_()
             reached = stepped(leaf, end - begin)
-        for index in range(len(horizons)):
-            if horizons[index] >= end:
-                unit = sums[index].unit(adjoints[index])
-                adjoints[index] = sums[index].add(reached, leaf, unit)
-    norms = torch.stack([one.log_norm() for one in sums], dim=-1)
-    ends = path[:, [seams.index(horizon) for horizon in horizons]].isfinite().all(-1)
-    return torch.where(ends, norms, torch.nan).to(start.dtype)
+        for index, horizon in enumerate(horizons):
+            if horizon >= end:
+                adjoints[index] = sums[index].add(reached, leaf, sums[index].unit(adjoints[index]))
+    return torch.stack([one.log_norm() for one in sums], dim=-1)
 
 
 class _Sum:
@@ -144,24 +146,9 @@ def _path(stepped: Callable[[Tensor, int], Tensor], state: Tensor, seams: Sequen
     return torch.cat(states, dim=1)
 
 
-def _endpoints(ends: Tensor, loss: Loss, members: int) -> Tensor:
-    """dL_T/dz_T at every horizon, `(G, H, S)`; the loss sees the members of a seed together."""
-    together = ends.detach().unflatten(0, (-1, members)).requires_grad_()
+def _endpoints(ends: Tensor, loss: Loss) -> Tensor:
+    """dL_T/dz_T at every horizon, `(..., H, S)`."""
+    leaf = ends.detach().requires_grad_()
     with torch.enable_grad():
-        gradient: Tensor = torch.autograd.grad(loss(together).sum(), together)[0]
-    return gradient.flatten(0, 1)
-
-
-def _repeated(module: nn.Module, seeds: int, members: int) -> nn.Module:
-    """The module with each seed as often as it has members, so that the leading axis is seeds times members."""
-    copy = deepcopy(module)
-    with torch.no_grad():
-        for parameter in copy.parameters():
-            parameter.data = parameter.detach().repeat_interleave(members, dim=0)
-            parameter.grad = None
-        for buffer in copy.buffers():
-            if buffer.dim() and buffer.shape[0] == seeds > 1:  # else it is one for all
-                buffer.data = buffer.repeat_interleave(members, dim=0)
-    if hasattr(copy, "seeds"):
-        copy.seeds = seeds * members  # type: ignore[assignment]  # nn.Module types every attribute as Tensor | Module
-    return copy
+        gradient: Tensor = torch.autograd.grad(loss(leaf).sum(), leaf)[0]
+    return gradient

@@ -14,6 +14,7 @@ from chaosbench.dynamics.step_maps import Step
 Regime = Literal["chaotic", "quasi-periodic", "periodic", "fixed point", "divergent"]
 
 _ESCAPE = 1e4  # an orbit that is as many times larger than it began, or than 1, is on its way to infinity
+_STUDENT = (math.nan, 12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646)  # by degrees of freedom
 _RETURN = {torch.float32: 1e-4, torch.float64: 1e-8}  # of the largest entry; rounding jitters around a cycle, too
 
 
@@ -169,11 +170,13 @@ def periods(
 
 
 def student(freedom: int) -> float:
-    """The 97.5 % quantile of Student's t, to a thousandth from 7 degrees of freedom on.
+    """The 97.5 % quantile of Student's t, to a thousandth; NaN without a degree of freedom.
 
     Source:
-        Abramowitz & Stegun 1964, Handbook of Mathematical Functions, equation 26.7.5.
+        Abramowitz & Stegun 1964, Handbook of Mathematical Functions, table 26.10, and from 8 on equation 26.7.5.
     """
+    if freedom < len(_STUDENT):
+        return _STUDENT[freedom]
     normal = 1.959963985
     first = (normal**3 + normal) / 4
     second = (5 * normal**5 + 16 * normal**3 + 3 * normal) / 96
