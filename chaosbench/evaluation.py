@@ -87,8 +87,8 @@ def _twin_exponents(data: Dataset, asked: EvaluationSpec) -> Tensor:
     spectra = lyapunov_spectrum(
         data.system,
         conditions,
-        steps=asked.exponent_steps,
-        transient=asked.exponent_transient,
+        steps=asked.exponent_steps * data.stride,  # as long as the models', whose steps are those of the data
+        transient=asked.exponent_transient * data.stride,
         exponents=min(asked.exponents or data.dimension, conditions.shape[-1]),
         dt=data.system.dt,
     )

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from typing import ClassVar
 
+import torch
 from pydantic import Field
 from torch import Tensor
 
@@ -23,3 +24,10 @@ class DiagnosticSpec(Spec, ABC):
     def due(self, step: TrainingStep) -> bool:
         """Whether this update is measured."""
         return step.update % self.every == 0 or step.update in (1, step.updates)
+
+
+def starting_states(step: TrainingStep, count: int) -> Tensor:
+    """States that show the training data, evenly spread over orbits and time, `(K, count, S)`."""
+    observations = step.data.train.flatten(0, 1)
+    places = torch.linspace(0, len(observations) - 1, count, dtype=torch.float64).long()
+    return step.model.initial_state(observations[places].expand(step.model.seeds, -1, -1).contiguous())

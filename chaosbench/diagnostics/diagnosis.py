@@ -54,6 +54,7 @@ class Forced:
         growth: along windows of the training data.
         exponents: `(K, C, M)`, in that regime [1 / step].
         whole: whether a forcing or a cut leaves nothing of a product of Jacobians.
+        resets: whether forcing sets the whole state.
         tossed: products between forcings by the toss of a coin; None: there are no tosses.
     """
 
@@ -61,6 +62,7 @@ class Forced:
     growth: Growth
     exponents: Tensor
     whole: bool
+    resets: bool
     tossed: Stretches | None = None
 
 
@@ -70,7 +72,8 @@ class Diagnosis:
 
     Attributes:
         dt: [system time] per step.
-        observables: D, how many leading exponents can be the system's own.
+        observables: how many leading exponents can be the system's own; None: not known.
+        state_size: S, how many there are.
         growth: of dz_T/dz_0 in free running.
         loss_growth: of dL_T/dtheta in free running; None for what has no parameters.
         motion: exponents, periods and bounds of the free runs, from more conditions.
@@ -80,7 +83,8 @@ class Diagnosis:
     """
 
     dt: float
-    observables: int
+    observables: int | None
+    state_size: int
     growth: Growth
     loss_growth: Growth | None
     motion: Motion
@@ -96,10 +100,9 @@ class Diagnosis:
     @cached_property
     def intervals(self) -> Tensor:
         """Half widths of its 95 % confidence, `(K, M)` [1 / step]; NaN for a single condition."""
-        each = self.motion.blocks.double().mean(-2)  # (K, C, M)
         count = self.motion.bounded.sum(1)  # (K,)
-        spread = (each - self._mean[:, None]).square().nansum(1) / (count - 1).clamp(min=1)[:, None]
-        quantile = torch.tensor([student(max(n - 1, 1)) for n in count.tolist()], dtype=torch.float64).to(spread)
+        spread = (self._each_run - self._mean[:, None]).square().nansum(1) / (count - 1).clamp(min=1)[:, None]
+        quantile = torch.tensor([student(n - 1) for n in count.tolist()], dtype=torch.float64).to(spread)
         widths = quantile[:, None] * (spread / count.clamp(min=1)[:, None]).sqrt()
         order = self._mean.sort(dim=-1, descending=True).indices
         return torch.where(count[:, None] > 1, widths, torch.nan).gather(-1, order)
@@ -122,9 +125,14 @@ class Diagnosis:
             yield Number(f"lyapunov_exponent_{place + 1}", rate, self.spectrum[:, place] / self.dt)
             yield Number(f"lyapunov_exponent_{place + 1}_interval", rate, self.intervals[:, place] / self.dt)
         yield Number("lyapunov_resolution", rate, self._each(self.motion.resolution / self.dt))
-        yield Number("kaplan_yorke_dimension", "1", kaplan_yorke_dimension(self.spectrum))
-        yield Number("entropy_bound", f"nats / {_TIME}", entropy_bound(self.spectrum) / self.dt)
-        if self.spectrum.shape[-1] > self.observables:
+        # What is beyond the exponents measured may count, too, unless these already sum to less than nothing.
+        whole = self.spectrum.shape[-1] == self.state_size
+        enough = torch.ones_like(self.spectrum[:, 0], dtype=torch.bool) if whole else self.spectrum.sum(-1) < 0
+        dimension = torch.where(enough, kaplan_yorke_dimension(self.spectrum), torch.nan)
+        yield Number("kaplan_yorke_dimension", "1", dimension)
+        positive = entropy_bound(self.spectrum) / self.dt
+        yield Number("entropy_bound", f"nats / {_TIME}", torch.where(enough, positive, torch.nan))
+        if self.observables is not None and self.spectrum.shape[-1] > self.observables:
             gap = self.spectrum[:, self.observables - 1] - self.spectrum[:, self.observables]
             yield Number("spectral_gap", rate, gap / self.dt)
         yield Number("period", "steps", self.periods.double())
@@ -165,7 +173,12 @@ class Diagnosis:
 
     @cached_property
     def _mean(self) -> Tensor:
-        return self.motion.blocks.double().mean(-2).nanmean(1)  # (K, M), in the order of the tangent vectors
+        return self._each_run.nanmean(1)  # (K, M), in the order of the tangent vectors
+
+    @cached_property
+    def _each_run(self) -> Tensor:
+        """Exponents of each free run, `(K, C, M)`; NaN of one that escapes, though its numbers may still be finite."""
+        return torch.where(self.motion.bounded[..., None], self.motion.blocks.double().mean(-2), torch.nan)
 
     def _growth_numbers(self, name: str, growth: Growth) -> Iterator[Number]:
         rate = growth.rate()
@@ -196,8 +209,9 @@ class Diagnosis:
         yield Number("chain_growth_bound", "nats", self.spectrum[:, 0] * chain)
         if path.share is not None:
             yield Number("forcing_share", "1", path.share.double())
-            damped = self.spectrum[:, 0] + torch.log1p(-path.share.double().to(self.spectrum))
-            yield Number("forced_exponent_expected", f"1 / {_TIME}", damped / self.dt)
+            if forced.resets:  # else a part of the state is not drawn, and its products are not damped
+                damped = self.spectrum[:, 0] + torch.log1p(-path.share.double().to(self.spectrum))
+                yield Number("forced_exponent_expected", f"1 / {_TIME}", damped / self.dt)
         for place in range(forced.exponents.shape[-1]):
             values = forced.exponents[..., place].nanmean(1) / self.dt
             yield Number(f"forced_exponent_{place + 1}", f"1 / {_TIME}", values)
@@ -217,6 +231,7 @@ def diagnose(
     dt: float = 1.0,
     observables: int | None = None,
     horizon: int = 4_096,
+    loss_horizon: int | None = None,
     conditions: int = 4,
     steps: int = 2_000,
     transient: int = 500,
@@ -230,13 +245,14 @@ def diagnose(
             `(C, S)` it is asked for batches `(B, S)`, with arrays for the next array.
         states: `(C, S)`, initial conditions, tensor or numpy array; `(K, C, S)` of the K seeds of a `Forecaster`.
         dt: time per step [system time].
-        observables: D, how many leading exponents can be the system's own; None: all.
+        observables: how many leading exponents can be the system's own; None: not known.
         horizon: longest one of the gradients [steps].
+        loss_horizon: longest one of the gradients of the parameters [steps]; None: the same.
         conditions: how many of the initial conditions gradients are followed from, those of the parameters from half as
             many; exponents take all.
         steps, transient: of the exponents [steps].
         exponents: how many, leading ones first; None: all.
-        loss: L_T of the states at the octaves 1, 2, 4 .. `horizon`, `(K, C, H, S) -> (K, C, H)` for the first C of the
+        loss: L_T of the states at the octaves 1, 2, 4 .. `loss_horizon`, `(K, C, H, S) -> (K, C, H)` for the first C
             conditions, for the growth of dL_T/dtheta; None: that is left out.
 
     Source:
@@ -248,14 +264,17 @@ def diagnose(
     followed = starts[:, :conditions]
     horizons, tangents = log_spaced(horizon), tangents_followed(starts.shape[-1])
     grown = jacobian_growth(step, followed, steps=horizon, horizons=horizons, directions=tangents)
+    judged = followed[:, : max(2, conditions // 2)]
+    grown_loss = None if loss is None else _loss_growth(step, judged, loss_horizon or horizon, loss)
     moving = motion(step, starts, steps=steps, transient=transient, exponents=exponents)
     sampled = _SAMPLED if tangents is None else _SAMPLED // 4
     visited = orbit(step, starts[:, :1], steps=sampled, every=max(1, steps // (4 * _SAMPLED)))[:, 0]  # (K, n, S)
     return Diagnosis(
         dt=dt,
-        observables=observables or starts.shape[-1],
+        observables=observables,
+        state_size=starts.shape[-1],
         growth=Growth(horizons, grown),
-        loss_growth=None if loss is None else _loss_growth(step, followed[:, : max(2, conditions // 2)], horizon, loss),
+        loss_growth=grown_loss,
         motion=moving,
         sizes=jacobian_sizes(step, visited),
         forced=None,
@@ -270,7 +289,7 @@ def examine_forcing(model: Forecaster, windows: Tensor, path: GradientPath, *, e
     tossed = None
     if path.probability is not None:
         tossed = stretches(model, windows, path, directions=tangents_followed(model.state_size))
-    return Forced(path, growth, found, ends_whole(model, path), tossed)
+    return Forced(path, growth, found, ends_whole(model, path), model.resets, tossed)
 
 
 def _loss_growth(step: Step, states: Tensor, horizon: int, loss: Loss) -> Growth | None:

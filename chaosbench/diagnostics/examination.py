@@ -44,12 +44,15 @@ def examine(
     began = perf_counter()
     longest = HORIZON if trained else _INITIAL_HORIZON
     horizon = min(longest, data.test.shape[1] - 1)
-    orbits, times = data.conditions(conditions, horizon)
-    followed = max(2, round(_FOLLOWED * conditions))
+    # Only an error needs to know what truly followed, and half of each orbit is kept for starting points.
+    loss_horizon = max(1, min(horizon, data.test.shape[1] // 2))
+    followed = min(conditions, max(2, round(_FOLLOWED * conditions)))
+    places = [data.conditions(followed, loss_horizon), data.conditions(max(1, conditions - followed), 1)]
+    orbits, times = (torch.cat(part)[:conditions] for part in zip(*places, strict=True))
     with torch.no_grad():
         observed = data.seen[orbits, times].expand(model.seeds, -1, -1).contiguous()
         states = model.initial_state(observed).detach()
-    ends = torch.tensor(log_spaced(horizon, each_octave=1), device=times.device)
+    ends = torch.tensor(log_spaced(loss_horizon, each_octave=1), device=times.device)
     targets = data.test[orbits[:followed, None], times[:followed, None] + ends]  # (C, H, D)
 
     def error(reached: Tensor) -> Tensor:
@@ -59,8 +62,9 @@ def examine(
         model,
         states,
         dt=data.dt,
-        observables=data.dimension,
+        observables=None if data.system.measured else data.system.state_size,
         horizon=horizon,
+        loss_horizon=loss_horizon,
         conditions=followed,
         steps=steps,
         transient=transient,

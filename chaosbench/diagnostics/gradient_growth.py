@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from chaosbench.diagnostics.base import DiagnosticSpec
+from chaosbench.diagnostics.base import DiagnosticSpec, starting_states
 from chaosbench.diagnostics.growth import growth_rate, tangents_followed
 from chaosbench.dynamics import jacobian_growth, log_spaced
 from chaosbench.trainers.base import TrainingStep
@@ -28,9 +28,7 @@ class GradientGrowth(DiagnosticSpec):
     @torch.no_grad()
     def measure(self, step: TrainingStep) -> Tensor:
         """See `DiagnosticSpec.measure`."""
-        train, horizons = step.data.train, log_spaced(self.horizon)
-        observations = train[torch.linspace(0, len(train) - 1, self.conditions).long(), 0]
-        start = step.model.initial_state(observations.expand(step.model.seeds, -1, -1).contiguous())
+        start, horizons = starting_states(step, self.conditions), log_spaced(self.horizon)
         directions = tangents_followed(step.model.state_size)
         growth = jacobian_growth(step.model, start, steps=self.horizon, horizons=horizons, directions=directions)
         return growth_rate(horizons, growth).slope / step.data.dt

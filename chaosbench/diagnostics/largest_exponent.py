@@ -6,7 +6,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from chaosbench.diagnostics.base import DiagnosticSpec
+from chaosbench.diagnostics.base import DiagnosticSpec, starting_states
 from chaosbench.dynamics import lyapunov_spectrum
 from chaosbench.trainers.base import TrainingStep
 
@@ -28,9 +28,7 @@ class LargestExponent(DiagnosticSpec):
     @torch.no_grad()
     def measure(self, step: TrainingStep) -> Tensor:
         """See `DiagnosticSpec.measure`."""
-        train = step.data.train
-        observations = train[torch.linspace(0, len(train) - 1, self.conditions).long(), 0]
-        start = step.model.initial_state(observations.expand(step.model.seeds, -1, -1).contiguous())
+        start = starting_states(step, self.conditions)
         spectra = lyapunov_spectrum(
             step.model, start, steps=self.steps, transient=self.transient, exponents=1, dt=step.data.dt
         )

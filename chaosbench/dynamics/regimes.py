@@ -13,6 +13,7 @@ from chaosbench.dynamics.step_maps import Step
 
 Regime = Literal["chaotic", "quasi-periodic", "periodic", "fixed point", "divergent"]
 
+_PATIENCE = 10_000  # [steps] that an orbit is given to settle, if its exponent says that it will
 _ESCAPE = 1e4  # an orbit that is as many times larger than it began, or than 1, is on its way to infinity
 _STUDENT = (math.nan, 12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646)  # by degrees of freedom
 _RETURN = {torch.float32: 1e-4, torch.float64: 1e-8}  # of the largest entry; rounding jitters around a cycle, too
@@ -87,6 +88,11 @@ def motion(
     escaped = settled.abs().amax(-1) > _ESCAPE * states.abs().amax(-1).clamp(min=1)
     # NaN, not -inf, which is a tangent that vanishes: at a superstable cycle, say.
     bounded = ~(each.isnan().any(-1).any(-1) | settled.isnan().any(-1) | escaped)
+    returns = periods(step, settled, longest=longest)
+    slow = bounded & (returns == 0) & (mean[..., 0] < 0)
+    if bool(slow.any()):  # on its way to a point or a cycle; no other orbit's answer hangs on this one's delay
+        later = orbit(step, settled, steps=1, transient=_PATIENCE)[..., 0, :]
+        returns = torch.where(slow, periods(step, later, longest=longest), returns)
     return Motion(
         blocks=each,
         block_steps=steps // blocks,
@@ -94,7 +100,7 @@ def motion(
         intervals=torch.where(mean.isinf(), 0.0, student(blocks - 1) * deviation),
         # Where nothing is chaotic tangents may still grow as t; from `transient` on, this is what it looks like.
         resolution=math.log1p(steps / max(transient, 1)) / steps,
-        periods=torch.where(bounded, periods(step, settled, longest=longest), 0),
+        periods=torch.where(bounded, returns, 0),
         bounded=bounded,
     )
 
@@ -176,7 +182,7 @@ def student(freedom: int) -> float:
         Abramowitz & Stegun 1964, Handbook of Mathematical Functions, table 26.10, and from 8 on equation 26.7.5.
     """
     if freedom < len(_STUDENT):
-        return _STUDENT[freedom]
+        return _STUDENT[max(freedom, 0)]
     normal = 1.959963985
     first = (normal**3 + normal) / 4
     second = (5 * normal**5 + 16 * normal**3 + 3 * normal) / 96
