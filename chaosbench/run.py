@@ -49,7 +49,7 @@ def run_experiment(
     initial = examination(model, on_device, experiment.evaluation, None, trained=False)
     training = train(experiment, model, on_device, watch)
     found = examination(model, on_device, experiment.evaluation, training.path)
-    diagnosed = diagnosis_records(experiment, on_device, initial, found, training, device)
+    diagnosed = diagnosis_records(experiment, model, on_device, (initial, found), training, device)
 
     exponents = (found.spectrum / data.dt)[:, : experiment.evaluation.exponents or data.dimension]
     evaluation = question(model, on_device, experiment.evaluation, exponents)
@@ -151,19 +151,25 @@ def examination(
 
 
 def diagnosis_records(
-    experiment: Experiment, data: Dataset, initial: Diagnosis, found: Diagnosis, training: Training, device: str
+    experiment: Experiment,
+    model: Forecaster,
+    data: Dataset,
+    found: tuple[Diagnosis, Diagnosis],
+    training: Training,
+    device: str,
 ) -> list[Record]:
     """The diagnosis before and after training, and how training went, beside the system's own numbers."""
     digest, known = experiment.digest(), known_numbers(data)
-    cost = initial.seconds + training.watched + found.seconds
+    first, last = (list(one.numbers()) if model.dynamical else [] for one in found)
+    cost = sum(one.seconds for one in found) + training.watched
     share = torch.full((len(experiment.seeds),), cost / training.seconds, dtype=torch.float64)
-    final = [*found.numbers(), *training.health.numbers(training.seconds, device), Number("cost_share", "1", share)]
+    final = [*last, *training.health.numbers(training.seconds, device), Number("cost_share", "1", share)]
     if training.path is not None and data.largest_exponent is not None:
         horizon = training.path.chain * data.dt * data.largest_exponent
         final.append(Number("effective_horizon", "Lyapunov times", torch.full((len(experiment.seeds),), horizon)))
     return [
         Record(digest, seed, f"diagnosis.{one.name}", _number(value), known.get(one.name), one.unit, "", update)
-        for update, numbers in ((0, initial.numbers()), (None, final))
+        for update, numbers in ((0, first), (None, final))
         for one in numbers
         for seed, value in zip(experiment.seeds, one.values.tolist(), strict=True)
     ]

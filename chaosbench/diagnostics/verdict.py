@@ -8,10 +8,12 @@ from typing import Literal
 from chaosbench.dynamics import Regime, map_regime
 
 Theorem = Literal["grow", "vanish", "neither", "none"]
+Finding = Regime | Literal["undecided"]
 
 # Both intervals are of 95 %; half as much again is passed by one sound run in three hundred.
 _DOUBT = 1.5
 _NEAR = 0.1  # two ratios that are that close are taken for the same
+_MOST = 4.5  # of the whole factors by which a dt is taken for wrong: among larger ones every ratio is near one
 _FAR = 1.6  # an exponent off by this factor is no longer a matter of training a little longer
 
 
@@ -51,16 +53,17 @@ class Verdict:
     """What theory says of a run, and whether it is so.
 
     Attributes:
-        regime: of the free run.
-        expected: what the theorem for that regime says of dz_T/dz_0; "none" for a run that diverged.
+        regime: of the free run; "undecided" where its exponent cannot be told from zero, nor zero from the data's.
+        expected: what the theorem for that regime says of dz_T/dz_0; "none" where there is none: for a run that
+            diverged, is undecided, or rests on a point or cycle that attracts nothing.
         growth_ratio: gamma / lambda_1(model), 1 by theory where the run is chaotic; None elsewhere, or not measured.
         exponent_ratio: lambda_1(model) / lambda_1(data); None where the data are not chaotic, or not known.
-        consistent: whether growth and exponent agree within their errors; None where the errors are too wide to tell,
-            where free runs end on different attractors, or where the run diverged.
+        consistent: whether what was measured is what the theorem says, within the errors; None where these are too wide
+            to tell or not known, where free runs end on different attractors, or where there is no theorem.
         suspects: what to look at first.
     """
 
-    regime: Regime
+    regime: Finding
     expected: Theorem
     growth_ratio: float | None
     exponent_ratio: float | None
@@ -76,27 +79,39 @@ def verdict(found: Evidence) -> Verdict:
         3 for quasi-periodic orbits.
     """
     width = found.exponent_interval if math.isfinite(found.exponent_interval) else 0.0
-    kind = map_regime(found.exponent, width + found.resolution, period=found.period, bounded=found.bounded >= 0.5)
-    theorems: dict[Regime, Theorem] = {
-        "chaotic": "grow",
-        "periodic": "vanish",
-        "fixed point": "vanish",
-        "quasi-periodic": "neither",
-        "divergent": "none",
-    }
+    kind = _regime(found, width)
+    expected = _theorem(found, kind, width)
     data = found.data_exponent
     ratio = found.exponent / data if data is not None and data > 0 and math.isfinite(found.exponent) else None
     growth_ratio = found.gamma / found.exponent if kind == "chaotic" and math.isfinite(found.gamma) else None
-    comparable = kind != "divergent" and not math.isnan(found.gamma) and found.returning in (0.0, 1.0)
-    consistent = _agree(found, width) if comparable else None
+    comparable = expected != "none" and not math.isnan(found.gamma) and found.returning in (0.0, 1.0)
+    consistent = _agree(found, expected) if comparable else None
     return Verdict(
         regime=kind,
-        expected=theorems[kind],
+        expected=expected,
         growth_ratio=growth_ratio,
         exponent_ratio=ratio,
         consistent=consistent,
         suspects=tuple(_suspects(found, kind, ratio, consistent)),
     )
+
+
+def _regime(found: Evidence, width: float) -> Finding:
+    """As the exponent tells, unless zero and the data's exponent lie within its errors alike."""
+    told = map_regime(found.exponent, width + found.resolution, period=found.period, bounded=found.bounded >= 0.5)
+    data = found.data_exponent or 0.0
+    blurred = told == "quasi-periodic" and data > 0 and width + found.resolution > data / 2
+    return "undecided" if blurred else told
+
+
+def _theorem(found: Evidence, kind: Finding, width: float) -> Theorem:
+    if kind == "chaotic":
+        return "grow"
+    if kind == "quasi-periodic":
+        return "neither"
+    if kind in ("periodic", "fixed point"):  # Theorem 1 is of those that attract
+        return "vanish" if found.exponent < -width - found.resolution or found.exponent == -math.inf else "none"
+    return "none"
 
 
 def tolerance(*widths: float | None, resolution: float) -> float:
@@ -105,17 +120,23 @@ def tolerance(*widths: float | None, resolution: float) -> float:
     return _DOUBT * math.hypot(*known) + resolution
 
 
-def _agree(found: Evidence, width: float) -> bool | None:
-    """None where intervals are so wide that neither answer means anything."""
+def _agree(found: Evidence, expected: Theorem) -> bool | None:
+    """Whether gamma is what the theorem says, of an orbit with that exponent."""
     if found.gamma == -math.inf or found.exponent == -math.inf:
         return found.gamma < 0 and found.exponent < 0
-    errors = tolerance(found.gamma_interval, width, resolution=0.0)
-    if errors > max(found.resolution, max(abs(found.gamma), abs(found.exponent)) / 2):
+    if math.isnan(found.gamma_interval) or math.isnan(found.exponent_interval):
         return None
-    return abs(found.gamma - found.exponent) <= errors + found.resolution
+    allowed = tolerance(found.gamma_interval, found.exponent_interval, resolution=found.resolution)
+    if expected == "neither":
+        # What is small enough to pass for zero, the data's exponent says; without one, what runs as long can show.
+        scale = found.data_exponent if found.data_exponent else 4 * found.resolution
+        return None if allowed > scale / 2 else abs(found.gamma) <= allowed
+    if allowed > max(abs(found.gamma), abs(found.exponent)) / 2:
+        return None
+    return abs(found.gamma - found.exponent) <= allowed
 
 
-def _suspects(found: Evidence, kind: Regime, ratio: float | None, consistent: bool | None) -> Iterator[str]:
+def _suspects(found: Evidence, kind: Finding, ratio: float | None, consistent: bool | None) -> Iterator[str]:
     chaotic_data = found.data_exponent is not None and found.data_exponent > 0
     if kind == "divergent":
         yield "numbers that blow up in free running: too large a learning rate, or a map that nothing keeps bounded"
@@ -132,21 +153,24 @@ def _suspects(found: Evidence, kind: Regime, ratio: float | None, consistent: bo
         if kind == "chaotic" and found.data_exponent is not None:
             yield "chaos that the data do not have: too few data, or noise learned as dynamics"
         return
-    if kind == "periodic":
-        length = f" of {found.period} steps" if found.period else ""
-        yield f"a model that learned a cycle{length} in place of chaos"
+    if kind == "undecided":
+        yield "runs too short, or too few, to tell zero from the data's exponent: raise exponent_steps or _conditions"
+    elif kind == "periodic" and found.period:
+        yield f"a model that learned a cycle of {found.period} steps in place of chaos"
+    elif kind == "periodic":
+        yield "a model that settles, on a point or a cycle, in place of chaos"
     elif kind == "fixed point":
         yield "a model that comes to rest in place of chaos"
-    elif kind == "quasi-periodic" and found.exponent > found.resolution:
-        yield "free runs that differ so much between conditions that chaos cannot be told from none"
     elif kind == "quasi-periodic":
         yield "a model that learned a closed curve or a torus in place of chaos"
     elif ratio is not None and not 1 / _FAR < ratio < _FAR:
         factor = max(ratio, 1 / ratio)
         known = found.exponent_interval < _NEAR * found.exponent
-        if known and abs(factor / round(factor) - 1) < _NEAR:
+        if known and factor < _MOST and abs(factor / round(factor) - 1) < _NEAR:
             part = f"{round(factor)} times" if ratio > 1 else f"1/{round(factor)} of"
             yield f"a wrong dt: the exponent is {part} the data's"
+        else:
+            yield f"an exponent {ratio:.2g} times the data's"
     if found.window is not None and found.window < 1 and (kind != "chaotic" or (ratio or 1) < 1 / _FAR):
         yield (
             f"gradients that pass {found.window:.2g} Lyapunov times, less than 1 / lambda_1: "

@@ -33,12 +33,14 @@ class Forecaster(nn.Module, ABC):
         dimension: D, what is observed.
         state_size: S.
         resets: `force` ignores the state it replaces, so that forced segments are independent and may be folded.
+        dynamical: `step` is a law of motion; False where it replays what was seen, whose derivative means nothing.
     """
 
     seeds: int
     dimension: int
     state_size: int
     resets: bool = False
+    dynamical: bool = True
 
     @abstractmethod
     def step(self, state: Tensor) -> Tensor:

@@ -31,6 +31,7 @@ class Replay(Remembering):
     """
 
     resets = True
+    dynamical = False
 
     def __init__(self, dimension: int, seeds: Sequence[int]) -> None:
         super().__init__()

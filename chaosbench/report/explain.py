@@ -68,6 +68,8 @@ def brief(found: Findings) -> str:
     outcome = f"{found.status}: {_line(found.message)}" if found.message else found.status
     if not found.numbers:
         return f"{outcome}; not diagnosed" if found.status in FINISHED else outcome
+    if "bounded_share" not in found.numbers:
+        return f"{outcome}; replays what it was shown"
     reached = found.verdict()
     parts = [outcome]
     if reached.regime != "divergent":  # else the suspect tells it
@@ -95,7 +97,7 @@ def figures(stored: Stored) -> dict[str, Any]:
                 "seed": one.seed,
                 "status": one.status,
                 "message": one.message,
-                "verdict": _finite(asdict(one.verdict())) if one.numbers else None,
+                "verdict": _finite(asdict(one.verdict())) if "bounded_share" in one.numbers else None,
                 "numbers": dict(one.numbers),
                 "initial": dict(one.initial),
                 "truth": dict(one.truth),
@@ -124,6 +126,9 @@ def _outcome(found: Findings, every: Sequence[Findings], *, median: bool) -> str
 
 def _diagnosed(found: Findings, run: Row) -> list[tuple[str, str]]:
     reached = found.verdict()
+    if "bounded_share" not in found.numbers:
+        replayed = "This forecaster replays what it was shown: its steps are no dynamics that theory could speak of."
+        return [("what was learned", replayed), ("cost", _cost(found))]
     trained = training(found, updates=run["updates"], seconds=run["train_seconds"])
     return [
         ("what gradients pass through", " ".join(passage(found, reached))),

@@ -27,13 +27,15 @@ def learned(found: Findings, reached: Verdict) -> Iterator[str]:
     for place, name in enumerate(_ORDINALS, start=2):
         own, true = numbers.get(f"lyapunov_exponent_{place}"), truth.get(f"lyapunov_exponent_{place}")
         if own is not None and true is not None:
-            yield compared(name, own, true, numbers.get(f"lyapunov_exponent_{place}_interval", 0.0))
+            width, zero = (of.get(f"lyapunov_exponent_{place}_interval", 0.0) for of in (numbers, truth))
+            scale = abs(found.data_exponent or 0.0)
+            yield compared(name, own, true, width, zero=max(zero, scale / 50))
     if "kaplan_yorke_dimension" in numbers and "kaplan_yorke_dimension" in truth:
         own, true = numbers["kaplan_yorke_dimension"], truth["kaplan_yorke_dimension"]
         yield f"Kaplan-Yorke dimension {number(own)}, the data's {number(true)}."
     if "spectral_gap" in numbers:
         others = "Beside the exponents that the system can have, the network has others"
-        yield f"{others}, of which the next is {number(numbers['spectral_gap'])} lower."
+        yield f"{others}, of which the next is {number(numbers['spectral_gap'])} {RATE} lower."
 
 
 def _largest(found: Findings, reached: Verdict) -> str:
@@ -56,8 +58,13 @@ def _largest(found: Findings, reached: Verdict) -> str:
 def theory(found: Findings, reached: Verdict) -> Iterator[str]:
     """What the theorem says, what was measured, and whether they agree."""
     numbers = found.numbers
-    if reached.expected == "none":
+    if reached.regime == "divergent":
         yield "Theory speaks of bounded orbits, and this one is not."
+        return
+    if reached.expected == "none":
+        yield "No theorem speaks of it" + (
+            " yet." if reached.regime == "undecided" else ": nothing attracts the orbit."
+        )
         return
     yield f"{_THEOREMS[reached.expected]}."
     gamma = found.evidence().gamma

@@ -14,10 +14,12 @@ def motion(reached: Verdict, numbers: Mapping[str, float]) -> str:
     """What the network is, or where."""
     if reached.regime == "periodic":
         period = int(numbers.get("period", 0))
-        return f"on a {period}-cycle" if period else "on a long cycle"
+        return f"on a {period}-cycle" if period else "settling, on a point or a cycle"
     if reached.regime == "divergent":
         lost = 1 - numbers.get("bounded_share", 0.0)
         return f"divergent: {'its' if lost == 1 else f'{percent(lost)} of its'} free runs blow up"
+    if reached.regime == "undecided":
+        return "of undecided motion"
     return _MOTIONS[reached.regime]
 
 
@@ -27,9 +29,12 @@ def measured(numbers: Mapping[str, float], name: str) -> str:
     return number(numbers[name]) if width is None else f"{number(numbers[name])} ± {number(width)}"
 
 
-def compared(name: str, own: float, true: float, width: float) -> str:
-    """The network's exponent beside the data's; by how much it is off, where that is beyond its interval."""
-    if abs(true) < 0.05 or abs(own - true) <= width:  # of what is nearly zero no share can be told
+def compared(name: str, own: float, true: float, width: float, *, zero: float) -> str:
+    """The network's exponent beside the data's; by how much it is off, where that is beyond its interval.
+
+    `zero` is what the data's exponent may be and still be none: of what is nearly zero no share can be told.
+    """
+    if abs(true) <= zero or abs(own - true) <= width:
         return f"The {name} exponent is {number(own)}, the data's {number(true)}."
     if own * true <= 0:
         return f"The {name} exponent is {number(own)} where the data's is {number(true)}."

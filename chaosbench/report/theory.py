@@ -67,7 +67,12 @@ def page(results: Path, pictures: Iterable[tuple[str, str]] = ()) -> str:
         pictures: files below docs/, and what they show.
     """
     stored = sorted((read(folder) for folder in folders(results)), key=lambda one: one.folder.name)
-    cases = [Case(one, one.verdict()) for experiment in stored for one in findings(experiment) if one.numbers]
+    cases = [
+        Case(one, one.verdict())
+        for experiment in stored
+        for one in findings(experiment)
+        if "bounded_share" in one.numbers
+    ]
     labels = {noun: shortened(case.found.labels[noun] for case in cases) for noun in ("system", "model", "trainer")}
     parts = [_INTRODUCTION, _summary(cases)]
     parts += [f"![{text}]({name})\n\n{text}" for name, text in pictures]

@@ -56,6 +56,37 @@ def test_the_other_theorems_have_their_regimes(changes, regime, expected):
     assert found.growth_ratio is None
 
 
+def test_a_run_that_cannot_tell_zero_from_the_datas_exponent_is_undecided():
+    """0.5 is not told from 0 by runs that resolve 0.8, nor is 0.9; with more they are."""
+    found = verdict(replace(CHAOS, exponent=0.5, gamma=0.6, resolution=0.8))
+    assert (found.regime, found.expected, found.consistent) == ("undecided", "none", None)
+    assert verdict(replace(CHAOS, exponent=0.5, gamma=0.5)).regime == "chaotic"
+
+
+def test_theorem_one_is_of_cycles_that_attract():
+    """The identity rests everywhere, with an exponent of 0: nothing vanishes."""
+    found = verdict(replace(CHAOS, exponent=0.0, gamma=0.0, period=1, returning=1.0, data_exponent=0.0))
+    assert (found.regime, found.expected, found.consistent) == ("fixed point", "none", None)
+
+
+def test_unknown_errors_decide_nothing():
+    assert verdict(replace(CHAOS, gamma_interval=math.nan)).consistent is None
+    assert verdict(replace(CHAOS, exponent_interval=math.nan, gamma=0.5)).consistent is None
+
+
+def test_theorem_three_is_of_gamma_itself():
+    """An exponent of zero with gradients that grow is no agreement: 0.2 is beyond 1.5 sqrt(0.03² + 0.02²) + 0.01."""
+    still = replace(CHAOS, exponent=0.0, loss_gamma=None)
+    assert verdict(replace(still, gamma=0.05)).consistent
+    assert verdict(replace(still, gamma=0.2)).consistent is False
+
+
+def test_large_factors_are_no_wrong_dt():
+    """Among them every ratio is near a whole number: the published network of seven times the exponent, too."""
+    found = verdict(replace(CHAOS, exponent=6.4, gamma=6.4, loss_gamma=6.4))
+    assert found.suspects == ("an exponent 7.1 times the data's",)
+
+
 def test_nothing_is_claimed_where_errors_are_too_wide_or_free_runs_differ():
     """1.5 * 0.4 is more than half of 0.9."""
     assert verdict(replace(CHAOS, exponent=0.5, exponent_interval=0.4)).consistent is None
@@ -83,7 +114,7 @@ def test_a_divergent_run_is_not_judged():
         ({"exponent": -0.2, "gamma": -0.2, "period": 1}, "comes to rest"),
         ({"exponent": -math.inf, "gamma": -math.inf, "period": 1, "returning": 1.0}, "comes to rest"),
         ({"exponent": 0.0, "gamma": 0.0}, "a closed curve or a torus"),
-        ({"exponent": 0.1, "gamma": 0.1, "exponent_interval": 0.2}, "cannot be told from none"),
+        ({"exponent": 0.1, "gamma": 0.1, "exponent_interval": 0.5}, "too short, or too few, to tell zero from"),
         ({"exponent": 0.0, "gamma": 0.0, "window": 0.3}, "gradients that pass 0.3 Lyapunov times, less than 1"),
         ({"exponent": -0.1, "period": 1, "returning": 0.7}, "different attractors: 70% of them come back"),
         ({"data_exponent": 0.0}, "chaos that the data do not have"),

@@ -226,7 +226,7 @@ def test_exponents_are_told_by_how_much_they_are_off(told):
     [
         (REST, "at rest at a fixed point, with lambda_1 = -inf [1 / system time]; the data are chaotic, with 0.900."),
         (CYCLE, "on a 4-cycle, with lambda_1 = -0.310 ± 0.0200 [1 / system time]; the data are chaotic, with 0.900."),
-        (CYCLE | {"period": 0.0, "returning_share": 0.0}, "on a long cycle, with"),
+        (CYCLE | {"period": 0.0, "returning_share": 0.0}, "settling, on a point or a cycle, with"),
         (TORUS, "quasi-periodic, with lambda_1 = 0.00300 ± 0.00100 [1 / system time], not to be told from zero;"),
         (BLOWN, "divergent: its free runs blow up."),
         (BLOWN | {"bounded_share": 0.2}, "divergent: 80 % of its free runs blow up."),
