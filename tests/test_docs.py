@@ -21,6 +21,7 @@ from chaosbench.experiment import EvaluationSpec, Experiment
 from chaosbench.leaderboard import schema
 from chaosbench.metrics import PredictionError
 from chaosbench.models import AlmostLinearRNN, ShallowPLRNN
+from chaosbench.report import theory
 from chaosbench.run import run_experiment
 from chaosbench.systems import Henon, base
 from chaosbench.systems.reference import Reference
@@ -295,3 +296,8 @@ def test_the_notebook_runs(updates: str, capsys: pytest.CaptureFixture[str]) -> 
         assert (names["verdict"].regime, names["verdict"].consistent) == ("chaotic", True)
         assert names["verdict"].exponent_ratio == pytest.approx(1, abs=0.2)
     assert "exponents" in capsys.readouterr().out
+
+
+def test_the_page_of_theory_is_made_of_the_tables_that_are_kept() -> None:
+    made = theory.page(ROOT / "leaderboards/theory", theory.PICTURES)
+    assert (ROOT / "docs/theory.md").read_text(encoding="utf-8") == made
