@@ -186,3 +186,31 @@ def test_the_certified_exponent_of_lorenz_is_met_by_a_diagnosis_of_its_own():
     assert total == pytest.approx(-(10 + 1 + 8 / 3), abs=1e-6)  # the divergence
     error = abs(numbers["lyapunov_exponent_1"] - 0.9056)  # Viswanath 1998
     assert error <= 2 * numbers["lyapunov_exponent_1_interval"]
+
+
+def test_differences_are_taken_at_zero_too():
+    """tanh(W h) from h = 0, where the Jacobian is W itself: ln of its norm after one step."""
+    weight = np.array([[0.9, 0.3], [-0.2, 0.7]])
+    found = diagnose(lambda state: np.tanh(state @ weight.T), np.zeros((2, 2)), horizon=8, steps=20, transient=0)
+    expected = math.log(np.linalg.norm(weight, ord=2))
+    assert found.growth.at(1)[0].tolist() == pytest.approx([expected] * 2, abs=1e-8)
+
+
+def test_exponents_are_those_of_the_runs_that_stay_bounded():
+    """x' = 1.1 x (1 - x²) within (-1, 1) rests where 1.1 (1 - x²) = 1: slope 1.1 - 3.3 x² = 0.8; from 2 it escapes."""
+    starts = torch.tensor([[[0.4], [0.5], [0.6], [2.0]]], dtype=torch.float64)
+    found = diagnose(lambda x: 1.1 * x * (1 - x * x), starts, steps=200, transient=200, horizon=16)
+    assert found.motion.bounded.tolist() == [[True, True, True, False]]
+    assert float(found.spectrum) == pytest.approx(math.log(0.8), abs=1e-6)
+    assert float(found.intervals) == pytest.approx(0, abs=1e-6)
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_few_conditions_have_wide_intervals_or_none(count: int):
+    """Of two, Student's quantile is 12.7; of one there is none."""
+    found = diagnose(Henon(), on_attractor(Henon(), count), conditions=count, steps=200, horizon=64)
+    assert bool(found.intervals.isnan().all()) == (count == 1)
+    if count == 2:
+        each = found.motion.blocks.mean(-2)[0]
+        expected = 12.7062 * (each[0] - each[1]).abs() / 2  # of two numbers s / sqrt 2 is half of their difference
+        assert_close(found.intervals[0].sort().values, expected.sort().values, rtol=1e-4, atol=0)
