@@ -249,7 +249,7 @@ def diagnose(
         horizon: longest one of the gradients [steps].
         loss_horizon: longest one of the gradients of the parameters [steps]; None: the same.
         conditions: how many of the initial conditions gradients are followed from, those of the parameters from half as
-            many; exponents take all.
+            many, and three at least; exponents take all.
         steps, transient: of the exponents [steps].
         exponents: how many, leading ones first; None: all.
         loss: L_T of the states at the octaves 1, 2, 4 .. `loss_horizon`, `(K, C, H, S) -> (K, C, H)` for the first C
@@ -264,7 +264,7 @@ def diagnose(
     followed = starts[:, :conditions]
     horizons, tangents = log_spaced(horizon), tangents_followed(starts.shape[-1])
     grown = jacobian_growth(step, followed, steps=horizon, horizons=horizons, directions=tangents)
-    judged = followed[:, : max(2, conditions // 2)]
+    judged = followed[:, : max(3, conditions // 2)]
     grown_loss = None if loss is None else _loss_growth(step, judged, loss_horizon or horizon, loss)
     moving = motion(step, starts, steps=steps, transient=transient, exponents=exponents)
     sampled = _SAMPLED if tangents is None else _SAMPLED // 4

@@ -89,7 +89,10 @@ def motion(
     # NaN, not -inf, which is a tangent that vanishes: at a superstable cycle, say.
     bounded = ~(each.isnan().any(-1).any(-1) | settled.isnan().any(-1) | escaped)
     returns = periods(step, settled, longest=longest)
-    slow = bounded & (returns == 0) & (mean[..., 0] < 0)
+    # Where nothing is chaotic tangents may still grow as t; from `transient` on, this is what it looks like.
+    resolution = math.log1p(steps / max(transient, 1)) / steps
+    intervals = torch.where(mean.isinf(), 0.0, student(blocks - 1) * deviation)
+    slow = bounded & (returns == 0) & (mean[..., 0] < -resolution - intervals[..., 0].nan_to_num())
     if bool(slow.any()):  # on its way to a point or a cycle; no other orbit's answer hangs on this one's delay
         later = orbit(step, settled, steps=1, transient=_PATIENCE)[..., 0, :]
         returns = torch.where(slow, periods(step, later, longest=longest), returns)
@@ -97,9 +100,8 @@ def motion(
         blocks=each,
         block_steps=steps // blocks,
         exponents=mean,
-        intervals=torch.where(mean.isinf(), 0.0, student(blocks - 1) * deviation),
-        # Where nothing is chaotic tangents may still grow as t; from `transient` on, this is what it looks like.
-        resolution=math.log1p(steps / max(transient, 1)) / steps,
+        intervals=intervals,
+        resolution=resolution,
         periods=torch.where(bounded, returns, 0),
         bounded=bounded,
     )
