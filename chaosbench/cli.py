@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
-from chaosbench import __version__
+from chaosbench import __version__, options
 from chaosbench.errors import ChaosbenchError, SpecError, unknown_name
 
 if TYPE_CHECKING:
@@ -94,7 +94,9 @@ def run(
     from chaosbench.report import campaign
 
     registry = _registry()
-    selection = suite.Selection(systems or (), models or (), trainers or (), _seeds(seeds), _changes(changes))
+    selection = suite.Selection(
+        systems or (), models or (), trainers or (), options.seeds(seeds), options.changes(changes)
+    )
     experiments = suite.load(suite_name, registry, selection)
     where = _device(device)
     if not dry_run:
@@ -199,7 +201,7 @@ def certify(
     from chaosbench.systems.certify import certify as certified
 
     torch.set_num_threads(1)  # tiny steps run many times slower on several threads of a busy machine
-    certificate = certified(_system(kind, _changes(changes)), budget=_seconds(budget))
+    certificate = certified(_system(kind, options.changes(changes)), budget=options.seconds(budget))
     if as_json:
         _print_json(report.row(certificate))
     else:
@@ -243,53 +245,11 @@ def _registry(*, quiet: bool = False) -> "Registry":
     return loaded
 
 
-def _seeds(text: str | None) -> list[int] | None:
-    """`0:5`, `3`, or `1,4,7`."""
-    if text is None:
-        return None
-    first, colon, last = text.partition(":")
-    try:
-        seeds = list(range(int(first or 0), int(last))) if colon else [int(part) for part in text.split(",")]
-    except ValueError:
-        seeds = []
-    if not seeds or min(seeds) < 0:
-        raise SpecError(f"--seeds {text!r} names no seeds; write 0:5 for 0 to 4, or 1,4,7")
-    return seeds
-
-
-def _changes(texts: list[str] | None) -> dict[str, Any]:
-    """`trainer.updates=100`; the value is TOML, or else a word."""
-    import tomllib
-
-    changes = {}
-    for text in texts or ():
-        path, equals, value = text.partition("=")
-        if not equals or not path or not value:
-            raise SpecError(f"--set {text!r} is not PART.FIELD=VALUE, such as trainer.updates=100")
-        try:
-            changes[path.strip()] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
-            changes[path.strip()] = value.strip()
-    return changes
-
-
 def _system(kind: str, changes: dict[str, Any]) -> "SystemSpec":
     """The system of that kind with some parameters changed."""
     from chaosbench import suite
 
     return cast("SystemSpec", suite.validated(_registry().find("system", kind), {"kind": kind, **changes}, kind))
-
-
-def _seconds(text: str) -> float:
-    """`60s`, `5m`, or a plain number of seconds."""
-    unit = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(text[-1:], 0.0)
-    try:
-        seconds = float(text[:-1]) * unit if unit else float(text)
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < float("inf"):
-        raise SpecError(f"--budget {text!r} is no time; write 60s or 5m")
-    return seconds
 
 
 def _device(wanted: str) -> str:
