@@ -56,15 +56,16 @@ class Findings:
 
     @property
     def reach(self) -> float | None:
-        """Steps over which training can see orbits part: a window, or what cuts leave of it.
+        """Steps over which gradients can tell that orbits part: the window, or what cuts leave of it.
 
-        None for methods of a single step, which are not meant to. A forcing does not count, for it is chosen to be
-        shorter than orbits take; nor does a cut where learned states join what it parts.
+        None where the method is not meant to: one of single steps, one that forces the whole state before orbits have
+        parted, or one that joins what it cuts by learned states.
         """
-        if self.window is None or self.window == 1:
+        numbers, window = self.numbers, self.window
+        joined = (numbers.get("chain_forced") and numbers.get("chain_ends")) or numbers.get("chain_learned")
+        if window is None or window == 1 or joined or numbers.get("forcing_share") == 1:
             return None
-        parted = self.numbers.get("chain_cut") and not self.numbers.get("chain_learned")
-        return self.numbers["chain_length"] if parted else self.window
+        return numbers["chain_length"] if numbers.get("chain_cut") else window
 
     def lyapunov_times(self, steps: float) -> float | None:
         """A number of steps in Lyapunov times of the data; None where these are not chaotic."""

@@ -1,0 +1,195 @@
+"""From training to words: whatever was run can be explained, without a slip of the tongue."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from chaosbench import builtin
+from chaosbench.data import DataSpec
+from chaosbench.dynamics import orbit
+from chaosbench.experiment import EvaluationSpec, Experiment
+from chaosbench.leaderboard import store
+from chaosbench.leaderboard.folder import read
+from chaosbench.metrics import PredictionError, StateSpaceDivergence
+from chaosbench.models import (
+    GRU,
+    LSTM,
+    RNN,
+    AlmostLinearRNN,
+    ContextParroting,
+    EchoStateNetwork,
+    ModelSpec,
+    ShallowPLRNN,
+)
+from chaosbench.report.explain import brief, explain
+from chaosbench.report.findings import findings
+from chaosbench.run import run_experiment
+from chaosbench.systems import Henon, Lorenz63, MackeyGlass, TimeSeries, Torus
+from chaosbench.trainers import (
+    BPTT,
+    SOFO,
+    DySLIM,
+    GeneralizedTeacherForcing,
+    GradientFlossing,
+    HorizonCurriculum,
+    InvariantMeasure,
+    JacobianMatching,
+    Memorise,
+    MultipleShooting,
+    Ridge,
+    ScheduledSampling,
+    SparseTeacherForcing,
+    TrainerSpec,
+    TruncatedBPTT,
+    WindowedBPTT,
+)
+
+SMALL: dict[str, Any] = {"updates": 6, "batch": 4, "sequence_length": 24}
+DATA = DataSpec(train_orbits=2, train_length=200, validation_orbits=0, test_orbits=4, test_length=400)
+EVALUATION = EvaluationSpec(
+    free_runs=2, free_run_steps=200, free_run_transient=20, conditions=4, horizon=30, exponent_conditions=3,
+    exponent_steps=60, exponent_transient=10,
+)  # fmt: skip
+NETWORK = ShallowPLRNN(hidden=5, clipped=True)
+# Every kind of trainer with a model that suits it.
+KINDS: list[tuple[TrainerSpec, ModelSpec]] = [
+    (BPTT(**SMALL), LSTM(hidden=4)),
+    (TruncatedBPTT(truncation=6, **SMALL), RNN(hidden=5)),
+    (WindowedBPTT(window=6, **SMALL), RNN(hidden=5)),
+    (SparseTeacherForcing(interval=5, spread=2, **SMALL), NETWORK),
+    (GeneralizedTeacherForcing(**SMALL), NETWORK),
+    (ScheduledSampling(final_probability=0.2, **SMALL), NETWORK),
+    (MultipleShooting(interval=7, **SMALL), NETWORK),
+    (HorizonCurriculum(first=3, **SMALL), NETWORK),
+    (GradientFlossing(pretraining=2, every=1, episode=1, episodes=1, **SMALL), NETWORK),
+    (DySLIM(growth=3, **SMALL), NETWORK),
+    (InvariantMeasure(iterations=5, warm_up=0.5, interval=6, **SMALL), NETWORK),
+    (JacobianMatching(updates=6, batch=8), NETWORK),
+    (SOFO(directions=4, **SMALL), NETWORK),
+    (Ridge(warm_up=20), EchoStateNetwork(hidden=20)),
+    (Memorise(), ContextParroting()),
+]
+# Settings that change what is to be said.
+SETTINGS: list[tuple[TrainerSpec, ModelSpec]] = [
+    (BPTT(truncation=6, clip_norm=None, **SMALL), NETWORK),
+    (BPTT(window=6, clip_value=0.01, **SMALL), GRU(hidden=4)),
+    (BPTT(learning_rate=1e3, clip_norm=None, **SMALL), ShallowPLRNN(hidden=5)),
+    (WindowedBPTT(window=24, **SMALL), RNN(hidden=5)),
+    (SparseTeacherForcing(interval=1, spread=3, **SMALL), NETWORK),
+    (SparseTeacherForcing(interval=60, **SMALL), NETWORK),
+    (SparseTeacherForcing(interval=5, anneal=True, **SMALL), AlmostLinearRNN(hidden=5, rectified=2)),
+    (GeneralizedTeacherForcing(alpha=1.0, **SMALL), NETWORK),
+    (ScheduledSampling(final_probability=0.2, **SMALL), LSTM(hidden=4)),
+    (ScheduledSampling(final_probability=1.0, **SMALL), NETWORK),
+    (ScheduledSampling(probability=0.0, **SMALL), NETWORK),
+    (DySLIM(growth=3, pushforward=True, **SMALL), NETWORK),
+    (BPTT(**(SMALL | {"updates": 1, "sequence_length": 1})), RNN(hidden=1)),
+]
+# Of a text that has the first nothing may say the second.
+CONTRADICTIONS = [
+    ("Gradients pass a single step", "Your window is|gradients that pass|is forced|is cut"),
+    ("The state is forced", "The gradient is cut|at no step"),
+    ("which ends every product", "products go on|gradients that pass"),
+    ("tells of no gradients through time", "measured e\\^|gradients that pass|Gradient norms|lipped"),
+    ("trained network is chaotic", "Theorem [13]|in place of chaos|not chaotic, either|to be told from zero"),
+    ("trained network is quasi-periodic", "Theorem [12]"),
+    ("trained network is (on|at)", "Theorem [23]|to be told from zero"),
+    ("trained network is divergent", "Theorem|lambda_1 =|agree|Measured|measured e"),
+    ("agree within", "DISAGREE|cannot be told|could not be measured"),
+    ("the data are chaotic, with", "the data are not|chaos that the data do not have"),
+    ("the data are not", "in place of chaos|Lyapunov times"),
+]
+SLIPS = (
+    r"\b[Nn]a[Nn]\b|\bNone\b|(?<!lambda_1 = -)\binf\b|\d \.|\.\.|  | ,|(?<![\d.])1 (steps|updates|spikes|seeds)\b|±\s*$"
+)
+
+
+def told(results: Path, **asked: Any) -> list[str]:
+    """Run, store, read again, and say everything: a text for each seed."""
+    content = {
+        "suite": "everything",
+        "system": Lorenz63(),
+        "data": DATA,
+        "model": NETWORK,
+        "trainer": SparseTeacherForcing(interval=5, **SMALL),
+        "metrics": (StateSpaceDivergence(bins=5), PredictionError()),
+        "evaluation": EVALUATION,
+        "seeds": (0, 1),
+    }
+    stored = read(store.write(run_experiment(Experiment.model_validate({**content, **asked})), results))
+    texts = []
+    for one in findings(stored):
+        whole = explain(stored, one.seed)
+        json.dumps(whole.figures, allow_nan=False)
+        texts.append("\n".join([whole.title, *(text for _, text in whole.paragraphs), brief(one)]))
+    return texts
+
+
+def check(text: str, trainer: TrainerSpec) -> None:
+    """Nothing that is no number, nothing that contradicts itself or what was asked."""
+    sentences = text.partition("\n")[2]  # below the title
+    slip = re.search(SLIPS, sentences)
+    assert slip is None, sentences[max(0, slip.start() - 60) : slip.end() + 20]
+    for said, denied in CONTRADICTIONS:
+        assert not (re.search(said, text) and re.search(denied, text)), f"{said} and {denied}: {text}"
+    clips = any(getattr(trainer, name, None) is not None for name in ("clip_norm", "clip_value"))
+    assert "before clipping" not in text or clips
+    window = re.search(r"Your window is (\d+) step", text)
+    for chain in re.findall(r"every ([\d.]+)(?: ± \d+)? steps", text):
+        assert window is not None
+        assert float(chain) <= float(window[1])
+
+
+@pytest.mark.parametrize(
+    ("trainer", "model"),
+    [*KINDS, *(pytest.param(*one, marks=pytest.mark.slow) for one in SETTINGS)],
+    ids=[trainer.label for trainer, _ in (*KINDS, *SETTINGS)],
+)
+def test_whatever_was_trained_is_explained_without_a_slip(trainer, model, tmp_path):
+    for text in told(tmp_path, trainer=trainer, model=model):
+        check(text, trainer)
+
+
+def test_no_trainer_is_left_out():
+    assert {type(trainer) for trainer, _ in KINDS} == set(builtin.chaosbench_trainers())
+
+
+ONE = EVALUATION.model_copy(update={"exponent_conditions": 1})
+PLACES: dict[str, dict[str, Any]] = {
+    "embedding": {"data": DATA.model_copy(update={"observed": (0,), "embedding": 3, "lag": 2})},
+    "stride": {"data": DATA.model_copy(update={"stride": 2})},
+    "noise": {"data": DATA.model_copy(update={"noise": 0.1})},
+    "one seed": {"seeds": (3,)},
+    "one exponent": {"evaluation": EVALUATION.model_copy(update={"exponents": 1})},
+    "one condition": {"evaluation": ONE},
+    "map": {"system": Henon()},
+    "delay": {"system": MackeyGlass()},
+    "torus": {"system": Torus()},
+    "one condition, torus": {"system": Torus(), "evaluation": ONE},
+}
+
+
+@pytest.mark.parametrize("asked", PLACES.values(), ids=PLACES)
+def test_whatever_was_learned_from_is_explained_without_a_slip(asked, tmp_path):
+    for text in told(tmp_path, **asked):
+        check(text, SparseTeacherForcing())
+        data = asked.get("data", DATA).label
+        assert data in text.splitlines()[0]
+
+
+@pytest.mark.parametrize("exponent", [None, 0.42])
+def test_a_measured_series_is_explained_without_a_slip(exponent, tmp_path):
+    """1,600 steps of the Hénon map, whose exponent of 0.42 the file does not tell."""
+    states = Henon().initial_state(1, torch.Generator().manual_seed(0))
+    np.save(tmp_path / "series.npy", orbit(Henon(), states, steps=1_600)[0].numpy())
+    known = {} if exponent is None else {"exponent": exponent, "exponent_source": "Sprott 2003"}
+    system = TimeSeries(path=str(tmp_path / "series.npy"), **known)
+    data = DataSpec(test_orbits=2, test_length=150)
+    evaluation = EVALUATION.model_copy(update={"free_runs": 1, "free_run_steps": 150})
+    for text in told(tmp_path / "results", system=system, data=data, evaluation=evaluation):
+        check(text, SparseTeacherForcing())
