@@ -11,7 +11,8 @@ from reference_loops import backward_per_dimension, backward_per_horizon, publis
 from torch import Tensor
 
 from chaosbench.dynamics import jacobian_growth, log_spaced, lyapunov_spectrum
-from chaosbench.models import GRU, LSTM, PLRNN, RNN, Forecaster, ModelSpec, seed_generator
+from chaosbench.models import GRU, LSTM, PLRNN, RNN, Forecaster, ModelSpec
+from chaosbench.seeds import seed_generator
 
 STEPS, CONDITIONS = 1_000, 16  # T [steps], B, of gradient growth
 ENSEMBLE = 10  # conditions of a spectrum
@@ -81,7 +82,7 @@ def growth_row(spec: ModelSpec, few: tuple[int, ...]) -> str:
 def spectrum_table() -> list[str]:
     """The whole spectrum of a tanh network, against the published loop."""
     model, states = started(RNN(hidden=30), ENSEMBLE, scale=3.0)
-    weight, bias = model.weight[0].detach(), model.bias[0, 0].detach()  # type: ignore[index]  # of TanhNetwork
+    weight, bias = model.weight[0].detach(), model.bias[0, 0].detach()  # type: ignore[index]  # of AutonomousRNN
     ways: list[Callable[[], Tensor]] = [
         lambda: published_spectrum(weight, bias, states[0], STEPS),
         *(lambda every=every: lyapunov_spectrum(model, states, steps=STEPS, every=every)[0] for every in (1, 5, 6, 10)),

@@ -15,10 +15,10 @@ from machine import measured_on
 
 from chaosbench import trainers
 from chaosbench.data import DataSpec, simulate
+from chaosbench.execution.freed_memory import keep_freed_memory
 from chaosbench.models import LSTM, LiquidTimeConstant, ModelSpec, NeuralODE, ShallowPLRNN, UnICORNN
 from chaosbench.systems import Lorenz63
 from chaosbench.trainers import SOFO, DySLIM, JacobianMatching, WindowTrainer
-from chaosbench.trainers.freed_memory import keep_freed_memory
 
 SEEDS, LENGTH, BATCH = 8, 200, 16  # K, T [steps], B
 LIMIT = 1024  # [MiB]
@@ -92,10 +92,10 @@ def growth(trainer: WindowTrainer, model: ModelSpec) -> float:
     keep_freed_memory()
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
     before = resident("VmRSS")
-    course = trainer.start(network, data, range(SEEDS))
-    for course.update in (1, 2, trainer.updates - 1, trainer.updates):
-        trainer.gradient(network, trainer.windows(course), course)
-        trainer.advance(network, course)
+    training = trainer.start(network, data, range(SEEDS))
+    for training.update in (1, 2, trainer.updates - 1, trainer.updates):
+        trainer.gradient(network, trainer.windows(training), training)
+        trainer.advance(network, training)
     peak = resident("VmHWM") - before
     assert peak <= LIMIT, f"{trainer.kind} took {peak:.0f} MiB on {model.kind}"
     return peak

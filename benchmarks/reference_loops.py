@@ -7,9 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from chaosbench.models import Forecaster
-from chaosbench.models.lstm import MemoryNetwork
+from chaosbench.models.lstm import AutonomousLSTM
 from chaosbench.models.plrnn import PiecewiseLinearNetwork
-from chaosbench.models.rnn import TanhNetwork
+from chaosbench.models.rnn import AutonomousRNN
 from chaosbench.models.shallow_plrnn import ShallowNetwork
 
 State = tuple[Tensor, ...]
@@ -48,9 +48,9 @@ class Loop(nn.Module, ABC):
 class RecurrentLoop(Loop):
     """torch's own recurrent layer, called for a single step with zero input; h = B⁺ x, and c = 0 where there is one."""
 
-    def __init__(self, model: TanhNetwork | MemoryNetwork) -> None:
+    def __init__(self, model: AutonomousRNN | AutonomousLSTM) -> None:
         super().__init__()
-        layer = nn.LSTM if isinstance(model, MemoryNetwork) else nn.RNN
+        layer = nn.LSTM if isinstance(model, AutonomousLSTM) else nn.RNN
         self.layer = layer(1, model.weight.shape[-1], batch_first=True)
         self.readout = nn.Linear(model.weight.shape[-1], model.dimension, bias=False)
         with torch.no_grad():
@@ -125,7 +125,7 @@ def loop_of(model: Forecaster) -> Loop:
         return ShallowLoop(model)
     if isinstance(model, PiecewiseLinearNetwork):
         return PiecewiseLinearLoop(model)
-    assert isinstance(model, TanhNetwork | MemoryNetwork), f"no published loop for {type(model).__name__}"
+    assert isinstance(model, AutonomousRNN | AutonomousLSTM), f"no published loop for {type(model).__name__}"
     return RecurrentLoop(model)
 
 

@@ -12,7 +12,8 @@ from reference_loops import loop_of
 from torch import Tensor
 
 from chaosbench.data import Dataset, DataSpec, simulate
-from chaosbench.models import LSTM, PLRNN, RNN, ModelSpec, ShallowPLRNN, seed_generator
+from chaosbench.models import LSTM, PLRNN, RNN, ModelSpec, ShallowPLRNN
+from chaosbench.seeds import seed_generator
 from chaosbench.systems import Lorenz63
 from chaosbench.trainers import SparseTeacherForcing
 from chaosbench.trainers.forcing import forced_unroll

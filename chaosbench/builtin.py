@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from chaosbench import diagnostics, metrics, models, systems, trainers
+from chaosbench import diagnostics, metrics, models, series, systems, trainers
 from chaosbench.hookspecs import hookimpl
 
 
@@ -29,7 +29,7 @@ def chaosbench_systems() -> Iterable[type[systems.SystemSpec]]:
         systems.Torus,
         systems.LimitCycle,
         systems.TwoCycle,
-        systems.TimeSeries,
+        series.TimeSeries,
     ]
 
 

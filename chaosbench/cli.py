@@ -91,7 +91,7 @@ def run(
 ) -> None:
     """Run a suite, or what is missing of it, and show the ranking."""
     from chaosbench import execution, suite
-    from chaosbench.report import campaign
+    from chaosbench.terminal import campaign
 
     registry = _registry()
     selection = suite.Selection(
@@ -124,7 +124,7 @@ def rank(
     if as_json:
         print(ranked.to_json())
         return
-    from chaosbench.report import campaign
+    from chaosbench.terminal import campaign
 
     campaign.show_ranking(ranked)
 
@@ -140,7 +140,7 @@ def explain(
     as_json: AsJson = False,
 ) -> None:
     """Tell why runs went as they did: what theory says of their gradients, and what was measured."""
-    from chaosbench.report import explanation
+    from chaosbench.terminal import explanation
 
     name = " ".join(run_words or ())
 
@@ -156,7 +156,7 @@ def list_(
 ) -> None:
     """List what exists: built in, and from plug-ins."""
     from chaosbench import suite
-    from chaosbench.report import catalogue
+    from chaosbench.terminal import catalogue
 
     if what not in _LISTINGS:
         raise unknown_name("listing", what, _LISTINGS)
@@ -176,7 +176,7 @@ def describe(
     as_json: AsJson = False,
 ) -> None:
     """Tell all about a kind: what it is, its source, its fields and their defaults."""
-    from chaosbench.report import catalogue
+    from chaosbench.terminal import catalogue
 
     description = catalogue.description(_registry(), kind)
     if as_json:
@@ -197,8 +197,8 @@ def certify(
     """Measure a system's Lyapunov exponents and check them; exit code 1 where a check fails."""
     import torch
 
-    from chaosbench.report import certificate as report
-    from chaosbench.systems.certify import certify as certified
+    from chaosbench.exponents.certify import certify as certified
+    from chaosbench.terminal import certificate as report
 
     torch.set_num_threads(1)  # tiny steps run many times slower on several threads of a busy machine
     certificate = certified(_system(kind, options.changes(changes)), budget=options.seconds(budget))
@@ -221,7 +221,7 @@ def schema() -> None:
 @plugins_app.command("list")
 def plugins_list(as_json: AsJson = False) -> None:
     """List the installed plug-ins, the broken ones with their cause."""
-    from chaosbench.report import catalogue
+    from chaosbench.terminal import catalogue
 
     registry = _registry(quiet=True)
     if as_json:

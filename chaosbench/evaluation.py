@@ -10,7 +10,7 @@ from chaosbench.dynamics import lyapunov_spectrum
 from chaosbench.errors import DataError
 from chaosbench.experiment import EvaluationSpec
 from chaosbench.metrics.base import Evaluation
-from chaosbench.models.base import Forecaster, Trait
+from chaosbench.models.forecaster import Forecaster, Trait
 
 DRAWN = 10_000  # [steps] kept of truth and free run for pictures
 
@@ -18,13 +18,13 @@ _CHUNK = 1_000  # [steps] of a free run at once: bounds memory, whatever the hor
 
 
 @torch.no_grad()
-def question(model: Forecaster, data: Dataset, asked: EvaluationSpec, exponents: Tensor) -> Evaluation:
+def evaluate(model: Forecaster, data: Dataset, spec: EvaluationSpec, exponents: Tensor) -> Evaluation:
     """Ask the trained models for long free runs and short forecasts; their exponents `(K, M)` are known already."""
-    runs, steps, horizon = asked.free_runs, asked.free_run_steps, asked.horizon
-    _check_room(data, asked)
+    runs, steps, horizon = spec.free_runs, spec.free_run_steps, spec.horizon
+    _check_room(data, spec)
     start = model.initial_state(_per_seed(data.seen[:runs, 0], model))
-    free = free_run(model, start, asked.free_run_transient + steps)[:, :, asked.free_run_transient :]
-    orbits, times = data.conditions(asked.conditions, horizon)
+    free = free_run(model, start, spec.free_run_transient + steps)[:, :, spec.free_run_transient :]
+    orbits, times = data.conditions(spec.conditions, horizon)
     forecast = free_run(model, model.initial_state(_per_seed(data.seen[orbits, times], model)), horizon)
     error = max(torch.finfo(data.test.dtype).eps, data.noise)
     return Evaluation(
@@ -37,21 +37,21 @@ def question(model: Forecaster, data: Dataset, asked: EvaluationSpec, exponents:
         scale=data.train.flatten(0, 1).std(dim=0),
         dt=data.dt,
         exponents=exponents.to(free),
-        twin_exponents=_twin_exponents(data, asked),
+        twin_exponents=_twin_exponents(data, spec),
         largest_exponent=data.largest_exponent,
         reference_exponents=_reference_exponents(data),
-        resolution=log1p(asked.exponent_steps / max(asked.exponent_transient, 1)) / (asked.exponent_steps * data.dt),
+        resolution=log1p(spec.exponent_steps / max(spec.exponent_transient, 1)) / (spec.exponent_steps * data.dt),
     )
 
 
 @torch.no_grad()
-def portray(model: Forecaster, data: Dataset, asked: EvaluationSpec) -> dict[str, Trait]:
+def describe_dynamics(model: Forecaster, data: Dataset, spec: EvaluationSpec) -> dict[str, Trait]:
     """What the model itself tells of the first 10,000 steps of each free run."""
     if type(model).portrait is Forecaster.portrait:
         return {}
-    steps = min(asked.free_run_steps, DRAWN)
-    start = model.initial_state(_per_seed(data.seen[: asked.free_runs, 0], model))
-    return model.portrait(model.unroll(start, asked.free_run_transient + steps)[:, :, asked.free_run_transient :])
+    steps = min(spec.free_run_steps, DRAWN)
+    start = model.initial_state(_per_seed(data.seen[: spec.free_runs, 0], model))
+    return model.portrait(model.unroll(start, spec.free_run_transient + steps)[:, :, spec.free_run_transient :])
 
 
 def free_run(model: Forecaster, state: Tensor, steps: int) -> Tensor:
@@ -68,28 +68,28 @@ def _per_seed(observations: Tensor, model: Forecaster) -> Tensor:
     return observations.expand(model.seeds, -1, -1).contiguous()
 
 
-def _check_room(data: Dataset, asked: EvaluationSpec) -> None:
+def _check_room(data: Dataset, spec: EvaluationSpec) -> None:
     """A measured series may have fewer test pieces than the suite, which cannot know it, asks for."""
-    if len(data.test) < 2 * asked.free_runs:
+    if len(data.test) < 2 * spec.free_runs:
         raise DataError(
-            f"evaluation.free_runs = {asked.free_runs} needs {2 * asked.free_runs} test orbits, and "
+            f"evaluation.free_runs = {spec.free_runs} needs {2 * spec.free_runs} test orbits, and "
             f"{data.system.label} has {len(data.test)} of {data.test.shape[1]} steps; "
             "set free_runs, or data.test_length, lower"
         )
 
 
-def _twin_exponents(data: Dataset, asked: EvaluationSpec) -> Tensor:
+def _twin_exponents(data: Dataset, spec: EvaluationSpec) -> Tensor:
     """The system's own exponents over as many steps and conditions: what sampling alone does to the number."""
     if data.states is None:
-        return torch.full((asked.exponents or data.dimension,), torch.nan)
+        return torch.full((spec.exponents or data.dimension,), torch.nan)
     known = data.states.flatten(0, 1)
-    conditions = known[torch.linspace(0, len(known) - 1, asked.exponent_conditions).long()]
+    conditions = known[torch.linspace(0, len(known) - 1, spec.exponent_conditions).long()]
     spectra = lyapunov_spectrum(
         data.system,
         conditions,
-        steps=asked.exponent_steps * data.stride,  # as long as the models', whose steps are those of the data
-        transient=asked.exponent_transient * data.stride,
-        exponents=min(asked.exponents or data.dimension, conditions.shape[-1]),
+        steps=spec.exponent_steps * data.stride,  # as long as the models', whose steps are those of the data
+        transient=spec.exponent_transient * data.stride,
+        exponents=min(spec.exponents or data.dimension, conditions.shape[-1]),
         dt=data.system.dt,
     )
     return spectra.mean(dim=0)

@@ -13,17 +13,17 @@ from torch import Tensor
 
 from chaosbench import __version__
 from chaosbench.data import Dataset, simulate
-from chaosbench.diagnostics.diagnosis import Diagnosis, Number
-from chaosbench.diagnostics.examination import curves, examine, known_numbers
 from chaosbench.diagnostics.health import TrainingHealth
-from chaosbench.evaluation import DRAWN, portray, question
+from chaosbench.evaluation import DRAWN, describe_dynamics, evaluate
 from chaosbench.experiment import EvaluationSpec, Experiment, Record, Result, Run, Status
 from chaosbench.metrics.base import Evaluation
 from chaosbench.metrics.skill import too_good_to_be_true
 from chaosbench.metrics.valid_prediction_time import valid_prediction_time
-from chaosbench.models.base import Forecaster, Trait
+from chaosbench.models.forecaster import Forecaster, Trait
+from chaosbench.theory.diagnosis import Diagnosis, Number
+from chaosbench.theory.examination import curves, examine, known_numbers
 from chaosbench.trainers.base import TrainingStep
-from chaosbench.trainers.gradient_path import GradientPath
+from chaosbench.trainers.forcing_scheme import ForcingScheme
 
 Watch = Callable[[int, int, float], None]  # update, updates, median loss over seeds
 
@@ -52,9 +52,9 @@ def run_experiment(
     diagnosed = diagnosis_records(experiment, model, on_device, (initial, found), training, device)
 
     exponents = (found.spectrum / data.dt)[:, : experiment.evaluation.exponents or data.dimension]
-    evaluation = question(model, on_device, experiment.evaluation, exponents)
+    evaluation = evaluate(model, on_device, experiment.evaluation, exponents)
     scored = score(experiment, evaluation)
-    told = portray(model, on_device, experiment.evaluation)
+    told = describe_dynamics(model, on_device, experiment.evaluation)
     shared: dict[str, Any] = {
         "experiment": experiment.digest(),
         "suite": experiment.suite,
@@ -100,7 +100,7 @@ class Training:
     seconds: float
     watched: float
     health: TrainingHealth
-    path: GradientPath | None
+    path: ForcingScheme | None
 
 
 def train(experiment: Experiment, model: Forecaster, data: Dataset, watch: Watch | None) -> Training:
@@ -128,13 +128,13 @@ def train(experiment: Experiment, model: Forecaster, data: Dataset, watch: Watch
         for diagnostic, at, values in measured
         for seed, value in zip(experiment.seeds, values.tolist(), strict=True)
     ]
-    path = None if step is None or step.course is None else experiment.trainer.gradient_path(step.course)
+    path = None if step is None or step.training is None else experiment.trainer.forcing_scheme(step.training)
     seconds = perf_counter() - began - watched
     return Training(records, 0 if step is None else step.update, seconds, watched, health, path)
 
 
 def examination(
-    model: Forecaster, data: Dataset, asked: EvaluationSpec, path: GradientPath | None, *, trained: bool = True
+    model: Forecaster, data: Dataset, asked: EvaluationSpec, path: ForcingScheme | None, *, trained: bool = True
 ) -> Diagnosis:
     """Ask what theory says of the model's gradients, with the exponents' share of the evaluation; briefer at first."""
     return examine(

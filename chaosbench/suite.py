@@ -67,7 +67,7 @@ def load(name: str, registry: Registry, selection: Selection | None = None) -> l
     if not experiments:
         raise SpecError(f"no part of the suite {name!r} has all that is selected together")
     for experiment in experiments:
-        reason = experiment.trainer.refuse(experiment.system, experiment.data, experiment.model)
+        reason = experiment.trainer.incompatibility(experiment.system, experiment.data, experiment.model)
         if reason:
             raise SpecError(f"{experiment.name} cannot work: {reason}")
     return list({experiment.digest(): experiment for experiment in experiments}.values())

@@ -10,8 +10,8 @@ from chaosbench import registry, suite
 from chaosbench.data import simulate
 from chaosbench.errors import SpecError
 from chaosbench.evaluation import free_run
+from chaosbench.figures import draw as figures
 from chaosbench.leaderboard import folder, store
-from chaosbench.report import figures
 from chaosbench.run import run_experiment
 
 SMALL = """

@@ -13,6 +13,8 @@ from chaosbench import builtin
 from chaosbench.data import DataSpec
 from chaosbench.dynamics import orbit
 from chaosbench.experiment import EvaluationSpec, Experiment
+from chaosbench.explain.explanation import brief, explain
+from chaosbench.explain.findings import findings
 from chaosbench.leaderboard import store
 from chaosbench.leaderboard.folder import read
 from chaosbench.metrics import PredictionError, StateSpaceDivergence
@@ -26,10 +28,9 @@ from chaosbench.models import (
     ModelSpec,
     ShallowPLRNN,
 )
-from chaosbench.report.explain import brief, explain
-from chaosbench.report.findings import findings
 from chaosbench.run import run_experiment
-from chaosbench.systems import Henon, Lorenz63, MackeyGlass, TimeSeries, Torus
+from chaosbench.series import TimeSeries
+from chaosbench.systems import Henon, Lorenz63, MackeyGlass, Torus
 from chaosbench.trainers import (
     BPTT,
     SOFO,

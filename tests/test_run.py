@@ -11,8 +11,9 @@ from torch.testing import assert_close
 
 from chaosbench.data import DataSpec, simulate
 from chaosbench.diagnostics import COSTS, GradientNorm, Loss
-from chaosbench.evaluation import free_run, question
+from chaosbench.evaluation import evaluate, free_run
 from chaosbench.experiment import EvaluationSpec, Experiment, Result
+from chaosbench.exponents import largest_exponent
 from chaosbench.metrics import (
     KaplanYorkeError,
     LargestExponentError,
@@ -121,7 +122,7 @@ def test_the_true_system_as_the_model_is_scored_as_the_truth(dtype: str):
     assert all(run.status == "ok" and run.parameters == 0 for run in result.runs)
     assert numbers(result, 0) == numbers(result, 1)
     scores = numbers(result, 0)
-    exponent = asked.system.largest_exponent()
+    exponent = largest_exponent(asked.system)
     assert scores["valid_prediction_time"] == pytest.approx(HORIZON * asked.system.dt * exponent, rel=1e-5)
     assert scores["prediction_error"] < (1e-11 if dtype == "float32" else 1e-24)
     (floor,) = {record.floor for record in result.records if record.name.startswith("state_space")}
@@ -143,7 +144,7 @@ def test_the_evaluation_knows_the_certified_spectrum_and_what_short_runs_can_res
     data = simulate(asked.system, asked.data)
     model = asked.model.build(3, asked.seeds)
     exponents = examination(model, data, asked.evaluation, None).spectrum / data.dt
-    evaluation = question(model, data, asked.evaluation, exponents)
+    evaluation = evaluate(model, data, asked.evaluation, exponents)
     certified = asked.system.reference
     assert certified is not None
     assert evaluation.reference_exponents is not None
@@ -159,7 +160,7 @@ def test_free_runs_and_forecasts_are_aligned_with_the_truth(stride: int):
     """In float64 the true system retraces test orbits: 1e-16 grows by e^(0.9 * 16) = 2e6 over the longest horizon."""
     asked = true_experiment(dtype="float64", stride=stride)
     data = simulate(asked.system, asked.data)
-    evaluation = question(asked.model.build(3, asked.seeds), data, asked.evaluation, torch.zeros(2, 3))
+    evaluation = evaluate(asked.model.build(3, asked.seeds), data, asked.evaluation, torch.zeros(2, 3))
     assert evaluation.forecast.shape == (2, *evaluation.future.shape)
     assert_close(evaluation.forecast[1], evaluation.future, rtol=0, atol=1e-6)
     first = 1 + TRANSIENT  # index 0 of an undropped run is one step past the start, which is the orbit's index 0
@@ -171,7 +172,7 @@ def test_free_runs_and_forecasts_are_aligned_with_the_truth(stride: int):
 def test_a_forecast_that_is_one_step_late_is_seen():
     """0.02 units of time move the state by about a tenth of a standard deviation."""
     asked = true_experiment(late=True, dtype="float64")
-    evaluation = question(
+    evaluation = evaluate(
         asked.model.build(3, (0,)), simulate(asked.system, asked.data), asked.evaluation, torch.zeros(1, 3)
     )
     assert float(PredictionError().score(evaluation)) > 1e-3

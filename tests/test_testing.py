@@ -8,7 +8,7 @@ import torch
 
 from chaosbench import registry
 from chaosbench.models import RNN, ModelSpec, Trait
-from chaosbench.models.rnn import TanhNetwork
+from chaosbench.models.rnn import AutonomousRNN
 from chaosbench.systems import Flow, Henon, Lorenz63, SystemSpec
 from chaosbench.testing import check_model, check_system, check_trainer
 from chaosbench.trainers import SparseTeacherForcing, TrainerSpec
@@ -80,23 +80,23 @@ def test_a_strangers_plain_module_passes():
     check_model(Strange())
 
 
-class ForgetsToLoop(TanhNetwork):
+class ForgetsToLoop(AutonomousRNN):
     def unroll(self, state, steps):
         return self.step(state).unsqueeze(-2).expand(-1, -1, steps, -1)
 
 
-class PredictsLate(TanhNetwork):
+class PredictsLate(AutonomousRNN):
     def predict(self, state, steps):
         states = torch.cat([state.unsqueeze(-2), self.unroll(state, steps)], dim=-2)
         return self.observe(states[..., :-1, :]), states[..., -1, :]
 
 
-class ShowsHalf(TanhNetwork):
+class ShowsHalf(AutonomousRNN):
     def force(self, state, observation):
         return 0.5 * super().force(state, observation)
 
 
-class SaysItResets(TanhNetwork):
+class SaysItResets(AutonomousRNN):
     def force(self, state, observation):
         rest = torch.zeros_like(state)
         rest[..., 0] = state[..., 0]
@@ -104,53 +104,53 @@ class SaysItResets(TanhNetwork):
         return super().force(state, observation - shown) + rest
 
 
-class HidesThatItResets(TanhNetwork):
+class HidesThatItResets(AutonomousRNN):
     resets = False
 
 
-class WrongTangents(TanhNetwork):
+class WrongTangents(AutonomousRNN):
     def tangent_step(self, state, tangents):
         following, carried = super().tangent_step(state, tangents)
         return following, 1.5 * carried
 
 
-class CutsGradients(TanhNetwork):
+class CutsGradients(AutonomousRNN):
     def unroll(self, state, steps):
         return super().unroll(state, steps).detach()
 
 
-class MixesSeeds(TanhNetwork):
+class MixesSeeds(AutonomousRNN):
     def step(self, state):
         return super().step(state) + 0.1 * state.mean(dim=0, keepdim=True)
 
 
-class SpreadsNaN(TanhNetwork):
+class SpreadsNaN(AutonomousRNN):
     def step(self, state):
         return super().step(state) + (0 * self.weight).sum()
 
 
-class KeepsDouble(TanhNetwork):
+class KeepsDouble(AutonomousRNN):
     def observe(self, state):
         return super().observe(state).double()
 
 
-class TellsOneNumber(TanhNetwork):
+class TellsOneNumber(AutonomousRNN):
     def portrait(self, states):
         return {"mean": Trait(states.mean())}
 
 
-class TellsOfAllSeeds(TanhNetwork):
+class TellsOfAllSeeds(AutonomousRNN):
     def portrait(self, states):
         return {"mean": Trait(states.flatten(1).mean(dim=1) - states.mean())}
 
 
-class DrawsFromTorch(TanhNetwork):
+class DrawsFromTorch(AutonomousRNN):
     def __init__(self, hidden, dimension, seeds):
         super().__init__(hidden, dimension, seeds)
         self.bias = torch.nn.Parameter(torch.randn_like(self.bias))
 
 
-class SharesAParameter(TanhNetwork):
+class SharesAParameter(AutonomousRNN):
     def __init__(self, hidden, dimension, seeds):
         super().__init__(hidden, dimension, seeds)
         self.gain = torch.nn.Parameter(torch.ones(()))
@@ -313,18 +313,18 @@ class StopsEarly(SparseTeacherForcing):
 class CountsBesideTheCourse(SparseTeacherForcing):
     """Its loss grows from update to update by a count that no checkpoint holds."""
 
-    def loss(self, model, windows, course):
-        course.counted = getattr(course, "counted", 0) + 1
-        return (1 + 0.1 * course.counted) * super().loss(model, windows, course)
+    def loss(self, model, windows, training):
+        training.counted = getattr(training, "counted", 0) + 1
+        return (1 + 0.1 * training.counted) * super().loss(model, windows, training)
 
 
 class KeepsItsOptimizer(SparseTeacherForcing):
     """Moments of its own, which begin anew when it is taken up."""
 
-    def advance(self, model, course):
-        course.moments = getattr(course, "moments", [torch.zeros_like(p) for p in model.parameters()])
+    def advance(self, model, training):
+        training.moments = getattr(training, "moments", [torch.zeros_like(p) for p in model.parameters()])
         with torch.no_grad():
-            for parameter, moment in zip(model.parameters(), course.moments, strict=True):
+            for parameter, moment in zip(model.parameters(), training.moments, strict=True):
                 moment.mul_(0.9).add_(parameter.grad)
                 parameter.sub_(1e-3 * moment)
 
@@ -342,7 +342,7 @@ class TakesNothingUp(SparseTeacherForcing):
 class SetsNothingDown(SparseTeacherForcing):
     def fit(self, model, data, seeds):
         for step in super().fit(model, data, seeds):
-            yield replace(step, course=None)
+            yield replace(step, training=None)
 
 
 def test_a_trainer_that_sets_nothing_down_promises_nothing_of_checkpoints():
@@ -361,7 +361,7 @@ def test_a_trainer_that_sets_nothing_down_promises_nothing_of_checkpoints():
             StartsAnew,
             "taken up at update 1 of 5, training must go on as if it had never stopped; it yields 5",
         ),
-        (TakesNothingUp, "its steps carry a course, so fit must take the checkpoint that they set down"),
+        (TakesNothingUp, "its steps carry a training, so fit must take the checkpoint that they set down"),
         (NeverYields, "fit must yield once per update; it yields 0 times"),
         (StopsEarly, "fit must yield once per update; it yields 2 times for 5 updates"),
         (YieldsTooLate, "fit must yield before it changes parameters, but 'diagonal' has changed"),

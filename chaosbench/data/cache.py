@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from chaosbench.systems.measured import cache_folder
+from chaosbench.exponents.measured import cache_folder
 
 try:
     import fcntl

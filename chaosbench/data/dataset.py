@@ -10,8 +10,8 @@ from torch import Generator, Tensor
 
 from chaosbench.dynamics import orbit
 from chaosbench.errors import DataError
+from chaosbench.series.rosenstein import DivergenceCurve
 from chaosbench.systems.base import SystemSpec
-from chaosbench.systems.rosenstein import DivergenceCurve
 
 STATES_EVERY = 25  # [steps] from one kept state of a test orbit to the next
 

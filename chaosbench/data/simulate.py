@@ -12,9 +12,10 @@ from chaosbench.data.dataset import STATES_EVERY, Dataset, embedded
 from chaosbench.data.spec import DataSpec
 from chaosbench.dynamics import orbit
 from chaosbench.errors import DataError
-from chaosbench.models.base import seed_generator
+from chaosbench.exponents import largest_exponent
+from chaosbench.seeds import seed_generator
+from chaosbench.series.timeseries import TimeSeries
 from chaosbench.systems.base import SystemSpec
-from chaosbench.systems.timeseries import TimeSeries
 
 _LAYOUT = 1  # of cached orbits; to be raised when `_run` gives something else
 
@@ -117,7 +118,7 @@ def _dataset(system: SystemSpec, spec: DataSpec, parts: Sequence[Tensor], states
         observed=spec.observed,
         embedding=spec.embedding,
         lag=spec.lag,
-        largest_exponent=system.largest_exponent(),
+        largest_exponent=system.largest_exponent() if isinstance(system, TimeSeries) else largest_exponent(system),
         divergence=system.divergence() if isinstance(system, TimeSeries) and system.exponent is None else None,
     )
 

@@ -7,8 +7,8 @@ from pydantic import Field
 from torch import Tensor
 
 from chaosbench.diagnostics.base import DiagnosticSpec, starting_states
-from chaosbench.diagnostics.growth import growth_rate, tangents_followed
 from chaosbench.dynamics import jacobian_growth, log_spaced
+from chaosbench.theory.growth import growth_rate, tangents_followed
 from chaosbench.trainers.base import TrainingStep
 
 

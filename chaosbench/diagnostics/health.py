@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from chaosbench.diagnostics.diagnosis import Number
+from chaosbench.theory.diagnosis import Number
 from chaosbench.trainers.base import TrainerSpec, TrainingStep
 from chaosbench.trainers.descent import gradient_norms, largest_entries
 

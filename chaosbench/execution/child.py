@@ -16,6 +16,7 @@ import torch
 
 from chaosbench import registry
 from chaosbench.errors import ChaosbenchError
+from chaosbench.execution.freed_memory import keep_freed_memory
 from chaosbench.experiment import Experiment
 from chaosbench.run import run_experiment
 
@@ -27,6 +28,7 @@ def main(pipe: Connection, pickled: bytes, device: str, log: Path) -> None:
     _print_into(log)
     threading.Thread(target=_die_with_parent, daemon=True).start()
     torch.set_num_threads(1)  # two threads on such small tensors are slower, and the other cores have workers
+    keep_freed_memory()
     torch.manual_seed(0)  # children of one server share its random state; nothing of ours draws from it
     try:
         experiment: Experiment = pickle.loads(

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,6 +47,16 @@ class Stored:
     def retryable(self) -> bool:
         """Whether no seed came to a result, so that running it again may replace it."""
         return not any(run["status"] in FINISHED for run in self.runs)
+
+    @property
+    def median_run(self) -> int:
+        """Index into `runs` of the seed that is median by the first metric; a diverged seed ranks last."""
+        finals = [row for row in self.records if row["update"] is None and row["better"]]
+        named = [row for row in finals if row["name"] == finals[0]["name"]]
+        sign = -1 if named and named[0]["better"] == "higher" else 1
+        costs = {row["seed"]: sign * row["value"] for row in named if row["value"] is not None}
+        order = sorted(range(len(self.runs)), key=lambda index: costs.get(self.runs[index]["seed"], math.inf))
+        return order[(len(order) - 1) // 2]
 
 
 def fill(folder: Path, result: "Result") -> None:

@@ -6,9 +6,9 @@ from typing import ClassVar, Literal
 from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor
 
+from chaosbench.dynamics.distances import maximum_mean_discrepancy
 from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, check_dimensions, each_member, like, thinned
 from chaosbench.metrics.base import Evaluation, MetricSpec
-from chaosbench.trainers.distances import maximum_mean_discrepancy
 
 _SCALES = (0.2, 0.5, 0.9, 1.3)
 

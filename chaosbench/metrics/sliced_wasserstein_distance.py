@@ -6,9 +6,9 @@ import torch
 from pydantic import PositiveInt
 from torch import Generator, Tensor
 
+from chaosbench.dynamics.distances import sliced_wasserstein
 from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, check_dimensions, each_member, like, thinned
 from chaosbench.metrics.base import Evaluation, MetricSpec
-from chaosbench.trainers.distances import sliced_wasserstein
 
 
 def sliced_wasserstein_distance(

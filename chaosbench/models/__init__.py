@@ -1,12 +1,13 @@
 """Architectures, one file each, and what every one of them answers."""
 
 from chaosbench.models.almost_linear_rnn import AlmostLinearRNN, symbols, transition_matrix, visited_regions
-from chaosbench.models.base import Forecaster, ModelSpec, Trait, seed_generator
+from chaosbench.models.base import ModelSpec
 from chaosbench.models.climatology import Climatology
 from chaosbench.models.context_parroting import ContextParroting
 from chaosbench.models.cornn import CoRNN
 from chaosbench.models.dendritic_plrnn import DendriticPLRNN
 from chaosbench.models.echo_state_network import EchoStateNetwork
+from chaosbench.models.forecaster import Forecaster, Trait
 from chaosbench.models.gru import GRU
 from chaosbench.models.lem import LEM
 from chaosbench.models.linoss import LinOSS
@@ -49,7 +50,6 @@ __all__ = [
     "ShallowPLRNN",
     "Trait",
     "UnICORNN",
-    "seed_generator",
     "stack",
     "symbols",
     "transition_matrix",

@@ -7,9 +7,11 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from chaosbench.models.base import Forecaster, ModelSpec, Trait, normal, weight_generators, zeros
+from chaosbench.models.base import ModelSpec
+from chaosbench.models.forecaster import Forecaster, Trait
 from chaosbench.models.piecewise_linear import Coefficients, PiecewiseLinear, stable_diagonal
 from chaosbench.models.readouts import ReadoutKind, readout
+from chaosbench.models.weights import normal, weight_generators, zeros
 
 _TOLD = 256  # regions at most, of which shares and transitions are kept
 

@@ -8,8 +8,9 @@ import torch
 from torch import Generator, Tensor
 
 from chaosbench.dynamics import tangent_step_by_jvp
-from chaosbench.models.base import Forecaster, carry
+from chaosbench.models.forecaster import Forecaster
 from chaosbench.models.readouts import AffineReadout
+from chaosbench.models.weights import carry
 
 Form = Literal["autonomous", "closed_loop"]
 

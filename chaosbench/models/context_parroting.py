@@ -6,7 +6,8 @@ from typing import ClassVar, Literal
 import torch
 from torch import Generator, Tensor
 
-from chaosbench.models.base import Forecaster, ModelSpec
+from chaosbench.models.base import ModelSpec
+from chaosbench.models.forecaster import Forecaster
 from chaosbench.models.replay import Replay, nearest
 
 

@@ -7,9 +7,11 @@ import torch
 from pydantic import Field
 from torch import Generator, Tensor
 
-from chaosbench.models.base import Forecaster, ModelSpec, carry, fitted, weight_generators
+from chaosbench.models.base import ModelSpec
 from chaosbench.models.closed_loop import ClosedLoop
+from chaosbench.models.forecaster import Forecaster
 from chaosbench.models.regression import Regressed
+from chaosbench.models.weights import carry, fitted, weight_generators
 
 _HELD = 10  # [steps]
 

@@ -7,9 +7,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from chaosbench.models.base import Forecaster, ModelSpec, carry, drawn, weight_generators
+from chaosbench.models.base import ModelSpec
 from chaosbench.models.closed_loop import ClosedLoop, Form
+from chaosbench.models.forecaster import Forecaster
 from chaosbench.models.readouts import LinearReadout, WithReadout
+from chaosbench.models.weights import carry, drawn, weight_generators
 
 
 class GRU(ModelSpec):
@@ -29,11 +31,11 @@ class GRU(ModelSpec):
 
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
         """See `ModelSpec.build`."""
-        network = GatedNetwork if self.form == "autonomous" else DrivenGatedNetwork
+        network = AutonomousGRU if self.form == "autonomous" else ClosedLoopGRU
         return network(self.hidden, dimension, seeds)
 
 
-class GatedNetwork(WithReadout):
+class AutonomousGRU(WithReadout):
     """The K autonomous networks of `GRU`; S = M.
 
     There is no fused `predict` as for the LSTM: on a CPU, torch.gru over K seeds takes twice as long as this loop.
@@ -60,7 +62,7 @@ class GatedNetwork(WithReadout):
         return gated_tangents(points, (carry(self.weight, tangents), None, tangents))
 
 
-class DrivenGatedNetwork(ClosedLoop):
+class ClosedLoopGRU(ClosedLoop):
     """The K closed-loop networks of `GRU`; the memory is h."""
 
     def __init__(self, hidden: int, dimension: int, seeds: Sequence[int]) -> None:

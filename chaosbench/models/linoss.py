@@ -8,9 +8,11 @@ from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from chaosbench.models.base import Forecaster, ModelSpec, drawn, normal, weight_generators
+from chaosbench.models.base import ModelSpec
 from chaosbench.models.closed_loop import ClosedLoop
+from chaosbench.models.forecaster import Forecaster
 from chaosbench.models.readouts import AffineReadout
+from chaosbench.models.weights import drawn, normal, weight_generators
 
 
 class LinOSS(ModelSpec):

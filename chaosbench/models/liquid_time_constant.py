@@ -7,8 +7,10 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from chaosbench.models.base import Forecaster, ModelSpec, carry, drawn, weight_generators, zeros
+from chaosbench.models.base import ModelSpec
 from chaosbench.models.closed_loop import ClosedLoop
+from chaosbench.models.forecaster import Forecaster
+from chaosbench.models.weights import carry, drawn, weight_generators, zeros
 
 
 class LiquidTimeConstant(ModelSpec):

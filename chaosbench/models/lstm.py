@@ -7,9 +7,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from chaosbench.models.base import Forecaster, ModelSpec, carry, drawn, weight_generators
+from chaosbench.models.base import ModelSpec
 from chaosbench.models.closed_loop import ClosedLoop, Form
+from chaosbench.models.forecaster import Forecaster
 from chaosbench.models.readouts import LinearReadout
+from chaosbench.models.weights import carry, drawn, weight_generators
 
 
 class LSTM(ModelSpec):
@@ -29,11 +31,11 @@ class LSTM(ModelSpec):
 
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
         """See `ModelSpec.build`."""
-        network = MemoryNetwork if self.form == "autonomous" else DrivenMemoryNetwork
+        network = AutonomousLSTM if self.form == "autonomous" else ClosedLoopLSTM
         return network(self.hidden, dimension, seeds)
 
 
-class MemoryNetwork(Forecaster):
+class AutonomousLSTM(Forecaster):
     """The K autonomous networks of `LSTM`; the state is (h, c), S = 2 M."""
 
     resets = True
@@ -73,7 +75,7 @@ class MemoryNetwork(Forecaster):
         return memory_tangents(gates, cell, moved, tangents[..., self.hidden :, :])
 
 
-class DrivenMemoryNetwork(ClosedLoop):
+class ClosedLoopLSTM(ClosedLoop):
     """The K closed-loop networks of `LSTM`; the memory is (h, c)."""
 
     def __init__(self, hidden: int, dimension: int, seeds: Sequence[int]) -> None:

@@ -10,8 +10,10 @@ from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from chaosbench.models.base import Forecaster, ModelSpec, carry, drawn, weight_generators
+from chaosbench.models.base import ModelSpec
+from chaosbench.models.forecaster import Forecaster
 from chaosbench.models.readouts import StateSeen
+from chaosbench.models.weights import carry, drawn, weight_generators
 
 Point = tuple[Tensor, ...]  # a state, or a state with its tangents
 

@@ -5,7 +5,8 @@ from typing import ClassVar, Literal
 
 from torch import Generator, Tensor
 
-from chaosbench.models.base import Forecaster, ModelSpec
+from chaosbench.models.base import ModelSpec
+from chaosbench.models.forecaster import Forecaster
 from chaosbench.models.readouts import StateSeen
 from chaosbench.models.replay import Remembering
 

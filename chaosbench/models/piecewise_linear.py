@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from chaosbench.models.base import carry
 from chaosbench.models.readouts import WithReadout
+from chaosbench.models.weights import carry
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ import torch
 from torch import Generator, Tensor, nn
 
 from chaosbench.errors import SpecError
-from chaosbench.models.base import Forecaster, drawn, zeros
+from chaosbench.models.forecaster import Forecaster
+from chaosbench.models.weights import drawn, zeros
 
 ReadoutKind = Literal["linear", "affine", "identity"]
 

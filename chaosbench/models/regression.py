@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from torch import Generator, Tensor
 
-from chaosbench.models.base import Forecaster
+from chaosbench.models.forecaster import Forecaster
 
 
 class Regressed(Forecaster):

@@ -8,7 +8,8 @@ import torch
 from torch import Generator, Tensor
 
 from chaosbench.errors import DataError
-from chaosbench.models.base import Forecaster, fitted
+from chaosbench.models.forecaster import Forecaster
+from chaosbench.models.weights import fitted
 
 _CHUNK = 2**23  # distances at once; bounds the memory
 

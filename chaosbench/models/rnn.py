@@ -7,9 +7,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from chaosbench.models.base import Forecaster, ModelSpec, carry, drawn, weight_generators
+from chaosbench.models.base import ModelSpec
 from chaosbench.models.closed_loop import ClosedLoop, Form
+from chaosbench.models.forecaster import Forecaster
 from chaosbench.models.readouts import LinearReadout, WithReadout
+from chaosbench.models.weights import carry, drawn, weight_generators
 
 
 class RNN(ModelSpec):
@@ -28,11 +30,11 @@ class RNN(ModelSpec):
 
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
         """See `ModelSpec.build`."""
-        network = TanhNetwork if self.form == "autonomous" else DrivenTanhNetwork
+        network = AutonomousRNN if self.form == "autonomous" else ClosedLoopRNN
         return network(self.hidden, dimension, seeds)
 
 
-class TanhNetwork(WithReadout):
+class AutonomousRNN(WithReadout):
     """The K autonomous networks of `RNN`; S = M."""
 
     resets = True
@@ -55,7 +57,7 @@ class TanhNetwork(WithReadout):
         return following, carry(self.weight, tangents) * (1 - following.square()).unsqueeze(-1)
 
 
-class DrivenTanhNetwork(ClosedLoop):
+class ClosedLoopRNN(ClosedLoop):
     """The K closed-loop networks of `RNN`; the memory is z."""
 
     def __init__(self, hidden: int, dimension: int, seeds: Sequence[int]) -> None:

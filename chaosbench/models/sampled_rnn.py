@@ -8,9 +8,11 @@ import torch
 from pydantic import Field
 from torch import Generator, Tensor
 
-from chaosbench.models.base import Forecaster, ModelSpec, carry, fitted, weight_generators
+from chaosbench.models.base import ModelSpec
+from chaosbench.models.forecaster import Forecaster
 from chaosbench.models.readouts import StateSeen
 from chaosbench.models.regression import Regressed
+from chaosbench.models.weights import carry, fitted, weight_generators
 
 _HALF = log(3) / 2  # where tanh is 1 / 2
 _CANDIDATES = 10  # pairs of points per hidden unit to choose from

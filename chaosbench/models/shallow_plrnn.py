@@ -7,9 +7,11 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from chaosbench.models.base import Forecaster, ModelSpec, drawn, weight_generators, zeros
+from chaosbench.models.base import ModelSpec
+from chaosbench.models.forecaster import Forecaster
 from chaosbench.models.piecewise_linear import Coefficients, PiecewiseLinear, stable_diagonal
 from chaosbench.models.readouts import ReadoutKind, readout
+from chaosbench.models.weights import drawn, weight_generators, zeros
 
 
 class ShallowPLRNN(ModelSpec):

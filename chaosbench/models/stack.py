@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
 
 from chaosbench.errors import PluginError
-from chaosbench.models.base import Forecaster, Trait
+from chaosbench.models.forecaster import Forecaster, Trait
 
 
 class Stacked(Forecaster):

@@ -15,18 +15,15 @@ from chaosbench.systems.lorenz84 import Lorenz84
 from chaosbench.systems.lorenz96 import Lorenz96
 from chaosbench.systems.lozi import Lozi
 from chaosbench.systems.mackey_glass import MackeyGlass
-from chaosbench.systems.reference import Reference, measured_reference
-from chaosbench.systems.rosenstein import DivergenceCurve, delay_vectors, divergence_curve
+from chaosbench.systems.reference import Reference
 from chaosbench.systems.rossler import Rossler
 from chaosbench.systems.tent import Tent
 from chaosbench.systems.thomas import Thomas
-from chaosbench.systems.timeseries import TimeSeries
 from chaosbench.systems.torus import Torus
 from chaosbench.systems.two_cycle import TwoCycle
 
 __all__ = [
     "Chen",
-    "DivergenceCurve",
     "Duffing",
     "Flow",
     "Halvorsen",
@@ -47,10 +44,6 @@ __all__ = [
     "SystemSpec",
     "Tent",
     "Thomas",
-    "TimeSeries",
     "Torus",
     "TwoCycle",
-    "delay_vectors",
-    "divergence_curve",
-    "measured_reference",
 ]

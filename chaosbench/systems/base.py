@@ -11,7 +11,6 @@ from chaosbench.dynamics import runge_kutta_step, tangent_step_by_jvp
 from chaosbench.errors import DataError
 from chaosbench.spec import Spec
 from chaosbench.systems.certificate import shipped_certificates
-from chaosbench.systems.measured import cached_reference
 from chaosbench.systems.reference import Reference
 
 
@@ -93,11 +92,6 @@ class SystemSpec(Spec, ABC):
         certified = (certificate.reference for certificate in shipped_certificates().get(self.kind, ()))
         known = (*self.references, *certified)
         return next((reference for reference in known if reference.parameters == self.parameters), None)
-
-    def largest_exponent(self) -> float:
-        """The largest exponent, known or else measured on first use [1 / system time]; zero where that is in doubt."""
-        known = self.reference or cached_reference(self)
-        return 0.0 if abs(known.largest) <= known.tolerances[0] else known.largest
 
 
 class Flow(SystemSpec):

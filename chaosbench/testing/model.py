@@ -7,9 +7,10 @@ from torch import Tensor
 
 from chaosbench.data import Dataset, DataSpec, simulate
 from chaosbench.dynamics import orbit
-from chaosbench.models.base import Forecaster, ModelSpec
+from chaosbench.models.base import ModelSpec
+from chaosbench.models.forecaster import Forecaster
 from chaosbench.systems.lorenz63 import Lorenz63
-from chaosbench.testing.promises import ROUNDING, agree, check_record, check_tangents, demand, generator, same
+from chaosbench.testing.assertions import ROUNDING, agree, check_record, check_tangents, demand, generator, same
 from chaosbench.trainers.base import TrainerSpec
 
 SEEDS = (4, 7, 11)

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from chaosbench.dynamics import orbit
 from chaosbench.systems.base import SystemSpec
-from chaosbench.testing.promises import agree, check_record, check_tangents, demand, generator, same
+from chaosbench.testing.assertions import agree, check_record, check_tangents, demand, generator, same
 
 
 def check_system(spec: SystemSpec, *, steps: int = 1_000, step_error: float = 1e-6) -> None:

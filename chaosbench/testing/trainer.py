@@ -12,10 +12,10 @@ from chaosbench.data import Dataset, DataSpec, simulate
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.shallow_plrnn import ShallowPLRNN
 from chaosbench.systems.lorenz63 import Lorenz63
+from chaosbench.testing.assertions import agree, check_record, demand, same
 from chaosbench.testing.model import SEEDS, spoil
-from chaosbench.testing.promises import agree, check_record, demand, same
 from chaosbench.trainers.base import TrainerSpec, TrainingStep
-from chaosbench.trainers.course import Checkpoint
+from chaosbench.trainers.training_state import Checkpoint
 
 
 def check_trainer(spec: TrainerSpec, *, model: ModelSpec | None = None, data: Dataset | None = None) -> None:
@@ -120,10 +120,10 @@ def _check_resumption(school: _School, healthy: dict[str, Tensor], losses: Tenso
     name, updates = school.trainer.label, len(losses)
     kept: dict[int, Checkpoint] = {}
     for step in school.trainer.fit(school.model.build(school.data.dimension, SEEDS), school.data, SEEDS):
-        if step.course is not None and step.update in (1, (updates + 1) // 2, updates):
+        if step.training is not None and step.update in (1, (updates + 1) // 2, updates):
             kept[step.update] = step.checkpoint()
     takes = "checkpoint" in signature(school.trainer.fit).parameters
-    demand(takes or not kept, f"{name}: its steps carry a course, so fit must take the checkpoint that they set down")
+    demand(takes or not kept, f"{name}: its steps carry a training, so fit must take the checkpoint that they set down")
     for update, checkpoint in kept.items():
         found, rest = school.resumed(checkpoint)
         promise = f"{name}: taken up at update {update} of {updates}, training must go on as if it had never stopped"

@@ -2,11 +2,10 @@
 
 from chaosbench.trainers.base import GradientTrainer, TrainerSpec, TrainingStep, WindowTrainer
 from chaosbench.trainers.bptt import BPTT
-from chaosbench.trainers.course import Checkpoint, Course
 from chaosbench.trainers.dyslim import DySLIM
+from chaosbench.trainers.forcing_scheme import ForcingScheme
 from chaosbench.trainers.generalized_teacher_forcing import GeneralizedTeacherForcing
 from chaosbench.trainers.gradient_flossing import GradientFlossing
-from chaosbench.trainers.gradient_path import GradientPath
 from chaosbench.trainers.horizon_curriculum import HorizonCurriculum
 from chaosbench.trainers.invariant_measure import InvariantMeasure
 from chaosbench.trainers.jacobian_matching import JacobianMatching
@@ -17,6 +16,7 @@ from chaosbench.trainers.ridge import Ridge
 from chaosbench.trainers.scheduled_sampling import ScheduledSampling
 from chaosbench.trainers.sofo import SOFO
 from chaosbench.trainers.sparse_teacher_forcing import SparseTeacherForcing
+from chaosbench.trainers.training_state import Checkpoint, TrainingState
 from chaosbench.trainers.truncated_bptt import TruncatedBPTT
 from chaosbench.trainers.windowed_bptt import WindowedBPTT
 
@@ -24,11 +24,10 @@ __all__ = [
     "BPTT",
     "SOFO",
     "Checkpoint",
-    "Course",
     "DySLIM",
+    "ForcingScheme",
     "GeneralizedTeacherForcing",
     "GradientFlossing",
-    "GradientPath",
     "GradientTrainer",
     "HorizonCurriculum",
     "InvariantMeasure",
@@ -39,6 +38,7 @@ __all__ = [
     "ScheduledSampling",
     "SparseTeacherForcing",
     "TrainerSpec",
+    "TrainingState",
     "TrainingStep",
     "TruncatedBPTT",
     "WindowTrainer",

@@ -10,11 +10,12 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from chaosbench.data import Dataset, DataSpec
-from chaosbench.models.base import Forecaster, ModelSpec, seed_generator
+from chaosbench.models.base import ModelSpec
+from chaosbench.models.forecaster import Forecaster
 from chaosbench.models.piecewise_linear import PiecewiseLinear
+from chaosbench.seeds import seed_generator
 from chaosbench.spec import Spec
 from chaosbench.systems.base import SystemSpec
-from chaosbench.trainers.course import Checkpoint, Course, checkpoint, restore
 from chaosbench.trainers.descent import (
     OptimizerKind,
     Schedule,
@@ -24,9 +25,9 @@ from chaosbench.trainers.descent import (
     optimizer_of,
     scheduled,
 )
-from chaosbench.trainers.freed_memory import keep_freed_memory
-from chaosbench.trainers.gradient_path import GradientPath
+from chaosbench.trainers.forcing_scheme import ForcingScheme
 from chaosbench.trainers.regularisers import conditioning_penalty, linear_readout, manifold_attractor_penalty
+from chaosbench.trainers.training_state import Checkpoint, TrainingState, checkpoint, restore
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class TrainingStep:
         update: 1, 2, ..., `updates`.
         loss: `(K,)`, detached, on the device.
         model: its parameters carry the raw gradients.
-        course: where training stands; None for a trainer that cannot be taken up again.
+        training: where training stands; None for a trainer that cannot be taken up again.
     """
 
     update: int
@@ -45,7 +46,7 @@ class TrainingStep:
     loss: Tensor
     model: Forecaster
     data: Dataset
-    course: Course | None = None
+    training: TrainingState | None = None
 
     def gradient_norms(self) -> Tensor:
         """Euclidean norm of each seed's gradient, `(K,)`."""
@@ -53,8 +54,8 @@ class TrainingStep:
 
     def checkpoint(self) -> Checkpoint:
         """All that `fit` needs to go on from here as if it had never stopped."""
-        assert self.course is not None, "this trainer sets nothing down"
-        return checkpoint(self.model, self.course)
+        assert self.training is not None, "this trainer sets nothing down"
+        return checkpoint(self.model, self.training)
 
 
 class TrainerSpec(Spec, ABC):
@@ -73,14 +74,14 @@ class TrainerSpec(Spec, ABC):
         A trainer without gradients yields once, when all is done.
         """
 
-    def gradient_path(self, course: Course) -> GradientPath | None:  # noqa: ARG002  # for those who force or cut
+    def forcing_scheme(self, training: TrainingState) -> ForcingScheme | None:  # noqa: ARG002  # for those who force or cut
         """Through which products of Jacobians gradients pass at this point of training; None where none do."""
         return None
 
     def check(self, data: Dataset) -> None:
         """Refuse data that this trainer cannot work with, before anything is trained."""
 
-    def refuse(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:  # noqa: ARG002  # by default
+    def incompatibility(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:  # noqa: ARG002  # by default
         """Why this combination cannot work, told from the specs alone; None where it can."""
         if self.learning != model.learning:
             return f"{self.kind} trains by {self.learning}, and {model.kind} learns by {model.learning}"
@@ -95,30 +96,30 @@ class WindowTrainer(TrainerSpec):
     sequence_length: int = Field(200, ge=1)  # T [steps]
 
     @abstractmethod
-    def gradient(self, model: Forecaster, windows: Tensor, course: Course) -> Tensor:
+    def gradient(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
         """Leave raw gradients in the parameters; the loss of each seed, `(K, B, T + 1, D) -> (K,)`, detached."""
 
     @abstractmethod
-    def advance(self, model: Forecaster, course: Course) -> None:
+    def advance(self, model: Forecaster, training: TrainingState) -> None:
         """Make of the gradients a step of the parameters."""
 
-    def memory(self, model: Forecaster, data: Dataset) -> dict[str, Tensor]:  # noqa: ARG002  # nothing by default
+    def extra_state(self, model: Forecaster, data: Dataset) -> dict[str, Tensor]:  # noqa: ARG002  # nothing by default
         """What the trainer keeps from update to update; entries that require a gradient are trained, too."""
         return {}
 
-    def windows(self, course: Course) -> Tensor:
+    def windows(self, training: TrainingState) -> Tensor:
         """The windows of this update, `(K, B, T + 1, D)`."""
-        return course.data.windows(self.batch, self.sequence_length, course.windows)
+        return training.data.windows(self.batch, self.sequence_length, training.windows)
 
-    def gradient_path(self, course: Course) -> GradientPath:  # noqa: ARG002  # the whole window, unless overridden
-        """See `TrainerSpec.gradient_path`."""
-        return GradientPath(self.sequence_length)
+    def forcing_scheme(self, training: TrainingState) -> ForcingScheme:  # noqa: ARG002  # the whole window, unless overridden
+        """See `TrainerSpec.forcing_scheme`."""
+        return ForcingScheme(self.sequence_length)
 
-    def start(self, model: Forecaster, data: Dataset, seeds: Sequence[int]) -> Course:
+    def start(self, model: Forecaster, data: Dataset, seeds: Sequence[int]) -> TrainingState:
         """Where training stands before the first update."""
-        course = Course.begin(data, self.updates, seeds)
-        course.memory = self.memory(model, data)
-        return course
+        training = TrainingState.begin(data, self.updates, seeds)
+        training.extra_state = self.extra_state(model, data)
+        return training
 
     def fit(
         self, model: Forecaster, data: Dataset, seeds: Sequence[int], checkpoint: Checkpoint | None = None
@@ -127,29 +128,28 @@ class WindowTrainer(TrainerSpec):
 
         With a checkpoint, from there on: the next step is what it would have been without a stop, to the last bit.
         """
-        keep_freed_memory()
-        course = self.start(model, data, seeds)
+        training = self.start(model, data, seeds)
         if checkpoint is not None:
-            restore(model, course, checkpoint)
-            self.advance(model, course)
-        while course.update < self.updates:
-            course.update += 1
-            loss = self.gradient(model, self.windows(course), course)
-            yield TrainingStep(course.update, self.updates, loss, model, data, course)
-            self.advance(model, course)
+            restore(model, training, checkpoint)
+            self.advance(model, training)
+        while training.update < self.updates:
+            training.update += 1
+            loss = self.gradient(model, self.windows(training), training)
+            yield TrainingStep(training.update, self.updates, loss, model, data, training)
+            self.advance(model, training)
 
     def check(self, data: Dataset) -> None:
         """Windows must fit into the training orbits."""
         data.windows(1, self.sequence_length, [seed_generator(0, "check")])
 
-    def refuse(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
+    def incompatibility(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
         """Windows must fit into the training orbits, where the data say how long those are."""
         if not system.measured and self.sequence_length >= data.train_length:
             return (
                 f"sequence_length = {self.sequence_length} does not fit into orbits of data.train_length = "
                 f"{data.train_length} steps; a window is one step longer"
             )
-        return super().refuse(system, data, model)
+        return super().incompatibility(system, data, model)
 
 
 class GradientTrainer(WindowTrainer):
@@ -172,15 +172,15 @@ class GradientTrainer(WindowTrainer):
     conditioning: float = Field(0.0, ge=0)  # weight of the penalty on an ill-conditioned observation matrix
 
     @abstractmethod
-    def loss(self, model: Forecaster, windows: Tensor, course: Course) -> Tensor:
+    def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
         """The loss of each seed, `(K, B, T + 1, D) -> (K,)`."""
 
-    def start(self, model: Forecaster, data: Dataset, seeds: Sequence[int]) -> Course:
+    def start(self, model: Forecaster, data: Dataset, seeds: Sequence[int]) -> TrainingState:
         """See `WindowTrainer.start`; with an optimizer over the model and what is trained beside it."""
-        course = super().start(model, data, seeds)
-        trained = [*model.parameters(), *(kept for kept in course.memory.values() if kept.requires_grad)]
-        course.optimizer = optimizer_of(self.optimizer, trained, rate=self.learning_rate, decay=self.weight_decay)
-        return course
+        training = super().start(model, data, seeds)
+        trained = [*model.parameters(), *(kept for kept in training.extra_state.values() if kept.requires_grad)]
+        training.optimizer = optimizer_of(self.optimizer, trained, rate=self.learning_rate, decay=self.weight_decay)
+        return training
 
     def parts(self, windows: Tensor) -> Sequence[Tensor]:
         """The windows, `(K, B, T + 1, D)`, in parts `(K, ., ., D)` whose graphs need not be in memory together.
@@ -189,30 +189,30 @@ class GradientTrainer(WindowTrainer):
         """
         return [windows]
 
-    def gradient(self, model: Forecaster, windows: Tensor, course: Course) -> Tensor:
+    def gradient(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
         """Backpropagation of the loss and its penalties."""
-        assert course.optimizer is not None
-        course.optimizer.zero_grad(set_to_none=True)
+        assert training.optimizer is not None
+        training.optimizer.zero_grad(set_to_none=True)
         parts = self.parts(windows)
         count, losses = sum(part.shape[1] for part in parts), list[Tensor]()
         for part in parts:
-            loss = self.loss(model, part, course) * (part.shape[1] / count)
+            loss = self.loss(model, part, training) * (part.shape[1] / count)
             if not losses:
                 loss = self._penalised(loss, model)
             loss.sum().backward()
             losses.append(loss.detach())
         return torch.stack(losses).sum(dim=0)
 
-    def advance(self, model: Forecaster, course: Course) -> None:
+    def advance(self, model: Forecaster, training: TrainingState) -> None:
         """Clip, and step at this update's learning rate."""
         if self.clip_value is not None:
             clip_values(model, self.clip_value)
         if self.clip_norm is not None:
             clip_gradients(model, self.clip_norm)
-        assert course.optimizer is not None
-        for group in course.optimizer.param_groups:
-            group["lr"] = self.learning_rate_at(course.progress)
-        course.optimizer.step()
+        assert training.optimizer is not None
+        for group in training.optimizer.param_groups:
+            group["lr"] = self.learning_rate_at(training.progress)
+        training.optimizer.step()
 
     def learning_rate_at(self, progress: float) -> float:
         """The learning rate when that share of the updates is done."""
@@ -221,7 +221,7 @@ class GradientTrainer(WindowTrainer):
         start, end = self.learning_rate, self.final_learning_rate
         return scheduled(self.schedule, progress, start=start, end=end, milestones=self.milestones)
 
-    def refuse(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
+    def incompatibility(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
         """Penalties must find the weights that they are on."""
         if self.manifold_attractor or self.conditioning:
             built = built_alone(model, system, data)
@@ -229,7 +229,7 @@ class GradientTrainer(WindowTrainer):
                 return f"manifold_attractor is a penalty on networks of the PLRNN family, and {model.label} is none"
             if self.conditioning and linear_readout(built) is None:
                 return f"conditioning is a penalty on an observation matrix, and {model.label} has none"
-        return super().refuse(system, data, model)
+        return super().incompatibility(system, data, model)
 
     def _penalised(self, loss: Tensor, model: Forecaster) -> Tensor:
         if self.manifold_attractor:

@@ -5,11 +5,11 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from chaosbench.models.base import Forecaster
+from chaosbench.models.forecaster import Forecaster
 from chaosbench.trainers.base import GradientTrainer, squared_error
-from chaosbench.trainers.course import Course
 from chaosbench.trainers.forcing import sequential_unroll, truncated_unroll, windowed_unroll
-from chaosbench.trainers.gradient_path import GradientPath, Restart
+from chaosbench.trainers.forcing_scheme import ForcingScheme, Restart
+from chaosbench.trainers.training_state import TrainingState
 
 
 class BPTT(GradientTrainer):
@@ -27,7 +27,7 @@ class BPTT(GradientTrainer):
     truncation: int | None = Field(None, ge=1)  # [steps]
     window: int | None = Field(None, ge=1)  # [steps]
 
-    def loss(self, model: Forecaster, windows: Tensor, course: Course) -> Tensor:  # noqa: ARG002  # the same always
+    def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:  # noqa: ARG002  # the same always
         """Mean squared error of the free run."""
         if self.window is not None:
             predicted = windowed_unroll(model, windows, self.window)
@@ -37,10 +37,10 @@ class BPTT(GradientTrainer):
             predicted = sequential_unroll(model, windows, windows.shape[2] - 1)
         return squared_error(predicted, windows[:, :, 1:])
 
-    def gradient_path(self, course: Course) -> GradientPath:  # noqa: ARG002  # the same always
+    def forcing_scheme(self, training: TrainingState) -> ForcingScheme:  # noqa: ARG002  # the same always
         """Cut at every truncation; or at every window, which begins from z = 0."""
         state: Restart = "kept" if self.window is None else "blank"
-        return GradientPath(self.sequence_length, self.truncation or self.window, state)
+        return ForcingScheme(self.sequence_length, self.truncation or self.window, state)
 
     @model_validator(mode="after")
     def _one_cut_at_a_time(self) -> Self:

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from chaosbench.models.base import Forecaster
+from chaosbench.models.forecaster import Forecaster
 
 OptimizerKind = Literal["adam", "adamw", "radam"]
 Schedule = Literal["exponential", "multi_step", "cosine"]

@@ -6,11 +6,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from chaosbench.models.base import Forecaster
+from chaosbench.dynamics.distances import maximum_mean_discrepancy
+from chaosbench.models.forecaster import Forecaster
 from chaosbench.trainers.base import GradientTrainer
-from chaosbench.trainers.course import Course
-from chaosbench.trainers.distances import maximum_mean_discrepancy
-from chaosbench.trainers.gradient_path import GradientPath
+from chaosbench.trainers.forcing_scheme import ForcingScheme
+from chaosbench.trainers.training_state import TrainingState
 
 
 class DySLIM(GradientTrainer):
@@ -39,15 +39,15 @@ class DySLIM(GradientTrainer):
     updates: int = Field(50_000, ge=1)
     learning_rate: float = Field(1e-4, gt=0)
 
-    def rollout(self, course: Course) -> int:
+    def rollout(self, training: TrainingState) -> int:
         """This update's length of run [steps]."""
-        return min(self.sequence_length, 1 + (course.update - 1) // self.growth)
+        return min(self.sequence_length, 1 + (training.update - 1) // self.growth)
 
-    def windows(self, course: Course) -> Tensor:
+    def windows(self, training: TrainingState) -> Tensor:
         """Windows as long as the run."""
-        return course.data.windows(self.batch, self.rollout(course), course.windows)
+        return training.data.windows(self.batch, self.rollout(training), training.windows)
 
-    def loss(self, model: Forecaster, windows: Tensor, course: Course) -> Tensor:
+    def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
         """Errors and distances, step by step."""
         steps = windows.shape[2] - 1
         predicted, target = self._run(model, windows, steps), windows[:, :, 1:]
@@ -60,13 +60,13 @@ class DySLIM(GradientTrainer):
         if self.conditional:
             terms = terms + self.conditional * maximum_mean_discrepancy(ours, theirs, self.scales)
         if self.unconditional:
-            anywhere = course.data.windows(self.batch, 1, course.draws)[:, None, :, 0]
+            anywhere = training.data.windows(self.batch, 1, training.draws)[:, None, :, 0]
             terms = terms + self.unconditional * maximum_mean_discrepancy(ours, anywhere, self.scales)
         return (weights * terms).sum(dim=1) / weights.sum()
 
-    def gradient_path(self, course: Course) -> GradientPath:
+    def forcing_scheme(self, training: TrainingState) -> ForcingScheme:
         """As long as this update's run, or its last step alone."""
-        return GradientPath(1 if self.pushforward else self.rollout(course))
+        return ForcingScheme(1 if self.pushforward else self.rollout(training))
 
     def _run(self, model: Forecaster, windows: Tensor, steps: int) -> Tensor:
         """Predictions of all steps, or of the last alone where no gradient passes the others."""

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from chaosbench.data import Dataset
 from chaosbench.errors import DataError
-from chaosbench.models.base import Forecaster
+from chaosbench.models.forecaster import Forecaster
 
 _MULTIPLE = re.compile(r"(?:(?P<factor>\d+(?:\.\d*)?|\.\d+)\s*\*?\s*)?tau_pred")
 _AUTOCORRELATION = "autocorrelation"

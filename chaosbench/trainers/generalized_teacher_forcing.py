@@ -7,15 +7,16 @@ from pydantic import Field, model_validator
 from torch import Tensor
 
 from chaosbench.data import Dataset, DataSpec
-from chaosbench.models.base import Forecaster, ModelSpec
+from chaosbench.models.base import ModelSpec
+from chaosbench.models.forecaster import Forecaster
 from chaosbench.models.piecewise_linear import PiecewiseLinear
 from chaosbench.systems.base import SystemSpec
 from chaosbench.trainers.base import GradientTrainer, built_alone, squared_error
-from chaosbench.trainers.course import Course
 from chaosbench.trainers.descent import OptimizerKind
 from chaosbench.trainers.forcing import blended_unroll
-from chaosbench.trainers.gradient_path import GradientPath
+from chaosbench.trainers.forcing_scheme import ForcingScheme
 from chaosbench.trainers.jacobians import Estimator, jacobian_size
+from chaosbench.trainers.training_state import TrainingState
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -43,39 +44,39 @@ class GeneralizedTeacherForcing(GradientTrainer):
     optimizer: OptimizerKind = "radam"
     final_learning_rate: float | None = Field(1e-6, gt=0)  # reached by the schedule; None: constant
 
-    def memory(self, model: Forecaster, data: Dataset) -> dict[str, Tensor]:
+    def extra_state(self, model: Forecaster, data: Dataset) -> dict[str, Tensor]:
         """Each seed's alpha, `(K,)`."""
         start = 1.0 if self.alpha == "adaptive" else self.alpha
         return {"alpha": data.train.new_full((model.seeds,), start)}
 
-    def loss(self, model: Forecaster, windows: Tensor, course: Course) -> Tensor:
+    def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
         """Mean squared error under forcing, taken before each forcing."""
-        course.memory["alpha"] = self.next_alpha(model, windows, course)
-        weights = course.memory["alpha"][:, None, None].expand(-1, 1, windows.shape[2] - 2)
+        training.extra_state["alpha"] = self.next_alpha(model, windows, training)
+        weights = training.extra_state["alpha"][:, None, None].expand(-1, 1, windows.shape[2] - 2)
         return squared_error(blended_unroll(model, windows, weights), windows[:, :, 1:])
 
     @torch.no_grad()
-    def next_alpha(self, model: Forecaster, windows: Tensor, course: Course) -> Tensor:
+    def next_alpha(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
         """Each seed's alpha for this update, `(K,)`."""
-        alpha = course.memory["alpha"]
+        alpha = training.extra_state["alpha"]
         if self.alpha != "adaptive":
             final = self.alpha if self.final_alpha is None else self.final_alpha
-            return torch.full_like(alpha, self.alpha + (final - self.alpha) * course.progress)
-        if (course.update - 1) % self.every:
+            return torch.full_like(alpha, self.alpha + (final - self.alpha) * training.progress)
+        if (training.update - 1) % self.every:
             return alpha
         wanted = (1 - 1 / jacobian_size(model, windows, self.estimator)).clamp(min=0)
         return torch.where(wanted > alpha, wanted, self.momentum * alpha + (1 - self.momentum) * wanted)
 
-    def gradient_path(self, course: Course) -> GradientPath:
+    def forcing_scheme(self, training: TrainingState) -> ForcingScheme:
         """Drawn towards the data by alpha at every step."""
-        return GradientPath(self.sequence_length, share=course.memory["alpha"])
+        return ForcingScheme(self.sequence_length, share=training.extra_state["alpha"])
 
-    def refuse(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
+    def incompatibility(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
         """One of the estimators needs the coefficients of the PLRNN family."""
         bounded = self.alpha == "adaptive" and self.estimator == "jacobian_upper_bound"
         if bounded and not isinstance(built_alone(model, system, data), PiecewiseLinear):
             return f"jacobian_upper_bound is known for the PLRNN family alone, and {model.label} is not of it"
-        return super().refuse(system, data, model)
+        return super().incompatibility(system, data, model)
 
     @model_validator(mode="after")
     def _only_a_number_is_annealed(self) -> Self:

@@ -8,12 +8,14 @@ from torch import Tensor
 
 from chaosbench.data import Dataset, DataSpec
 from chaosbench.errors import DataError
-from chaosbench.models.base import Forecaster, ModelSpec, seed_generator
+from chaosbench.models.base import ModelSpec
+from chaosbench.models.forecaster import Forecaster
+from chaosbench.seeds import seed_generator
 from chaosbench.systems.base import SystemSpec
 from chaosbench.trainers.base import GradientTrainer, squared_error
-from chaosbench.trainers.course import Course
 from chaosbench.trainers.descent import OptimizerKind
 from chaosbench.trainers.forcing import sequential_unroll
+from chaosbench.trainers.training_state import TrainingState
 
 
 class GradientFlossing(GradientTrainer):
@@ -40,7 +42,7 @@ class GradientFlossing(GradientTrainer):
     optimizer: OptimizerKind = "adamw"
     clip_norm: float | None = Field(0.03, gt=0)  # largest gradient norm of a seed; None: not clipped
 
-    def memory(self, model: Forecaster, data: Dataset) -> dict[str, Tensor]:
+    def extra_state(self, model: Forecaster, data: Dataset) -> dict[str, Tensor]:
         """lambda* of each exponent [1 / step]."""
         count = min(self.exponents or model.dimension, model.state_size)
         if self.target != "system":
@@ -58,11 +60,11 @@ class GradientFlossing(GradientTrainer):
         done = update - self.pretraining - 1
         return done < self.episodes * cycle and done % cycle >= self.every
 
-    def loss(self, model: Forecaster, windows: Tensor, course: Course) -> Tensor:
+    def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
         """Of this update's kind: distance from the target, or mean squared error of the free run."""
-        if not self.flosses(course.update):
+        if not self.flosses(training.update):
             return squared_error(sequential_unroll(model, windows, windows.shape[2] - 1), windows[:, :, 1:])
-        target = course.memory["target"]
+        target = training.extra_state["target"]
         start = model.initial_state(windows[:, : self.conditions, 0]).detach()
         exponents = differentiable_exponents(model, start, steps=self.sequence_length, exponents=len(target))
         return (exponents.mean(dim=1) - target).square().mean(dim=1)
@@ -73,10 +75,10 @@ class GradientFlossing(GradientTrainer):
         if reason := self._unknown_spectrum(data.system, self.exponents or data.dimension):
             raise DataError(reason)
 
-    def refuse(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
+    def incompatibility(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
         """The data's spectrum must be known as far as it is the target."""
         seen = (system.dimension if data.observed is None else len(data.observed)) * data.embedding
-        return self._unknown_spectrum(system, self.exponents or seen) or super().refuse(system, data, model)
+        return self._unknown_spectrum(system, self.exponents or seen) or super().incompatibility(system, data, model)
 
     def _unknown_spectrum(self, system: SystemSpec, count: int) -> str | None:
         if self.target != "system":

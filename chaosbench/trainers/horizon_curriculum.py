@@ -9,11 +9,11 @@ from torch import Tensor
 
 from chaosbench.data import Dataset
 from chaosbench.errors import DataError
-from chaosbench.models.base import Forecaster
+from chaosbench.models.forecaster import Forecaster
 from chaosbench.trainers.base import GradientTrainer, squared_error
-from chaosbench.trainers.course import Course
 from chaosbench.trainers.forcing import Interval, interval_in_steps, sequential_unroll
-from chaosbench.trainers.gradient_path import GradientPath
+from chaosbench.trainers.forcing_scheme import ForcingScheme
+from chaosbench.trainers.training_state import TrainingState
 
 
 class HorizonCurriculum(GradientTrainer):
@@ -31,27 +31,27 @@ class HorizonCurriculum(GradientTrainer):
     stages: int = Field(5, ge=2)
     clip_norm: float | None = Field(1.0, gt=0)  # largest gradient norm of a seed; None: not clipped
 
-    def memory(self, model: Forecaster, data: Dataset) -> dict[str, Tensor]:  # noqa: ARG002  # the data decide
+    def extra_state(self, model: Forecaster, data: Dataset) -> dict[str, Tensor]:  # noqa: ARG002  # the data decide
         """The first horizon [steps]."""
         return {"first": torch.tensor(interval_in_steps(self.first, data))}
 
-    def horizon(self, course: Course) -> int:
+    def horizon(self, training: TrainingState) -> int:
         """This update's length of run [steps]."""
-        first, stage = int(course.memory["first"]), int(course.progress * self.stages)
+        first, stage = int(training.extra_state["first"]), int(training.progress * self.stages)
         growth: float = (self.sequence_length / first) ** (stage / (self.stages - 1))
         return min(self.sequence_length, ceil(first * growth - 1e-9))  # a whole number is not rounded up
 
-    def windows(self, course: Course) -> Tensor:
+    def windows(self, training: TrainingState) -> Tensor:
         """Windows as long as the run."""
-        return course.data.windows(self.batch, self.horizon(course), course.windows)
+        return training.data.windows(self.batch, self.horizon(training), training.windows)
 
-    def loss(self, model: Forecaster, windows: Tensor, course: Course) -> Tensor:  # noqa: ARG002  # length says it all
+    def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:  # noqa: ARG002  # length says it all
         """Mean squared error of the free run."""
         return squared_error(sequential_unroll(model, windows, windows.shape[2] - 1), windows[:, :, 1:])
 
-    def gradient_path(self, course: Course) -> GradientPath:
+    def forcing_scheme(self, training: TrainingState) -> ForcingScheme:
         """As long as this update's run."""
-        return GradientPath(self.horizon(course))
+        return ForcingScheme(self.horizon(training))
 
     def check(self, data: Dataset) -> None:
         """The first horizon must fit into a window."""

@@ -7,15 +7,16 @@ from pydantic import Field
 from torch import Tensor
 
 from chaosbench.data import Dataset, DataSpec
+from chaosbench.dynamics.distances import sinkhorn_divergence, sliced_wasserstein
 from chaosbench.errors import DataError
-from chaosbench.models.base import Forecaster, ModelSpec
+from chaosbench.models.base import ModelSpec
+from chaosbench.models.forecaster import Forecaster
 from chaosbench.systems.base import SystemSpec
 from chaosbench.trainers.base import GradientTrainer
-from chaosbench.trainers.course import Course
 from chaosbench.trainers.descent import OptimizerKind, Schedule
-from chaosbench.trainers.distances import sinkhorn_divergence, sliced_wasserstein
 from chaosbench.trainers.forcing import Interval, forced_unroll, interval_in_steps
-from chaosbench.trainers.gradient_path import GradientPath
+from chaosbench.trainers.forcing_scheme import ForcingScheme
+from chaosbench.trainers.training_state import TrainingState
 
 
 class InvariantMeasure(GradientTrainer):
@@ -49,29 +50,29 @@ class InvariantMeasure(GradientTrainer):
     schedule: Schedule = "cosine"
     final_learning_rate: float | None = Field(1e-6, gt=0)  # reached by the schedule; None: constant
 
-    def memory(self, model: Forecaster, data: Dataset) -> dict[str, Tensor]:  # noqa: ARG002  # the data decide
+    def extra_state(self, model: Forecaster, data: Dataset) -> dict[str, Tensor]:  # noqa: ARG002  # the data decide
         """The interval [steps]."""
         return {"interval": torch.tensor(interval_in_steps(self.interval, data))}
 
-    def loss(self, model: Forecaster, windows: Tensor, course: Course) -> Tensor:
+    def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
         """Relative error, and after the warm-up the transport."""
-        predicted, target = forced_unroll(model, windows, int(course.memory["interval"])), windows[:, :, 1:]
+        predicted, target = forced_unroll(model, windows, int(training.extra_state["interval"])), windows[:, :, 1:]
         norms = [part.flatten(2).norm(dim=2) for part in (predicted - target, target)]
         error: Tensor = (norms[0] / norms[1]).mean(dim=1)
-        if course.progress < self.warm_up:
+        if training.progress < self.warm_up:
             return error
-        return torch.add(error, self.transport(predicted, target, course).mean(dim=1), alpha=self.weight)
+        return torch.add(error, self.transport(predicted, target, training).mean(dim=1), alpha=self.weight)
 
-    def transport(self, predicted: Tensor, target: Tensor, course: Course) -> Tensor:
+    def transport(self, predicted: Tensor, target: Tensor, training: TrainingState) -> Tensor:
         """Between the statistics of each pair of windows, `(K, B, T, D) x 2 -> (K, B)`."""
         ours, theirs = self.summary(predicted), self.summary(target)
         mean, deviation = theirs.mean(dim=-2, keepdim=True), theirs.std(dim=-2, keepdim=True)
         ours, theirs = (ours - mean) / deviation, (theirs - mean) / deviation
         if self.distance == "sinkhorn":
             if ours.shape[-2] > self.points:
-                ours, theirs = self._drawn(ours, theirs, course)
+                ours, theirs = self._drawn(ours, theirs, training)
             return sinkhorn_divergence(ours, theirs, blur=self.blur, iterations=self.iterations)
-        drawn = course.normal(1, ours.shape[-1], self.directions)
+        drawn = training.normal(1, ours.shape[-1], self.directions)
         return sliced_wasserstein(ours, theirs, drawn / drawn.norm(dim=-2, keepdim=True))
 
     def summary(self, window: Tensor) -> Tensor:
@@ -82,9 +83,9 @@ class InvariantMeasure(GradientTrainer):
         advection = here.roll(1, -1) * (here.roll(2, -1) - here.roll(-1, -1))
         return torch.stack([advection, velocity, here], dim=-1).flatten(-3, -2)
 
-    def gradient_path(self, course: Course) -> GradientPath:
+    def forcing_scheme(self, training: TrainingState) -> ForcingScheme:
         """Forced at every interval."""
-        return GradientPath(self.sequence_length, int(course.memory["interval"]))
+        return ForcingScheme(self.sequence_length, int(training.extra_state["interval"]))
 
     def check(self, data: Dataset) -> None:
         """The interval must mean something for this system."""
@@ -93,14 +94,14 @@ class InvariantMeasure(GradientTrainer):
         if reason := self._too_few_sites(data.dimension):
             raise DataError(reason)
 
-    def refuse(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
+    def incompatibility(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
         """The statistics of Lorenz-96 are of a ring."""
         seen = (system.dimension if data.observed is None else len(data.observed)) * data.embedding
-        return self._too_few_sites(seen) or super().refuse(system, data, model)
+        return self._too_few_sites(seen) or super().incompatibility(system, data, model)
 
-    def _drawn(self, ours: Tensor, theirs: Tensor, course: Course) -> tuple[Tensor, Tensor]:
+    def _drawn(self, ours: Tensor, theirs: Tensor, training: TrainingState) -> tuple[Tensor, Tensor]:
         """The same `points` of both, each seed's by its own generator, since the cost grows with their square."""
-        index = course.uniform(ours.shape[-2]).argsort(dim=-1)[:, None, : self.points, None]
+        index = training.uniform(ours.shape[-2]).argsort(dim=-1)[:, None, : self.points, None]
         index = index.expand(-1, ours.shape[1], -1, ours.shape[-1])
         return ours.gather(2, index), theirs.gather(2, index)
 

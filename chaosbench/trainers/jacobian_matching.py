@@ -11,11 +11,12 @@ from torch import Tensor
 from chaosbench.data import Dataset, DataSpec
 from chaosbench.dynamics import tangent_step_by_jvp
 from chaosbench.errors import DataError
-from chaosbench.models.base import Forecaster, ModelSpec
+from chaosbench.models.base import ModelSpec
+from chaosbench.models.forecaster import Forecaster
 from chaosbench.systems.base import SystemSpec
 from chaosbench.trainers.base import GradientTrainer, squared_error
-from chaosbench.trainers.course import Course
-from chaosbench.trainers.gradient_path import GradientPath
+from chaosbench.trainers.forcing_scheme import ForcingScheme
+from chaosbench.trainers.training_state import TrainingState
 
 _TANGENTS = 1024  # of each seed that are in memory at once: few enough for large states, and no slower than all
 
@@ -41,7 +42,7 @@ class JacobianMatching(GradientTrainer):
         # Blocks of unequal sizes would not fit into the memory that one leaves to the next.
         return pairs.chunk(ceil(pairs.shape[1] * windows.shape[-1] / _TANGENTS), dim=1)
 
-    def loss(self, model: Forecaster, windows: Tensor, course: Course) -> Tensor:
+    def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
         """Error of one step, and of its derivative."""
 
         def forecast(observation: Tensor) -> Tensor:
@@ -52,12 +53,12 @@ class JacobianMatching(GradientTrainer):
         identity = torch.eye(size, dtype=here.dtype, device=here.device).expand(*here.shape, size)
         predicted, jacobian = tangent_step_by_jvp(forecast, here, identity)
         return squared_error(predicted, after) + self.weight * squared_error(
-            jacobian, system_jacobian(course.data, here)
+            jacobian, system_jacobian(training.data, here)
         )
 
-    def gradient_path(self, course: Course) -> GradientPath:  # noqa: ARG002  # the same always
+    def forcing_scheme(self, training: TrainingState) -> ForcingScheme:  # noqa: ARG002  # the same always
         """A single step."""
-        return GradientPath(1)
+        return ForcingScheme(1)
 
     def check(self, data: Dataset) -> None:
         """The system's Jacobian must be known where the data are."""
@@ -65,9 +66,9 @@ class JacobianMatching(GradientTrainer):
         if reason := _unknown_jacobian(data.system, data.observed, data.embedding):
             raise DataError(reason)
 
-    def refuse(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
+    def incompatibility(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
         """The system's Jacobian must be known where the data are."""
-        return _unknown_jacobian(system, data.observed, data.embedding) or super().refuse(system, data, model)
+        return _unknown_jacobian(system, data.observed, data.embedding) or super().incompatibility(system, data, model)
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from chaosbench.dynamics import spectral_norm
-from chaosbench.models.base import Forecaster
+from chaosbench.models.forecaster import Forecaster
 from chaosbench.models.piecewise_linear import PiecewiseLinear
 
 Estimator = Literal[

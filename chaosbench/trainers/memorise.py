@@ -6,8 +6,9 @@ from typing import ClassVar, Literal
 import torch
 
 from chaosbench.data import Dataset
-from chaosbench.models.base import Forecaster, seed_generator
+from chaosbench.models.forecaster import Forecaster
 from chaosbench.models.replay import Remembering
+from chaosbench.seeds import seed_generator
 from chaosbench.trainers.base import TrainerSpec, TrainingStep
 from chaosbench.trainers.one_step import one_step_error
 

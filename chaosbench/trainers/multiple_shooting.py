@@ -8,11 +8,12 @@ from torch import Tensor
 
 from chaosbench.data import Dataset, DataSpec
 from chaosbench.errors import DataError
-from chaosbench.models.base import Forecaster, ModelSpec
+from chaosbench.models.base import ModelSpec
+from chaosbench.models.forecaster import Forecaster
 from chaosbench.systems.base import SystemSpec
 from chaosbench.trainers.base import GradientTrainer, squared_error
-from chaosbench.trainers.course import Course
-from chaosbench.trainers.gradient_path import GradientPath
+from chaosbench.trainers.forcing_scheme import ForcingScheme
+from chaosbench.trainers.training_state import TrainingState
 
 
 class MultipleShooting(GradientTrainer):
@@ -35,39 +36,39 @@ class MultipleShooting(GradientTrainer):
         """Runs per window."""
         return self.sequence_length // self.interval
 
-    def memory(self, model: Forecaster, data: Dataset) -> dict[str, Tensor]:
+    def extra_state(self, model: Forecaster, data: Dataset) -> dict[str, Tensor]:
         """States at the cuts of every orbit, `(K, N * cuts, S)`, trained."""
         observations = data.train[:, : self._cuts(data) * self.interval : self.interval].flatten(0, 1)
         with torch.no_grad():
             states = model.initial_state(observations.expand(model.seeds, -1, -1).contiguous())
         return {"states": states.clone().requires_grad_()}
 
-    def windows(self, course: Course) -> Tensor:
+    def windows(self, training: TrainingState) -> Tensor:
         """Windows that begin at cuts, `(K, B, segments * interval + 1, D)`."""
-        train, cuts = course.data.train, self._cuts(course.data)
+        train, cuts = training.data.train, self._cuts(training.data)
         starts = cuts - self.segments + 1
-        draws = [torch.randint(len(train) * starts, (self.batch,), generator=one) for one in course.windows]
+        draws = [torch.randint(len(train) * starts, (self.batch,), generator=one) for one in training.windows]
         drawn = torch.stack(draws).to(train.device)
         orbit, cut = drawn // starts, drawn % starts
-        course.memory["cuts"] = orbit * cuts + cut
+        training.extra_state["cuts"] = orbit * cuts + cut
         stretches = train.unfold(1, self.segments * self.interval + 1, 1)
         windows: Tensor = stretches[orbit, cut * self.interval].mT
         return windows
 
-    def loss(self, model: Forecaster, windows: Tensor, course: Course) -> Tensor:
+    def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
         """Mean squared error of the runs, and the gaps between them."""
         batch = windows.shape[1]
-        index = course.memory["cuts"][:, :, None] + torch.arange(self.segments, device=windows.device)
+        index = training.extra_state["cuts"][:, :, None] + torch.arange(self.segments, device=windows.device)
         seeds = torch.arange(model.seeds, device=windows.device)[:, None, None]
-        starts = course.memory["states"][seeds, index]  # (K, B, segments, S)
+        starts = training.extra_state["states"][seeds, index]  # (K, B, segments, S)
         predicted, ends = model.predict(starts.flatten(1, 2), self.interval)
         error = squared_error(predicted.unflatten(1, (batch, self.segments)).flatten(2, 3), windows[:, :, 1:])
         gaps = ends.unflatten(1, (batch, self.segments))[:, :, :-1] - starts[:, :, 1:]
         return torch.add(error, gaps.square().sum(dim=-1).flatten(1).mean(dim=1), alpha=self.continuity)
 
-    def gradient_path(self, course: Course) -> GradientPath:  # noqa: ARG002  # the same always
+    def forcing_scheme(self, training: TrainingState) -> ForcingScheme:  # noqa: ARG002  # the same always
         """Cut at every seam, where a learned state begins."""
-        return GradientPath(self.segments * self.interval, self.interval, "learned")
+        return ForcingScheme(self.segments * self.interval, self.interval, "learned")
 
     def check(self, data: Dataset) -> None:
         """A window must have a seam."""
@@ -75,9 +76,9 @@ class MultipleShooting(GradientTrainer):
         if self.segments < 2:
             raise DataError(self._seamless())
 
-    def refuse(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
+    def incompatibility(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
         """A window must have a seam."""
-        return self._seamless() if self.segments < 2 else super().refuse(system, data, model)
+        return self._seamless() if self.segments < 2 else super().incompatibility(system, data, model)
 
     def _cuts(self, data: Dataset) -> int:
         """Cuts of an orbit from which a whole run follows."""

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from chaosbench.models.base import Forecaster
+from chaosbench.models.forecaster import Forecaster
 
 
 @torch.no_grad()

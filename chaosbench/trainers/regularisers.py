@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor
 
-from chaosbench.models.base import Forecaster
+from chaosbench.models.forecaster import Forecaster
 from chaosbench.models.piecewise_linear import PiecewiseLinear
 from chaosbench.models.readouts import LinearReadout
 

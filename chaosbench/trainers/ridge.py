@@ -9,8 +9,10 @@ from pydantic import Field
 from torch import Generator, Tensor
 
 from chaosbench.data import Dataset, DataSpec
-from chaosbench.models.base import Forecaster, ModelSpec, seed_generator
+from chaosbench.models.base import ModelSpec
+from chaosbench.models.forecaster import Forecaster
 from chaosbench.models.regression import Regressed
+from chaosbench.seeds import seed_generator
 from chaosbench.systems.base import SystemSpec
 from chaosbench.trainers.base import TrainerSpec, TrainingStep
 from chaosbench.trainers.one_step import one_step_error
@@ -62,11 +64,11 @@ class Ridge(TrainerSpec):
         """After the warm-up there must be pairs left."""
         data.windows(1, self.warm_up + 1, [seed_generator(0, "check")])
 
-    def refuse(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
+    def incompatibility(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
         """After the warm-up there must be pairs left, where the data say how long orbits are."""
         if not system.measured and self.warm_up + 1 >= data.train_length:
             return f"warm_up = {self.warm_up} leaves nothing of orbits of data.train_length = {data.train_length} steps"
-        return super().refuse(system, data, model)
+        return super().incompatibility(system, data, model)
 
     def _driven(self, model: Regressed, orbits: Tensor, seeds: Sequence[int]) -> Iterator[tuple[Tensor, ...]]:
         """By chunks of time: states, what drives them, responses, and what follows, `(K, chunk, N, ...)` each."""

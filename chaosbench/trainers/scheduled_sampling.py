@@ -6,11 +6,11 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor
 
-from chaosbench.models.base import Forecaster
+from chaosbench.models.forecaster import Forecaster
 from chaosbench.trainers.base import GradientTrainer, squared_error
-from chaosbench.trainers.course import Course
 from chaosbench.trainers.forcing import blended_unroll
-from chaosbench.trainers.gradient_path import GradientPath
+from chaosbench.trainers.forcing_scheme import ForcingScheme
+from chaosbench.trainers.training_state import TrainingState
 
 
 class ScheduledSampling(GradientTrainer):
@@ -30,23 +30,23 @@ class ScheduledSampling(GradientTrainer):
     decay_updates: float = Field(2_000.0, gt=0)  # k [updates]; without a meaning where the decay is linear
     clip_norm: float | None = Field(1.0, gt=0)  # largest gradient norm of a seed; None: not clipped
 
-    def probability_at(self, course: Course) -> float:
+    def probability_at(self, training: TrainingState) -> float:
         """This update's probability of forcing a step."""
-        done, k = course.update - 1, self.decay_updates
+        done, k = training.update - 1, self.decay_updates
         if self.decay == "linear":
-            share = 1 - course.progress
+            share = 1 - training.progress
         elif self.decay == "exponential":
             share = exp(-done / k)
         else:
             share = k / (k + exp(min(done / k, 700.0)))  # beyond, the exponential would overflow
         return self.final_probability + (self.probability - self.final_probability) * share
 
-    def loss(self, model: Forecaster, windows: Tensor, course: Course) -> Tensor:
+    def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
         """Mean squared error, taken before each forcing."""
-        tosses = course.uniform(windows.shape[1], windows.shape[2] - 2)
-        forced = (tosses < self.probability_at(course)).to(windows)
+        tosses = training.uniform(windows.shape[1], windows.shape[2] - 2)
+        forced = (tosses < self.probability_at(training)).to(windows)
         return squared_error(blended_unroll(model, windows, forced), windows[:, :, 1:])
 
-    def gradient_path(self, course: Course) -> GradientPath:
+    def forcing_scheme(self, training: TrainingState) -> ForcingScheme:
         """Forced by the toss of a coin before every step."""
-        return GradientPath(self.sequence_length, probability=self.probability_at(course))
+        return ForcingScheme(self.sequence_length, probability=self.probability_at(training))

@@ -6,9 +6,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from chaosbench.models.base import Forecaster
+from chaosbench.models.forecaster import Forecaster
 from chaosbench.trainers.base import WindowTrainer, squared_error
-from chaosbench.trainers.course import Course
+from chaosbench.trainers.training_state import TrainingState
 
 _Tangents = dict[str, Tensor]
 _AT_ONCE = 25  # directions whose tangents of states and weights are in memory together; no slower than all P
@@ -34,9 +34,9 @@ class SOFO(WindowTrainer):
     sequence_length: int = Field(33, ge=1)  # T [steps]
 
     @torch.no_grad()
-    def gradient(self, model: Forecaster, windows: Tensor, course: Course) -> Tensor:
+    def gradient(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
         """The projected gradient, and the step that `advance` takes."""
-        directions = self.random_directions(model, course)
+        directions = self.random_directions(model, training)
         predicted, tangents = forward_derivatives(model, windows, directions)
         residual, scale = predicted - windows[:, :, 1:], 2 / predicted[0].numel()
         flat = tangents.flatten(2).transpose(0, 1)  # (K, P, B * T * D)
@@ -44,20 +44,20 @@ class SOFO(WindowTrainer):
         steps = self._solved(scale * flat @ flat.mT, slopes)
         for name, parameter in model.named_parameters():
             parameter.grad = torch.einsum("pk...,kp->k...", directions[name], slopes)
-            course.memory[name] = torch.einsum("pk...,kp->k...", directions[name], steps)
+            training.extra_state[name] = torch.einsum("pk...,kp->k...", directions[name], steps)
         return squared_error(predicted, windows[:, :, 1:])
 
     @torch.no_grad()
-    def advance(self, model: Forecaster, course: Course) -> None:
+    def advance(self, model: Forecaster, training: TrainingState) -> None:
         """Take the step."""
         for name, parameter in model.named_parameters():
-            parameter.sub_(self.learning_rate * course.memory[name])
+            parameter.sub_(self.learning_rate * training.extra_state[name])
 
-    def random_directions(self, model: Forecaster, course: Course) -> _Tangents:
+    def random_directions(self, model: Forecaster, training: TrainingState) -> _Tangents:
         """P directions for each seed, of unit norm over all its parameters: `(P, K, ...)` for each of these."""
         named = dict(model.named_parameters())
         sizes = [value[0].numel() for value in named.values()]
-        draws = course.normal(self.directions, sum(sizes))
+        draws = training.normal(self.directions, sum(sizes))
         parts = draws.div_(draws.norm(dim=-1, keepdim=True)).transpose(0, 1).split(sizes, dim=-1)
         return {
             name: part.unflatten(-1, value.shape[1:]) if value.dim() > 1 else part.squeeze(-1)

@@ -7,11 +7,12 @@ from pydantic import Field
 from torch import Tensor
 
 from chaosbench.data import Dataset
-from chaosbench.models.base import Forecaster, seed_generator
+from chaosbench.models.forecaster import Forecaster
+from chaosbench.seeds import seed_generator
 from chaosbench.trainers.base import GradientTrainer, squared_error
-from chaosbench.trainers.course import Course
 from chaosbench.trainers.forcing import Interval, forced_unroll, interval_in_steps
-from chaosbench.trainers.gradient_path import GradientPath
+from chaosbench.trainers.forcing_scheme import ForcingScheme
+from chaosbench.trainers.training_state import TrainingState
 
 
 class SparseTeacherForcing(GradientTrainer):
@@ -31,35 +32,35 @@ class SparseTeacherForcing(GradientTrainer):
     spread: int = Field(0, ge=0)  # [steps]; tau is uniform within interval +- spread, and at least 1
     anneal: bool = False  # tau grows from 1 to the interval: floor((interval - 1) update / updates) + 1
 
-    def memory(self, model: Forecaster, data: Dataset) -> dict[str, Tensor]:  # noqa: ARG002  # the data decide
+    def extra_state(self, model: Forecaster, data: Dataset) -> dict[str, Tensor]:  # noqa: ARG002  # the data decide
         """The interval [steps]."""
         return {"interval": torch.tensor(interval_in_steps(self.interval, data))}
 
-    def interval_at(self, course: Course) -> int:
+    def interval_at(self, training: TrainingState) -> int:
         """This update's tau [steps]."""
-        interval = self._middle(course)
+        interval = self._middle(training)
         if self.spread:
-            generator = seed_generator(course.update, "forcing interval")
+            generator = seed_generator(training.update, "forcing interval")
             shift = torch.randint(-self.spread, self.spread + 1, (), generator=generator)
             interval = max(1, interval + int(shift))
         return interval
 
-    def loss(self, model: Forecaster, windows: Tensor, course: Course) -> Tensor:
+    def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
         """Mean squared error under forcing, taken before each forcing."""
-        predicted = forced_unroll(model, windows, self.interval_at(course))
+        predicted = forced_unroll(model, windows, self.interval_at(training))
         return squared_error(predicted, windows[:, :, 1:])
 
-    def gradient_path(self, course: Course) -> GradientPath:
+    def forcing_scheme(self, training: TrainingState) -> ForcingScheme:
         """Forced every tau steps, of a spread the mean one: which was drawn last says nothing of training."""
-        draws = range(self._middle(course) - self.spread, self._middle(course) + self.spread + 1)
-        return GradientPath(self.sequence_length, round(sum(max(1, one) for one in draws) / len(draws)))
+        draws = range(self._middle(training) - self.spread, self._middle(training) + self.spread + 1)
+        return ForcingScheme(self.sequence_length, round(sum(max(1, one) for one in draws) / len(draws)))
 
     def check(self, data: Dataset) -> None:
         """The interval must mean something for this system."""
         super().check(data)
         interval_in_steps(self.interval, data)
 
-    def _middle(self, course: Course) -> int:
+    def _middle(self, training: TrainingState) -> int:
         """This update's tau before its draw [steps]."""
-        interval = int(course.memory["interval"])
-        return (interval - 1) * course.update // course.updates + 1 if self.anneal else interval
+        interval = int(training.extra_state["interval"])
+        return (interval - 1) * training.update // training.updates + 1 if self.anneal else interval

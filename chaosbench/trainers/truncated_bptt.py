@@ -5,11 +5,11 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor
 
-from chaosbench.models.base import Forecaster
+from chaosbench.models.forecaster import Forecaster
 from chaosbench.trainers.base import GradientTrainer, squared_error
-from chaosbench.trainers.course import Course
 from chaosbench.trainers.forcing import truncated_unroll
-from chaosbench.trainers.gradient_path import GradientPath
+from chaosbench.trainers.forcing_scheme import ForcingScheme
+from chaosbench.trainers.training_state import TrainingState
 
 
 class TruncatedBPTT(GradientTrainer):
@@ -23,10 +23,10 @@ class TruncatedBPTT(GradientTrainer):
     kind: Literal["truncated_bptt"] = "truncated_bptt"
     truncation: int = Field(30, ge=1)  # [steps]
 
-    def loss(self, model: Forecaster, windows: Tensor, course: Course) -> Tensor:  # noqa: ARG002  # the same always
+    def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:  # noqa: ARG002  # the same always
         """Mean squared error of the free run."""
         return squared_error(truncated_unroll(model, windows, self.truncation), windows[:, :, 1:])
 
-    def gradient_path(self, course: Course) -> GradientPath:  # noqa: ARG002  # the same always
+    def forcing_scheme(self, training: TrainingState) -> ForcingScheme:  # noqa: ARG002  # the same always
         """Cut at every truncation."""
-        return GradientPath(self.sequence_length, self.truncation, "kept")
+        return ForcingScheme(self.sequence_length, self.truncation, "kept")

@@ -5,11 +5,11 @@ from typing import Literal
 from pydantic import Field
 from torch import Tensor
 
-from chaosbench.models.base import Forecaster
+from chaosbench.models.forecaster import Forecaster
 from chaosbench.trainers.base import GradientTrainer, squared_error
-from chaosbench.trainers.course import Course
 from chaosbench.trainers.forcing import windowed_unroll
-from chaosbench.trainers.gradient_path import GradientPath
+from chaosbench.trainers.forcing_scheme import ForcingScheme
+from chaosbench.trainers.training_state import TrainingState
 
 
 class WindowedBPTT(GradientTrainer):
@@ -22,10 +22,10 @@ class WindowedBPTT(GradientTrainer):
     kind: Literal["windowed_bptt"] = "windowed_bptt"
     window: int = Field(30, ge=1)  # [steps]
 
-    def loss(self, model: Forecaster, windows: Tensor, course: Course) -> Tensor:  # noqa: ARG002  # the same always
+    def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:  # noqa: ARG002  # the same always
         """Mean squared error of all stretches."""
         return squared_error(windowed_unroll(model, windows, self.window), windows[:, :, 1:])
 
-    def gradient_path(self, course: Course) -> GradientPath:  # noqa: ARG002  # the same always
+    def forcing_scheme(self, training: TrainingState) -> ForcingScheme:  # noqa: ARG002  # the same always
         """Cut at every window, which begins from z = 0."""
-        return GradientPath(self.sequence_length, self.window, "blank")
+        return ForcingScheme(self.sequence_length, self.window, "blank")

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from chaosbench import DataSpec, Forecaster, Map, ModelSpec, SystemSpec, TrainerSpec, TrainingStep, hookimpl
 from chaosbench.data import Dataset
 from chaosbench.errors import DataError
-from chaosbench.models import seed_generator
 from chaosbench.models.neural_ode import runge_kutta_4
+from chaosbench.seeds import seed_generator
 from chaosbench.trainers import one_step_error
 
 Form = Literal["flow", "map"]
@@ -140,11 +140,11 @@ class STLSQ(TrainerSpec):
                 "set data.validation_orbits, or give one threshold"
             )
 
-    def refuse(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
+    def incompatibility(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
         """A map has no derivatives."""
         if isinstance(model, SINDy) and model.form == "flow" and isinstance(system, Map):
             return f'{system.label} is a map and has no derivatives; set form = "map"'
-        return super().refuse(system, data, model)
+        return super().incompatibility(system, data, model)
 
     def _coefficients(self, model: Polynomial, data: Dataset, threshold: float) -> Tensor:
         """Xi per step of the data, `(terms, D)`, of the training orbits in the system's units."""

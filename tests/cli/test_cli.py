@@ -74,7 +74,7 @@ def test_a_sweep_over_the_forcing_interval_is_drawn_and_pictures_that_fail_cost_
     def broken(folder: Path) -> None:
         raise ValueError("no such colour")
 
-    monkeypatch.setattr("chaosbench.report.figures.draw", broken)
+    monkeypatch.setattr("chaosbench.figures.draw.draw", broken)
     results = tmp_path / "results"
     code, out, err = call("run", tiny, "--results", results, "--device", "cpu", "--set", "trainer.interval=[1, 2, 4]")
     assert code == 0, err

@@ -5,7 +5,7 @@ from math import isfinite
 from pathlib import Path
 
 import pytest
-from told_runs import BLOWN, CHAOS, FREE, REST, Told, publish
+from stored_runs import BLOWN, CHAOS, FREE, REST, Told, publish
 
 from chaosbench.models import RNN
 

@@ -12,7 +12,7 @@ from chaosbench.data.cache import cached
 from chaosbench.data.dataset import STATES_EVERY, embedded
 from chaosbench.errors import DataError
 from chaosbench.metrics import valid_prediction_time
-from chaosbench.models import seed_generator
+from chaosbench.seeds import seed_generator
 from chaosbench.systems import Henon, Lorenz63
 
 SMALL = {

@@ -8,8 +8,9 @@ from torch.testing import assert_close
 
 from chaosbench.data import DataSpec, simulate
 from chaosbench.dynamics import lyapunov_spectrum
-from chaosbench.models import SampledRNN, seed_generator
+from chaosbench.models import SampledRNN
 from chaosbench.models.sampled_rnn import steep_pairs, unit_between
+from chaosbench.seeds import seed_generator
 from chaosbench.systems import Henon
 from chaosbench.testing import check_model
 from chaosbench.trainers import Ridge

@@ -3,9 +3,9 @@
 from torch.testing import assert_close
 
 from chaosbench.data import Dataset
+from chaosbench.dynamics.distances import maximum_mean_discrepancy
 from chaosbench.models import RNN
 from chaosbench.trainers import DySLIM
-from chaosbench.trainers.distances import maximum_mean_discrepancy
 
 SEEDS = (0, 1)
 
@@ -13,9 +13,9 @@ SEEDS = (0, 1)
 def test_its_loss_equals_a_loop_over_steps(lorenz: Dataset):
     trainer = DySLIM(batch=6, sequence_length=4, growth=1, discount=0.5, least_weight=0.2)
     model = RNN(hidden=5).build(3, SEEDS).double()
-    course = trainer.start(model, lorenz, SEEDS)
-    course.update = 4
-    windows = trainer.windows(course)
+    training = trainer.start(model, lorenz, SEEDS)
+    training.update = 4
+    windows = trainer.windows(training)
     twin = trainer.start(model, lorenz, SEEDS)
     anywhere = lorenz.windows(6, 1, twin.draws)[:, :, 0]
     state, total, weights = model.initial_state(windows[:, :, 0]), 0.0, [1.0, 0.5, 0.25, 0.2]
@@ -25,27 +25,27 @@ def test_its_loss_equals_a_loop_over_steps(lorenz: Dataset):
         error = (ours - theirs).square().mean(dim=(1, 2))
         measures = 100 * maximum_mean_discrepancy(ours, theirs, trainer.scales)
         total = total + weight * (error + measures + maximum_mean_discrepancy(ours, anywhere, trainer.scales))
-    assert_close(trainer.loss(model, windows, course), total / sum(weights), rtol=1e-12, atol=1e-14)
+    assert_close(trainer.loss(model, windows, training), total / sum(weights), rtol=1e-12, atol=1e-14)
 
 
 def test_without_distances_it_is_the_mean_squared_error(lorenz: Dataset):
     trainer = DySLIM(batch=6, sequence_length=4, growth=1, discount=1.0, conditional=0.0, unconditional=0.0)
     model = RNN(hidden=5).build(3, SEEDS).double()
-    course = trainer.start(model, lorenz, SEEDS)
-    course.update = 9
-    windows = trainer.windows(course)
+    training = trainer.start(model, lorenz, SEEDS)
+    training.update = 9
+    windows = trainer.windows(training)
     predicted = model.observe(model.unroll(model.initial_state(windows[:, :, 0]), 4))
     expected = (predicted - windows[:, :, 1:]).square().mean(dim=(1, 2, 3))
-    assert_close(trainer.loss(model, windows, course), expected)
+    assert_close(trainer.loss(model, windows, training), expected)
 
 
 def test_runs_grow_by_a_step_up_to_the_longest(lorenz: Dataset):
     trainer = DySLIM(growth=10, sequence_length=3)
-    course = trainer.start(RNN(hidden=4).build(3, SEEDS), lorenz, SEEDS)
+    training = trainer.start(RNN(hidden=4).build(3, SEEDS), lorenz, SEEDS)
     found = []
     for update in (1, 10, 11, 20, 21, 500):
-        course.update = update
-        found.append(trainer.rollout(course))
+        training.update = update
+        found.append(trainer.rollout(training))
     assert found == [1, 1, 2, 2, 3, 3]
 
 
@@ -53,10 +53,10 @@ def test_the_pushforward_passes_gradients_through_the_last_step_alone(lorenz: Da
     """As if the state before it were given."""
     trainer = DySLIM(batch=6, sequence_length=4, growth=1, conditional=0, unconditional=0, pushforward=True)
     model = RNN(hidden=5).build(3, SEEDS).double()
-    course = trainer.start(model, lorenz, SEEDS)
-    course.update = 4
-    windows = trainer.windows(course)
-    trainer.loss(model, windows, course).sum().backward()
+    training = trainer.start(model, lorenz, SEEDS)
+    training.update = 4
+    windows = trainer.windows(training)
+    trainer.loss(model, windows, training).sum().backward()
     found = model.weight.grad.clone()
     model.zero_grad()
     state = model.unroll(model.initial_state(windows[:, :, 0]), 3)[:, :, -1].detach()

@@ -24,9 +24,9 @@ def windows_of(steps: int) -> torch.Tensor:
 
 def gradients_of(trainer, spec: ModelSpec, data: Dataset):
     model = spec.build(3, SEEDS).double()
-    course = trainer.start(model, data, SEEDS)
-    course.update = 1
-    trainer.loss(model, windows_of(12), course).sum().backward()
+    training = trainer.start(model, data, SEEDS)
+    training.update = 1
+    trainer.loss(model, windows_of(12), training).sum().backward()
     return [parameter.grad for parameter in model.parameters()]
 
 
@@ -103,13 +103,13 @@ def test_an_adaptive_alpha_rises_at_once_and_falls_slowly(lorenz: Dataset):
     model, windows = ShallowPLRNN(hidden=9).build(3, SEEDS).double(), 3 * windows_of(7)
     with torch.no_grad():
         model.outward.mul_(20)
-    course = trainer.start(model, lorenz, SEEDS)
-    course.update = 1
+    training = trainer.start(model, lorenz, SEEDS)
+    training.update = 1
     wanted = (1 - 1 / jacobian_size(model, windows, "batch_maximum")).clamp(min=0)
     assert ((wanted > 0) & (wanted < 1)).all()
-    assert_close(trainer.next_alpha(model, windows, course), 0.9 + 0.1 * wanted)
-    course.memory["alpha"] = wanted / 2
-    assert_close(trainer.next_alpha(model, windows, course), wanted)
+    assert_close(trainer.next_alpha(model, windows, training), 0.9 + 0.1 * wanted)
+    training.extra_state["alpha"] = wanted / 2
+    assert_close(trainer.next_alpha(model, windows, training), wanted)
 
 
 def test_alpha_is_estimated_only_when_due_and_a_diverged_seed_has_none(lorenz: Dataset):
@@ -118,11 +118,11 @@ def test_alpha_is_estimated_only_when_due_and_a_diverged_seed_has_none(lorenz: D
     with torch.no_grad():
         for parameter in model.parameters():
             parameter[1] = torch.nan
-    course = trainer.start(model, lorenz, SEEDS)
-    course.update = 5
-    assert torch.equal(trainer.next_alpha(model, windows, course), torch.ones(2, dtype=torch.float64))
-    course.update = 6
-    alpha = trainer.next_alpha(model, windows, course)
+    training = trainer.start(model, lorenz, SEEDS)
+    training.update = 5
+    assert torch.equal(trainer.next_alpha(model, windows, training), torch.ones(2, dtype=torch.float64))
+    training.update = 6
+    alpha = trainer.next_alpha(model, windows, training)
     assert alpha[0] < 1
     assert alpha[1].isnan()
 
@@ -130,9 +130,9 @@ def test_alpha_is_estimated_only_when_due_and_a_diverged_seed_has_none(lorenz: D
 def test_an_annealed_alpha_goes_in_a_straight_line(lorenz: Dataset):
     trainer = GeneralizedTeacherForcing(alpha=0.8, final_alpha=0.2, updates=10)
     model = RNN(hidden=6).build(3, SEEDS)
-    course = trainer.start(model, lorenz, SEEDS)
-    course.update = 6
-    assert_close(trainer.next_alpha(model, windows_of(5), course), torch.full((2,), 0.5, dtype=torch.float64))
+    training = trainer.start(model, lorenz, SEEDS)
+    training.update = 6
+    assert_close(trainer.next_alpha(model, windows_of(5), training), torch.full((2,), 0.5, dtype=torch.float64))
 
 
 def test_an_adaptive_alpha_has_no_end():

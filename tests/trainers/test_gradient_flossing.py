@@ -57,9 +57,9 @@ def test_of_a_scaled_identity_loss_and_gradient_are_known(lorenz: Dataset):
         model.outward.zero_()
         model.diagonal.copy_(scales[:, None, None].expand_as(model.diagonal))
     trainer = GradientFlossing(target=-0.3, conditions=2, batch=2, sequence_length=7)
-    course = trainer.start(model, lorenz, SEEDS)
-    course.update = 1
-    loss = trainer.loss(model, trainer.windows(course), course)
+    training = trainer.start(model, lorenz, SEEDS)
+    training.update = 1
+    loss = trainer.loss(model, trainer.windows(training), training)
     loss.sum().backward()
     assert_close(loss.detach(), (scales.log() + 0.3).square())
     expected = 2 / 3 * (scales.log() + 0.3) / scales
@@ -88,7 +88,7 @@ def test_flossing_moves_the_spectrum_where_the_loss_says(target: float, lorenz32
 
 def test_the_target_may_be_the_spectrum_of_the_data(lorenz: Dataset):
     model = RNN(hidden=8).build(3, SEEDS)
-    target = GradientFlossing(target="system").memory(model, lorenz)["target"]
+    target = GradientFlossing(target="system").extra_state(model, lorenz)["target"]
     assert_close(target, 0.01 * torch.tensor(Lorenz63().reference.exponents, dtype=torch.float64))
     # The divergence of the flow, -(sigma + 1 + beta), is the sum of its exponents.
     assert float(target.sum()) == pytest.approx(-0.01 * (10 + 1 + 8 / 3), rel=1e-3)

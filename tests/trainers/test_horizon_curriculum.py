@@ -14,27 +14,27 @@ from chaosbench.trainers import BPTT, HorizonCurriculum
 
 def test_horizons_grow_by_equal_factors_in_equal_stages(lorenz: Dataset):
     trainer = HorizonCurriculum(first=5, stages=5, sequence_length=80, updates=20)
-    course = trainer.start(RNN(hidden=4).build(3, (0,)), lorenz, (0,))
+    training = trainer.start(RNN(hidden=4).build(3, (0,)), lorenz, (0,))
     found = []
     for update in range(1, 21):
-        course.update = update
-        found.append(trainer.horizon(course))
-        assert trainer.windows(course).shape[2] == found[-1] + 1
+        training.update = update
+        found.append(trainer.horizon(training))
+        assert trainer.windows(training).shape[2] == found[-1] + 1
     assert found == [length for length in (5, 10, 20, 40, 80) for _ in range(4)]
 
 
 def test_the_loss_is_that_of_backpropagation_over_the_horizon(lorenz: Dataset):
     model, trainer = RNN(hidden=4).build(3, (0,)).double(), HorizonCurriculum(first=5)
-    course = trainer.start(model, lorenz, (0,))
-    course.update = 1
-    windows = trainer.windows(course)
-    assert torch.equal(trainer.loss(model, windows, course), BPTT().loss(model, windows, course))
+    training = trainer.start(model, lorenz, (0,))
+    training.update = 1
+    windows = trainer.windows(training)
+    assert torch.equal(trainer.loss(model, windows, training), BPTT().loss(model, windows, training))
 
 
 def test_a_first_horizon_in_predictability_times_is_read_from_the_data(lorenz: Dataset):
     slow = replace(lorenz, largest_exponent=lorenz.largest_exponent / 10)
     trainer = HorizonCurriculum(first="0.1 tau_pred", sequence_length=50)
-    steps = trainer.memory(RNN(hidden=4).build(3, (0,)), lorenz)["first"]
+    steps = trainer.extra_state(RNN(hidden=4).build(3, (0,)), lorenz)["first"]
     assert_close(float(steps), lorenz.predictability_time / 10, rtol=0, atol=0.5)
     with pytest.raises(DataError, match="is beyond sequence_length = 50"):
         trainer.check(slow)

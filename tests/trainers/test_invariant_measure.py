@@ -6,9 +6,9 @@ import torch
 from torch.testing import assert_close
 
 from chaosbench.data import Dataset
+from chaosbench.dynamics.distances import sinkhorn_divergence
 from chaosbench.models import RNN
 from chaosbench.trainers import InvariantMeasure
-from chaosbench.trainers.distances import sinkhorn_divergence
 
 SEEDS = (0, 1)
 
@@ -54,19 +54,19 @@ def test_windows_as_they_should_be_have_no_transport_whatever_their_units(distan
 def test_its_loss_is_a_relative_error_and_after_the_warm_up_the_transport_too(lorenz: Dataset):
     trainer = InvariantMeasure(updates=10, batch=4, sequence_length=12, interval=4, iterations=5)
     model = RNN(hidden=5).build(3, SEEDS).double()
-    course = trainer.start(model, lorenz, SEEDS)
-    course.update = 1
-    windows = trainer.windows(course)
+    training = trainer.start(model, lorenz, SEEDS)
+    training.update = 1
+    windows = trainer.windows(training)
     starts = [model.initial_state(windows[:, :, t]) for t in (0, 4, 8)]
     predicted = model.observe(torch.cat([model.unroll(start, 4) for start in starts], dim=2))
     target = windows[:, :, 1:]
     error = ((predicted - target).norm(dim=(2, 3)) / target.norm(dim=(2, 3))).mean(dim=1)
-    assert_close(trainer.loss(model, windows, course), error)
-    course.update = 10
+    assert_close(trainer.loss(model, windows, training), error)
+    training.update = 10
     one, other = trainer.summary(predicted), trainer.summary(target)
     mean, deviation = other.mean(2, keepdim=True), other.std(2, keepdim=True)
     transport = sinkhorn_divergence((one - mean) / deviation, (other - mean) / deviation, blur=0.02, iterations=5)
-    assert_close(trainer.loss(model, windows, course), error + 3 * transport.mean(dim=1))
+    assert_close(trainer.loss(model, windows, training), error + 3 * transport.mean(dim=1))
 
 
 def test_long_windows_are_compared_at_some_of_their_points_the_same_of_both(lorenz: Dataset):

@@ -10,7 +10,8 @@ from torch.testing import assert_close
 from chaosbench.data import Dataset, DataSpec, simulate
 from chaosbench.errors import DataError
 from chaosbench.models import GRU, LEM, LSTM, RNN, CoRNN, LinOSS, LiquidTimeConstant, ModelSpec, NeuralODE, ShallowPLRNN
-from chaosbench.models.base import Forecaster, seed_generator
+from chaosbench.models.forecaster import Forecaster
+from chaosbench.seeds import seed_generator
 from chaosbench.systems import Henon, Lorenz63
 from chaosbench.systems.base import Map
 from chaosbench.trainers import JacobianMatching
@@ -72,8 +73,8 @@ def data_of(system: Map, **asked) -> Dataset:
 def test_the_true_map_has_no_loss_in_any_units(system: Map, standardise: str, stride: int):
     data = data_of(system, standardise=standardise, stride=stride)
     trainer, model = JacobianMatching(), TrueMap(data, system)
-    course = trainer.start(RNN(hidden=4).build(2, (0, 1)), data, (0, 1))
-    assert_close(trainer.loss(model, trainer.windows(course), course), torch.zeros(2, dtype=torch.float64))
+    training = trainer.start(RNN(hidden=4).build(2, (0, 1)), data, (0, 1))
+    assert_close(trainer.loss(model, trainer.windows(training), training), torch.zeros(2, dtype=torch.float64))
 
 
 def test_the_jacobian_of_henon_is_the_papers_in_standardised_units():
@@ -90,8 +91,8 @@ def test_the_jacobian_of_henon_is_the_papers_in_standardised_units():
 
 def test_its_loss_equals_autograds_jacobian_point_by_point(lorenz: Dataset):
     trainer, model = JacobianMatching(weight=0.5, batch=3), ShallowPLRNN(hidden=9).build(3, (0, 1)).double()
-    course = trainer.start(model, lorenz, (0, 1))
-    windows = trainer.windows(course)
+    training = trainer.start(model, lorenz, (0, 1))
+    windows = trainer.windows(training)
     for k in range(2):
         errors, mismatches = [], []
         for b in range(3):
@@ -105,7 +106,7 @@ def test_its_loss_equals_autograds_jacobian_point_by_point(lorenz: Dataset):
             jacobian = torch.autograd.functional.jacobian(forecast, x)
             mismatches.append((jacobian - system_jacobian(lorenz, x)).square())
         expected = torch.stack(errors).mean() + 0.5 * torch.stack(mismatches).mean()
-        assert_close(trainer.loss(model, windows, course)[k], expected)
+        assert_close(trainer.loss(model, windows, training)[k], expected)
 
 
 def test_data_that_do_not_show_the_state_are_refused(lorenz: Dataset):
@@ -113,24 +114,24 @@ def test_data_that_do_not_show_the_state_are_refused(lorenz: Dataset):
     for hidden in (replace(lorenz, observed=(0, 1)), replace(lorenz, embedding=2)):
         with pytest.raises(DataError, match="do not show the state itself"):
             JacobianMatching().check(hidden)
-    assert JacobianMatching().refuse(Lorenz63(), DataSpec(observed=(0, 1, 2)), RNN()) is None
+    assert JacobianMatching().incompatibility(Lorenz63(), DataSpec(observed=(0, 1, 2)), RNN()) is None
 
 
 @pytest.mark.parametrize("spec", SMOOTH, ids=lambda spec: spec.label)
 def test_its_gradient_is_the_slope_of_its_loss(spec: ModelSpec, lorenz: Dataset):
     """Along a random direction, by central differences, whose error is h² of the third derivative: some 1e-8."""
     trainer, model = JacobianMatching(batch=6), spec.build(3, (0,)).double()
-    course = trainer.start(model, lorenz, (0,))
-    windows, parameters = trainer.windows(course), list(model.parameters())
+    training = trainer.start(model, lorenz, (0,))
+    windows, parameters = trainer.windows(training), list(model.parameters())
     directions = [torch.randn(p.shape, dtype=p.dtype, generator=seed_generator(1, "direction")) for p in parameters]
-    trainer.gradient(model, windows, course)
+    trainer.gradient(model, windows, training)
     slope = sum((p.grad * d).sum() for p, d in zip(parameters, directions, strict=True) if p.grad is not None)
     losses = []
     for shift in (1e-5, -2e-5):  # from the middle to one end, and on to the other
         with torch.no_grad():
             for parameter, direction in zip(parameters, directions, strict=True):
                 parameter.add_(shift * direction)
-            losses.append(trainer.loss(model, windows, course).squeeze())
+            losses.append(trainer.loss(model, windows, training).squeeze())
     assert_close(slope, (losses[0] - losses[1]) / 2e-5, rtol=1e-6, atol=1e-6)
 
 
@@ -139,13 +140,13 @@ def test_pairs_taken_in_blocks_give_the_gradient_of_all_at_once(spec: ModelSpec,
     """450 pairs of 3 tangents make two blocks; penalties count once. Sums in another order differ by rounding."""
     penalty = 0.3 if isinstance(spec, ShallowPLRNN) else 0.0
     trainer, model = JacobianMatching(batch=9, sequence_length=50, manifold_attractor=penalty), spec.build(3, (0, 1))
-    course = trainer.start(model.double(), lorenz, (0, 1))
-    windows = trainer.windows(course)
+    training = trainer.start(model.double(), lorenz, (0, 1))
+    windows = trainer.windows(training)
     assert [part.shape for part in trainer.parts(windows)] == [(2, 225, 2, 3)] * 2
-    loss = trainer.gradient(model, windows, course)
+    loss = trainer.gradient(model, windows, training)
     found = [parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None]
     model.zero_grad()
-    expected = trainer.loss(model, windows, course)
+    expected = trainer.loss(model, windows, training)
     if penalty:
         expected = expected + penalty * manifold_attractor_penalty(model, 1.0)
     expected.sum().backward()

@@ -13,19 +13,19 @@ TRAINER = MultipleShooting(interval=6, sequence_length=25, batch=4, updates=60, 
 
 def test_its_loss_equals_a_loop_over_segments(lorenz: Dataset):
     model = RNN(hidden=5).build(3, SEEDS).double()
-    course = TRAINER.start(model, lorenz, SEEDS)
+    training = TRAINER.start(model, lorenz, SEEDS)
     with torch.no_grad():
-        course.memory["states"].add_(torch.randn(course.memory["states"].shape))
-    windows = TRAINER.windows(course)
+        training.extra_state["states"].add_(torch.randn(training.extra_state["states"].shape))
+    windows = TRAINER.windows(training)
     assert windows.shape == (2, 4, 25, 3)
     cuts = (300 - 1) // 6
     for k in range(2):
         errors, gaps = [], []
         for b in range(4):
-            first, end = int(course.memory["cuts"][k, b]), None
+            first, end = int(training.extra_state["cuts"][k, b]), None
             assert torch.equal(lorenz.train[first // cuts, first % cuts * 6 :][:25], windows[k, b])
             for segment in range(4):
-                start = state = course.memory["states"][k, first + segment]
+                start = state = training.extra_state["states"][k, first + segment]
                 if end is not None:
                     gaps.append((end - start).square().sum())
                 for t in range(6):
@@ -33,17 +33,17 @@ def test_its_loss_equals_a_loop_over_segments(lorenz: Dataset):
                     errors.append((model.readout.weight[k] @ state - windows[k, b, 6 * segment + t + 1]).square())
                 end = state
         expected = torch.stack(errors).mean() + 0.7 * torch.stack(gaps).mean()
-        assert_close(TRAINER.loss(model, windows, course)[k], expected, rtol=1e-12, atol=1e-14)
+        assert_close(TRAINER.loss(model, windows, training)[k], expected, rtol=1e-12, atol=1e-14)
 
 
 def test_states_begin_where_the_data_put_them(lorenz: Dataset):
     """So that without a weight on the seams the first loss is that of sparse forcing."""
     model, trainer = RNN(hidden=5).build(3, SEEDS).double(), TRAINER.replaced(continuity=0.0)
-    course = trainer.start(model, lorenz, SEEDS)
-    windows = trainer.windows(course)
+    training = trainer.start(model, lorenz, SEEDS)
+    windows = trainer.windows(training)
     forced = SparseTeacherForcing(interval=6)
     expected = forced.loss(model, windows, forced.start(model, lorenz, SEEDS))
-    assert_close(trainer.loss(model, windows, course), expected, rtol=1e-12, atol=1e-14)
+    assert_close(trainer.loss(model, windows, training), expected, rtol=1e-12, atol=1e-14)
 
 
 def test_training_moves_the_states_and_closes_the_gaps(lorenz32: Dataset):
@@ -51,8 +51,8 @@ def test_training_moves_the_states_and_closes_the_gaps(lorenz32: Dataset):
     model = ShallowPLRNN(hidden=12).build(3, SEEDS)
     losses, states = [], []
     for step in trainer.fit(model, lorenz32, SEEDS):
-        assert step.course is not None
+        assert step.training is not None
         losses.append(step.loss)
-        states.append(step.course.memory["states"].detach().clone())
+        states.append(step.training.extra_state["states"].detach().clone())
     assert not torch.equal(states[0], states[-1])
     assert (torch.stack(losses[-10:]).mean(0) < torch.stack(losses[:10]).mean(0)).all()

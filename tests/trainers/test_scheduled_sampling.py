@@ -21,10 +21,10 @@ def test_its_ends_are_the_closed_loop_and_teacher_forcing(spec: ModelSpec, proba
     trainer = ScheduledSampling(probability=probability, final_probability=probability)
     model = spec.build(3, (0, 1)).double()
     windows = torch.randn(2, 3, 13, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
-    course = trainer.start(model, lorenz, (0, 1))
-    course.update = 1
+    training = trainer.start(model, lorenz, (0, 1))
+    training.update = 1
     expected = squared_error(sequential_unroll(model, windows, interval), windows[:, :, 1:])
-    assert_close(trainer.loss(model, windows, course), expected, rtol=1e-12, atol=1e-14)
+    assert_close(trainer.loss(model, windows, training), expected, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize(
@@ -34,16 +34,16 @@ def test_its_ends_are_the_closed_loop_and_teacher_forcing(spec: ModelSpec, proba
 def test_the_probability_falls_as_its_formula_says(decay: str, half_way: float, lorenz: Dataset):
     """Half-way through 100 updates with k = 10, between 0.9 and 0.1."""
     trainer = ScheduledSampling(decay=decay, decay_updates=10, updates=100, probability=0.9, final_probability=0.1)
-    course = trainer.start(RNN(hidden=4).build(3, (0,)), lorenz, (0,))
-    course.update = 51
-    assert trainer.probability_at(course) == pytest.approx(0.1 + 0.8 * half_way)
+    training = trainer.start(RNN(hidden=4).build(3, (0,)), lorenz, (0,))
+    training.update = 51
+    assert trainer.probability_at(training) == pytest.approx(0.1 + 0.8 * half_way)
 
 
 def test_a_steep_decay_does_not_overflow(lorenz: Dataset):
     trainer = ScheduledSampling(decay="inverse_sigmoid", decay_updates=0.1)
-    course = trainer.start(RNN(hidden=4).build(3, (0,)), lorenz, (0,))
-    course.update = 30_000
-    assert trainer.probability_at(course) == pytest.approx(0.0)
+    training = trainer.start(RNN(hidden=4).build(3, (0,)), lorenz, (0,))
+    training.update = 30_000
+    assert trainer.probability_at(training) == pytest.approx(0.0)
 
 
 def test_tosses_are_each_seeds_own_and_fair(lorenz: Dataset):

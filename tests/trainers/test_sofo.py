@@ -25,13 +25,13 @@ def flat(values, k: int) -> torch.Tensor:
 def test_its_gradient_is_backpropagations_projected_on_the_same_directions(spec: ModelSpec, lorenz: Dataset):
     """V Vᵀ g, with the columns of V of unit norm."""
     model = spec.build(3, SEEDS).double()
-    course = TRAINER.start(model, lorenz, SEEDS)
+    training = TRAINER.start(model, lorenz, SEEDS)
     directions = TRAINER.random_directions(model, TRAINER.start(model, lorenz, SEEDS))
-    windows = TRAINER.windows(course)
-    loss = TRAINER.gradient(model, windows, course)
+    windows = TRAINER.windows(training)
+    loss = TRAINER.gradient(model, windows, training)
     found = [parameter.grad.clone() for parameter in model.parameters()]
     model.zero_grad()
-    expected = BPTT().loss(model, windows, course)
+    expected = BPTT().loss(model, windows, training)
     expected.sum().backward()
     assert_close(loss, expected.detach())
     for k in range(2):
@@ -44,8 +44,8 @@ def test_its_gradient_is_backpropagations_projected_on_the_same_directions(spec:
 @every_model
 def test_forward_derivatives_equal_finite_differences(spec: ModelSpec, lorenz: Dataset):
     model = spec.build(3, SEEDS).double()
-    course = TRAINER.start(model, lorenz, SEEDS)
-    windows, directions = TRAINER.windows(course), TRAINER.random_directions(model, course)
+    training = TRAINER.start(model, lorenz, SEEDS)
+    windows, directions = TRAINER.windows(training), TRAINER.random_directions(model, training)
     predicted, found = forward_derivatives(model, windows, directions)
     ends = []
     for sign in (1, -1):
@@ -61,8 +61,8 @@ def test_forward_derivatives_equal_finite_differences(spec: ModelSpec, lorenz: D
 def test_directions_beyond_those_taken_at_once_are_followed_like_any(lorenz: Dataset):
     """Products over fewer directions round differently."""
     model, many = RNN(hidden=5).build(3, SEEDS).double(), TRAINER.replaced(directions=53)
-    course = many.start(model, lorenz, SEEDS)
-    windows, directions = many.windows(course), many.random_directions(model, course)
+    training = many.start(model, lorenz, SEEDS)
+    windows, directions = many.windows(training), many.random_directions(model, training)
     _, together = forward_derivatives(model, windows, directions)
     assert len(together) == 53
     for p in (0, 24, 25, 52):
@@ -74,12 +74,12 @@ def test_its_step_solves_the_damped_gauss_newton_system(lorenz: Dataset):
     """V (G + damping s_max)⁻¹ g with G = 2 / n Yᵀ Y and g = 2 / n Yᵀ r, by a linear solver."""
     model = RNN(hidden=5).build(3, SEEDS).double()
     before = [parameter.detach().clone() for parameter in model.parameters()]
-    course = TRAINER.start(model, lorenz, SEEDS)
-    windows = TRAINER.windows(course)
+    training = TRAINER.start(model, lorenz, SEEDS)
+    windows = TRAINER.windows(training)
     directions = TRAINER.random_directions(model, TRAINER.start(model, lorenz, SEEDS))
     predicted, tangents = forward_derivatives(model, windows, directions)
-    TRAINER.gradient(model, windows, course)
-    TRAINER.advance(model, course)
+    TRAINER.gradient(model, windows, training)
+    TRAINER.advance(model, training)
     for k in range(2):
         y, residual = tangents[:, k].flatten(1), (predicted - windows[:, :, 1:])[k].flatten()
         curvature, slopes = 2 / len(residual) * y @ y.T, 2 / len(residual) * y @ residual
@@ -96,10 +96,10 @@ def test_as_many_directions_as_parameters_fit_a_linear_map_in_one_step(lorenz: D
     with torch.no_grad():
         model.threshold.fill_(-1e3)  # the hidden unit is silent: the prediction is linear in A and h1
     trainer = SOFO(directions=60, damping=1e-12, learning_rate=1.0, batch=30, sequence_length=1, updates=2)
-    course = trainer.start(model, lorenz, (0,))
-    windows = trainer.windows(course)
-    trainer.gradient(model, windows, course)
-    trainer.advance(model, course)
+    training = trainer.start(model, lorenz, (0,))
+    windows = trainer.windows(training)
+    trainer.gradient(model, windows, training)
+    trainer.advance(model, training)
     x, target = windows[0, :, 0], windows[0, :, 1]
     for d in range(3):
         design = torch.stack([x[:, d], torch.ones(30, dtype=torch.float64)], dim=1)

@@ -9,18 +9,18 @@ import torch
 from chaosbench.data import Dataset
 from chaosbench.errors import DataError
 from chaosbench.models import RNN
-from chaosbench.trainers import Course, SparseTeacherForcing
+from chaosbench.trainers import SparseTeacherForcing, TrainingState
 from chaosbench.trainers.forcing import autocorrelation_time
 
 
-def course_of(trainer: SparseTeacherForcing, data: Dataset) -> Course:
+def course_of(trainer: SparseTeacherForcing, data: Dataset) -> TrainingState:
     return trainer.start(RNN(hidden=4).build(3, (0, 1)), data, (0, 1))
 
 
 def intervals(trainer: SparseTeacherForcing, data: Dataset) -> list[int]:
-    course, found = course_of(trainer, data), []
-    for course.update in range(1, trainer.updates + 1):  # the course is what is asked
-        found.append(trainer.interval_at(course))
+    training, found = course_of(trainer, data), []
+    for training.update in range(1, trainer.updates + 1):  # the training is what is asked
+        found.append(trainer.interval_at(training))
     return found
 
 

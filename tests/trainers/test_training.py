@@ -9,8 +9,10 @@ from torch.testing import assert_close
 
 from chaosbench.data import Dataset, DataSpec
 from chaosbench.errors import DataError
-from chaosbench.models import LSTM, PLRNN, RNN, ModelSpec, ShallowPLRNN, seed_generator
-from chaosbench.systems import Duffing, Lorenz63, MackeyGlass, SystemSpec, TimeSeries
+from chaosbench.models import LSTM, PLRNN, RNN, ModelSpec, ShallowPLRNN
+from chaosbench.seeds import seed_generator
+from chaosbench.series import TimeSeries
+from chaosbench.systems import Duffing, Lorenz63, MackeyGlass, SystemSpec
 from chaosbench.testing import check_trainer
 from chaosbench.trainers import (
     BPTT,
@@ -277,11 +279,11 @@ SERIES = TimeSeries(path="nowhere.npy", columns=(0, 1, 2))
 def test_what_cannot_work_is_refused_with_the_reason(
     trainer: TrainerSpec, system: SystemSpec, data: DataSpec, model: ModelSpec, reason: str
 ):
-    assert reason in (trainer.refuse(system, data, model) or "")
+    assert reason in (trainer.incompatibility(system, data, model) or "")
 
 
 @pytest.mark.parametrize("trainer", [*TRAINERS, *KINDS], ids=lambda trainer: trainer.label)
 def test_what_can_work_is_not_refused(trainer: TrainerSpec):
-    assert trainer.refuse(Lorenz63(), DataSpec(), RNN()) is None
+    assert trainer.incompatibility(Lorenz63(), DataSpec(), RNN()) is None
     if not (isinstance(trainer, JacobianMatching) or "system" in trainer.label):
-        assert trainer.refuse(SERIES, DataSpec(), RNN()) is None
+        assert trainer.incompatibility(SERIES, DataSpec(), RNN()) is None

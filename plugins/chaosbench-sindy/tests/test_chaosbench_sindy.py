@@ -128,13 +128,13 @@ def test_smoothing_takes_noise_out_of_derivatives():
 
 def test_what_cannot_work_is_refused():
     system, data = Lorenz63(), DataSpec()
-    assert "is a map and has no derivatives" in (STLSQ().refuse(Henon(), data, SINDy()) or "")
-    assert STLSQ().refuse(Henon(), data, SINDy(form="map")) is None
-    assert STLSQ().refuse(system, data, SINDy()) is None
-    assert "lstm learns by gradients" in (STLSQ().refuse(system, data, LSTM()) or "")
-    assert "learns by regression" in (STLSQ().refuse(system, data, EchoStateNetwork()) or "")
+    assert "is a map and has no derivatives" in (STLSQ().incompatibility(Henon(), data, SINDy()) or "")
+    assert STLSQ().incompatibility(Henon(), data, SINDy(form="map")) is None
+    assert STLSQ().incompatibility(system, data, SINDy()) is None
+    assert "lstm learns by gradients" in (STLSQ().incompatibility(system, data, LSTM()) or "")
+    assert "learns by regression" in (STLSQ().incompatibility(system, data, EchoStateNetwork()) or "")
     for trainer in (BPTT(), Ridge()):
-        assert "sindy learns by sparse regression" in (trainer.refuse(system, data, SINDy()) or "")
+        assert "sindy learns by sparse regression" in (trainer.incompatibility(system, data, SINDy()) or "")
 
 
 def test_a_choice_without_validation_orbits_is_refused():

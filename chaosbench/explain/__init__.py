@@ -1,0 +1,1 @@
+"""A run's diagnosis in words, computed from its stored numbers."""

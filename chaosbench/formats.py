@@ -1,0 +1,31 @@
+"""Numbers as text: three significant digits, time spans, percentages."""
+
+import math
+
+
+def number(value: float | None) -> str:
+    """Format a number with three significant digits, or "-" where there is none."""
+    if value is None:
+        return "-"
+    if value == 0:
+        return "0"
+    if not 1e-3 <= abs(value) < 1e5:
+        return f"{value:.2e}"
+    return f"{value:.0f}" if abs(value) >= 99.95 else f"{value:#.3g}"
+
+
+def duration(seconds: float) -> str:
+    """Format a time span in seconds, minutes or hours."""
+    if seconds < 99.5:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def percent(share: float) -> str:
+    """Format a share as a percentage: one decimal below 10 %, never rounded to 0 % or 100 %."""
+    if 0 < share < 0.001:
+        return "less than 0.1 %"
+    if 0.995 <= share < 1:
+        return f"{math.floor(1000 * share) / 10:.1f} %"
+    return f"{100 * share:.0f} %" if share >= 0.0995 or share == 0 else f"{100 * share:.1f} %"

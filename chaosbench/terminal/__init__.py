@@ -1,0 +1,1 @@
+"""Tables, progress and catalogues for the terminal."""

@@ -1,0 +1,7 @@
+"""The diagnosis of a model's gradients: their growth, its Lyapunov exponents, and whether the two agree."""
+
+from chaosbench.theory.adapters import NumpyStep
+from chaosbench.theory.diagnosis import Diagnosis, diagnose
+from chaosbench.theory.growth import Growth, growth_rate
+
+__all__ = ["Diagnosis", "Growth", "NumpyStep", "diagnose", "growth_rate"]

@@ -1,0 +1,102 @@
+from math import nan
+
+import pytest
+from stored_runs import BLOWN, CHAOS, CYCLE, REST, TORUS, Told, publish
+
+from chaosbench.models import RNN
+from docs.generate.theory import page
+
+DISAGREES = CHAOS | {"gradient_growth": 1.4}
+DOUBTFUL = CHAOS | {"gradient_growth_interval": 0.5}
+
+
+def sections(text):
+    """What stands under each heading."""
+    return {part.partition("\n")[0]: part for part in text.split("\n## ")[1:]}
+
+
+def cells(section):
+    """The rows of its table, without head and rule."""
+    lines = [line for line in section.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+@pytest.fixture
+def mixed(tmp_path):
+    """One experiment whose seeds move each in its own way, and one of another network."""
+    publish(tmp_path, *map(Told, (CHAOS, CYCLE, TORUS, REST, BLOWN)))
+    publish(tmp_path, Told(DISAGREES), Told(DOUBTFUL), Told({}, status="failed", message="no luck"), model=RNN())
+    return tmp_path
+
+
+def test_each_seed_stands_under_the_theorem_of_its_own_motion(mixed):
+    found = sections(page(mixed))
+    seeds = {title: [(row[1], row[2]) for row in cells(text)] for title, text in found.items()}
+    assert seeds == {
+        "Theorem 2: chaotic networks": [("lstm, bptt", "0"), ("rnn, bptt", "0, 1")],
+        "Theorem 3: quasi-periodic networks": [("lstm, bptt", "2")],
+        "Theorem 1: networks on fixed points and cycles": [("lstm, bptt", "1, 3")],
+        "Networks that diverge": [("lstm, bptt", "4")],
+        "Verdict per run": [],
+    }
+    assert found["Verdict per run"].count("\n- seed ") == 8
+    assert "- seed 2: failed: no luck" in found["Verdict per run"]
+
+
+def test_agreements_are_counted_of_what_is_bounded(mixed):
+    """Ratios of the chaotic ones: 0.88 / 0.87 = 1.01 twice, and 1.61."""
+    assert (
+        "**7 trained networks: 3 chaotic, 1 periodic, 1 quasi-periodic, 1 fixed point, 1 divergent. Growth and "
+        "exponent agree within their errors in 4, disagree in 1; in 1 it cannot be told, because errors are too wide "
+        "or free runs end on different attractors.** Of the chaotic ones gamma / lambda_1 is 1.01 in the median."
+    ) in page(mixed)
+
+
+def test_doubt_is_not_mentioned_where_there_is_none(tmp_path):
+    publish(tmp_path, Told(CYCLE))
+    assert "1 periodic. Growth and exponent agree within their errors in 1, disagree in 0.**\n" in page(tmp_path)
+
+
+def test_rows_tell_the_median_seed_and_the_range(tmp_path):
+    numbers = [CHAOS | {"gradient_growth": rate, "lyapunov_exponent_1": 0.9} for rate in (0.9, 0.72, 1.8)]
+    publish(tmp_path, *map(Told, numbers))
+    ((system, network, seeds, gamma, own, data, ratio, slope, agree),) = cells(
+        sections(page(tmp_path))["Theorem 2: chaotic networks"]
+    )
+    assert (system, network, seeds, data, slope) == ("lorenz63", "lstm, bptt", "0, 1, 2", "0.900", "-")
+    assert gamma == "0.900 ± 0.0300 (0.720 to 1.80)"
+    assert own == "0.900 ± 0.0200 (0.900 to 0.900)"
+    assert ratio == "1.00 (0.80 to 2.00)"
+    assert agree == "1 yes, 2 NO"
+
+
+def test_rates_without_bound_count_as_the_lowest(tmp_path):
+    publish(tmp_path, Told(REST), Told(CYCLE), Told(REST))
+    (row,) = cells(sections(page(tmp_path))["Theorem 1: networks on fixed points and cycles"])
+    assert row[3:5] == ["-inf (-inf to -0.300)", "-inf (-inf to -0.310)"]
+    assert row[6] == "0.97", "-0.30 / -0.31 of the one that has a ratio"
+
+
+def test_what_was_not_measured_is_a_dash(tmp_path):
+    publish(tmp_path, Told(CHAOS | {"gradient_growth": nan}), Told(BLOWN))
+    found = sections(page(tmp_path))
+    ((*_, gamma, _, _, ratio, _, agree),) = cells(found["Theorem 2: chaotic networks"])
+    assert (gamma, ratio, agree) == ("-", "", "1 ?")
+    assert cells(found["Networks that diverge"])[0][3:5] == ["-", "-"]
+
+
+def test_the_page_depends_on_the_numbers_alone(mixed, tmp_path_factory):
+    """Whichever folder was written first."""
+    other = tmp_path_factory.mktemp("other")
+    publish(other, Told(DISAGREES), Told(DOUBTFUL), Told({}, status="failed", message="no luck"), model=RNN())
+    publish(other, *map(Told, (CHAOS, CYCLE, TORUS, REST, BLOWN)))
+    assert page(mixed) == page(mixed) == page(other)
+    assert "nan" not in page(mixed)
+
+
+def test_results_without_a_diagnosis_make_a_page_that_says_so(tmp_path):
+    publish(tmp_path, Told({}))
+    text = page(tmp_path, [("picture.png", "A picture.")])
+    assert "Of no network is there a diagnosis." in text
+    assert "- seed 0: ok; not diagnosed" in text
+    assert "![A picture.](picture.png)" in text

@@ -1,0 +1,162 @@
+import json
+import math
+from typing import ClassVar, Literal
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from chaosbench import cli
+from chaosbench.errors import SpecError, UnknownNameError
+from chaosbench.exponents.certify import certify
+from chaosbench.systems import Flow, Henon, Logistic, Lorenz63, MackeyGlass, Map, Torus, TwoCycle
+from chaosbench.systems.certificate import Check
+
+
+class Sheared(Henon):
+    """Hénon's map with a mistake in its tangents."""
+
+    def tangent_step(self, state, tangents):
+        u, v = tangents.unbind(-2)
+        return self.step(state), torch.stack([-2 * self.a * state[..., :1] * u + v, 1.01 * self.b * u], dim=-2)
+
+
+class Skewed(Lorenz63):
+    """Lorenz' system with a mistake in its tangents that keeps their sum."""
+
+    transient: ClassVar[float] = 1.0
+
+    def tangent_field(self, state, tangents):
+        return super().tangent_field(state, tangents) + 0.1 * tangents.roll(1, -2)
+
+
+class Turn(Map):
+    """A rotation by the golden part of a turn."""
+
+    kind: Literal["turn"] = "turn"
+    dimension: ClassVar[int] = 2
+    start: ClassVar[tuple[float, ...] | None] = (1.0, 0.0)
+
+    def step(self, state):
+        angle = math.pi * (5**0.5 - 1)
+        x, y = state.unbind(-1)
+        sine, cosine = math.sin(angle), math.cos(angle)
+        return torch.stack([cosine * x - sine * y, sine * x + cosine * y], dim=-1)
+
+
+class Decay(Flow):
+    """x' = -x."""
+
+    kind: Literal["decay"] = "decay"
+    dimension: ClassVar[int] = 1
+    transient: ClassVar[float] = 4.0
+
+    def vector_field(self, state):
+        return -state
+
+
+class Doubled(Torus):
+    """The torus, and no waiting for it."""
+
+    transient: ClassVar[float] = 10.0
+
+
+def failed(certificate) -> set[str]:
+    return {check.name for check in certificate.checks if not check.passed}
+
+
+def test_a_map_is_certified_within_seconds():
+    certificate = certify(Henon(), budget=1.5)
+    assert certificate.passed
+    assert certificate.regime == "chaotic"
+    assert certificate.divergence == pytest.approx(math.log(0.3), abs=1e-12)
+    assert {check.name for check in certificate.checks} == {"single precision", "sum of exponents"}
+    assert certificate.predictability_steps == pytest.approx(math.log(2) / certificate.reference.largest)
+
+
+def test_tangents_that_are_not_the_derivative_are_found_by_the_sum():
+    assert "sum of exponents" in failed(certify(Sheared(), budget=0.5))
+
+
+def test_tangents_that_do_not_belong_to_the_field_are_found_even_where_the_sum_is_right():
+    found = failed(certify(Skewed(), budget=0.2))
+    assert "field carried along" in found
+    assert "sum of exponents" not in found
+
+
+@pytest.mark.parametrize(
+    ("system", "regime"),
+    [
+        (TwoCycle(), "periodic"),
+        (Logistic(r=2.5), "fixed point"),
+        (Turn(), "quasi-periodic"),
+        (Decay(dt=0.1), "fixed point"),
+    ],
+    ids=lambda value: getattr(value, "kind", value),
+)
+def test_without_chaos_there_is_no_predictability_time(system, regime):
+    """At r = 2.5 the point 1 - 1 / r attracts."""
+    certificate = certify(system, budget=1.0)
+    assert certificate.regime == regime
+    assert certificate.predictability_steps is None
+    assert certificate.passed
+
+
+def test_the_exponents_of_the_torus_are_known():
+    """0, 0, -2, -2; tangents align as exp(-2 t) for 2.5 units of time, which leaves 0.007 over an orbit of ten."""
+    certificate = certify(Doubled(), budget=0.2)
+    assert certificate.regime == "quasi-periodic"
+    assert certificate.reference.exponents == pytest.approx((0, 0, -2, -2), abs=2e-3)
+    assert {check.name for check in certificate.checks if check.passed} >= {"sum of exponents", "field carried along"}
+
+
+def test_where_only_leading_exponents_are_known_the_certificate_says_so():
+    certificate = certify(MackeyGlass(substeps=1), budget=1.0)
+    assert certificate.divergence is None
+    assert "leading 4 of 18" in certificate.remarks[0]
+    assert "sum of exponents" not in {check.name for check in certificate.checks}
+
+
+def test_a_check_holds_up_to_its_tolerance():
+    assert Check(name="a", meaning="b", measured=1.0, tolerance=1.0).passed
+    assert not Check(name="a", meaning="b", measured=1.1, tolerance=1.0).passed
+
+
+def test_the_command_prints_the_certificate_and_its_checks():
+    shown = CliRunner().invoke(cli.app, ["certify", "two_cycle", "--budget", "0.5s"])
+    assert shown.exit_code == 0
+    assert "two_cycle is periodic" in shown.output
+    assert "the system is not chaotic" in shown.output
+    assert "single precision" in shown.output
+
+
+def test_the_command_prints_json_and_takes_parameters():
+    shown = CliRunner().invoke(cli.app, ["certify", "logistic", "--set", "r=3.8", "--budget", "0.5s", "--json"])
+    content = json.loads(shown.output)
+    assert content["label"] == "logistic(r=3.8)"
+    assert content["passed"] == (shown.exit_code == 0)
+    assert content["kaplan_yorke_dimension"] == 1
+
+
+def test_a_failed_check_ends_the_command_with_one(monkeypatch):
+    monkeypatch.setattr(cli, "_system", lambda *_: Sheared())
+    shown = CliRunner().invoke(cli.app, ["certify", "henon", "--budget", "0.5s"])
+    assert shown.exit_code == 1
+    assert "FAILED" in shown.output
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "told"),
+    [
+        (["henom"], UnknownNameError, "did you mean 'henon'"),
+        (["henon", "--set", "c=1"], UnknownNameError, "no field is called 'c'"),
+        (["lorenz63", "--set", "dt=-1"], SpecError, "greater than 0"),
+        (["mackey_glass", "--set", "tau=0.3"], SpecError, "no multiple"),
+        (["henon", "--budget", "soon"], SpecError, "60s"),
+    ],
+)
+def test_the_command_tells_a_mistake_in_one_line(arguments, error, told):
+    raised = CliRunner().invoke(cli.app, ["certify", *arguments]).exception
+    assert isinstance(raised, error)
+    assert told in str(raised)
+    assert "\n" not in str(raised)

@@ -1,0 +1,88 @@
+import math
+
+import pytest
+import torch
+
+from chaosbench.exponents import largest_exponent, measured
+from chaosbench.exponents.measured import cache_folder, cached_reference
+from chaosbench.systems import Henon, Logistic
+
+
+@pytest.fixture(autouse=True)
+def empty_cache(tmp_path, monkeypatch):
+    """A folder of its own, and no memory."""
+    monkeypatch.setenv("CHAOSBENCH_CACHE", str(tmp_path / "cache"))
+    cached_reference.cache_clear()
+    yield tmp_path / "cache"
+    cached_reference.cache_clear()
+
+
+def forbid_measuring(monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("measured again")
+
+    monkeypatch.setattr(measured, "measured_reference", refuse)
+
+
+def test_an_exponent_is_measured_once_and_read_by_the_next_process(empty_cache, monkeypatch):
+    first = largest_exponent(Henon(a=1.39))
+    assert len(list(empty_cache.rglob("*.json"))) == 1
+    cached_reference.cache_clear()
+    forbid_measuring(monkeypatch)
+    assert largest_exponent(Henon(a=1.39)) == first
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", b'{"exponents": [0.4]}', b"\xff\x00"])
+def test_a_damaged_entry_is_made_again(empty_cache, damage):
+    first = largest_exponent(Henon(a=1.39))
+    (path,) = empty_cache.rglob("*.json")
+    path.write_bytes(damage)
+    cached_reference.cache_clear()
+    assert largest_exponent(Henon(a=1.39)) == first
+    assert path.read_bytes() != damage
+    assert list(empty_cache.rglob("*.part")) == []
+
+
+def test_other_parameters_and_other_equations_have_entries_of_their_own(empty_cache):
+    class Edited(Henon):
+        def step(self, state):
+            return super().step(state) * 0.5
+
+    for system in (Henon(a=1.39), Henon(a=1.38), Edited(a=1.39)):
+        largest_exponent(system)
+    assert len(list(empty_cache.rglob("*.json"))) == 3
+
+
+def test_a_folder_that_cannot_be_written_costs_no_results(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("CHAOSBENCH_CACHE", str(tmp_path / "file"))
+    assert largest_exponent(Henon(a=1.39)) > 0.3
+
+
+def test_the_folder_is_chosen_or_the_users_own(monkeypatch, tmp_path):
+    assert cache_folder() == tmp_path / "cache"
+    monkeypatch.delenv("CHAOSBENCH_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "chaosbench"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / ".cache" / "chaosbench"
+
+
+def test_an_exponent_that_cannot_be_told_from_zero_is_no_chaos():
+    """A rotation: whatever tiny number is measured."""
+    rotation = torch.tensor([[0.6, -0.8], [0.8, 0.6]], dtype=torch.float64)
+
+    class Turn(Henon):
+        def step(self, state):
+            return state @ rotation.mT
+
+        def tangent_step(self, state, tangents):
+            return self.step(state), rotation @ tangents
+
+    assert largest_exponent(Turn(a=1.0)) == 0
+
+
+def test_a_stable_point_has_its_negative_exponent():
+    """At r = 2.5 the multiplier of 1 - 1 / r is 2 - r."""
+    assert largest_exponent(Logistic(r=2.5)) == pytest.approx(math.log(0.5), abs=1e-9)

@@ -1,0 +1,318 @@
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pyarrow
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from pyarrow import parquet
+from pydantic import ValidationError
+
+from chaosbench.errors import DataError
+from chaosbench.series import TimeSeries
+
+NAMES = ("pressure", "temperature", "wind")
+
+
+def waves(rows=200, columns=3):
+    time = 0.1 * np.arange(rows)
+    return np.stack([np.sin((place + 1) * time) for place in range(columns)], axis=1)
+
+
+def write_npy(path, values):
+    np.save(path.with_suffix(".npy"), values)
+    return path.with_suffix(".npy")
+
+
+def write_csv(path, values, *, names=NAMES, delimiter=","):
+    lines = [delimiter.join(map(str, row)) for row in np.asarray(values, dtype=object).tolist()]
+    header = [delimiter.join(names[: np.shape(values)[1]])] if names else []
+    path.with_suffix(".csv").write_text("\n".join([*header, *lines]) + "\n")
+    return path.with_suffix(".csv")
+
+
+def write_parquet(path, values, *, names=NAMES):
+    columns = {
+        name: pyarrow.array(list(column)) for name, column in zip(names, zip(*values, strict=True), strict=False)
+    }
+    parquet.write_table(pyarrow.table(columns), path.with_suffix(".parquet"))
+    return path.with_suffix(".parquet")
+
+
+def refusal(path, **fields):
+    """The one line with which a file is refused."""
+    with pytest.raises(DataError) as raised:
+        TimeSeries(path=str(path), **fields).splits()
+    assert "\n" not in str(raised.value)
+    assert Path(path).name in str(raised.value)
+    return str(raised.value)
+
+
+@pytest.fixture
+def place(tmp_path):
+    return tmp_path / "series"
+
+
+@settings(max_examples=20)
+@given(
+    values=arrays(
+        np.float64,
+        st.tuples(st.integers(100, 130), st.integers(1, 3)),
+        elements=st.floats(allow_nan=False, allow_infinity=False),
+    )
+)
+def test_every_format_gives_the_same_array(tmp_path_factory, values):
+    """Exactly: text carries a float64 without loss when it is written with repr."""
+    values[0], values[1] = 0.0, 1.0  # a constant column is refused
+    folder = tmp_path_factory.mktemp("series")
+    for write in (write_npy, write_csv, write_parquet):
+        path = write(folder / "series", values)
+        assert np.array_equal(TimeSeries(path=str(path)).read().numpy(), values)
+
+
+def test_a_series_of_one_axis_is_one_column(place):
+    path = write_npy(place, waves()[:, 0].astype(np.float32))
+    system = TimeSeries(path=str(path))
+    assert system.dimension == 1
+    assert system.read().shape == (200, 1)
+    assert system.read().dtype == torch.float64
+
+
+def test_what_is_read_belongs_to_the_reader(place):
+    system = TimeSeries(path=str(write_npy(place, waves())))
+    system.read().zero_()
+    assert system.read().abs().max() > 0.9
+
+
+def test_a_file_that_changed_is_read_again(place):
+    system = TimeSeries(path=str(write_npy(place, waves())))
+    assert system.dimension == 3
+    write_npy(place, waves(columns=2))
+    assert system.dimension == 2
+
+
+def test_relative_paths_start_at_the_working_directory(place, monkeypatch):
+    path = write_npy(place, waves())
+    monkeypatch.chdir(path.parent)
+    assert TimeSeries(path="series.npy").read().shape == (200, 3)
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+@pytest.mark.parametrize("names", [NAMES, None])
+def test_tables_of_text_are_read_with_and_without_names(place, delimiter, names):
+    path = write_csv(place, waves(), names=names, delimiter=delimiter)
+    assert np.array_equal(TimeSeries(path=str(path)).read().numpy(), waves())
+
+
+def test_whole_numbers_may_turn_into_fractions_late_in_a_long_file(place):
+    """Readers that infer types from the first megabyte stumble here."""
+    values = np.arange(300_000)[:, None].astype(object) % 1_000
+    values[-1, 0] = 0.5
+    assert float(TimeSeries(path=str(write_csv(place, values))).read()[-1, 0]) == 0.5
+
+
+def test_columns_are_chosen_by_name_and_by_place(place):
+    path = str(write_csv(place, waves()))
+    by_name = TimeSeries(path=path, columns=("wind", "pressure"))
+    by_place = TimeSeries(path=path, columns=(2, 0))
+    assert by_name.dimension == 2
+    assert torch.equal(by_name.read(), by_place.read())
+    assert np.array_equal(by_name.read().numpy(), waves()[:, [2, 0]])
+
+
+def test_columns_of_text_are_no_observables(place):
+    values = waves().astype(object)
+    values[:, 1] = "sunny"
+    assert np.array_equal(TimeSeries(path=str(write_csv(place, values))).read().numpy(), waves()[:, [0, 2]])
+    assert TimeSeries(path=str(write_parquet(place, values.tolist()))).dimension == 2
+
+
+@pytest.mark.parametrize("write", [write_csv, write_parquet])
+def test_times_give_the_step_and_are_no_observable(place, write):
+    values = np.column_stack([5 + 0.25 * np.arange(200), waves(columns=2)])
+    system = TimeSeries(path=str(write(place, values)), time="pressure")
+    assert (system.dt, system.dimension) == (0.25, 2)
+    assert system == TimeSeries(path=system.path, time="pressure", dt=0.25)
+
+
+def test_a_stored_spec_needs_no_file(place):
+    path = write_csv(place, np.column_stack([0.25 * np.arange(200), waves(columns=2)]))
+    system = TimeSeries(path=str(path), time=0)
+    path.unlink()
+    assert TimeSeries.model_validate_json(system.model_dump_json()) == system
+
+
+def test_times_may_be_rounded(place):
+    values = np.column_stack([np.round(np.arange(200) / 300, 5), waves(columns=2)])
+    assert TimeSeries(path=str(write_csv(place, values)), time=0).dt == pytest.approx(1 / 300, rel=1e-4)
+
+
+def test_splits_follow_one_another_with_the_gap_between(place):
+    path = str(write_npy(place, np.arange(1_000.0)))
+    train, validation, test = TimeSeries(path=path, gap=7).splits()
+    assert train[:, 0].tolist() == list(range(700))
+    assert validation[:, 0].tolist() == list(range(707, 800))
+    assert test[:, 0].tolist() == list(range(807, 1_000))
+
+
+def test_there_may_be_no_validation(place):
+    path = str(write_npy(place, np.arange(1_000.0)))
+    train, validation, test = TimeSeries(path=path, train_share=0.6, validation_share=0.0, gap=5).splits()
+    assert (len(train), len(validation), len(test)) == (600, 0, 395)
+    assert float(test[0, 0]) == 605
+
+
+def test_a_checksum_is_compared(place):
+    path = write_npy(place, waves())
+    right = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert TimeSeries(path=str(path), sha256=right).read().shape == (200, 3)
+    assert right in refusal(path, sha256="0" * 64)
+
+
+def test_a_measured_series_cannot_be_stepped(place):
+    system = TimeSeries(path=str(write_npy(place, waves())))
+    assert system.measured
+    for ask in (lambda: system.step(torch.zeros(3)), lambda: system.initial_state(2, torch.Generator())):
+        with pytest.raises(DataError, match="measured series without an equation"):
+            ask()
+
+
+def test_labels_are_short_and_tell_what_changes_the_numbers():
+    system = TimeSeries(path="/a/long/way/to/jena.csv", columns=("T",), dt=10, source="somebody", sha256="a" * 64)
+    assert system.label == "timeseries(jena, dt=10, columns=('T',))"
+
+
+def test_a_given_exponent_is_kept_with_its_source():
+    assert TimeSeries(path="x.npy", exponent=0.2, exponent_source="a paper").largest_exponent() == 0.2
+    with pytest.raises(ValidationError, match="exponent_source"):
+        TimeSeries(path="x.npy", exponent=0.2)
+
+
+@pytest.mark.parametrize(
+    ("fields", "told"),
+    [
+        ({"dt": -0.1}, "greater than 0"),
+        ({"dt": 0.0}, "greater than 0"),
+        ({"train_share": 0.8, "validation_share": 0.2}, "nothing to test on"),
+        ({"columns": ("a", "b", "a")}, "twice"),
+        ({"columns": ()}, "at least 1"),
+        ({"sha256": "abc"}, "pattern"),
+        ({"gap": -1}, "greater than or equal to 0"),
+    ],
+)
+def test_fields_that_make_no_sense_are_refused(fields, told):
+    with pytest.raises(ValidationError, match=told):
+        TimeSeries(path="x.npy", **fields)
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path):
+    assert "No such file" in refusal(tmp_path / "nowhere.npy")
+    assert "expected .npy, .csv, .parquet" in refusal(write_npy(tmp_path / "a", waves()).rename(tmp_path / "a.dat"))
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".parquet"])
+@pytest.mark.parametrize("content", [b"", b"garbage, all of it\n" * 100])
+def test_a_file_that_cannot_be_read_is_told(place, suffix, content):
+    place.with_suffix(suffix).write_bytes(content)
+    assert "cannot be read as" in refusal(place.with_suffix(suffix))
+
+
+def test_a_folder_cannot_be_read(tmp_path):
+    (tmp_path / "a.npy").mkdir()
+    assert "cannot be read as .npy" in refusal(tmp_path / "a.npy")
+
+
+def test_damaged_text_is_told(place):
+    place.with_suffix(".csv").write_text("")
+    assert "cannot be read as .csv" in refusal(place.with_suffix(".csv"))
+    place.with_suffix(".csv").write_bytes("Grad °C\n".encode("latin-1") * 200)
+    assert "utf-8" in refusal(place.with_suffix(".csv"))
+    place.with_suffix(".csv").write_text("a,b\n" + "1,2\n" * 150 + "1\n")
+    assert "Expected 2 columns, got 1" in refusal(place.with_suffix(".csv"))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [np.zeros((200, 2, 2)), np.zeros((200, 2), complex), np.array([["a"]] * 200), np.float64(1.0)],
+    ids=["three axes", "complex", "text", "no axis"],
+)
+def test_an_array_of_another_form_is_told(place, values):
+    assert "expected real numbers of shape (T,) or (T, D)" in refusal(write_npy(place, values))
+
+
+def test_pickles_are_never_opened(place):
+    np.save(place.with_suffix(".npy"), np.array([{}] * 200, dtype=object))
+    assert "cannot be read as .npy" in refusal(place.with_suffix(".npy"))
+
+
+@pytest.mark.parametrize("culprit", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("write", [write_npy, write_csv, write_parquet])
+def test_the_first_number_that_is_not_finite_is_told(place, write, culprit):
+    values = waves()
+    values[150:160, 1] = culprit
+    told = refusal(write(place, values))
+    assert "row 150 (counted from 0)" in told
+    assert ("column 1" if write is write_npy else "column 'temperature'") in told
+
+
+@pytest.mark.parametrize("culprit", ["", "n/a", "12 C"])
+def test_a_cell_that_is_no_number_is_told(place, culprit):
+    values = waves().astype(object)
+    values[17, 2] = culprit
+    told = refusal(write_csv(place, values))
+    assert "column 'wind'" in told
+    assert "row 17 (counted from 0)" in told
+
+
+def test_a_column_of_text_that_was_asked_for_is_told(place):
+    values = waves().astype(object)
+    values[:, 1] = "sunny"
+    assert "column 'temperature'" in refusal(write_csv(place, values), columns=("temperature",))
+    assert "'sunny'" in refusal(write_parquet(place, values.tolist()), columns=(1,))
+
+
+def test_a_table_without_a_number_is_told(place):
+    assert "no numeric column" in refusal(write_csv(place, np.full((200, 2), "sunny", dtype=object)))
+
+
+def test_a_constant_column_is_told(place):
+    values = waves()
+    values[:, 1] = 3.5
+    told = refusal(write_csv(place, values))
+    assert "column 'temperature'" in told
+    assert "3.5 in all rows" in told
+
+
+def test_too_short_a_series_is_told(place):
+    assert "99 rows; expected at least 100" in refusal(write_npy(place, waves(rows=99)))
+    assert "0 rows" in refusal(write_npy(place, np.zeros((0, 3))))
+    assert "no validation split" in refusal(write_npy(place, waves()), gap=20)
+    assert "no test split" in refusal(write_npy(place, waves()), gap=50, validation_share=0.0, train_share=0.8)
+
+
+def test_an_unknown_column_is_told_with_the_nearest(place):
+    assert "did you mean 'wind'?" in refusal(write_csv(place, waves()), columns=("wnd",))
+    assert "Known: 0, 1, 2" in refusal(write_npy(place, waves()), columns=("wind",))
+    assert "no column 3" in refusal(write_csv(place, waves()), columns=(3,))
+    assert "no column 'when'" in refusal(write_csv(place, waves()), time="when", dt=1.0)
+
+
+def test_a_column_that_is_asked_for_twice_is_told(place):
+    assert "twice" in refusal(write_csv(place, waves()), columns=("wind", 2))
+    assert "twice" in refusal(write_csv(place, waves()), columns=("wind", 0), time=2, dt=1.0)
+
+
+def test_times_that_do_not_increase_evenly_are_told(place):
+    values = np.column_stack([np.arange(200.0), waves(columns=2)])
+    values[50, 0] = 49.0
+    assert "does not increase from row 49 to 50" in refusal(write_csv(place, values), time="pressure")
+    values[50:, 0] = 60.0 + np.arange(150)
+    assert "11 from row 49 to 50" in refusal(write_csv(place, values), time="pressure")
+
+
+def test_a_step_that_contradicts_the_times_is_told(place):
+    path = write_csv(place, np.column_stack([0.5 * np.arange(200.0), waves(columns=2)]))
+    assert "0.5 apart, but dt = 1" in refusal(path, time=0, dt=1.0)

@@ -1,0 +1,220 @@
+"""Products of Jacobians under forcing and cuts, on maps whose Jacobians are constant, and against autograd."""
+
+import math
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+import torch
+from torch.testing import assert_close
+
+from chaosbench.models import RNN, AlmostLinearRNN, Forecaster, ShallowPLRNN
+from chaosbench.theory.diagnosis import diagnose, examine_forcing
+from chaosbench.theory.forced import forced_exponents, forced_growth, restarts, stretches, windows_along
+from chaosbench.trainers import ForcingScheme
+
+LN = math.log(1.9)
+
+
+class Tent(Forecaster):
+    """The tent map of x = z + 1/2 with slope 1.9: |J| = 1.9 wherever it is."""
+
+    resets = True
+    seeds, dimension, state_size = 2, 1, 1
+
+    def step(self, state):
+        return 1.9 * state - 3.8 * torch.relu(state) + 0.45
+
+    def observe(self, state):
+        return state
+
+    def force(self, state, observation):
+        return observation
+
+
+def windows(model: Forecaster, steps: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    shape = (model.seeds, 3, steps + 1, model.dimension)
+    return 0.4 * (2 * torch.rand(shape, dtype=torch.float64, generator=generator) - 1)
+
+
+def test_without_forcing_a_product_grows_over_the_whole_window():
+    growth = forced_growth(Tent(), windows(Tent(), 40), ForcingScheme(40))
+    expected = torch.tensor(growth.horizons, dtype=torch.float64) * LN
+    assert_close(growth.values, expected.expand_as(growth.values), atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("forced", [True, False])
+def test_a_forcing_or_a_cut_ends_the_product_after_tau_steps(forced):
+    growth = forced_growth(Tent(), windows(Tent(), 40), ForcingScheme(40, 7, "forced" if forced else "kept"))
+    for place, horizon in enumerate(growth.horizons):
+        expected = horizon * LN if horizon <= 7 else -math.inf
+        assert growth.values[..., place].flatten().tolist() == pytest.approx([expected] * 6)
+
+
+def test_exponents_between_forcings_are_those_of_the_map():
+    found = forced_exponents(Tent(), windows(Tent(), 40), ForcingScheme(40, 7), exponents=1)
+    assert_close(found, torch.full_like(found, LN), atol=1e-12, rtol=0)
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.2, 0.6])
+def test_generalised_forcing_lowers_the_exponent_by_ln_one_minus_alpha(alpha):
+    """Hess et al. 2023: J becomes (1 - alpha) J, exactly."""
+    share = torch.tensor([alpha, alpha / 2])
+    path = ForcingScheme(40, share=share)
+    expected = (LN + torch.log1p(-share.double()))[:, None]
+    found = forced_exponents(Tent(), windows(Tent(), 40), path, exponents=1)[..., 0]
+    # The first step is taken from the state that the data show, undamped: one of forty.
+    undamped = -torch.log1p(-share.double())[:, None] / 40
+    assert_close(found, (expected + undamped).expand(2, 3), atol=1e-7, rtol=0)  # the shares are of single precision
+    growth = forced_growth(Tent(), windows(Tent(), 40), path).rate().slope
+    assert_close(growth, expected[:, 0], atol=1e-7, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("spec", "path"),
+    [
+        (RNN(hidden=5), ForcingScheme(12, 5)),
+        (RNN(hidden=5), ForcingScheme(12, share=torch.tensor([0.3, 0.1], dtype=torch.float64))),
+        (AlmostLinearRNN(hidden=5, rectified=2), ForcingScheme(12, 5)),
+        (
+            AlmostLinearRNN(hidden=5, rectified=2),
+            ForcingScheme(12, share=torch.tensor([0.3, 0.1], dtype=torch.float64)),
+        ),
+        (ShallowPLRNN(states=3, hidden=6), ForcingScheme(12)),
+        (RNN(hidden=5), ForcingScheme(12, 5, "kept")),
+        (RNN(hidden=5), ForcingScheme(12, 5, "blank")),
+        (RNN(hidden=5), ForcingScheme(12, 20, "blank")),
+        (RNN(hidden=5), ForcingScheme(12, 5, "learned")),
+        (RNN(hidden=5), ForcingScheme(12, probability=0.3)),
+        (AlmostLinearRNN(hidden=5, rectified=2), ForcingScheme(12, probability=0.3)),
+    ],
+    ids=[
+        "whole",
+        "drawn",
+        "in part",
+        "drawn in part",
+        "free",
+        "cut",
+        "blank",
+        "blank at first",
+        "learned",
+        "tossed",
+        "tossed in part",
+    ],
+)
+def test_products_are_those_of_autograd_through_the_forced_run(spec, path):
+    """Forcing a part of the state keeps the rest of the product: D = 3 of 5 rows are lost at each forcing."""
+    model = spec.build(3, (0, 1)).double()
+    data = windows(model, 12)
+    growth, due = forced_growth(model, data, path), restarts(path, 3, 12)
+    for place, horizon in enumerate(growth.horizons):
+        start = model.initial_state(data[:, :, 0]).detach()
+        start = (start * (path.state != "blank")).requires_grad_()
+        state = start
+        for time in range(horizon):
+            renewed = {
+                "forced": lambda state, time=time: model.force(state, data[:, :, time]),
+                "kept": lambda state: state.detach(),
+                "blank": lambda state: torch.zeros_like(state),
+                "learned": lambda _, time=time: model.initial_state(data[:, :, time]).detach(),
+            }[path.state](state)
+            state = torch.where(due[time][:, None], renewed, state)
+            if time and path.share is not None:
+                state = torch.lerp(state, model.force(state, data[:, :, time]), path.share[:, None, None])
+            state = model.step(state)
+        rows = []
+        for unit in range(model.state_size):
+            (row,) = torch.autograd.grad(
+                state[..., unit].sum(), start, retain_graph=True, allow_unused=True, materialize_grads=True
+            )
+            rows.append(row)
+        norms = torch.linalg.matrix_norm(torch.stack(rows, dim=-2), ord=2).log()
+        assert_close(growth.values[..., place], norms, atol=1e-9, rtol=0)
+
+
+@pytest.mark.parametrize("state", ["kept", "blank", "learned"])
+def test_exponents_along_cut_windows_are_those_of_the_states_that_training_sees(state):
+    """Stretch by stretch by hand: |J| of a tanh unit depends on where it is."""
+    model = RNN(hidden=1).build(1, (0, 1)).double()
+    data = windows(model, 12)
+    found, grown = forced_exponents(model, data, ForcingScheme(12, 5, state), exponents=1)[..., 0], 0.0
+    states = torch.zeros(2, 3, 1, dtype=torch.float64) if state == "blank" else model.initial_state(data[:, :, 0])
+    for time in range(12):
+        if time in (5, 10) and state != "kept":
+            states = torch.zeros_like(states) if state == "blank" else model.initial_state(data[:, :, time])
+        states, slope = model.tangent_step(states, torch.ones(2, 3, 1, 1, dtype=torch.float64))
+        grown = grown + slope[..., 0, 0].abs().log()
+    assert_close(found, grown / 12, atol=1e-12, rtol=0)
+
+
+def test_tosses_fall_as_often_as_they_should_and_none_before_the_first_step():
+    """4,000 of them at p = 0.2 scatter by 0.0063."""
+    due = restarts(ForcingScheme(1_001, probability=0.2), 4, 1_001)
+    assert not due[0].any()
+    assert due[1:].double().mean() == pytest.approx(0.2, abs=4 * 0.0063)
+    assert (due[:, 0] != due[:, 1]).any(), "anew for each window"
+    assert restarts(ForcingScheme(9, probability=1.0), 4, 9)[1:].all()
+    assert not restarts(ForcingScheme(9, probability=0.0), 4, 9).any()
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.2, 1.0])
+def test_products_between_tosses_have_the_mean_length_and_growth_of_those_drawn(probability):
+    """|J| = 1.9 at each step: whatever was drawn, the mean growth is ln 1.9 times the mean length."""
+    path = ForcingScheme(40, probability=probability)
+    found = stretches(Tent(), windows(Tent(), 40), path)
+    lengths = []
+    for one in restarts(path, 3, 40).T:
+        places = [0, *one.nonzero().flatten().tolist(), 40]
+        lengths += [after - before for before, after in pairwise(places)]
+    assert found.length == pytest.approx(sum(lengths) / len(lengths))
+    assert found.longest == max(lengths)
+    assert found.growth.tolist() == pytest.approx([found.length * LN] * 2)
+
+
+def test_products_between_tosses_leave_out_a_window_that_blows_up_and_no_neighbours_bits_change():
+    data, path = windows(Tent(), 40), ForcingScheme(40, probability=0.1)
+    spoiled = data.clone()
+    spoiled[1, 2] = torch.nan
+    model = RNN(hidden=1).build(1, (0, 1)).double()
+    sound, lame = (stretches(model, one, path).growth for one in (data, spoiled))
+    assert lame[0] == sound[0]
+    assert lame[1].isfinite()
+
+
+@pytest.mark.parametrize("model", [RNN(hidden=5), AlmostLinearRNN(hidden=5, rectified=2)], ids=["whole", "in part"])
+def test_a_toss_is_told_by_what_was_drawn(model):
+    built = model.build(3, (0, 1)).double()
+    path = ForcingScheme(40, probability=0.2)
+    forced = examine_forcing(built, windows(built, 40), path, exponents=1)
+    states = built.initial_state(windows(built, 1)[:, :, 0]).detach()
+    found = replace(diagnose(built, states, horizon=16, steps=20, transient=5, loss=None), forced=forced)
+    numbers = {one.name: one.values.tolist()[0] for one in found.numbers()}
+    assert (numbers["forcing_probability"], numbers["chain_forced"], numbers["path_length"]) == (0.2, 1.0, 40.0)
+    assert numbers["chain_length"] == forced.tossed.length < numbers["chain_longest"]
+    assert ("window_growth" in numbers) is (not built.resets)
+    assert math.isfinite(numbers["chain_growth"])
+
+
+def test_windows_are_spread_over_the_training_orbits():
+    data = torch.arange(60.0).view(2, 30, 1)
+    found = windows_along(data, ForcingScheme(9), count=4, seeds=3)
+    assert found.shape == (3, 4, 10, 1)
+    assert found[0, :, 0, 0].tolist() == [0, 13, 36, 50]  # of 2 x 21 places 0, 13, 27 and 41
+    assert bool((found.diff(dim=2) == 1).all())
+
+
+@pytest.mark.parametrize(
+    ("interval", "followed", "told"),
+    [(10, 40, (10, 1, 1)), (40, 40, (40, 0, 0)), (60, 40, (40, 0, 0)), (None, 40, (40, 0, 0))],
+)
+def test_a_forcing_beyond_what_was_followed_is_not_told_as_one_within(interval, followed, told):
+    """Windows of 200 steps, of which so many were followed: the tent map multiplies by 1.9 at each."""
+    model, path = Tent(), ForcingScheme(200, interval)
+    states = windows(model, 1)[:, :, 0]
+    forced = examine_forcing(model, windows(model, followed), path, exponents=1)
+    found = replace(diagnose(model, states, horizon=16, steps=20, transient=5, loss=None), forced=forced)
+    numbers = {one.name: one.values.tolist() for one in found.numbers()}
+    assert [numbers[f"chain_{name}"] for name in ("length", "forced", "ends")] == [[value] * 2 for value in told]
+    assert numbers["chain_growth"] == pytest.approx([told[0] * LN] * 2, abs=1e-12)
+    assert ("window_growth" in numbers) is not bool(told[2])
