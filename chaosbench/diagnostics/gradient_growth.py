@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 import torch
 from pydantic import Field
 from torch import Tensor
+from typing_extensions import override
 
 from chaosbench.diagnostics.base import DiagnosticSpec, starting_states
 from chaosbench.dynamics import jacobian_growth, log_spaced
@@ -26,8 +27,8 @@ class GradientGrowth(DiagnosticSpec):
     horizon: int = Field(512, ge=4)  # [steps], the longest
 
     @torch.no_grad()
+    @override
     def measure(self, step: TrainingStep) -> Tensor:
-        """See `DiagnosticSpec.measure`."""
         start, horizons = starting_states(step, self.conditions), log_spaced(self.horizon)
         directions = tangents_followed(step.model.state_size)
         growth = jacobian_growth(step.model, start, steps=self.horizon, horizons=horizons, directions=directions)

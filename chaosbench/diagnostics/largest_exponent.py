@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 import torch
 from pydantic import Field
 from torch import Tensor
+from typing_extensions import override
 
 from chaosbench.diagnostics.base import DiagnosticSpec, starting_states
 from chaosbench.dynamics import lyapunov_spectrum
@@ -26,8 +27,8 @@ class LargestExponent(DiagnosticSpec):
     transient: int = Field(100, ge=0)  # [steps] dropped from each
 
     @torch.no_grad()
+    @override
     def measure(self, step: TrainingStep) -> Tensor:
-        """See `DiagnosticSpec.measure`."""
         start = starting_states(step, self.conditions)
         spectra = lyapunov_spectrum(
             step.model, start, steps=self.steps, transient=self.transient, exponents=1, dt=step.data.dt

@@ -3,6 +3,7 @@
 from typing import ClassVar, Literal
 
 from torch import Tensor
+from typing_extensions import override
 
 from chaosbench.diagnostics.base import DiagnosticSpec
 from chaosbench.trainers.base import TrainingStep
@@ -14,8 +15,8 @@ class Loss(DiagnosticSpec):
     kind: Literal["loss"] = "loss"
     unit: ClassVar[str] = "1"
 
+    @override
     def measure(self, step: TrainingStep) -> Tensor:
-        """See `DiagnosticSpec.measure`."""
         return step.loss
 
 
@@ -29,6 +30,6 @@ class GradientNorm(DiagnosticSpec):
     kind: Literal["gradient_norm"] = "gradient_norm"
     unit: ClassVar[str] = "1"
 
+    @override
     def measure(self, step: TrainingStep) -> Tensor:
-        """See `DiagnosticSpec.measure`."""
         return step.gradient_norms()

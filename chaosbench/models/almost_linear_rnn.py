@@ -6,6 +6,7 @@ from typing import Literal, Self
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
+from typing_extensions import override
 
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.forecaster import Forecaster, Trait
@@ -38,8 +39,8 @@ class AlmostLinearRNN(ModelSpec):
             raise ValueError(f"{self.rectified} units cannot be rectified of {self.hidden}; give at most all")
         return self
 
+    @override
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
-        """See `ModelSpec.build`."""
         return AlmostLinearNetwork(self, dimension, seeds)
 
 

@@ -33,6 +33,6 @@ class ModelSpec(Spec, ABC):
                 modules.append(self.module(dimension))
         return stack(modules, dimension)
 
-    def module(self, dimension: int) -> nn.Module:  # noqa: ARG002  # for those who override it
+    def module(self, dimension: int) -> nn.Module:
         """One seed's plain module with `step`, `observe`, `force` on `(B, S)`, drawn from torch's own random state."""
         raise TypeError(f"{type(self).__name__} must define build or module")

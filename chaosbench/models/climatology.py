@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 
 import torch
 from torch import Generator, Tensor
+from typing_extensions import override
 
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.forecaster import Forecaster
@@ -25,8 +26,8 @@ class Climatology(ModelSpec):
     learning: ClassVar[str] = "memory"
     kind: Literal["climatology"] = "climatology"
 
+    @override
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
-        """See `ModelSpec.build`."""
         return ShuffledRecord(dimension, seeds)
 
 

@@ -54,7 +54,7 @@ class ClosedLoop(Forecaster):
             torch.cat(tangents, dim=-2),
         )
 
-    def show(self, memory: Tensor, shown: Tensor) -> Tensor:  # noqa: ARG002  # for those with a skip connection
+    def show(self, memory: Tensor, shown: Tensor) -> Tensor:
         """The next output, `(K, B, memory), (K, B, D) -> (K, B, D)`, from the next memory and the last output."""
         return self.readout.observe(memory[..., : self.hidden])
 

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 
 import torch
 from torch import Generator, Tensor
+from typing_extensions import override
 
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.forecaster import Forecaster
@@ -26,8 +27,8 @@ class ContextParroting(ModelSpec):
     learning: ClassVar[str] = "memory"
     kind: Literal["context_parroting"] = "context_parroting"
 
+    @override
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
-        """See `ModelSpec.build`."""
         return Parrot(dimension, seeds)
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from pydantic import Field
 from torch import Tensor
+from typing_extensions import override
 
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.closed_loop import ClosedLoop
@@ -30,8 +31,8 @@ class CoRNN(ModelSpec):
     gamma: float = Field(0.2, ge=0)  # stiffness
     epsilon: float = Field(6.4, ge=0)  # damping
 
+    @override
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
-        """See `ModelSpec.build`."""
         return CoupledOscillators(self, dimension, seeds)
 
 
@@ -47,14 +48,14 @@ class CoupledOscillators(ClosedLoop):
         self.drive = drawn(generators, hidden, dimension, bound=bound)
         self.bias = drawn(generators, 1, hidden, bound=bound)
 
-    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, driven: Tensor) -> Tensor:  # noqa: ARG002  # none
+    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, driven: Tensor) -> Tensor:
         """(y', z')."""
         force = torch.tanh(torch.baddbmm(driven, memory, self.weight.mT))
         return self._swung(force, memory, dim=-1)
 
     def advance_tangents(
         self,
-        derived: tuple[Tensor, ...],  # noqa: ARG002  # none
+        derived: tuple[Tensor, ...],
         memory: Tensor,
         driven: Tensor,
         tangents: tuple[Tensor, Tensor],

@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from typing_extensions import override
 
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.forecaster import Forecaster
@@ -32,8 +33,8 @@ class DendriticPLRNN(ModelSpec):
     threshold_range: float = Field(3.0, gt=0)  # H starts uniform in +-this; data are standardised before training
     readout: ReadoutKind = "identity"
 
+    @override
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
-        """See `ModelSpec.build`."""
         return DendriticNetwork(self, dimension, seeds)
 
 

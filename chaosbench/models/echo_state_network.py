@@ -6,6 +6,7 @@ from typing import ClassVar, Literal
 import torch
 from pydantic import Field
 from torch import Generator, Tensor
+from typing_extensions import override
 
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.closed_loop import ClosedLoop
@@ -38,8 +39,8 @@ class EchoStateNetwork(ModelSpec):
     bias_scale: float = Field(1.0, ge=0)  # of b
     leak: float = Field(1.0, gt=0, le=1)  # a, the share of a unit that is new at each step
 
+    @override
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
-        """See `ModelSpec.build`."""
         return Reservoir(self, dimension, seeds)
 
 
@@ -61,13 +62,13 @@ class Reservoir(ClosedLoop, Regressed):
             self.register_buffer(name, (2 * torch.stack(draws) - 1) * scale)
         self.register_buffer("weight", torch.stack([reservoir(spec, generator) for generator in generators]))
 
-    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, driven: Tensor) -> Tensor:  # noqa: ARG002  # none
+    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, driven: Tensor) -> Tensor:
         """(1 - a) r + a tanh(W r + V x + b)."""
         return torch.lerp(memory, torch.tanh(torch.baddbmm(driven, memory, self.weight.mT)), self.leak)
 
     def advance_tangents(
         self,
-        derived: tuple[Tensor, ...],  # noqa: ARG002  # none
+        derived: tuple[Tensor, ...],
         memory: Tensor,
         driven: Tensor,
         tangents: tuple[Tensor, Tensor],
@@ -87,8 +88,8 @@ class Reservoir(ClosedLoop, Regressed):
         memory = self.advance((), state[..., : self.memory], torch.baddbmm(self.bias, observation, self.drive.mT))
         return torch.cat([memory, observation], dim=-1), memory
 
+    @override
     def read(self, weight: Tensor, offset: Tensor) -> None:
-        """See `Regressed.read`."""
         self.readout.weight.copy_(weight)
         self.readout.bias.copy_(offset)
 
@@ -100,8 +101,9 @@ class Reservoir(ClosedLoop, Regressed):
             memory = self.advance((), memory, driven)
         return memory
 
+    @override
     def start(self, weight: Tensor, offset: Tensor) -> None:
-        """See `Regressed.start`; what of the state is no memory is the observation."""
+        """What of the state is no memory is the observation."""
         self.lift.copy_(weight[:, : self.memory])
         self.lift_offset.copy_(offset[..., : self.memory])
 

@@ -67,7 +67,7 @@ class Forecaster(nn.Module, ABC):
         """The next state and its tangents, `(K, B, S), (K, B, S, M)`: by forward mode unless overridden."""
         return tangent_step_by_jvp(self.step, state, tangents)
 
-    def portrait(self, states: Tensor) -> dict[str, Trait]:  # noqa: ARG002  # nothing by default
+    def portrait(self, states: Tensor) -> dict[str, Trait]:
         """What this architecture alone can tell of its free runs, `(K, B, T, S)`, by name."""
         return {}
 

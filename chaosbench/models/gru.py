@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from pydantic import Field
 from torch import Tensor
+from typing_extensions import override
 
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.closed_loop import ClosedLoop, Form
@@ -29,8 +30,8 @@ class GRU(ModelSpec):
     hidden: int = Field(30, ge=1)  # M, units
     form: Form = "autonomous"  # without input, or fed with its own output
 
+    @override
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
-        """See `ModelSpec.build`."""
         network = AutonomousGRU if self.form == "autonomous" else ClosedLoopGRU
         return network(self.hidden, dimension, seeds)
 
@@ -73,13 +74,13 @@ class ClosedLoopGRU(ClosedLoop):
         self.bias = drawn(generators, 1, 3 * hidden, bound=hidden**-0.5)
         self.candidate_bias = drawn(generators, 1, hidden, bound=hidden**-0.5)
 
-    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, driven: Tensor) -> Tensor:  # noqa: ARG002  # none
+    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, driven: Tensor) -> Tensor:
         """(1 - u) n + u h."""
         return gated_step(torch.bmm(memory, self.weight.mT), driven, self.candidate_bias, memory)
 
     def advance_tangents(
         self,
-        derived: tuple[Tensor, ...],  # noqa: ARG002  # none
+        derived: tuple[Tensor, ...],
         memory: Tensor,
         driven: Tensor,
         tangents: tuple[Tensor, Tensor],

@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from pydantic import Field
 from torch import Tensor
+from typing_extensions import override
 
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.closed_loop import ClosedLoop
@@ -28,8 +29,8 @@ class LEM(ModelSpec):
     hidden: int = Field(16, ge=1)  # M, units of each scale
     dt: float = Field(1.0, gt=0)  # longest time per step, in the units' own time
 
+    @override
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
-        """See `ModelSpec.build`."""
         return ExpressiveMemory(self, dimension, seeds)
 
 
@@ -46,7 +47,7 @@ class ExpressiveMemory(ClosedLoop):
         self.drive = drawn(generators, 4 * hidden, dimension, bound=hidden**-0.5)  # V_1, V_2, V_z, V_y
         self.bias = drawn(generators, 1, 4 * hidden, bound=hidden**-0.5)
 
-    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, driven: Tensor) -> Tensor:  # noqa: ARG002  # none
+    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, driven: Tensor) -> Tensor:
         """(y', z')."""
         y, z = memory.chunk(2, dim=-1)
         steps, inner = self._gates(y, driven)

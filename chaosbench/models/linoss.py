@@ -7,6 +7,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
+from typing_extensions import override
 
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.closed_loop import ClosedLoop
@@ -34,8 +35,8 @@ class LinOSS(ModelSpec):
     features: int = Field(16, ge=1)  # of the input, and of the output before R
     scheme: Literal["implicit", "implicit_explicit"] = "implicit"
 
+    @override
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
-        """See `ModelSpec.build`."""
         return LinearOscillators(self, dimension, seeds)
 
 

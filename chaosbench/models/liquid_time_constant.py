@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from typing_extensions import override
 
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.closed_loop import ClosedLoop
@@ -31,8 +32,8 @@ class LiquidTimeConstant(ModelSpec):
     dt: float = Field(1.0, gt=0)  # time per step, in the unit of tau
     unfolds: int = Field(6, ge=1)  # fused steps per step
 
+    @override
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
-        """See `ModelSpec.build`."""
         return LiquidNetwork(self, dimension, seeds)
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from pydantic import Field
 from torch import Tensor
+from typing_extensions import override
 
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.closed_loop import ClosedLoop, Form
@@ -29,8 +30,8 @@ class LSTM(ModelSpec):
     hidden: int = Field(30, ge=1)  # M, units
     form: Form = "autonomous"  # without input, or fed with its own output
 
+    @override
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
-        """See `ModelSpec.build`."""
         network = AutonomousLSTM if self.form == "autonomous" else ClosedLoopLSTM
         return network(self.hidden, dimension, seeds)
 
@@ -85,14 +86,14 @@ class ClosedLoopLSTM(ClosedLoop):
         self.drive = drawn(generators, 4 * hidden, dimension, bound=hidden**-0.5)
         self.bias = drawn(generators, 1, 4 * hidden, bound=hidden**-0.5)
 
-    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, driven: Tensor) -> Tensor:  # noqa: ARG002  # none
+    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, driven: Tensor) -> Tensor:
         """One step of (h, c)."""
         hidden, cell = memory.chunk(2, dim=-1)
         return memory_step(torch.baddbmm(driven, hidden, self.weight.mT), cell)
 
     def advance_tangents(
         self,
-        derived: tuple[Tensor, ...],  # noqa: ARG002  # none
+        derived: tuple[Tensor, ...],
         memory: Tensor,
         driven: Tensor,
         tangents: tuple[Tensor, Tensor],

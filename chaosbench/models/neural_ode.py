@@ -9,6 +9,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
+from typing_extensions import override
 
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.forecaster import Forecaster
@@ -34,8 +35,8 @@ class NeuralODE(ModelSpec):
     dt: float = Field(0.1, gt=0)  # time per step, in the field's own unit: an initial field of order 1 moves gently
     substeps: int = Field(1, ge=1)  # Runge-Kutta steps per step
 
+    @override
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
-        """See `ModelSpec.build`."""
         return FlowNetwork(self, dimension, seeds)
 
 

@@ -7,6 +7,7 @@ from typing import Literal, Self
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
+from typing_extensions import override
 
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.closed_loop import ClosedLoop
@@ -37,8 +38,8 @@ class OrthogonalRNN(ModelSpec):
             raise ValueError(f"{self.negative} signs cannot be negative of {self.hidden}; give at most all")
         return self
 
+    @override
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
-        """See `ModelSpec.build`."""
         return OrthogonalNetwork(self, dimension, seeds)
 
 

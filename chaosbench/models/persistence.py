@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from torch import Generator, Tensor
+from typing_extensions import override
 
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.forecaster import Forecaster
@@ -24,8 +25,8 @@ class Persistence(ModelSpec):
     learning: ClassVar[str] = "memory"
     kind: Literal["persistence"] = "persistence"
 
+    @override
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
-        """See `ModelSpec.build`."""
         return Standstill(dimension, seeds)
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from pydantic import Field
 from torch import Tensor
+from typing_extensions import override
 
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.forecaster import Forecaster
@@ -29,8 +30,8 @@ class PLRNN(ModelSpec):
     centred: bool = False  # relu sees z less its mean over units
     readout: ReadoutKind = "linear"
 
+    @override
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
-        """See `ModelSpec.build`."""
         return PiecewiseLinearNetwork(self, dimension, seeds)
 
 

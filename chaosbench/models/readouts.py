@@ -51,7 +51,7 @@ class LinearReadout(Readout):
         flat = torch.bmm(self.weight, state.flatten(1, -2).mT).mT  # few rows and many columns: the faster way round
         return torch.unflatten(flat, 1, state.shape[1:-1])
 
-    def force(self, state: Tensor, observation: Tensor) -> Tensor:  # noqa: ARG002  # the replaced state is ignored
+    def force(self, state: Tensor, observation: Tensor) -> Tensor:
         """B⁺ x."""
         return torch.bmm(observation, pseudo_inverse(self.weight).mT)
 
@@ -132,7 +132,7 @@ class StateSeen(Forecaster):
         """The state."""
         return state
 
-    def force(self, state: Tensor, observation: Tensor) -> Tensor:  # noqa: ARG002  # the replaced state is ignored
+    def force(self, state: Tensor, observation: Tensor) -> Tensor:
         """The observation."""
         return observation
 

@@ -34,7 +34,7 @@ class Regressed(Forecaster):
     def sample(self, orbits: Tensor, generators: Sequence[Generator]) -> None:
         """Draw from the training orbits, `(N, T, D)`, what phi needs, each seed by its own generator; else nothing."""
 
-    def clue(self, observation: Tensor) -> Tensor | None:  # noqa: ARG002  # for those with a memory
+    def clue(self, observation: Tensor) -> Tensor | None:
         """psi, `(K, B, D) -> (K, B, G)`; None where a state has no memory, and its start nothing to learn."""
         return None
 

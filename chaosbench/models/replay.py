@@ -61,7 +61,7 @@ class Replay(Remembering):
         """x."""
         return state[..., : self.dimension]
 
-    def force(self, state: Tensor, observation: Tensor) -> Tensor:  # noqa: ARG002  # the replaced state is ignored
+    def force(self, state: Tensor, observation: Tensor) -> Tensor:
         """(x, the position of the recorded point nearest to x)."""
         places = nearest(self.record, observation).to(observation)
         return torch.cat([observation, places.unsqueeze(-1)], dim=-1)

@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from pydantic import Field
 from torch import Tensor
+from typing_extensions import override
 
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.closed_loop import ClosedLoop, Form
@@ -28,8 +29,8 @@ class RNN(ModelSpec):
     hidden: int = Field(30, ge=1)  # M, units
     form: Form = "autonomous"  # without input, or fed with its own output
 
+    @override
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
-        """See `ModelSpec.build`."""
         network = AutonomousRNN if self.form == "autonomous" else ClosedLoopRNN
         return network(self.hidden, dimension, seeds)
 
@@ -67,7 +68,7 @@ class ClosedLoopRNN(ClosedLoop):
         self.drive = drawn(generators, hidden, dimension, bound=hidden**-0.5)
         self.bias = drawn(generators, 1, hidden, bound=hidden**-0.5)
 
-    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, driven: Tensor) -> Tensor:  # noqa: ARG002  # none
+    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, driven: Tensor) -> Tensor:
         """tanh(W z + V x + b)."""
         return torch.tanh(torch.baddbmm(driven, memory, self.weight.mT))
 

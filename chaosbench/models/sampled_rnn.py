@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 import torch
 from pydantic import Field
 from torch import Generator, Tensor
+from typing_extensions import override
 
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.forecaster import Forecaster
@@ -34,8 +35,8 @@ class SampledRNN(ModelSpec):
     kind: Literal["sampled_rnn"] = "sampled_rnn"
     hidden: int = Field(300, ge=1)  # units
 
+    @override
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
-        """See `ModelSpec.build`."""
         return SampledNetwork(self.hidden, dimension, seeds)
 
 
@@ -61,12 +62,12 @@ class SampledNetwork(StateSeen, Regressed):
         inner = (1 - features.square()).unsqueeze(-1) * (carry(self.inward, tangents))
         return torch.baddbmm(self.offset, features, self.outward.mT), carry(self.outward, inner)
 
-    def respond(self, state: Tensor, observation: Tensor) -> tuple[Tensor, Tensor]:  # noqa: ARG002  # has no memory
+    def respond(self, state: Tensor, observation: Tensor) -> tuple[Tensor, Tensor]:
         """The observation, and its features."""
         return observation, self._features(observation)
 
+    @override
     def read(self, weight: Tensor, offset: Tensor) -> None:
-        """See `Regressed.read`."""
         self.outward.copy_(weight)
         self.offset.copy_(offset)
 

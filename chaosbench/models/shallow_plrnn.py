@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from pydantic import Field
 from torch import nn
+from typing_extensions import override
 
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.forecaster import Forecaster
@@ -27,8 +28,8 @@ class ShallowPLRNN(ModelSpec):
     clipped: bool = False  # phi = relu(W2 z + h2) - relu(W2 z): bounded orbits where |A| < 1
     readout: ReadoutKind = "identity"
 
+    @override
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
-        """See `ModelSpec.build`."""
         return ShallowNetwork(self, dimension, seeds)
 
 

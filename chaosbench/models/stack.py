@@ -7,6 +7,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state
+from typing_extensions import override
 
 from chaosbench.errors import PluginError
 from chaosbench.models.forecaster import Forecaster, Trait
@@ -30,17 +31,18 @@ class Stacked(Forecaster):
         ]  # in a list, so that its parameters are not trained
         self.state_size = _state_size(modules[0], dimension)
 
+    @override
     def step(self, state: Tensor) -> Tensor:
-        """See `Forecaster.step`."""
         return self._mapped("step", state)
 
+    @override
     def observe(self, state: Tensor) -> Tensor:
-        """See `Forecaster.observe`; the plain module sees `(B, S)`."""
+        """The plain module sees `(B, S)`."""
         flat = state.flatten(1, -2)
         return torch.unflatten(self._mapped("observe", flat), 1, state.shape[1:-1])
 
+    @override
     def force(self, state: Tensor, observation: Tensor) -> Tensor:
-        """See `Forecaster.force`."""
         return self._mapped("force", state, observation)
 
     def initial_state(self, observation: Tensor) -> Tensor:

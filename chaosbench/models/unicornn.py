@@ -6,6 +6,7 @@ from typing import Literal
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from typing_extensions import override
 
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.closed_loop import ClosedLoop
@@ -33,8 +34,8 @@ class UnICORNN(ModelSpec):
     dt: float = Field(0.126, gt=0)  # longest time per step, in the oscillators' unit
     alpha: float = Field(13.0, ge=0)  # stiffness
 
+    @override
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
-        """See `ModelSpec.build`."""
         return IndependentOscillators(self, dimension, seeds)
 
 

@@ -119,11 +119,11 @@ class TimeSeries(SystemSpec):
         train = self.splits()[0]
         return divergence_curve(delay_vectors(train) if train.shape[1] == 1 else train, dt=self.dt)
 
-    def step(self, state: Tensor) -> Tensor:  # noqa: ARG002  # there is nothing to step it with
+    def step(self, state: Tensor) -> Tensor:
         """Refused: a measured series has no equation."""
         return self._refuse()
 
-    def initial_state(self, batch: int, generator: Generator) -> Tensor:  # noqa: ARG002  # as above
+    def initial_state(self, batch: int, generator: Generator) -> Tensor:
         """Refused: a measured series cannot be started anew."""
         return self._refuse()
 

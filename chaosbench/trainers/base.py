@@ -8,6 +8,7 @@ from typing import ClassVar, Self
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
+from typing_extensions import override
 
 from chaosbench.data import Dataset, DataSpec
 from chaosbench.models.base import ModelSpec
@@ -74,14 +75,14 @@ class TrainerSpec(Spec, ABC):
         A trainer without gradients yields once, when all is done.
         """
 
-    def forcing_scheme(self, training: TrainingState) -> ForcingScheme | None:  # noqa: ARG002  # for those who force or cut
+    def forcing_scheme(self, training: TrainingState) -> ForcingScheme | None:
         """Through which products of Jacobians gradients pass at this point of training; None where none do."""
         return None
 
     def check(self, data: Dataset) -> None:
         """Refuse data that this trainer cannot work with, before anything is trained."""
 
-    def incompatibility(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:  # noqa: ARG002  # by default
+    def incompatibility(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
         """Why this combination cannot work, told from the specs alone; None where it can."""
         if self.learning != model.learning:
             return f"{self.kind} trains by {self.learning}, and {model.kind} learns by {model.learning}"
@@ -103,7 +104,7 @@ class WindowTrainer(TrainerSpec):
     def advance(self, model: Forecaster, training: TrainingState) -> None:
         """Make of the gradients a step of the parameters."""
 
-    def extra_state(self, model: Forecaster, data: Dataset) -> dict[str, Tensor]:  # noqa: ARG002  # nothing by default
+    def extra_state(self, model: Forecaster, data: Dataset) -> dict[str, Tensor]:
         """What the trainer keeps from update to update; entries that require a gradient are trained, too."""
         return {}
 
@@ -111,8 +112,8 @@ class WindowTrainer(TrainerSpec):
         """The windows of this update, `(K, B, T + 1, D)`."""
         return training.data.windows(self.batch, self.sequence_length, training.windows)
 
-    def forcing_scheme(self, training: TrainingState) -> ForcingScheme:  # noqa: ARG002  # the whole window, unless overridden
-        """See `TrainerSpec.forcing_scheme`."""
+    @override
+    def forcing_scheme(self, training: TrainingState) -> ForcingScheme:
         return ForcingScheme(self.sequence_length)
 
     def start(self, model: Forecaster, data: Dataset, seeds: Sequence[int]) -> TrainingState:
@@ -121,10 +122,11 @@ class WindowTrainer(TrainerSpec):
         training.extra_state = self.extra_state(model, data)
         return training
 
+    @override
     def fit(
         self, model: Forecaster, data: Dataset, seeds: Sequence[int], checkpoint: Checkpoint | None = None
     ) -> Iterator[TrainingStep]:
-        """See `TrainerSpec.fit`; a seed whose numbers blow up goes on alone with NaN.
+        """A seed whose numbers blow up goes on alone with NaN.
 
         With a checkpoint, from there on: the next step is what it would have been without a stop, to the last bit.
         """
@@ -175,8 +177,9 @@ class GradientTrainer(WindowTrainer):
     def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
         """The loss of each seed, `(K, B, T + 1, D) -> (K,)`."""
 
+    @override
     def start(self, model: Forecaster, data: Dataset, seeds: Sequence[int]) -> TrainingState:
-        """See `WindowTrainer.start`; with an optimizer over the model and what is trained beside it."""
+        """With an optimizer over the model and what is trained beside it."""
         training = super().start(model, data, seeds)
         trained = [*model.parameters(), *(kept for kept in training.extra_state.values() if kept.requires_grad)]
         training.optimizer = optimizer_of(self.optimizer, trained, rate=self.learning_rate, decay=self.weight_decay)

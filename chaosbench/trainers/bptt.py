@@ -27,7 +27,7 @@ class BPTT(GradientTrainer):
     truncation: int | None = Field(None, ge=1)  # [steps]
     window: int | None = Field(None, ge=1)  # [steps]
 
-    def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:  # noqa: ARG002  # the same always
+    def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
         """Mean squared error of the free run."""
         if self.window is not None:
             predicted = windowed_unroll(model, windows, self.window)
@@ -37,7 +37,7 @@ class BPTT(GradientTrainer):
             predicted = sequential_unroll(model, windows, windows.shape[2] - 1)
         return squared_error(predicted, windows[:, :, 1:])
 
-    def forcing_scheme(self, training: TrainingState) -> ForcingScheme:  # noqa: ARG002  # the same always
+    def forcing_scheme(self, training: TrainingState) -> ForcingScheme:
         """Cut at every truncation; or at every window, which begins from z = 0."""
         state: Restart = "kept" if self.window is None else "blank"
         return ForcingScheme(self.sequence_length, self.truncation or self.window, state)

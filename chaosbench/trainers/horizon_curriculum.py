@@ -31,7 +31,7 @@ class HorizonCurriculum(GradientTrainer):
     stages: int = Field(5, ge=2)
     clip_norm: float | None = Field(1.0, gt=0)  # largest gradient norm of a seed; None: not clipped
 
-    def extra_state(self, model: Forecaster, data: Dataset) -> dict[str, Tensor]:  # noqa: ARG002  # the data decide
+    def extra_state(self, model: Forecaster, data: Dataset) -> dict[str, Tensor]:
         """The first horizon [steps]."""
         return {"first": torch.tensor(interval_in_steps(self.first, data))}
 
@@ -45,7 +45,7 @@ class HorizonCurriculum(GradientTrainer):
         """Windows as long as the run."""
         return training.data.windows(self.batch, self.horizon(training), training.windows)
 
-    def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:  # noqa: ARG002  # length says it all
+    def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
         """Mean squared error of the free run."""
         return squared_error(sequential_unroll(model, windows, windows.shape[2] - 1), windows[:, :, 1:])
 

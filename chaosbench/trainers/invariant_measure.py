@@ -50,7 +50,7 @@ class InvariantMeasure(GradientTrainer):
     schedule: Schedule = "cosine"
     final_learning_rate: float | None = Field(1e-6, gt=0)  # reached by the schedule; None: constant
 
-    def extra_state(self, model: Forecaster, data: Dataset) -> dict[str, Tensor]:  # noqa: ARG002  # the data decide
+    def extra_state(self, model: Forecaster, data: Dataset) -> dict[str, Tensor]:
         """The interval [steps]."""
         return {"interval": torch.tensor(interval_in_steps(self.interval, data))}
 

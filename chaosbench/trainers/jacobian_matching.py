@@ -56,7 +56,7 @@ class JacobianMatching(GradientTrainer):
             jacobian, system_jacobian(training.data, here)
         )
 
-    def forcing_scheme(self, training: TrainingState) -> ForcingScheme:  # noqa: ARG002  # the same always
+    def forcing_scheme(self, training: TrainingState) -> ForcingScheme:
         """A single step."""
         return ForcingScheme(1)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import ClassVar, Literal
 
 import torch
+from typing_extensions import override
 
 from chaosbench.data import Dataset
 from chaosbench.models.forecaster import Forecaster
@@ -26,8 +27,9 @@ class Memorise(TrainerSpec):
     kind: Literal["memorise"] = "memorise"
 
     @torch.no_grad()
+    @override
     def fit(self, model: Forecaster, data: Dataset, seeds: Sequence[int]) -> Iterator[TrainingStep]:
-        """See `TrainerSpec.fit`; the loss is the error of one step from random training observations."""
+        """The loss is the error of one step from random training observations."""
         assert isinstance(model, Remembering), f"{type(model).__name__} cannot remember"
         model.remember(data.train, [seed_generator(seed, "memory") for seed in seeds])
         windows = data.windows(_PAIRS, 1, [seed_generator(seed, "windows") for seed in seeds])

@@ -66,7 +66,7 @@ class MultipleShooting(GradientTrainer):
         gaps = ends.unflatten(1, (batch, self.segments))[:, :, :-1] - starts[:, :, 1:]
         return torch.add(error, gaps.square().sum(dim=-1).flatten(1).mean(dim=1), alpha=self.continuity)
 
-    def forcing_scheme(self, training: TrainingState) -> ForcingScheme:  # noqa: ARG002  # the same always
+    def forcing_scheme(self, training: TrainingState) -> ForcingScheme:
         """Cut at every seam, where a learned state begins."""
         return ForcingScheme(self.segments * self.interval, self.interval, "learned")
 

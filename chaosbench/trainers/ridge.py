@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 import torch
 from pydantic import Field
 from torch import Generator, Tensor
+from typing_extensions import override
 
 from chaosbench.data import Dataset, DataSpec
 from chaosbench.models.base import ModelSpec
@@ -40,8 +41,9 @@ class Ridge(TrainerSpec):
     noise: float = Field(1e-3, ge=0)  # on the driving observations [standard deviations, where data are standardised]
 
     @torch.no_grad()
+    @override
     def fit(self, model: Forecaster, data: Dataset, seeds: Sequence[int]) -> Iterator[TrainingStep]:
-        """See `TrainerSpec.fit`; the loss is the error of one step over all training orbits, without noise."""
+        """The loss is the error of one step over all training orbits, without noise."""
         assert isinstance(model, Regressed), f"{type(model).__name__} is not linear in what is to be learned"
         exact, orbits = deepcopy(model).double(), data.train.double()
         exact.sample(orbits, [seed_generator(seed, "sampling") for seed in seeds])

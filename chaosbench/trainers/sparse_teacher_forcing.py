@@ -32,7 +32,7 @@ class SparseTeacherForcing(GradientTrainer):
     spread: int = Field(0, ge=0)  # [steps]; tau is uniform within interval +- spread, and at least 1
     anneal: bool = False  # tau grows from 1 to the interval: floor((interval - 1) update / updates) + 1
 
-    def extra_state(self, model: Forecaster, data: Dataset) -> dict[str, Tensor]:  # noqa: ARG002  # the data decide
+    def extra_state(self, model: Forecaster, data: Dataset) -> dict[str, Tensor]:
         """The interval [steps]."""
         return {"interval": torch.tensor(interval_in_steps(self.interval, data))}
 

@@ -23,10 +23,10 @@ class TruncatedBPTT(GradientTrainer):
     kind: Literal["truncated_bptt"] = "truncated_bptt"
     truncation: int = Field(30, ge=1)  # [steps]
 
-    def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:  # noqa: ARG002  # the same always
+    def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
         """Mean squared error of the free run."""
         return squared_error(truncated_unroll(model, windows, self.truncation), windows[:, :, 1:])
 
-    def forcing_scheme(self, training: TrainingState) -> ForcingScheme:  # noqa: ARG002  # the same always
+    def forcing_scheme(self, training: TrainingState) -> ForcingScheme:
         """Cut at every truncation."""
         return ForcingScheme(self.sequence_length, self.truncation, "kept")

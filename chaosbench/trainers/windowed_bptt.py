@@ -22,10 +22,10 @@ class WindowedBPTT(GradientTrainer):
     kind: Literal["windowed_bptt"] = "windowed_bptt"
     window: int = Field(30, ge=1)  # [steps]
 
-    def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:  # noqa: ARG002  # the same always
+    def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
         """Mean squared error of all stretches."""
         return squared_error(windowed_unroll(model, windows, self.window), windows[:, :, 1:])
 
-    def forcing_scheme(self, training: TrainingState) -> ForcingScheme:  # noqa: ARG002  # the same always
+    def forcing_scheme(self, training: TrainingState) -> ForcingScheme:
         """Cut at every window, which begins from z = 0."""
         return ForcingScheme(self.sequence_length, self.window, "blank")

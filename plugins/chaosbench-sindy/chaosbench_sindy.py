@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Literal
 import torch
 from pydantic import Field, NonNegativeFloat
 from torch import Tensor, nn
+from typing_extensions import override
 
 from chaosbench import DataSpec, Forecaster, Map, ModelSpec, SystemSpec, TrainerSpec, TrainingStep, hookimpl
 from chaosbench.data import Dataset
@@ -36,8 +37,8 @@ class SINDy(ModelSpec):
     form: Form = "flow"  # in continuous time, or from step to step
     substeps: int = Field(1, ge=1)  # Runge-Kutta steps per step, of a flow
 
+    @override
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
-        """See `ModelSpec.build`."""
         return Polynomial(self, dimension, len(seeds))
 
 
@@ -80,7 +81,7 @@ class Polynomial(Forecaster):
         shape = [self.seeds, *[1] * (state.dim() - 2), self.dimension]
         return (state - self.mean.view(shape)) / self.deviation.view(shape)
 
-    def force(self, state: Tensor, observation: Tensor) -> Tensor:  # noqa: ARG002  # the replaced state is ignored
+    def force(self, state: Tensor, observation: Tensor) -> Tensor:
         """The observation in the system's units."""
         return observation * self.deviation + self.mean
 
@@ -113,8 +114,9 @@ class STLSQ(TrainerSpec):
     horizon: int = Field(50, ge=1)  # [steps] of the forecasts that choose
 
     @torch.no_grad()
+    @override
     def fit(self, model: Forecaster, data: Dataset, seeds: Sequence[int]) -> Iterator[TrainingStep]:
-        """See `TrainerSpec.fit`; the loss is the error of one step from random training observations."""
+        """The loss is the error of one step from random training observations."""
         assert isinstance(model, Polynomial), f"{type(model).__name__} is not sparse in a library"
         model.mean.copy_(data.mean.expand_as(model.mean))
         model.deviation.copy_(data.deviation.expand_as(model.deviation))
