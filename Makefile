@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 RESULTS ?= results/quickstart
 PLUGINS = $(dir $(wildcard plugins/*/pyproject.toml))
+# Processes that run tests side by side; each uses one thread.
+TEST_WORKERS ?= 2
 export OMP_NUM_THREADS = 1
 # Measurements that tests read where they are there; the project does not carry them.
 export CHAOSBENCH_TEST_DATA ?= $(abspath $(wildcard ../shared/data))
@@ -14,10 +16,10 @@ quickstart: install
 	$(BIN)/chaosbench run quickstart --results $(RESULTS)
 
 test: install-test lint
-	$(BIN)/python -m pytest tests plugins
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) tests plugins
 
 test-slow: install-test
-	$(BIN)/python -m pytest tests plugins -m "slow or not slow" --timeout 3600
+	$(BIN)/python -m pytest -n $(TEST_WORKERS) tests plugins -m "slow or not slow" --timeout 3600
 
 lint: install-test
 	$(BIN)/ruff check .

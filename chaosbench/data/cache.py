@@ -2,8 +2,6 @@
 
 import contextlib
 import hashlib
-import os
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,7 +9,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from chaosbench.exponents.measured import cache_folder
+from chaosbench.files import cache_folder, write_whole
 
 try:
     import fcntl
@@ -34,9 +32,9 @@ def cached(key: str, make: Callable[[], Tensors]) -> Tensors:
     with _alone(path.with_suffix(".lock")):
         found = _read(path)  # another process may have made it meanwhile
         if found is None:
-            found = make()
+            found = made = make()
             with contextlib.suppress(OSError):
-                _write(path, found)
+                write_whole(path, lambda beside: beside.write_bytes(_content(made)))
     return found
 
 
@@ -50,18 +48,9 @@ def _read(path: Path) -> Tensors | None:
         return None
 
 
-def _write(path: Path, tensors: Tensors) -> None:
+def _content(tensors: Tensors) -> bytes:
     payload = save({name: tensor.contiguous() for name, tensor in tensors.items()})
-    handle, beside = tempfile.mkstemp(dir=path.parent, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(hashlib.sha256(payload).digest() + payload)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(beside).replace(path)
-    except BaseException:
-        Path(beside).unlink(missing_ok=True)
-        raise
+    return hashlib.sha256(payload).digest() + payload
 
 
 @contextlib.contextmanager

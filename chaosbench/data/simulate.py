@@ -1,7 +1,5 @@
 """From a system to a data set: run, observe, disturb, embed, standardise."""
 
-import hashlib
-import inspect
 from collections.abc import Sequence
 
 import torch
@@ -13,6 +11,7 @@ from chaosbench.data.spec import DataSpec
 from chaosbench.dynamics import orbit
 from chaosbench.errors import DataError
 from chaosbench.exponents import largest_exponent
+from chaosbench.files import cache_key
 from chaosbench.seeds import seed_generator
 from chaosbench.series.timeseries import TimeSeries
 from chaosbench.systems.base import SystemSpec
@@ -32,7 +31,9 @@ def simulate(system: SystemSpec, spec: DataSpec) -> Dataset:
         )
     if isinstance(system, TimeSeries):
         return _measured(system, spec)
-    made = cached(_key(system, spec), lambda: _run(system, spec))
+    orbits = spec.model_dump(mode="json", exclude={"noise", "standardise", "dtype"})  # what the orbits depend on
+    key = cache_key(system, str(_LAYOUT), str(sorted(orbits.items())))
+    made = cached(key, lambda: _run(system, spec))
     parts = [made["train"], made["validation"], made["test"]]
     return _dataset(system, spec, parts, made["states"])
 
@@ -135,14 +136,3 @@ def _moments(train: Tensor, standardise: str) -> tuple[Tensor, Tensor]:
     if standardise == "global":
         return values.mean().expand(dimension).clone(), values.std().expand(dimension).clone()
     return values.mean(dim=0), values.std(dim=0)
-
-
-def _key(system: SystemSpec, spec: DataSpec) -> str:
-    """Of everything the orbits depend on, the source of the system's class among it; not of what is done to them."""
-    asked = spec.model_dump(mode="json", exclude={"noise", "standardise", "dtype"})
-    try:
-        source = inspect.getsource(type(system))
-    except (OSError, TypeError):  # a class that was typed in has none
-        source = ""
-    text = "\n".join([str(_LAYOUT), system.canonical(), str(sorted(asked.items())), source])
-    return hashlib.sha256(text.encode()).hexdigest()

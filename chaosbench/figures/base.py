@@ -1,13 +1,13 @@
 """A picture at rest: for print, for the screen, and as the numbers it can be drawn again from."""
 
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from chaosbench.files import write_whole
 from chaosbench.leaderboard import tidy
-from chaosbench.leaderboard.folder import to_disk
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -40,17 +40,10 @@ class Picture:
 
 
 def _saved(figure: "Figure", path: Path) -> list[Path]:
-    """Write each beside, bring it to the disk, then rename."""
     figure.draw_without_rendering()  # finds the layout once instead of once per file
     figure.set_layout_engine("none")
     saved = []
     for ending, metadata in (("pdf", {"CreationDate": None}), ("png", {})):  # the same picture is the same file
-        target, beside = path.with_name(f"{path.name}.{ending}"), path.with_name(f".{uuid.uuid4().hex}.{ending}")
-        try:
-            figure.savefig(beside, dpi=_RESOLUTION, metadata=metadata)
-            to_disk(beside)
-            beside.replace(target)
-        finally:
-            beside.unlink(missing_ok=True)
-        saved.append(target)
+        write = partial(figure.savefig, dpi=_RESOLUTION, metadata=metadata)
+        saved.append(write_whole(path.with_name(f"{path.name}.{ending}"), write))
     return saved

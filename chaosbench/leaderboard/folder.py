@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +13,7 @@ import pyarrow.parquet as pq
 from safetensors.numpy import load_file, save
 
 from chaosbench.errors import StoreError
+from chaosbench.files import flush
 from chaosbench.leaderboard.schema import RECORDS, RUNS, VERSION, Row, records_table, rows, runs_table
 
 if TYPE_CHECKING:  # at run time the ranking must do without torch
@@ -79,7 +79,7 @@ def fill(folder: Path, result: "Result") -> None:
     hashes = {path.name: _sha256(path) for path in sorted(folder.iterdir())}
     _dump(folder / MANIFEST, {"schema": VERSION, "files": hashes})
     for path in (*folder.iterdir(), folder):
-        to_disk(path)
+        flush(path)
 
 
 def read(folder: Path) -> Stored:
@@ -112,15 +112,6 @@ def hashes(folder: Path) -> dict[str, str]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(path, str(error)) from error
     return found
-
-
-def to_disk(path: Path) -> None:
-    """Flush a file, or a folder's list of names, through the operating system's cache."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _table(folder: Path, name: str) -> pa.Table:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chaosbench.errors import StoreError
-from chaosbench.leaderboard.folder import FINISHED, MANIFEST, fill, hashes, read, to_disk
+from chaosbench.files import flush
+from chaosbench.leaderboard.folder import FINISHED, MANIFEST, fill, hashes, read
 
 if TYPE_CHECKING:  # at run time the ranking must do without torch
     from chaosbench.experiment import Experiment, Result
@@ -97,7 +98,7 @@ def _publish(beside: Path, target: Path) -> None:
                 _warn_if_different(beside, target)
                 return
         else:
-            to_disk(target.parent)
+            flush(target.parent)
             return
 
 

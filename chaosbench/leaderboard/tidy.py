@@ -1,7 +1,6 @@
 """The numbers behind a picture as one long Arrow table: a row per number, a column per axis, units beside all."""
 
 import json
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from chaosbench.errors import StoreError
-from chaosbench.leaderboard.folder import to_disk
+from chaosbench.files import write_whole
 
 Array = np.ndarray[Any, Any]
 
@@ -127,18 +126,15 @@ class Layout:
 
 
 def write(path: Path, table: pa.Table) -> Path:
-    """Write an Arrow file beside, bring it to the disk, then rename: a reader sees the whole file or none."""
-    beside = path.with_name(f".{uuid.uuid4().hex}.arrow")
-    try:
+    """Write an Arrow file; a reader sees the whole file or none."""
+
+    def write_beside(beside: Path) -> None:
         # By path: given a Python file object with torch imported, pyarrow may abort the process at exit.
         options = pa.ipc.IpcWriteOptions(compression="zstd")
         with pa.OSFile(str(beside), "wb") as file, pa.ipc.new_file(file, table.schema, options=options) as writer:
             writer.write_table(table)
-        to_disk(beside)
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
-    return path
+
+    return write_whole(path, write_beside)
 
 
 def read(path: Path) -> pa.Table:

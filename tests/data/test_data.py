@@ -180,7 +180,7 @@ def test_processes_that_want_the_same_data_at_once_get_it(empty_cache: Path):
         sums = pool.map(_simulated, range(3), chunksize=1)
     assert len(set(sums)) == 1
     assert len(list(empty_cache.rglob("*.safetensors"))) == 1
-    assert not list(empty_cache.rglob("*.part"))
+    assert not list(empty_cache.rglob(".*"))
 
 
 def test_standardisation_and_noise_share_cached_orbits(empty_cache: Path):

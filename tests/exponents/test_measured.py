@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from chaosbench.exponents import largest_exponent, measured
-from chaosbench.exponents.measured import cache_folder, cached_reference
+from chaosbench.exponents.measured import cached_reference
+from chaosbench.files import cache_folder
 from chaosbench.systems import Henon, Logistic
 
 
@@ -40,7 +41,7 @@ def test_a_damaged_entry_is_made_again(empty_cache, damage):
     cached_reference.cache_clear()
     assert largest_exponent(Henon(a=1.39)) == first
     assert path.read_bytes() != damage
-    assert list(empty_cache.rglob("*.part")) == []
+    assert list(empty_cache.rglob(".*")) == []
 
 
 def test_other_parameters_and_other_equations_have_entries_of_their_own(empty_cache):

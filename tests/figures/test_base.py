@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from chaosbench.figures import base as picture
+from chaosbench import files
 from chaosbench.figures.base import Picture
 from chaosbench.figures.panels import new_figure
 from chaosbench.leaderboard.tidy import Layout, Quantity
@@ -38,7 +38,7 @@ def test_what_fails_while_it_is_written_leaves_the_old_picture(tmp_path, monkeyp
     def broken(path):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(picture, "to_disk", broken)
+    monkeypatch.setattr(files, "flush", broken)
     with pytest.raises(OSError, match="no space"):
         DOT.save(tmp_path, {"height": np.float64(2.0)})
     assert [path.read_bytes() for path in paths[1:]] == before

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from chaosbench import files
 from chaosbench.errors import StoreError
 from chaosbench.leaderboard import tidy
 from chaosbench.leaderboard.tidy import Axis, Layout, Quantity
@@ -87,7 +88,7 @@ def test_a_file_is_there_whole_or_not_at_all(tmp_path, monkeypatch):
     def broken(path):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(tidy, "to_disk", broken)
+    monkeypatch.setattr(files, "flush", broken)
     with pytest.raises(OSError, match="no space"):
         tidy.write(path, LAYOUT.table({"limit": 0.2}))
     assert path.read_bytes() == before
