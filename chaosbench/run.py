@@ -165,7 +165,7 @@ def diagnosis_records(
     share = torch.full((len(experiment.seeds),), cost / training.seconds, dtype=torch.float64)
     final = [*last, *training.health.numbers(training.seconds, device), Number("cost_share", "1", share)]
     if training.path is not None and data.largest_exponent is not None:
-        horizon = training.path.chain * data.dt * data.largest_exponent
+        horizon = training.path.product_length * data.dt * data.largest_exponent
         final.append(Number("effective_horizon", "Lyapunov times", torch.full((len(experiment.seeds),), horizon)))
     return [
         Record(digest, seed, f"diagnosis.{one.name}", _number(value), known.get(one.name), one.unit, "", update)

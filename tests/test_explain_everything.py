@@ -77,8 +77,8 @@ KINDS: list[tuple[TrainerSpec, ModelSpec]] = [
 ]
 # Settings that change what is to be said.
 SETTINGS: list[tuple[TrainerSpec, ModelSpec]] = [
-    (BPTT(truncation=6, clip_norm=None, **SMALL), NETWORK),
-    (BPTT(window=6, clip_value=0.01, **SMALL), GRU(hidden=4)),
+    (TruncatedBPTT(truncation=6, clip_norm=None, **SMALL), NETWORK),
+    (WindowedBPTT(window=6, clip_value=0.01, **SMALL), GRU(hidden=4)),
     (BPTT(learning_rate=1e3, clip_norm=None, **SMALL), ShallowPLRNN(hidden=5)),
     (WindowedBPTT(window=24, **SMALL), RNN(hidden=5)),
     (SparseTeacherForcing(interval=1, spread=3, **SMALL), NETWORK),

@@ -188,29 +188,29 @@ class Diagnosis:
 
     def _forced_numbers(self, forced: Forced) -> Iterator[Number]:
         path, longest = forced.path, forced.growth.horizons[-1]
-        chain: float = min(path.chain, longest)
-        ends = path.interval is not None and path.interval < min(path.length, longest)  # within what was followed
-        grown = forced.growth.at(min(path.chain, longest)).nanmean(1)
+        chain: float = min(path.product_length, longest)
+        ends = path.interval is not None and path.interval < min(path.window, longest)  # within what was followed
+        grown = forced.growth.at(min(path.product_length, longest)).nanmean(1)
         if (tossed := forced.tossed) is not None:
             chain, grown, ends = tossed.length, tossed.growth, tossed.length < longest
             yield Number("forcing_probability", "1", self._each(path.probability or 0.0))
             yield Number("chain_longest", "steps", self._each(tossed.longest))
-        yield Number("path_length", "steps", self._each(path.length))
+        yield Number("path_length", "steps", self._each(path.window))
         yield Number("chain_length", "steps", self._each(chain))
         yield Number("chain_forced", "1", self._each(float(ends and path.forced)))
         yield Number("chain_cut", "1", self._each(float(ends and not path.forced)))
-        yield Number("chain_blank", "1", self._each(float(path.state == "blank")))
-        yield Number("chain_learned", "1", self._each(float(ends and path.state == "learned")))
+        yield Number("chain_blank", "1", self._each(float(path.restart == "zero")))
+        yield Number("chain_learned", "1", self._each(float(ends and path.restart == "learned")))
         yield Number("chain_ends", "1", self._each(float(ends and forced.whole)))
         if not (ends and forced.whole):
             yield Number("window_length", "steps", self._each(longest))
             yield Number("window_growth", "nats", forced.growth.mean[:, -1])
         yield Number("chain_growth", "nats", grown)
         yield Number("chain_growth_bound", "nats", self.spectrum[:, 0] * chain)
-        if path.share is not None:
-            yield Number("forcing_share", "1", path.share.double())
+        if path.alpha is not None:
+            yield Number("forcing_share", "1", path.alpha.double())
             if forced.resets:  # else a part of the state is not drawn, and its products are not damped
-                damped = self.spectrum[:, 0] + torch.log1p(-path.share.double().to(self.spectrum))
+                damped = self.spectrum[:, 0] + torch.log1p(-path.alpha.double().to(self.spectrum))
                 yield Number("forced_exponent_expected", f"1 / {_TIME}", damped / self.dt)
         for place in range(forced.exponents.shape[-1]):
             values = forced.exponents[..., place].nanmean(1) / self.dt

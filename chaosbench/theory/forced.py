@@ -31,7 +31,7 @@ def forced_growth(model: Forecaster, windows: Tensor, path: ForcingScheme, *, di
         Mikhaeil, Monfared & Durstewitz 2022, NeurIPS, section 4.1; Hess et al. 2023, ICML, equation 10.
     """
     steps = windows.shape[2] - 1
-    chain = min(path.chain, steps)
+    chain = min(path.product_length, steps)
     horizons = tuple(sorted({*log_spaced(steps), chain, min(chain + 1, steps)}))
     due = restarts(path, windows.shape[1], steps)
     state = _start(model, windows, path)
@@ -123,7 +123,7 @@ def stretches(model: Forecaster, windows: Tensor, path: ForcingScheme, *, direct
 
 def windows_along(data: Tensor, path: ForcingScheme, *, count: int, seeds: int) -> Tensor:
     """Stretches of the training orbits `(N, T, D)` from which the forced regime is measured, `(K, count, L + 1, D)`."""
-    length = min(path.length, _LONGEST, data.shape[1] - 1)
+    length = min(path.window, _LONGEST, data.shape[1] - 1)
     starts = data.shape[1] - length
     places = torch.linspace(0, data.shape[0] * starts - 1, count, dtype=torch.float64).long()
     stretches = data.unfold(1, length + 1, 1)[(places // starts).to(data.device), (places % starts).to(data.device)]
@@ -153,7 +153,7 @@ def ends_whole(model: Forecaster, path: ForcingScheme) -> bool:
 def _start(model: Forecaster, windows: Tensor, path: ForcingScheme) -> Tensor:
     """The states from which training lets the windows begin, `(K, C, S)`."""
     state = model.initial_state(windows[:, :, 0])
-    return torch.zeros_like(state) if path.state == "blank" else state
+    return torch.zeros_like(state) if path.restart == "zero" else state
 
 
 def _held(
@@ -164,8 +164,8 @@ def _held(
         renewed, carried = _restarted(model, state, tangents, observation, path)
         state = torch.where(_over(due, state), renewed, state)
         tangents = torch.where(_over(due, tangents), carried, tangents)
-    if path.share is not None:
-        alpha = path.share.to(state)[:, None, None]
+    if path.alpha is not None:
+        alpha = path.alpha.to(state)[:, None, None]
         forced, carried = _forced(model, state, tangents, observation)
         state, tangents = torch.lerp(state, forced, alpha), torch.lerp(tangents, carried, alpha[..., None])
     return state, tangents
@@ -177,9 +177,9 @@ def _restarted(
     """State and tangents where a forcing or a cut has come."""
     if path.forced:
         return _forced(model, state, tangents, observation)
-    if path.state == "blank":
+    if path.restart == "zero":
         state = torch.zeros_like(state)
-    elif path.state == "learned":
+    elif path.restart == "learned":
         state = model.initial_state(observation)
     return state, torch.zeros_like(tangents)
 

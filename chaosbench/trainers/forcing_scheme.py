@@ -1,44 +1,45 @@
-"""Through which products of Jacobians the gradients of a training pass."""
+"""Where a trainer forces the state or cuts the gradient, and so which products of Jacobians its gradients contain."""
 
 from dataclasses import dataclass
 from typing import Literal
 
 from torch import Tensor
 
-Restart = Literal["forced", "kept", "blank", "learned"]
+Restart = Literal["forced", "kept", "zero", "learned"]
 
 
 @dataclass(frozen=True)
 class ForcingScheme:
-    """Where a training sets the state from data, draws it there, or cuts the gradient.
+    """How a trainer treats the model's state within a window of data.
 
     Attributes:
-        length: of a window, beyond which nothing passes [steps].
-        interval: from one forcing or cut to the next, the mean where it is drawn; None: there is none [steps].
-        state: what it is after each interval. "forced": data replace it, as far as the read-out sets it. Elsewhere the
-            gradient ends there, and the state is "kept"; or "blank", z = 0, with which the window begins, too; or
-            "learned" beside the weights, to which the state that data show is the nearest that is known.
-        share: alpha of each seed, by which data draw the state at every step, `(K,)`; None: not at all.
-        probability: of a forcing before each step by the toss of a coin, in place of an interval; None: no tosses.
+        window: length of a window; gradients never reach beyond it [steps].
+        interval: time between two restarts, the mean where it is random [steps]; None: no restarts at fixed times.
+        restart: the state after each interval. `"forced"`: set from data, as far as the read-out determines it, so that
+            gradients pass through the rest of the state alone. In the other cases the gradient is cut: the state is
+            `"kept"`; or set to `"zero"`, also at the start of the window; or replaced by a state `"learned"` along with
+            the weights (the diagnosis, which has no access to it, uses the forced state).
+        alpha: weight of the forced state in the blend at every step, one per seed, `(K,)`; None: no blending.
+        probability: of forcing the state before each step, independently of the others; None: not random.
     """
 
-    length: int
+    window: int
     interval: int | None = None
-    state: Restart = "forced"
-    share: Tensor | None = None
+    restart: Restart = "forced"
+    alpha: Tensor | None = None
     probability: float | None = None
 
     def __post_init__(self) -> None:
-        assert self.interval is None or self.probability is None, "forced at intervals or by tosses, not by both"
+        assert self.interval is None or self.probability is None, "restarts are either periodic or random"
 
     @property
     def forced(self) -> bool:
-        """Whether data set the state where an interval ends."""
-        return self.state == "forced"
+        """True if restarts set the state from data; False if they cut the gradient."""
+        return self.restart == "forced"
 
     @property
-    def chain(self) -> int:
-        """Longest product of Jacobians where a forcing or a cut ends it; under tosses the mean one [steps]."""
+    def product_length(self) -> int:
+        """Longest product of Jacobians between two restarts; the mean length if restarts are random [steps]."""
         if self.probability is not None:
-            return round(self.length / (1 + self.probability * (self.length - 1)))
-        return self.length if self.interval is None else min(self.interval, self.length)
+            return round(self.window / (1 + self.probability * (self.window - 1)))
+        return self.window if self.interval is None else min(self.interval, self.window)

@@ -69,7 +69,7 @@ class GeneralizedTeacherForcing(GradientTrainer):
 
     def forcing_scheme(self, training: TrainingState) -> ForcingScheme:
         """Drawn towards the data by alpha at every step."""
-        return ForcingScheme(self.sequence_length, share=training.extra_state["alpha"])
+        return ForcingScheme(self.sequence_length, alpha=training.extra_state["alpha"])
 
     def incompatibility(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
         """One of the estimators needs the coefficients of the PLRNN family."""

@@ -28,4 +28,4 @@ class WindowedBPTT(GradientTrainer):
 
     def forcing_scheme(self, training: TrainingState) -> ForcingScheme:
         """Cut at every window, which begins from z = 0."""
-        return ForcingScheme(self.sequence_length, self.window, "blank")
+        return ForcingScheme(self.sequence_length, self.window, "zero")

@@ -74,8 +74,8 @@ def test_the_folder_name_has_whole_settings_or_none(make_result):
     def name(**settings):
         return store.folder_name(experiment.replaced(trainer=experiment.trainer.replaced(**settings)))
 
-    assert name(truncation=30).startswith("lstm-bptt-truncation-30-lorenz63-")
-    assert name(sequence_length=7654321, truncation=30).startswith("lstm-bptt-lorenz63-")
+    assert name(batch=30).startswith("lstm-bptt-batch-30-lorenz63-")
+    assert name(sequence_length=7654321, batch=30).startswith("lstm-bptt-lorenz63-")
 
 
 def test_everyone_may_read_what_the_umask_allows(make_result, tmp_path):

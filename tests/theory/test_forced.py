@@ -61,7 +61,7 @@ def test_exponents_between_forcings_are_those_of_the_map():
 def test_generalised_forcing_lowers_the_exponent_by_ln_one_minus_alpha(alpha):
     """Hess et al. 2023: J becomes (1 - alpha) J, exactly."""
     share = torch.tensor([alpha, alpha / 2])
-    path = ForcingScheme(40, share=share)
+    path = ForcingScheme(40, alpha=share)
     expected = (LN + torch.log1p(-share.double()))[:, None]
     found = forced_exponents(Tent(), windows(Tent(), 40), path, exponents=1)[..., 0]
     # The first step is taken from the state that the data show, undamped: one of forty.
@@ -75,16 +75,16 @@ def test_generalised_forcing_lowers_the_exponent_by_ln_one_minus_alpha(alpha):
     ("spec", "path"),
     [
         (RNN(hidden=5), ForcingScheme(12, 5)),
-        (RNN(hidden=5), ForcingScheme(12, share=torch.tensor([0.3, 0.1], dtype=torch.float64))),
+        (RNN(hidden=5), ForcingScheme(12, alpha=torch.tensor([0.3, 0.1], dtype=torch.float64))),
         (AlmostLinearRNN(hidden=5, rectified=2), ForcingScheme(12, 5)),
         (
             AlmostLinearRNN(hidden=5, rectified=2),
-            ForcingScheme(12, share=torch.tensor([0.3, 0.1], dtype=torch.float64)),
+            ForcingScheme(12, alpha=torch.tensor([0.3, 0.1], dtype=torch.float64)),
         ),
         (ShallowPLRNN(states=3, hidden=6), ForcingScheme(12)),
         (RNN(hidden=5), ForcingScheme(12, 5, "kept")),
-        (RNN(hidden=5), ForcingScheme(12, 5, "blank")),
-        (RNN(hidden=5), ForcingScheme(12, 20, "blank")),
+        (RNN(hidden=5), ForcingScheme(12, 5, "zero")),
+        (RNN(hidden=5), ForcingScheme(12, 20, "zero")),
         (RNN(hidden=5), ForcingScheme(12, 5, "learned")),
         (RNN(hidden=5), ForcingScheme(12, probability=0.3)),
         (AlmostLinearRNN(hidden=5, rectified=2), ForcingScheme(12, probability=0.3)),
@@ -96,7 +96,7 @@ def test_generalised_forcing_lowers_the_exponent_by_ln_one_minus_alpha(alpha):
         "drawn in part",
         "free",
         "cut",
-        "blank",
+        "zero",
         "blank at first",
         "learned",
         "tossed",
@@ -110,18 +110,18 @@ def test_products_are_those_of_autograd_through_the_forced_run(spec, path):
     growth, due = forced_growth(model, data, path), restarts(path, 3, 12)
     for place, horizon in enumerate(growth.horizons):
         start = model.initial_state(data[:, :, 0]).detach()
-        start = (start * (path.state != "blank")).requires_grad_()
+        start = (start * (path.restart != "zero")).requires_grad_()
         state = start
         for time in range(horizon):
             renewed = {
                 "forced": lambda state, time=time: model.force(state, data[:, :, time]),
                 "kept": lambda state: state.detach(),
-                "blank": lambda state: torch.zeros_like(state),
+                "zero": lambda state: torch.zeros_like(state),
                 "learned": lambda _, time=time: model.initial_state(data[:, :, time]).detach(),
-            }[path.state](state)
+            }[path.restart](state)
             state = torch.where(due[time][:, None], renewed, state)
-            if time and path.share is not None:
-                state = torch.lerp(state, model.force(state, data[:, :, time]), path.share[:, None, None])
+            if time and path.alpha is not None:
+                state = torch.lerp(state, model.force(state, data[:, :, time]), path.alpha[:, None, None])
             state = model.step(state)
         rows = []
         for unit in range(model.state_size):
@@ -133,16 +133,16 @@ def test_products_are_those_of_autograd_through_the_forced_run(spec, path):
         assert_close(growth.values[..., place], norms, atol=1e-9, rtol=0)
 
 
-@pytest.mark.parametrize("state", ["kept", "blank", "learned"])
+@pytest.mark.parametrize("state", ["kept", "zero", "learned"])
 def test_exponents_along_cut_windows_are_those_of_the_states_that_training_sees(state):
     """Stretch by stretch by hand: |J| of a tanh unit depends on where it is."""
     model = RNN(hidden=1).build(1, (0, 1)).double()
     data = windows(model, 12)
     found, grown = forced_exponents(model, data, ForcingScheme(12, 5, state), exponents=1)[..., 0], 0.0
-    states = torch.zeros(2, 3, 1, dtype=torch.float64) if state == "blank" else model.initial_state(data[:, :, 0])
+    states = torch.zeros(2, 3, 1, dtype=torch.float64) if state == "zero" else model.initial_state(data[:, :, 0])
     for time in range(12):
         if time in (5, 10) and state != "kept":
-            states = torch.zeros_like(states) if state == "blank" else model.initial_state(data[:, :, time])
+            states = torch.zeros_like(states) if state == "zero" else model.initial_state(data[:, :, time])
         states, slope = model.tangent_step(states, torch.ones(2, 3, 1, 1, dtype=torch.float64))
         grown = grown + slope[..., 0, 0].abs().log()
     assert_close(found, grown / 12, atol=1e-12, rtol=0)

@@ -26,14 +26,12 @@ def path(trainer, data: Dataset, update: int) -> ForcingScheme:
 @pytest.mark.parametrize(
     ("trainer", "expected"),
     [
-        (BPTT(), ForcingScheme(200, None, "kept")),
-        (BPTT(truncation=30), ForcingScheme(200, 30, "kept")),
-        (BPTT(window=30), ForcingScheme(200, 30, "blank")),
+        (BPTT(), ForcingScheme(200)),
         (TruncatedBPTT(), ForcingScheme(200, 30, "kept")),
-        (WindowedBPTT(), ForcingScheme(200, 30, "blank")),
+        (WindowedBPTT(), ForcingScheme(200, 30, "zero")),
         (MultipleShooting(interval=7), ForcingScheme(196, 7, "learned")),
     ],
-    ids=lambda one: one.label if isinstance(one, BPTT) else "",
+    ids=lambda value: getattr(value, "label", ""),
 )
 def test_a_trainer_that_cuts_says_what_the_state_is_then(trainer, expected, lorenz: Dataset):
     assert path(trainer, lorenz, 1) == expected
@@ -69,4 +67,4 @@ def test_scheduled_sampling_tells_its_probability(lorenz: Dataset):
 @pytest.mark.parametrize(("probability", "chain"), [(0.0, 200), (0.5, 2), (1.0, 1)])
 def test_the_mean_product_between_tosses_is_the_window_over_the_mean_number_of_them(probability, chain):
     """200 / (1 + 199 / 2) = 1.99."""
-    assert ForcingScheme(200, probability=probability).chain == chain
+    assert ForcingScheme(200, probability=probability).product_length == chain
