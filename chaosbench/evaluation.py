@@ -1,4 +1,4 @@
-"""Questions to a trained model: long free runs, short forecasts, and what it tells of itself."""
+"""The evaluation of trained models: long free runs, short forecasts, and reports of their own dynamics."""
 
 from math import log1p
 
@@ -19,7 +19,15 @@ _CHUNK = 1_000  # [steps] of a free run at once: bounds memory, whatever the hor
 
 @torch.no_grad()
 def evaluate(model: Forecaster, data: Dataset, spec: EvaluationSpec, exponents: Tensor) -> Evaluation:
-    """Ask the trained models for long free runs and short forecasts; their exponents `(K, M)` are known already."""
+    """Run the trained models freely and forecast from test conditions.
+
+    Args:
+        exponents: Lyapunov exponents of the models, `(K, M)`, descending [1 / system time]; those that the evaluation
+            compares are kept.
+
+    Raises:
+        DataError: where the data have too few test orbits.
+    """
     runs, steps, horizon = spec.free_runs, spec.free_run_steps, spec.horizon
     _check_room(data, spec)
     start = model.initial_state(_per_seed(data.seen[:runs, 0], model))
@@ -36,7 +44,7 @@ def evaluate(model: Forecaster, data: Dataset, spec: EvaluationSpec, exponents: 
         twins=data.twins(orbits, times, horizon, error),
         scale=data.train.flatten(0, 1).std(dim=0),
         dt=data.dt,
-        exponents=exponents.to(free),
+        exponents=exponents[:, : spec.exponent_count(data.dimension)].to(free),
         twin_exponents=_twin_exponents(data, spec),
         largest_exponent=data.largest_exponent,
         reference_exponents=_reference_exponents(data),
@@ -46,7 +54,7 @@ def evaluate(model: Forecaster, data: Dataset, spec: EvaluationSpec, exponents: 
 
 @torch.no_grad()
 def describe_dynamics(model: Forecaster, data: Dataset, spec: EvaluationSpec) -> dict[str, Trait]:
-    """What the model itself tells of the first 10,000 steps of each free run."""
+    """Return what the model reports about its own dynamics over the first 10,000 steps of each free run."""
     if type(model).portrait is Forecaster.portrait:
         return {}
     steps = min(spec.free_run_steps, DRAWN)
@@ -55,7 +63,7 @@ def describe_dynamics(model: Forecaster, data: Dataset, spec: EvaluationSpec) ->
 
 
 def free_run(model: Forecaster, state: Tensor, steps: int) -> Tensor:
-    """What K models show when nothing is forced, `(K, B, S) -> (K, B, steps, D)`; index 0 is after one step."""
+    """Return the observations of free runs, `(K, B, S) -> (K, B, steps, D)`; index 0 is after one step."""
     parts = []
     for done in range(0, steps, _CHUNK):
         observed, state = model.predict(state, min(_CHUNK, steps - done))
@@ -64,12 +72,12 @@ def free_run(model: Forecaster, state: Tensor, steps: int) -> Tensor:
 
 
 def _per_seed(observations: Tensor, model: Forecaster) -> Tensor:
-    """The same conditions for every seed, `(B, D) -> (K, B, D)`."""
+    """Repeat conditions for every seed, `(B, D) -> (K, B, D)`."""
     return observations.expand(model.seeds, -1, -1).contiguous()
 
 
 def _check_room(data: Dataset, spec: EvaluationSpec) -> None:
-    """A measured series may have fewer test pieces than the suite, which cannot know it, asks for."""
+    """Check the number of test orbits, which for a recorded series is known only when its file has been read."""
     if len(data.test) < 2 * spec.free_runs:
         raise DataError(
             f"evaluation.free_runs = {spec.free_runs} needs {2 * spec.free_runs} test orbits, and "
@@ -79,22 +87,22 @@ def _check_room(data: Dataset, spec: EvaluationSpec) -> None:
 
 
 def _twin_exponents(data: Dataset, spec: EvaluationSpec) -> Tensor:
-    """The system's own exponents over as many steps and conditions: what sampling alone does to the number."""
+    """Return the system's own exponents over as many steps and conditions: they show the effect of sampling alone."""
     if data.states is None:
-        return torch.full((spec.exponents or data.dimension,), torch.nan)
-    known = data.states.flatten(0, 1)
-    conditions = known[torch.linspace(0, len(known) - 1, spec.exponent_conditions).long()]
+        return torch.full((spec.exponent_count(data.dimension),), torch.nan)
+    states = data.states.flatten(0, 1)
+    conditions = states[torch.linspace(0, len(states) - 1, spec.exponent_conditions).long()]
     spectra = lyapunov_spectrum(
         data.system,
         conditions,
         steps=spec.exponent_steps * data.stride,  # as long as the models', whose steps are those of the data
         transient=spec.exponent_transient * data.stride,
-        exponents=min(spec.exponents or data.dimension, conditions.shape[-1]),
+        exponents=min(spec.exponent_count(data.dimension), conditions.shape[-1]),
         dt=data.system.dt,
     )
     return spectra.mean(dim=0)
 
 
 def _reference_exponents(data: Dataset) -> Tensor | None:
-    known = data.system.reference
-    return None if known is None else torch.tensor(known.exponents, dtype=torch.float64)
+    reference = data.system.reference
+    return None if reference is None else torch.tensor(reference.exponents, dtype=torch.float64)

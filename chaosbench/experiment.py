@@ -1,4 +1,4 @@
-"""What is asked (Experiment) and what came of it (Run, Record, Result)."""
+"""An experiment, and its results: runs, records, arrays and weights."""
 
 import hashlib
 import json
@@ -21,21 +21,25 @@ Status = Literal["ok", "diverged", "failed", "crashed", "timeout", "oom", "skipp
 
 
 class EvaluationSpec(Content):
-    """How a trained model is questioned: long free runs for the statistics, short forecasts for the errors."""
+    """How a trained model is evaluated: long free runs for statistics, short forecasts for errors, and exponents."""
 
     free_runs: int = Field(4, ge=1)  # R, each from the start of its own test orbit
     free_run_steps: int = Field(10_000, ge=100)  # [steps] compared with the truth
-    free_run_transient: int = Field(2_500, ge=0)  # [steps] run before those and dropped
-    conditions: int = Field(100, ge=1)  # C, test conditions for the short forecasts
+    free_run_transient: int = Field(2_500, ge=0)  # [steps] dropped before those
+    conditions: int = Field(100, ge=1)  # C, initial conditions of short forecasts, on the test orbits
     horizon: int = Field(2_000, ge=1)  # [steps] of each short forecast
-    exponents: int | None = Field(None, ge=1)  # how many Lyapunov exponents; None: as many as observables
-    exponent_conditions: int = Field(10, ge=1)  # free runs whose exponents are averaged
+    exponents: int | None = Field(None, ge=1)  # number of Lyapunov exponents; None: as many as observables
+    exponent_conditions: int = Field(10, ge=1)  # free runs over which exponents are averaged
     exponent_steps: int = Field(2_000, ge=1)  # [steps] of each
     exponent_transient: int = Field(500, ge=0)  # [steps] dropped from each
 
+    def exponent_count(self, dimension: int) -> int:
+        """Return how many Lyapunov exponents are compared, for data of that many observables."""
+        return self.exponents or dimension
+
 
 class Experiment(Content):
-    """One system, its data, one model and one trainer, with the seeds to run and the questions to ask."""
+    """One system, its data, one model and one trainer, with the seeds to run and the metrics to compute."""
 
     suite: str
     system: SerializeAsAny[SystemSpec]
@@ -49,38 +53,37 @@ class Experiment(Content):
 
     @property
     def identity(self) -> str:
-        """The digest without the seeds and the suite that asked: equal for experiments whose runs may be pooled."""
+        """The digest without seeds and suite: equal for experiments whose runs may be pooled."""
         content: dict[str, Any] = json.loads(self.canonical())
         del content["seeds"], content["suite"]
         return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     @property
     def name(self) -> str:
-        """`trainer on model, system`, for people."""
+        """The title, `trainer on model, system`."""
         return f"{self.trainer.label} on {self.model.label}, {self.system.label}"
 
     @model_validator(mode="after")
     def _test_orbits_are_long_and_many_enough(self) -> Self:
-        asked, data = self.evaluation, self.data
-        if asked.free_run_steps > data.test_length:
+        evaluation, data = self.evaluation, self.data
+        if evaluation.free_run_steps > data.test_length:
             raise ValueError(
-                f"evaluation.free_run_steps = {asked.free_run_steps} needs test orbits at least as long, "
+                f"evaluation.free_run_steps = {evaluation.free_run_steps} needs test orbits at least as long, "
                 f"but data.test_length = {data.test_length}"
             )
-        if 2 * asked.free_runs > data.test_orbits:
+        if 2 * evaluation.free_runs > data.test_orbits:
             raise ValueError(
-                f"evaluation.free_runs = {asked.free_runs} needs twice as many test orbits (a twin for each noise "
+                f"evaluation.free_runs = {evaluation.free_runs} needs twice as many test orbits (a twin for each noise "
                 f"floor), but data.test_orbits = {data.test_orbits}"
             )
-        if asked.horizon >= data.test_length:
+        if evaluation.horizon >= data.test_length:
             raise ValueError(
-                f"evaluation.horizon = {asked.horizon} must be shorter than data.test_length = {data.test_length}"
+                f"evaluation.horizon = {evaluation.horizon} must be shorter than data.test_length = {data.test_length}"
             )
         return self
 
     @model_validator(mode="after")
-    def _the_metrics_get_what_they_look_at(self) -> Self:
-        """Said before anything is trained."""
+    def _runs_are_long_enough_for_the_metrics(self) -> Self:
         for metric in self.metrics:
             for name, least in (("horizon", metric.least_horizon), ("free_run_steps", metric.least_free_run)):
                 if least > getattr(self.evaluation, name):
@@ -103,14 +106,32 @@ class Run:
     model: str
     trainer: str
     status: Status
-    message: str  # why, where the status is not "ok"; or what is suspicious about a run that is
-    parameters: int  # trained numbers of one seed
+    message: str  # the reason for a status other than "ok", or for suspecting a run whose status is "ok"
+    parameters: int  # number of trained parameters of one seed
     updates: int  # [updates] done
     train_seconds: float  # wall time of the batch of seeds, divided by their number
-    total_seconds: float  # the same for data, training and scoring together
+    total_seconds: float  # the same for data, training, diagnosis and scoring together
     device: str
     started: datetime  # UTC
-    provenance: dict[str, str] = field(default_factory=dict)  # versions of what made the number
+    provenance: dict[str, str] = field(default_factory=dict)  # versions of the software that ran
+
+    @classmethod
+    def of(cls, experiment: Experiment, seed: int, status: Status, message: str, **costs: Any) -> Self:
+        """Return the row of one seed.
+
+        Args:
+            experiment: gives digest, suite and labels.
+            costs: the other fields; those of a run that was lost are zero or empty, but `started` is required.
+        """
+        return cls(
+            experiment=experiment.digest(),
+            suite=experiment.suite,
+            seed=seed,
+            **{noun: getattr(experiment, noun).label for noun in ("system", "data", "model", "trainer")},
+            status=status,
+            message=message,
+            **{"parameters": 0, "updates": 0, "train_seconds": 0.0, "total_seconds": 0.0, "device": "", **costs},
+        )
 
 
 @dataclass(frozen=True)
@@ -120,8 +141,8 @@ class Record:
     experiment: str
     seed: int
     name: str  # label of the metric or diagnostic
-    value: float | None  # None: diverged
-    floor: float | None  # the same number of the truth beside itself; None where there is none
+    value: float | None  # None: not finite, or not defined
+    floor: float | None  # the same number for the truth; None where there is none
     unit: str
     better: Literal["lower", "higher", ""]
     update: int | None  # None: of the finished model
@@ -129,10 +150,10 @@ class Record:
 
 @dataclass(frozen=True)
 class Result:
-    """All that came of one experiment."""
+    """Everything that one experiment leaves."""
 
     experiment: Experiment
     runs: tuple[Run, ...]
     records: tuple[Record, ...]
-    arrays: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)  # what the pictures are drawn from
+    arrays: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)  # from which pictures are drawn
     weights: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)  # leading axis: the seeds in order

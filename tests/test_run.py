@@ -23,7 +23,7 @@ from chaosbench.metrics import (
     ValidPredictionTime,
 )
 from chaosbench.models import AlmostLinearRNN, Forecaster, ModelSpec, ShallowPLRNN, Trait
-from chaosbench.run import examination, run_experiment
+from chaosbench.run import Progress, diagnose_model, run_experiment
 from chaosbench.systems import Henon, Lorenz63, SystemSpec, TwoCycle
 from chaosbench.trainers import SparseTeacherForcing, TrainerSpec, TrainingStep
 
@@ -143,7 +143,7 @@ def test_the_evaluation_knows_the_certified_spectrum_and_what_short_runs_can_res
     asked = true_experiment(dtype="float64")
     data = simulate(asked.system, asked.data)
     model = asked.model.build(3, asked.seeds)
-    exponents = examination(model, data, asked.evaluation, None).spectrum / data.dt
+    exponents = diagnose_model(model, data, asked.evaluation, None).spectrum / data.dt
     evaluation = evaluate(model, data, asked.evaluation, exponents)
     certified = asked.system.reference
     assert certified is not None
@@ -326,9 +326,12 @@ def test_diagnostics_are_recorded_at_every_update_that_is_due():
 
 
 def test_progress_is_watched_from_the_first_to_the_last_update():
-    seen: list[tuple[int, int, float]] = []
-    result = run_experiment(small(ShallowPLRNN(hidden=5)), watch=lambda *told: seen.append(told), plugins={"mine": "1"})
-    assert [told[:2] for told in (seen[0], seen[-1])] == [(1, 10), (10, 10)]
+    seen: list[Progress] = []
+    result = run_experiment(small(ShallowPLRNN(hidden=5)), watch=seen.append, plugins={"mine": "1"})
+    trained = [progress for progress in seen if progress.phase == "training"]
+    assert [(progress.update, progress.updates) for progress in (trained[0], trained[-1])] == [(1, 10), (10, 10)]
     losses = sorted(r.value for r in result.records if r.name.startswith("loss") and r.update == 10)
-    assert seen[-1][2] == pytest.approx(losses[1])
+    assert trained[-1].loss == pytest.approx(losses[1])
+    phases = list(dict.fromkeys(progress.phase for progress in seen))
+    assert phases == ["data", "diagnosis", "training", "forecasts", "scores"]
     assert all(run.updates == 10 and run.provenance["mine"] == "1" for run in result.runs)

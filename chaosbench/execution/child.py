@@ -39,7 +39,7 @@ def main(pipe: Connection, pickled: bytes, device: str, log: Path) -> None:
         result = run_experiment(
             experiment,
             device=device,
-            watch=lambda update, updates, loss: pipe.send(("advanced", update, updates, loss)),
+            watch=lambda progress: pipe.send(("advanced", progress)),
             plugins=known.provenance(),
         )
         known.hooks.hook.chaosbench_experiment_finished(experiment=experiment, result=result)

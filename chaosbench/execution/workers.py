@@ -15,6 +15,7 @@ from typing import Any
 
 from chaosbench.execution.child import main as child_main
 from chaosbench.experiment import Experiment, Result, Run, Status
+from chaosbench.run import Progress
 
 # What a child would import at its first optimizer (2 s) and its first forward-mode tangents (0.3 s), and itself.
 _PRELOADED = ["torch._dynamo", "torch._decomp.decompositions_for_jvp", "chaosbench.execution.child"]
@@ -29,12 +30,10 @@ class Started:
 
 @dataclass(frozen=True)
 class Advanced:
-    """An experiment has trained on."""
+    """An experiment has entered another phase, or has trained on."""
 
     experiment: Experiment
-    update: int
-    updates: int
-    loss: float  # median over seeds
+    progress: Progress
 
 
 @dataclass(frozen=True)
@@ -139,28 +138,12 @@ def _finish(worker: _Worker, running: list[_Worker], result: Result) -> Iterator
 
 def _lost(worker: _Worker, status: Status, message: str) -> Result:
     """Rows for an experiment that has no result: a failure is an outcome, too."""
-    asked = worker.experiment
-    rows = tuple(
-        Run(
-            experiment=asked.digest(),
-            suite=asked.suite,
-            seed=seed,
-            system=asked.system.label,
-            data=asked.data.label,
-            model=asked.model.label,
-            trainer=asked.trainer.label,
-            status=status,
-            message=message,
-            parameters=0,
-            updates=0,
-            train_seconds=0.0,
-            total_seconds=(datetime.now(UTC) - worker.started).total_seconds() / len(asked.seeds),
-            device="",
-            started=worker.started,
-        )
-        for seed in asked.seeds
+    experiment, started = worker.experiment, worker.started
+    seconds = (datetime.now(UTC) - started).total_seconds() / len(experiment.seeds)
+    runs = tuple(
+        Run.of(experiment, seed, status, message, total_seconds=seconds, started=started) for seed in experiment.seeds
     )
-    return Result(asked, rows, ())
+    return Result(experiment, runs, ())
 
 
 def _death(exitcode: int | None) -> str:

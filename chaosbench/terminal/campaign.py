@@ -64,7 +64,9 @@ def show(events: Generator[Event | Published, None, None], todo: Sequence[Experi
                     began[name] = perf_counter()
                     display.started(name)
                 elif isinstance(event, Advanced):
-                    display.advanced(called[event.experiment.digest()], event.update, event.updates, event.loss)
+                    if event.progress.phase == "training":
+                        step = event.progress
+                        display.advanced(called[event.experiment.digest()], step.update, step.updates, step.loss)
                 elif isinstance(event, Finished):
                     name, runs = called[event.experiment.digest()], event.result.runs
                     display.finished(name, Counter(run.status for run in runs), perf_counter() - began[name])

@@ -50,7 +50,8 @@ def test_a_result_comes_back_after_its_start_and_progress(tmp_path: Path):
     events = list(carry_out([experiment()], device="cpu", workers=1, logs=tmp_path / "logs"))
     advanced = [event for event in events if isinstance(event, Advanced)]
     assert events == [Started(experiment()), *advanced, events[-1]]
-    assert advanced[-1].update == advanced[-1].updates == 10
+    last = [event.progress for event in advanced if event.progress.phase == "training"][-1]
+    assert last.update == last.updates == 10
     finished = events[-1].result
     assert [run.seed for run in finished.runs] == [0, 1]
     assert {run.status for run in finished.runs} == {"ok"}

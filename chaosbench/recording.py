@@ -1,0 +1,261 @@
+"""The rows and arrays that an experiment leaves: from tensors of K seeds to records of each seed."""
+
+import platform
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from chaosbench import __version__
+from chaosbench.data import Dataset
+from chaosbench.diagnostics.base import DiagnosticSpec
+from chaosbench.diagnostics.health import TrainingHealth
+from chaosbench.evaluation import DRAWN
+from chaosbench.experiment import Experiment, Record, Result, Run, Status
+from chaosbench.metrics.base import Evaluation
+from chaosbench.metrics.skill import too_good_to_be_true
+from chaosbench.metrics.valid_prediction_time import valid_prediction_time
+from chaosbench.models.forecaster import Forecaster, Trait
+from chaosbench.theory.diagnosis import Diagnosis, Number
+from chaosbench.theory.examination import curves, known_numbers
+from chaosbench.trainers.forcing_scheme import ForcingScheme
+
+Arrays = dict[str, np.ndarray[Any, Any]]
+Traits = Mapping[str, Trait]
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a training leaves beside the trained model.
+
+    Attributes:
+        measured: diagnostic, update and values `(K,)` of every measurement.
+        updates: how many were done; fewer than asked for where every seed had diverged.
+        seconds: wall time without diagnostics [s].
+        watching: wall time of the diagnostics [s].
+        health: loss and gradient norm of every update.
+        scheme: where the state was forced and gradients were cut at the end; None where no gradient passes time.
+    """
+
+    measured: list[tuple[DiagnosticSpec, int, Tensor]]
+    updates: int
+    seconds: float
+    watching: float
+    health: TrainingHealth
+    scheme: ForcingScheme | None
+
+
+@dataclass(frozen=True)
+class Diagnoses:
+    """Diagnoses of one model: before training and after."""
+
+    initial: Diagnosis
+    final: Diagnosis
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Everything that is stored of an experiment but for its times and versions."""
+
+    experiment: Experiment
+    outcomes: tuple[tuple[int, Status, str], ...]  # seed, status, message
+    records: tuple[Record, ...]
+    arrays: Arrays
+    weights: Arrays
+    costs: dict[str, Any]  # fields of `Run`: parameters, updates, train_seconds, device
+
+    def result(self, *, started: datetime, seconds: float, plugins: dict[str, str]) -> Result:
+        """Return the result of an experiment that began at `started` and took `seconds` of wall time."""
+        times = {"started": started, "total_seconds": seconds / len(self.experiment.seeds)}
+        provenance = _provenance() | plugins
+        runs = tuple(
+            Run.of(self.experiment, seed, status, message, provenance=provenance, **times, **self.costs)
+            for seed, status, message in self.outcomes
+        )
+        return Result(self.experiment, runs, self.records, self.arrays, self.weights)
+
+
+def record(
+    experiment: Experiment,
+    model: Forecaster,
+    data: Dataset,
+    training: Training,
+    diagnoses: Diagnoses,
+    evaluation: Evaluation,
+    traits: Traits,
+    *,
+    device: str,
+) -> Rows:
+    """Score the evaluation and collect every number, curve and weight of an experiment."""
+    scores = score_records(experiment, evaluation)
+    records = (
+        *training_records(experiment, training),
+        *diagnosis_records(experiment, model, data, training, diagnoses, device=device),
+        *scores,
+        *trait_records(experiment, traits),
+    )
+    arrays = (
+        evaluation_arrays(evaluation)
+        | separation_arrays(data)
+        | curves(diagnoses.final, diagnoses.initial)
+        | training.health.curves()
+        | {f"portrait.{name}": trait.value.cpu().numpy() for name, trait in traits.items()}
+    )
+    costs = {
+        "parameters": model.parameters_per_seed(),
+        "updates": training.updates,
+        "train_seconds": training.seconds / len(experiment.seeds),
+        "device": _device_name(device),
+    }
+    weights = {name: value.detach().cpu().numpy() for name, value in model.state_dict().items()}
+    return Rows(experiment, tuple(outcomes(experiment, evaluation, scores)), records, arrays, weights, costs)
+
+
+def training_records(experiment: Experiment, training: Training) -> Iterator[Record]:
+    """Yield what the diagnostics measured during training."""
+    digest = experiment.digest()
+    for diagnostic, update, values in training.measured:
+        for seed, value in zip(experiment.seeds, values.tolist(), strict=True):
+            yield Record(digest, seed, diagnostic.label, _finite(value), None, diagnostic.unit, "", update)
+
+
+def diagnosis_records(
+    experiment: Experiment,
+    model: Forecaster,
+    data: Dataset,
+    training: Training,
+    diagnoses: Diagnoses,
+    *,
+    device: str,
+) -> Iterator[Record]:
+    """Yield the diagnosis before training (update 0) and after, with how training went.
+
+    The numbers of the data's own system stand beside them as floors. A model that replays its training data has no
+    diagnosis of its own.
+    """
+    initial, final = (
+        list(diagnosis.numbers()) if model.dynamical else [] for diagnosis in (diagnoses.initial, diagnoses.final)
+    )
+    seconds = diagnoses.initial.seconds + diagnoses.final.seconds + training.watching
+    final += training.health.numbers(training.seconds, device)
+    final.append(_same("cost_share", "1", seconds / training.seconds, experiment))
+    if training.scheme is not None and data.largest_exponent is not None:
+        horizon = training.scheme.product_length * data.dt * data.largest_exponent
+        final.append(_same("effective_horizon", "Lyapunov times", horizon, experiment))
+    yield from _number_records(experiment, initial, known_numbers(data), update=0)
+    yield from _number_records(experiment, final, known_numbers(data), update=None)
+
+
+def score_records(experiment: Experiment, evaluation: Evaluation) -> list[Record]:
+    """Return every metric of every seed, each beside its noise floor: the score of another true orbit."""
+    digest, records = experiment.digest(), []
+    truth = evaluation.floor()
+    for metric in experiment.metrics:
+        floor = _finite(float(metric.score(truth)[0]))
+        for seed, value in zip(experiment.seeds, metric.score(evaluation).tolist(), strict=True):
+            records.append(Record(digest, seed, metric.label, _finite(value), floor, metric.unit, metric.better, None))
+    return records
+
+
+def trait_records(experiment: Experiment, traits: Traits) -> Iterator[Record]:
+    """Yield the numbers that a model reports about its own dynamics; its arrays lie beside the pictures."""
+    digest = experiment.digest()
+    for name, trait in traits.items():
+        if trait.value.dim() == 1:
+            for seed, value in zip(experiment.seeds, trait.value.tolist(), strict=True):
+                yield Record(digest, seed, f"portrait.{name}", _finite(value), None, trait.unit, "", None)
+
+
+def outcomes(
+    experiment: Experiment, evaluation: Evaluation, scores: Iterable[Record]
+) -> Iterator[tuple[int, Status, str]]:
+    """Yield seed, status and message of each seed."""
+    bounded = evaluation.free_run.isfinite().flatten(1).all(dim=1).tolist()
+    suspicious = too_good_to_be_true(evaluation).tolist() if experiment.data.noise == 0 else [False] * len(bounded)
+    undefined = {record.seed: record.name for record in scores if record.value is None and record.floor is not None}
+    for seed, finite, suspect in zip(experiment.seeds, bounded, suspicious, strict=True):
+        if not finite:
+            yield seed, "diverged", "the free run is not finite"
+        elif seed in undefined:
+            yield seed, "diverged", f"the free run left the attractor: {undefined[seed]} is undefined"
+        elif suspect:
+            yield seed, "ok", "too good to be true: forecasts outlast the true system's own, so test data were known"
+        else:
+            yield seed, "ok", ""
+
+
+def evaluation_arrays(evaluation: Evaluation) -> Arrays:
+    """Return the orbits and valid prediction times that pictures are drawn from."""
+    return {
+        "truth": evaluation.truth[0, :DRAWN].float().cpu().numpy(),
+        "free_run": evaluation.free_run[:, 0, :DRAWN].float().cpu().numpy(),
+        "dt": np.array([evaluation.dt]),
+        **_valid_times(evaluation),
+    }
+
+
+def separation_arrays(data: Dataset) -> Arrays:
+    """Return how neighbours separate in a recorded series, and the line its exponent was read from."""
+    curve = data.divergence
+    if curve is None:
+        return {}
+    return {
+        "measured": data.train[0, -DRAWN:].float().cpu().numpy(),  # a test piece is too short to show the attractor
+        "divergence_times": curve.times.numpy(),  # [system time]
+        "divergence": curve.log_divergence.numpy(),  # [nats]
+        "divergence_fit": np.array([curve.exponent, curve.interval, *curve.fit]),  # [1 / system time], [steps]
+    }
+
+
+def _valid_times(evaluation: Evaluation) -> Arrays:
+    """Return valid prediction times of the models and of the twins [Lyapunov times]; nothing without chaos."""
+    exponent = evaluation.largest_exponent or 0.0
+    if exponent <= 0:
+        return {}
+    forecasts = {"valid_times": evaluation.forecast, "twin_valid_times": evaluation.twins}
+    dt, scale = exponent * evaluation.dt, evaluation.scale
+    return {
+        name: valid_prediction_time(forecast, evaluation.future, dt=dt, scale=scale).float().cpu().numpy()
+        for name, forecast in forecasts.items()
+        if forecast is not None
+    }
+
+
+def _number_records(
+    experiment: Experiment, numbers: Iterable[Number], truth: Mapping[str, float], *, update: int | None
+) -> Iterator[Record]:
+    digest = experiment.digest()
+    for number in numbers:
+        name, floor = f"diagnosis.{number.name}", truth.get(number.name)
+        for seed, value in zip(experiment.seeds, number.values.tolist(), strict=True):
+            yield Record(digest, seed, name, _finite(value), floor, number.unit, "", update)
+
+
+def _same(name: str, unit: str, value: float, experiment: Experiment) -> Number:
+    """Return one number that all seeds share."""
+    return Number(name, unit, torch.full((len(experiment.seeds),), value, dtype=torch.float64))
+
+
+def _finite(value: float) -> float | None:
+    """Return None for a number that is not finite: at rest that is a category of its own."""
+    return value if np.isfinite(value) else None
+
+
+def _device_name(device: str) -> str:
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    return f"cpu ({platform.machine()})"
+
+
+def _provenance() -> dict[str, str]:
+    return {
+        "chaosbench": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+    }
