@@ -1,5 +1,6 @@
 """Questions asked of anything that steps: tensors in, tensors out."""
 
+from chaosbench.dynamics.autocorrelation import autocorrelation, decorrelation_time
 from chaosbench.dynamics.exponential import ExponentialWeights, exponential_step, exponential_weights
 from chaosbench.dynamics.gradients import (
     JacobianSizes,
@@ -10,6 +11,7 @@ from chaosbench.dynamics.gradients import (
     spectral_norm,
     starting_tangents,
 )
+from chaosbench.dynamics.intervals import nan_half_width
 from chaosbench.dynamics.loss_gradients import half_square, loss_gradient_growth
 from chaosbench.dynamics.lyapunov import (
     entropy_bound,
@@ -19,7 +21,7 @@ from chaosbench.dynamics.lyapunov import (
     lyapunov_spectrum,
 )
 from chaosbench.dynamics.orbits import orbit
-from chaosbench.dynamics.regimes import Motion, Regime, map_regime, motion, periods, regime, shortest_period, student
+from chaosbench.dynamics.regimes import Motion, Regime, map_regime, motion, periods, regime, shortest_period
 from chaosbench.dynamics.runge_kutta import runge_kutta_step
 from chaosbench.dynamics.step_maps import Step, StepMap, as_function, as_step_map, tangent_step_by_jvp
 
@@ -32,6 +34,8 @@ __all__ = [
     "StepMap",
     "as_function",
     "as_step_map",
+    "autocorrelation",
+    "decorrelation_time",
     "entropy_bound",
     "exponential_step",
     "exponential_weights",
@@ -46,6 +50,7 @@ __all__ = [
     "lyapunov_spectrum",
     "map_regime",
     "motion",
+    "nan_half_width",
     "orbit",
     "periods",
     "regime",
@@ -54,6 +59,5 @@ __all__ = [
     "shortest_period",
     "spectral_norm",
     "starting_tangents",
-    "student",
     "tangent_step_by_jvp",
 ]

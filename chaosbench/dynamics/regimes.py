@@ -10,12 +10,12 @@ from torch import Tensor
 from chaosbench.dynamics.lyapunov import exponents_in_blocks
 from chaosbench.dynamics.orbits import orbit
 from chaosbench.dynamics.step_maps import Step
+from chaosbench.intervals import half_width
 
 Regime = Literal["chaotic", "quasi-periodic", "periodic", "fixed point", "divergent"]
 
 _PATIENCE = 10_000  # [steps] that an orbit is given to settle, if its exponent says that it will
 _ESCAPE = 1e4  # an orbit that is as many times larger than it began, or than 1, is on its way to infinity
-_STUDENT = (math.nan, 12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646)  # by degrees of freedom
 _RETURN = {torch.float32: 1e-4, torch.float64: 1e-8}  # of the largest entry; rounding jitters around a cycle, too
 
 
@@ -84,14 +84,14 @@ def motion(
         step, states, steps=steps, transient=transient, every=every, exponents=exponents, blocks=blocks
     )
     mean, order = each.mean(-2).sort(dim=-1, descending=True)
-    deviation = (each.std(-2) / blocks**0.5).gather(-1, order)
+    widths = half_width(each.std(-2), blocks).gather(-1, order)
     escaped = settled.abs().amax(-1) > _ESCAPE * states.abs().amax(-1).clamp(min=1)
     # NaN, not -inf, which is a tangent that vanishes: at a superstable cycle, say.
     bounded = ~(each.isnan().any(-1).any(-1) | settled.isnan().any(-1) | escaped)
     returns = periods(step, settled, longest=longest)
     # Where nothing is chaotic tangents may still grow as t; from `transient` on, this is what it looks like.
     resolution = math.log1p(steps / max(transient, 1)) / steps
-    intervals = torch.where(mean.isinf(), 0.0, student(blocks - 1) * deviation)
+    intervals = torch.where(mean.isinf(), 0.0, widths)
     slow = bounded & (returns == 0) & (mean[..., 0] < -resolution - intervals[..., 0].nan_to_num())
     if bool(slow.any()):  # on its way to a point or a cycle; no other orbit's answer hangs on this one's delay
         later = orbit(step, settled, steps=1, transient=_PATIENCE)[..., 0, :]
@@ -175,18 +175,3 @@ def periods(
         apart = (path - path[..., times % count, :]).abs().amax((-2, -1))
         found = torch.where(apart <= allowed, count, found)
     return found
-
-
-def student(freedom: int) -> float:
-    """The 97.5 % quantile of Student's t, to a thousandth; NaN without a degree of freedom.
-
-    Source:
-        Abramowitz & Stegun 1964, Handbook of Mathematical Functions, table 26.10, and from 8 on equation 26.7.5.
-    """
-    if freedom < len(_STUDENT):
-        return _STUDENT[max(freedom, 0)]
-    normal = 1.959963985
-    first = (normal**3 + normal) / 4
-    second = (5 * normal**5 + 16 * normal**3 + 3 * normal) / 96
-    third = (3 * normal**7 + 19 * normal**5 + 17 * normal**3 - 15 * normal) / 384
-    return normal + first / freedom + second / freedom**2 + third / freedom**3

@@ -8,9 +8,10 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from chaosbench.dynamics import finite_time_exponents, student
+from chaosbench.dynamics import finite_time_exponents
 from chaosbench.errors import DataError
 from chaosbench.files import cache_folder, cache_key, write_whole
+from chaosbench.intervals import half_width
 from chaosbench.systems.base import SystemSpec
 from chaosbench.systems.reference import Reference
 
@@ -82,7 +83,7 @@ def measured_reference(
     if not bool(torch.isfinite(each[:, 0]).all()):
         raise DataError(f"an orbit of {system.label} escapes to infinity; expected a bounded attractor")
     mean, order = each.mean(0).sort(descending=True)
-    interval = student(len(states) - 1) * each.std(0)[order] / math.sqrt(len(states))
+    interval = half_width(each.std(0)[order], len(states))
     precision = str(states.dtype).removeprefix("torch.")
     ensemble = f"{len(states)} orbits of {steps} steps after {transient}, dt {system.dt:g}, seed {seed}"
     return Reference(

@@ -6,6 +6,7 @@ import numpy as np
 
 from chaosbench.figures.base import Picture
 from chaosbench.figures.panels import STYLES, Array, legend, new_figure, say, sparse_ticks
+from chaosbench.intervals import half_width
 from chaosbench.leaderboard.tidy import Axis, Layout, Quantity
 
 if TYPE_CHECKING:
@@ -50,12 +51,10 @@ def tell_lost(axes: "Axes", lost: Array) -> None:
 
 def interval_of_mean(values: Array) -> tuple[Array, Array]:
     """Mean over the first axis and half width of its 95 % interval (Student's t); no width for a single value."""
-    from scipy.special import stdtrit
-
     count, mean = len(values), values.mean(axis=0)
     if count == 1:
         return mean, np.zeros_like(mean)
-    return mean, stdtrit(count - 1, 0.975) * values.std(axis=0, ddof=1) / np.sqrt(count)
+    return mean, half_width(values.std(axis=0, ddof=1), count)
 
 
 def _estimate(axes: "Axes", steps: Array, running: Array, reference: float | None) -> None:

@@ -26,7 +26,7 @@ def returns(truth: Array, free_run: Array) -> dict[str, Any]:
     Args:
         truth, free_run: `(T, D)`; the free run is NaN from where it diverged.
     """
-    jumps = bool(np.median([_correlation(values) for values in truth.T]) < _JUMPS)
+    jumps = bool(np.median(_next_correlations(truth)) < _JUMPS)
     found = [values if jumps else maxima(values) for values in truth.T]
     place = int(np.argmin([_roughness(values) for values in found]))
     steps = diverged_after(free_run)
@@ -111,11 +111,14 @@ def _dots(axes: "Axes", series: Array, color: str) -> None:
     axes.plot(series[:-1], series[1:], color=color, linestyle="", marker=".", markersize=size)
 
 
-def _correlation(values: Array) -> float:
-    """The autocorrelation over one step; 1 for a series that never changes."""
-    centred = values - values.mean()
-    power = float(np.square(centred).mean())
-    return float((centred[1:] * centred[:-1]).mean()) / power if power > 0 else 1.0
+def _next_correlations(series: Array) -> Array:
+    """Return the autocorrelation of each observable over one step, `(T, D) -> (D,)`."""
+    import torch  # slow to import, and a ranking does without
+
+    from chaosbench.dynamics import autocorrelation
+
+    correlations: Array = autocorrelation(torch.tensor(series)[None])[1].numpy()
+    return correlations
 
 
 def _roughness(values: Array) -> float:

@@ -9,6 +9,8 @@ import statistics
 from collections.abc import Sequence
 from typing import Literal
 
+from chaosbench.intervals import half_width
+
 Interval = tuple[float, float]
 
 
@@ -24,12 +26,10 @@ def interval(values: Sequence[float | None], *, lowest: float = -math.inf) -> In
 
     None for a single seed, and where a seed has no value: the interval of the survivors would flatter.
     """
-    from scipy.special import stdtrit
-
     numbers = _complete(values)
     if numbers is None:
         return None
-    half = float(stdtrit(len(numbers) - 1, 0.975)) * statistics.stdev(numbers) / math.sqrt(len(numbers))
+    half = half_width(statistics.stdev(numbers), len(numbers))
     centre = statistics.fmean(numbers)
     return max(lowest, centre - half), max(lowest, centre + half)
 

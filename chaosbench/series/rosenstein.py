@@ -8,7 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from chaosbench.dynamics import decorrelation_time
 from chaosbench.errors import DataError
+from chaosbench.intervals import half_width
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -116,17 +118,10 @@ def delay_vectors(series: Tensor, *, dimension: int = 5, lag: int | None = None)
         Takens 1981, Lecture Notes in Mathematics 898, 366; the lag after Rosenstein, Collins and De Luca 1994,
         Physica D 73, 82.
     """
-    lag = _decorrelation_time(series[:, 0].double().numpy()) if lag is None else lag
+    lag = int(decorrelation_time(series[None, :, :1], adjusted=False)) if lag is None else lag
     # At least half of the rows are kept, however slow the series.
     lag = max(1, min(lag, len(series) // (2 * (dimension - 1))))
     return series[:, 0].unfold(0, (dimension - 1) * lag + 1, 1)[:, ::lag]
-
-
-def _decorrelation_time(values: Array) -> int:
-    """First lag at which the autocorrelation is below 1 / e [steps]."""
-    power = np.abs(np.fft.rfft(values - values.mean(), n=2 * len(values))) ** 2
-    correlation = np.fft.irfft(power)[: len(values)]
-    return int(np.argmax(correlation < correlation[0] / math.e))
 
 
 def _mean_period(points: Array) -> float:
@@ -213,14 +208,12 @@ def _steepest_window(offsets: Array, curve: Array, *, straight: float) -> tuple[
 
 def _slope(offsets: Array, logs: Array) -> tuple[float, float, float]:
     """Slope of the mean curve, half width of its 95 % confidence, both per step, and the share explained."""
-    from scipy.stats import t
-
     curve = logs.mean(axis=1)
     middle = len(offsets) // 2
     slope = _line(offsets, curve)
     early, late = _line(offsets[: middle + 1], curve[: middle + 1]), _line(offsets[middle:], curve[middle:])
     blocks = [_line(offsets, block.mean(axis=1)) for block in np.array_split(logs, _BLOCKS, axis=1)]
-    chance = float(t.ppf(0.975, _BLOCKS - 1) * np.std(blocks, ddof=1) / math.sqrt(_BLOCKS))
+    chance = half_width(float(np.std(blocks, ddof=1)), _BLOCKS)
     scatter = float(np.var(curve))
     explained = slope**2 * float(np.var(offsets)) / scatter if scatter else 0.0
     return slope, math.hypot(chance, (early - late) / 2), min(explained, 1.0)

@@ -22,8 +22,8 @@ from chaosbench.dynamics import (
     log_spaced,
     loss_gradient_growth,
     motion,
+    nan_half_width,
     orbit,
-    student,
 )
 from chaosbench.dynamics.loss_gradients import Loss
 from chaosbench.models.forecaster import Forecaster
@@ -100,12 +100,8 @@ class Diagnosis:
     @cached_property
     def intervals(self) -> Tensor:
         """Half widths of its 95 % confidence, `(K, M)` [1 / step]; NaN for a single condition."""
-        count = self.motion.bounded.sum(1)  # (K,)
-        spread = (self._each_run - self._mean[:, None]).square().nansum(1) / (count - 1).clamp(min=1)[:, None]
-        quantile = torch.tensor([student(n - 1) for n in count.tolist()], dtype=torch.float64).to(spread)
-        widths = quantile[:, None] * (spread / count.clamp(min=1)[:, None]).sqrt()
         order = self._mean.sort(dim=-1, descending=True).indices
-        return torch.where(count[:, None] > 1, widths, torch.nan).gather(-1, order)
+        return nan_half_width(self._each_run, dim=1).gather(-1, order)
 
     @property
     def periods(self) -> Tensor:

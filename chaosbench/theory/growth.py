@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from chaosbench.dynamics import student
+from chaosbench.dynamics import nan_half_width
 
 _LARGE, _FOLLOWED = 128, 32
 
@@ -75,14 +75,11 @@ def growth_rate(horizons: Sequence[int], values: Tensor, *, octaves: float = 4.0
     times, late = torch.tensor(horizons, dtype=torch.float64), linear_range(horizons, octaves=octaves)
     times, curves = times[late].to(values.device), values.double()[..., late.to(values.device)]
     slopes, _ = _line(times, curves)
-    count = slopes.isfinite().sum(-1)
     # Mended by hand, for nanmean of -inf beside a number is -inf, and of none is NaN.
     vanished = (slopes == -torch.inf).any(-1) & ~slopes.isnan().all(-1)
     finite = torch.where(slopes.isfinite(), slopes, torch.nan)
     slope = torch.where(vanished, -torch.inf, finite.nanmean(-1))
-    spread = (finite - finite.nanmean(-1, keepdim=True)).square().nansum(-1) / (count - 1).clamp(min=1)
-    quantile = torch.tensor([student(n - 1) for n in count.tolist()], dtype=torch.float64, device=values.device)
-    interval = torch.where((count > 1) & ~vanished, quantile * (spread / count.clamp(min=1)).sqrt(), torch.nan)
+    interval = torch.where(vanished, torch.nan, nan_half_width(finite, dim=-1))
     _, fit = _line(times, torch.where(curves.isnan().any(-1, keepdim=True), torch.nan, curves).nanmean(1))
     return Rate(slope, interval, fit)
 

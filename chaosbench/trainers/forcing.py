@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 from torch import Tensor
 
 from chaosbench.data import Dataset
+from chaosbench.dynamics import decorrelation_time
 from chaosbench.errors import DataError
 from chaosbench.models.forecaster import Forecaster
 
@@ -135,18 +136,13 @@ def autocorrelation_time(orbits: Tensor) -> int:
     Source:
         Brenner et al. 2022, ICML (2207.02542), as one of the ways to choose tau from data.
     """
-    length = orbits.shape[1]
-    centred = orbits.double() - orbits.double().mean(dim=(0, 1))
-    spectrum = torch.fft.rfft(centred, n=2 * length, dim=1).abs().square()
-    products = torch.fft.irfft(spectrum, n=2 * length, dim=1)[:, :length].mean(dim=0)  # (T, D)
-    pairs = torch.arange(length, 0, -1, device=orbits.device)[:, None]  # how many products each lag sums
-    below = products / pairs < products[0] / length / torch.e
-    if not bool(below.any(dim=0).all()):
+    times = decorrelation_time(orbits)
+    if not bool(times.all()):
         raise DataError(
-            f"the autocorrelation of an observable stays above 1/e for all {length} steps of the training orbits; "
-            "give the interval in steps"
+            f"the autocorrelation of an observable stays above 1/e for all {orbits.shape[1]} steps of the training "
+            "orbits; give the interval in steps"
         )
-    return int(below.int().argmax(dim=0).median())
+    return int(times.median())
 
 
 def _folded(model: Forecaster, windows: Tensor, interval: int, start: Callable[[Tensor], Tensor]) -> Tensor:
