@@ -1,22 +1,22 @@
-"""Memory freed after one update, kept for the next."""
+"""Keep the memory freed after one update for the next."""
 
 import ctypes
 import sys
 
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # of malloc.h
-_KEPT = 256 << 20  # [bytes] free at the end of the heap before any go back to the system
-_LARGEST = 32 << 20  # [bytes] of one allocation on the heap: the most that the allocator takes
+_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3  # options of `mallopt`, from malloc.h
+_RETAINED = 256 << 20  # free memory at the end of the heap before any is returned to the system [bytes]
+_LARGEST = 32 << 20  # largest allocation on the heap [bytes]; glibc accepts no more
 
 
 def keep_freed_memory() -> None:
-    """Tell glibc's allocator not to hand memory back after every update, to be asked for it again, page by page.
+    """Make glibc's allocator keep freed memory instead of returning it to the system after every update.
 
-    Every page that comes back is first filled with zeros, which could make a training step of eight LSTMs take 1.7
-    times as long. At most `_KEPT` more are held by the process. Elsewhere than on glibc nothing is done.
+    The system fills every page with zeros before it hands it out again, which can make a training step of eight LSTMs
+    take 1.7 times as long. The process holds at most `_RETAINED` more. Without glibc this does nothing.
     """
     if sys.platform != "linux":
         return
     set_option = getattr(ctypes.CDLL(None), "mallopt", None)
     if set_option is not None:
-        for option, value in ((_TRIM_THRESHOLD, _KEPT), (_MMAP_THRESHOLD, _LARGEST)):
+        for option, value in ((_TRIM_THRESHOLD, _RETAINED), (_MMAP_THRESHOLD, _LARGEST)):
             set_option(option, value)
