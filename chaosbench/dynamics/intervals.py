@@ -1,6 +1,5 @@
 """Confidence intervals of means over tensors with missing entries."""
 
-import torch
 from torch import Tensor
 
 from chaosbench.intervals import student_quantile
