@@ -8,9 +8,9 @@ from torch import Tensor, nn
 
 from chaosbench.models import Forecaster
 from chaosbench.models.lstm import AutonomousLSTM
-from chaosbench.models.plrnn import PiecewiseLinearNetwork
+from chaosbench.models.plrnn import AutonomousPLRNN
 from chaosbench.models.rnn import AutonomousRNN
-from chaosbench.models.shallow_plrnn import ShallowNetwork
+from chaosbench.models.shallow_plrnn import AutonomousShallowPLRNN
 
 State = tuple[Tensor, ...]
 
@@ -76,7 +76,7 @@ class RecurrentLoop(Loop):
 class PiecewiseLinearLoop(Loop):
     """z' = A z + W relu(z) + h, z = B⁺ x."""
 
-    def __init__(self, model: PiecewiseLinearNetwork) -> None:
+    def __init__(self, model: AutonomousPLRNN) -> None:
         super().__init__()
         self.matrix = nn.Parameter(model.weight[0].detach().clone())
         self.bias = nn.Parameter(model.bias[0, 0].detach().clone())
@@ -98,7 +98,7 @@ class PiecewiseLinearLoop(Loop):
 class ShallowLoop(Loop):
     """z' = A z + W1 relu(W2 z + h2) + h1, z = x."""
 
-    def __init__(self, model: ShallowNetwork) -> None:
+    def __init__(self, model: AutonomousShallowPLRNN) -> None:
         super().__init__()
         assert model.threshold is not None
         self.diagonal = nn.Parameter(model.diagonal[0, 0].detach().clone())
@@ -121,9 +121,9 @@ class ShallowLoop(Loop):
 
 def loop_of(model: Forecaster) -> Loop:
     """The published loop with the weights of the model's first seed."""
-    if isinstance(model, ShallowNetwork):
+    if isinstance(model, AutonomousShallowPLRNN):
         return ShallowLoop(model)
-    if isinstance(model, PiecewiseLinearNetwork):
+    if isinstance(model, AutonomousPLRNN):
         return PiecewiseLinearLoop(model)
     assert isinstance(model, AutonomousRNN | AutonomousLSTM), f"no published loop for {type(model).__name__}"
     return RecurrentLoop(model)

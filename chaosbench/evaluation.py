@@ -55,11 +55,13 @@ def evaluate(model: Forecaster, data: Dataset, spec: EvaluationSpec, exponents: 
 @torch.no_grad()
 def describe_dynamics(model: Forecaster, data: Dataset, spec: EvaluationSpec) -> dict[str, Trait]:
     """Return what the model reports about its own dynamics over the first 10,000 steps of each free run."""
-    if type(model).portrait is Forecaster.portrait:
+    if type(model).describe_dynamics is Forecaster.describe_dynamics:
         return {}
     steps = min(spec.free_run_steps, DRAWN)
     start = model.initial_state(_per_seed(data.seen[: spec.free_runs, 0], model))
-    return model.portrait(model.unroll(start, spec.free_run_transient + steps)[:, :, spec.free_run_transient :])
+    return model.describe_dynamics(
+        model.unroll(start, spec.free_run_transient + steps)[:, :, spec.free_run_transient :]
+    )
 
 
 def free_run(model: Forecaster, state: Tensor, steps: int) -> Tensor:

@@ -279,7 +279,7 @@ class Sine(torch.nn.Module):
     def force(self, state, observation):
         return observation
 
-    def portrait(self, states):
+    def describe_dynamics(self, states):
         return {"largest": Trait(states.max()), "mean": Trait(states.mean(dim=(0, 1)), "units")}
 
 

@@ -135,12 +135,12 @@ class KeepsDouble(AutonomousRNN):
 
 
 class TellsOneNumber(AutonomousRNN):
-    def portrait(self, states):
+    def describe_dynamics(self, states):
         return {"mean": Trait(states.mean())}
 
 
 class TellsOfAllSeeds(AutonomousRNN):
-    def portrait(self, states):
+    def describe_dynamics(self, states):
         return {"mean": Trait(states.flatten(1).mean(dim=1) - states.mean())}
 
 

@@ -4,25 +4,25 @@ import pytest
 import torch
 
 from chaosbench.models import RNN, Climatology, ModelSpec, Persistence, SampledRNN
-from chaosbench.models.persistence import Standstill
-from chaosbench.models.sampled_rnn import SampledNetwork
+from chaosbench.models.persistence import PersistenceForecaster
+from chaosbench.models.sampled_rnn import AutonomousSampledRNN
 from chaosbench.testing import check_model, check_trainer
 from chaosbench.trainers import Memorise, Ridge, TrainerSpec, TrainingStep
 
 
-class KeepsItAside(Standstill):
+class KeepsItAside(PersistenceForecaster):
     """What it has learned is lost when results are stored."""
 
     shift: torch.Tensor | float = 0.0
 
-    def remember(self, orbits, generators):
+    def memorise(self, orbits, generators):
         self.shift = orbits.flatten(0, 1).square().mean(dim=0)
 
     def step(self, state):
         return state + self.shift
 
 
-class KeepsItsGradients(SampledNetwork):
+class KeepsItsGradients(AutonomousSampledRNN):
     def __init__(self, hidden, dimension, seeds):
         super().__init__(hidden, dimension, seeds)
         self.outward.requires_grad_(True)
@@ -31,8 +31,8 @@ class KeepsItsGradients(SampledNetwork):
 @pytest.mark.parametrize(
     ("network", "trainer", "sentence"),
     [
-        (SampledNetwork, None, "it learns by regression; give check_model a trainer that does the same"),
-        (SampledNetwork, Memorise(), "memorise trains by memory, and sampled_rnn(hidden=9) learns by regression"),
+        (AutonomousSampledRNN, None, "it learns by regression; give check_model a trainer that does the same"),
+        (AutonomousSampledRNN, Memorise(), "memorise trains by memory, and sampled_rnn(hidden=9) learns by regression"),
         (KeepsItsGradients, Ridge(), "so no parameter may ask for a gradient; 1 do"),
     ],
 )

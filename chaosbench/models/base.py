@@ -1,4 +1,4 @@
-"""The contract of an architecture: builds K models."""
+"""The contract of an architecture: a spec that builds K models."""
 
 from abc import ABC
 from collections.abc import Sequence
@@ -16,16 +16,18 @@ from chaosbench.spec import Spec
 class ModelSpec(Spec, ABC):
     """An architecture and its size.
 
-    Override `build` to carry the K axis in the weights, or, simpler, `module` for one seed; `stack` does the rest.
+    Define `module`, which returns a plain `nn.Module` of one seed, or, for speed, `build`, which returns a
+    `Forecaster` that carries all K seeds in its weights.
 
     Attributes:
-        learning: how its numbers are found; only a trainer of the same `learning` can train it.
+        learning: how the model learns; only trainers with the same `learning` can train it. chaosbench's trainers use
+            "gradients", "regression" (for a `RegressionForecaster`) and "memory" (for a `MemorisingForecaster`).
     """
 
     learning: ClassVar[str] = "gradients"
 
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
-        """K forecasters of `dimension` observables, initialised each from its own seed."""
+        """Return K forecasters of `dimension` observables, each initialised from its own seed."""
         modules = []
         for seed in seeds:
             with torch.random.fork_rng(devices=[]):
@@ -34,5 +36,8 @@ class ModelSpec(Spec, ABC):
         return stack(modules, dimension)
 
     def module(self, dimension: int) -> nn.Module:
-        """One seed's plain module with `step`, `observe`, `force` on `(B, S)`, drawn from torch's own random state."""
+        """Return a plain module of one seed, with random weights from torch's global generator.
+
+        The module needs `step`, `observe` and `force` on `(B, S)` tensors; see `chaosbench.models.stack`.
+        """
         raise TypeError(f"{type(self).__name__} must define build or module")

@@ -1,4 +1,4 @@
-"""The forecast that knows where the system goes, and nothing of when."""
+"""Climatology: the training observations in random order."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Literal
@@ -9,15 +9,16 @@ from typing_extensions import override
 
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.forecaster import Forecaster
-from chaosbench.models.replay import Replay
+from chaosbench.models.replay import ReplayForecaster
 
 
 class Climatology(ModelSpec):
-    """x' = the next of the training observations in shuffled order: the invariant measure without time.
+    """x' = the next training observation in a shuffled order: the invariant measure without its dynamics.
 
-    Each seed shuffles all of them once and goes round; a forecast starts behind the point nearest to the observation.
-    Its state space divergence is the noise floor, its power spectrum flat: what a model must not be content with, and
-    why neither of the two is read alone. The mean, which is the climatology of least error, is a fixed point.
+    Each seed shuffles all training observations once and cycles through them. A forecast starts after the training
+    point nearest to the last observation. The state space divergence is at its noise floor although the power spectrum
+    is flat, so neither of the two scores should be read alone. Forecasting the mean, the climatology with the smallest
+    error, would be a fixed point.
 
     Source:
         Murphy 1992, Weather and Forecasting 7, 692: climatology as a standard of reference for skill.
@@ -28,17 +29,18 @@ class Climatology(ModelSpec):
 
     @override
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
-        return ShuffledRecord(dimension, seeds)
+        return ClimatologyForecaster(dimension, seeds)
 
 
-class ShuffledRecord(Replay):
-    """The K shuffles of `Climatology`."""
+class ClimatologyForecaster(ReplayForecaster):
+    """The K shuffled records of `Climatology`."""
 
-    def remember(self, orbits: Tensor, generators: Sequence[Generator]) -> None:
-        """All points in an order of each seed's own; after the last comes the first."""
+    @override
+    def memorise(self, orbits: Tensor, generators: Sequence[Generator]) -> None:
+        """Store all points, in an order drawn by each seed's generator; the first follows the last."""
         points = orbits.flatten(0, 1)
         count = len(points)
         orders = torch.stack([torch.randperm(count, generator=generator) for generator in generators])
         advance = torch.ones(len(generators), count)
         advance[:, -1] = 1 - count
-        self.keep(points[orders.to(points.device)], advance)
+        self.set_record(points[orders.to(points.device)], advance)

@@ -1,4 +1,4 @@
-"""Input-driven networks run on their own output."""
+"""Input-driven networks that run on their own output."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -6,108 +6,145 @@ from typing import Literal
 
 import torch
 from torch import Generator, Tensor
+from typing_extensions import override
 
 from chaosbench.dynamics import tangent_step_by_jvp
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.models.readouts import AffineReadout
-from chaosbench.models.weights import carry
+from chaosbench.models.weights import multiply_tangents
 
 Form = Literal["autonomous", "closed_loop"]
 
 
-class ClosedLoop(Forecaster):
-    """Networks driven by an input, which in free running is their last output: h' = advance(h, V x + b), x' = C h' + d.
+class ClosedLoopNetwork(Forecaster):
+    """Input-driven networks whose input is their last output: h' = advance(h, V x + b), x' = C h' + d.
 
-    The state is (memory, x). Forcing replaces x and keeps the memory, so that forced segments are not independent;
-    forced at every step, they are trained as by plain teacher forcing. The memory starts at zero.
+    The state is (h, x), the hidden state and the last output. Forcing replaces x and keeps h, so forced segments are
+    not independent. Forcing at every step is plain teacher forcing. The hidden state starts at zero.
+
+    Attributes:
+        hidden: M, units that are read out; they come first in the hidden state.
+        hidden_state_size: entries of the hidden state, S - D.
+        drive: V, `(K, G, D)`.
+        bias: b, `(K, 1, G)`.
     """
 
-    drive: Tensor  # V, (K, G, D)
-    bias: Tensor  # b, (K, 1, G)
+    drive: Tensor
+    bias: Tensor
 
-    def __init__(self, generators: Sequence[Generator], dimension: int, *, hidden: int, memory: int) -> None:
+    def __init__(self, generators: Sequence[Generator], dimension: int, *, hidden: int, hidden_state_size: int) -> None:
         super().__init__()
-        self.seeds, self.dimension, self.state_size = len(generators), dimension, memory + dimension
-        self.hidden, self.memory = hidden, memory
+        self.seeds, self.dimension, self.state_size = len(generators), dimension, hidden_state_size + dimension
+        self.hidden, self.hidden_state_size = hidden, hidden_state_size
         self.readout = AffineReadout(generators, dimension, hidden)
 
     @abstractmethod
-    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, driven: Tensor) -> Tensor:
-        """The next memory, `(K, B, memory), (K, B, G) -> (K, B, memory)`; its first M units are read out."""
+    def advance(self, derived: tuple[Tensor, ...], hidden_state: Tensor, input_term: Tensor) -> Tensor:
+        """Return the next hidden state.
 
-    def derived(self) -> tuple[Tensor, ...]:
-        """What `advance` needs and the parameters stand for, taken once per unroll."""
+        Args:
+            derived: what `derived_parameters` returns.
+            hidden_state: h, `(K, B, S - D)`.
+            input_term: V x + b, `(K, B, G)`.
+
+        Returns:
+            h', `(K, B, S - D)`; its first M units are read out.
+        """
+
+    def derived_parameters(self) -> tuple[Tensor, ...]:
+        """Compute tensors that `advance` needs and that depend on parameters alone, once per unroll."""
         return ()
 
-    def driving(self) -> tuple[Tensor, Tensor]:
-        """V and b."""
+    def input_weights(self) -> tuple[Tensor, Tensor]:
+        """Return V, `(K, G, D)`, and b, `(K, 1, G)`."""
         return self.drive, self.bias
 
     def advance_tangents(
-        self, derived: tuple[Tensor, ...], memory: Tensor, driven: Tensor, tangents: tuple[Tensor, Tensor]
+        self,
+        derived: tuple[Tensor, ...],
+        hidden_state: Tensor,
+        input_term: Tensor,
+        tangents: tuple[Tensor, Tensor],
     ) -> tuple[Tensor, Tensor]:
-        """The next memory and its tangents, `(K, B, memory, M)`, from tangents of the memory and of what drives it."""
-        split = [self.memory, driven.shape[-1]]
+        """Return the next hidden state and its tangents; by forward-mode differentiation unless overridden.
+
+        Args:
+            derived, hidden_state, input_term: as for `advance`.
+            tangents: of the hidden state, `(K, B, S - D, M)`, and of the input term, `(K, B, G, M)`.
+
+        Returns:
+            h', `(K, B, S - D)`, and its tangents, `(K, B, S - D, M)`.
+        """
+        sizes = [self.hidden_state_size, input_term.shape[-1]]
         return tangent_step_by_jvp(
-            lambda both: self.advance(derived, *both.split(split, dim=-1)),
-            torch.cat([memory, driven], dim=-1),
+            lambda joint: self.advance(derived, *joint.split(sizes, dim=-1)),
+            torch.cat([hidden_state, input_term], dim=-1),
             torch.cat(tangents, dim=-2),
         )
 
-    def show(self, memory: Tensor, shown: Tensor) -> Tensor:
-        """The next output, `(K, B, memory), (K, B, D) -> (K, B, D)`, from the next memory and the last output."""
-        return self.readout.observe(memory[..., : self.hidden])
+    def output(self, hidden_state: Tensor, last_output: Tensor) -> Tensor:
+        """Return the output of a new hidden state, `(K, B, S - D), (K, B, D) -> (K, B, D)`."""
+        return self.readout.observe(hidden_state[..., : self.hidden])
 
+    @override
     def step(self, state: Tensor) -> Tensor:
         """(h', C h' + d)."""
-        return self._stepped(self.derived(), self.driving(), state)
+        return self._step(self.derived_parameters(), self.input_weights(), state)
 
+    @override
     def unroll(self, state: Tensor, steps: int) -> Tensor:
-        """As a loop over `step`, with what is derived taken once."""
-        derived, driving, states = self.derived(), self.driving(), []
+        """Loop over `step`, with the derived parameters computed once."""
+        derived, weights, states = self.derived_parameters(), self.input_weights(), []
         for _ in range(steps):
-            state = self._stepped(derived, driving, state)
+            state = self._step(derived, weights, state)
             states.append(state)
         return torch.stack(states, dim=-2)
 
+    @override
     def predict(self, state: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-        """A loop over the memory alone: V x + b is V C h + V d + b, and all outputs are read out at once."""
-        derived, (drive, bias) = self.derived(), self.driving()
-        onward = torch.bmm(drive, self.readout.weight).mT
+        """Loop over the hidden state alone, since V x + b = V C h + V d + b; read all outputs out at once."""
+        derived, (drive, bias) = self.derived_parameters(), self.input_weights()
+        feedback = torch.bmm(drive, self.readout.weight).mT
         offset = torch.baddbmm(bias, self.readout.bias, drive.mT)
-        memory, shown = self.parts(state)
-        driven, read = torch.baddbmm(bias, shown, drive.mT), []
+        hidden_state, output = self.split_state(state)
+        input_term, units = torch.baddbmm(bias, output, drive.mT), []
         for _ in range(steps):
-            memory = self.advance(derived, memory, driven)
-            read.append(memory[..., : self.hidden])
-            driven = torch.baddbmm(offset, read[-1], onward)
-        observed = self.readout.observe(torch.stack(read, dim=-2))
-        return observed, torch.cat([memory, observed[..., -1, :]], dim=-1)
+            hidden_state = self.advance(derived, hidden_state, input_term)
+            units.append(hidden_state[..., : self.hidden])
+            input_term = torch.baddbmm(offset, units[-1], feedback)
+        observed = self.readout.observe(torch.stack(units, dim=-2))
+        return observed, torch.cat([hidden_state, observed[..., -1, :]], dim=-1)
 
+    @override
     def observe(self, state: Tensor) -> Tensor:
-        """The last output."""
-        return state[..., self.memory :]
+        """Return x, the last output."""
+        return state[..., self.hidden_state_size :]
 
+    @override
     def force(self, state: Tensor, observation: Tensor) -> Tensor:
-        """(h, x)."""
-        return torch.cat([state[..., : self.memory], observation], dim=-1)
+        """Keep h and replace x by the observation."""
+        return torch.cat([state[..., : self.hidden_state_size], observation], dim=-1)
 
+    @override
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
-        """The memory's tangents, and C times those of the units read out."""
-        (memory, shown), (drive, bias) = self.parts(state), self.driving()
-        driven = torch.baddbmm(bias, shown, drive.mT)
-        directions = (tangents[..., : self.memory, :], carry(drive, tangents[..., self.memory :, :]))
-        following, carried = self.advance_tangents(self.derived(), memory, driven, directions)
-        output = carry(self.readout.weight, carried[..., : self.hidden, :])
-        return self._closed(following, shown), torch.cat([carried, output], dim=-2)
+        """Apply the chain rule: tangents of h', then C times those of the units that are read out."""
+        (hidden_state, output), (drive, bias) = self.split_state(state), self.input_weights()
+        input_term = torch.baddbmm(bias, output, drive.mT)
+        dhidden_state = tangents[..., : self.hidden_state_size, :]
+        dinput_term = multiply_tangents(drive, tangents[..., self.hidden_state_size :, :])
+        following, dfollowing = self.advance_tangents(
+            self.derived_parameters(), hidden_state, input_term, (dhidden_state, dinput_term)
+        )
+        doutput = multiply_tangents(self.readout.weight, dfollowing[..., : self.hidden, :])
+        return self._with_output(following, output), torch.cat([dfollowing, doutput], dim=-2)
 
-    def parts(self, state: Tensor) -> tuple[Tensor, Tensor]:
-        """The memory and the last output."""
-        return state[..., : self.memory], state[..., self.memory :]
+    def split_state(self, state: Tensor) -> tuple[Tensor, Tensor]:
+        """Split the state into the hidden state, `(K, B, S - D)`, and the last output, `(K, B, D)`."""
+        return state[..., : self.hidden_state_size], state[..., self.hidden_state_size :]
 
-    def _stepped(self, derived: tuple[Tensor, ...], driving: tuple[Tensor, Tensor], state: Tensor) -> Tensor:
-        (memory, shown), (drive, bias) = self.parts(state), driving
-        return self._closed(self.advance(derived, memory, torch.baddbmm(bias, shown, drive.mT)), shown)
+    def _step(self, derived: tuple[Tensor, ...], weights: tuple[Tensor, Tensor], state: Tensor) -> Tensor:
+        (hidden_state, output), (drive, bias) = self.split_state(state), weights
+        return self._with_output(self.advance(derived, hidden_state, torch.baddbmm(bias, output, drive.mT)), output)
 
-    def _closed(self, following: Tensor, shown: Tensor) -> Tensor:
-        return torch.cat([following, self.show(following, shown)], dim=-1)
+    def _with_output(self, hidden_state: Tensor, last_output: Tensor) -> Tensor:
+        return torch.cat([hidden_state, self.output(hidden_state, last_output)], dim=-1)

@@ -1,4 +1,4 @@
-"""The dendritic piecewise-linear network."""
+"""The dendritic piecewise-linear recurrent network."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -10,17 +10,17 @@ from typing_extensions import override
 
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.forecaster import Forecaster
-from chaosbench.models.piecewise_linear import Coefficients, PiecewiseLinear, stable_matrix
-from chaosbench.models.readouts import ReadoutKind, readout
-from chaosbench.models.weights import drawn, weight_generators
+from chaosbench.models.piecewise_linear import Coefficients, PiecewiseLinearNetwork, stable_matrix
+from chaosbench.models.readouts import ReadoutKind, build_readout
+from chaosbench.models.weights import uniform, weight_generators
 
 
 class DendriticPLRNN(ModelSpec):
     """z' = A z + W sum_b alpha_b relu(z - H_b) + h with A diagonal and W off-diagonal; x = the first D units of z.
 
-    Clipped: relu(z - H_b) - relu(z) in each basis, and orbits are bounded where |A| < 1. Published for Lorenz-63:
-    M = 22, B = 20, clipped, identity read-out with learned initial state, forced every 25 steps. A and W start as
-    K / rho(K) of Talathi and Vartak 2015, alpha uniform in +-1 / sqrt(B), H uniform over the range of the data.
+    Clipped: each basis is relu(z - H_b) - relu(z), and orbits are bounded if |A| < 1. Published for Lorenz-63: M = 22,
+    B = 20, clipped, identity read-out with learned initial state, forced every 25 steps. A and W start as K / rho(K) of
+    Talathi and Vartak 2015, alpha uniform in +-1 / sqrt(B), H uniform over the range of the data.
 
     Source:
         Brenner, Hess, Mikhaeil, Bereska, Monfared, Kuo and Durstewitz 2022, ICML (2207.02542).
@@ -30,16 +30,16 @@ class DendriticPLRNN(ModelSpec):
     hidden: int = Field(22, ge=1)  # M, units
     bases: int = Field(20, ge=1)  # B, relus per unit
     clipped: bool = True
-    threshold_range: float = Field(3.0, gt=0)  # H starts uniform in +-this; data are standardised before training
+    threshold_range: float = Field(3.0, gt=0)  # H starts uniform in +- this range [standard deviations of the data]
     readout: ReadoutKind = "identity"
 
     @override
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
-        return DendriticNetwork(self, dimension, seeds)
+        return AutonomousDendriticPLRNN(self, dimension, seeds)
 
 
-class DendriticNetwork(PiecewiseLinear):
-    """The K networks of `DendriticPLRNN`: W1 = W, W2 = 1, h2 = -H, and a mixture of bases."""
+class AutonomousDendriticPLRNN(PiecewiseLinearNetwork):
+    """The K networks of `DendriticPLRNN`: W1 = W, W2 = 1, h2 = -H, phi a mixture of bases."""
 
     def __init__(self, spec: DendriticPLRNN, dimension: int, seeds: Sequence[int]) -> None:
         super().__init__()
@@ -47,16 +47,17 @@ class DendriticNetwork(PiecewiseLinear):
         self.seeds, self.dimension, self.state_size, self.clipped = len(seeds), dimension, hidden, spec.clipped
         generators = weight_generators(seeds)
         self.weight = nn.Parameter(torch.stack([stable_matrix(hidden, generator) for generator in generators]))
-        self.bias = drawn(generators, 1, hidden, bound=hidden**-0.5)
-        self.thresholds = drawn(generators, 1, hidden, bases, bound=spec.threshold_range)
-        self.mixture = drawn(generators, bases, 1, bound=bases**-0.5)
-        self.readout = readout(spec.readout, generators, dimension, hidden)
+        self.bias = uniform(generators, 1, hidden, bound=hidden**-0.5)
+        self.thresholds = uniform(generators, 1, hidden, bases, bound=spec.threshold_range)
+        self.mixture = uniform(generators, bases, 1, bound=bases**-0.5)
+        self.readout = build_readout(spec.readout, generators, dimension, hidden)
         self.resets = self.readout.resets
         self.off_diagonal: Tensor
         self.register_buffer("off_diagonal", 1 - torch.eye(hidden), persistent=False)
 
+    @override
     def coefficients(self) -> Coefficients:
-        """A and W from one matrix, whose diagonal is A."""
+        """Split one matrix into A, its diagonal, and W, the rest."""
         diagonal = self.weight.diagonal(dim1=-2, dim2=-1).unsqueeze(-2)
         outward = (self.weight * self.off_diagonal).mT
         return Coefficients(diagonal, outward, None, self.bias, -self.thresholds, mixture=self.mixture)

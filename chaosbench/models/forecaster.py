@@ -10,9 +10,15 @@ from chaosbench.dynamics import tangent_step_by_jvp
 
 
 class Trait(NamedTuple):
-    """What a model tells of its own dynamics: `(K,)` is a number of each run, `(K, ...)` an array beside it."""
+    """A property that a model reports about its own dynamics.
 
-    value: Tensor  # NaN where a seed has none
+    Attributes:
+        value: `(K,)`, a number that is recorded with each run, or `(K, ...)`, an array that is stored beside it; NaN
+            where it is undefined for a seed.
+        unit: "1" if dimensionless.
+    """
+
+    value: Tensor
     unit: str = "1"
 
 
@@ -21,10 +27,11 @@ class Forecaster(nn.Module, ABC):
 
     Attributes:
         seeds: K.
-        dimension: D, what is observed.
+        dimension: D, observables.
         state_size: S.
-        resets: `force` ignores the state it replaces, so that forced segments are independent and may be folded.
-        dynamical: `step` is a law of motion; False where it replays what was seen, whose derivative means nothing.
+        resets: whether `force` ignores the state it replaces. Forced segments are then independent, and trainers fold
+            them into the batch.
+        dynamical: whether `step` is a law of motion; False if the model replays data, so its Jacobian is meaningless.
     """
 
     seeds: int
@@ -35,23 +42,23 @@ class Forecaster(nn.Module, ABC):
 
     @abstractmethod
     def step(self, state: Tensor) -> Tensor:
-        """One free-running step, `(K, B, S) -> (K, B, S)`."""
+        """Advance the free-running model by one step, `(K, B, S) -> (K, B, S)`."""
 
     @abstractmethod
     def observe(self, state: Tensor) -> Tensor:
-        """The read-out, `(K, ..., S) -> (K, ..., D)`."""
+        """Read the observables out of the state, `(K, ..., S) -> (K, ..., D)`."""
 
     @abstractmethod
     def force(self, state: Tensor, observation: Tensor) -> Tensor:
-        """The state that shows `observation`: `(K, B, S), (K, B, D) -> (K, B, S)`."""
+        """Return the state changed so that it shows `observation`, `(K, B, S), (K, B, D) -> (K, B, S)`."""
 
     def initial_state(self, observation: Tensor) -> Tensor:
-        """A state to start from, `(K, B, D) -> (K, B, S)`: a forced zero state unless overridden."""
-        blank = observation.new_zeros(*observation.shape[:-1], self.state_size)
-        return self.force(blank, observation)
+        """Return a state to start from, `(K, B, D) -> (K, B, S)`; by default a zero state that is forced."""
+        zero = observation.new_zeros(*observation.shape[:-1], self.state_size)
+        return self.force(zero, observation)
 
     def unroll(self, state: Tensor, steps: int) -> Tensor:
-        """The states after 1..steps steps, `(K, B, S) -> (K, B, steps, S)`."""
+        """Return the states after 1 to `steps` steps, `(K, B, S) -> (K, B, steps, S)`."""
         states = []
         for _ in range(steps):
             state = self.step(state)
@@ -59,18 +66,29 @@ class Forecaster(nn.Module, ABC):
         return torch.stack(states, dim=-2)
 
     def predict(self, state: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-        """What is observed after 1..steps steps, `(K, B, steps, D)`, and the last state, `(K, B, S)`."""
+        """Return the observables after 1 to `steps` steps, `(K, B, steps, D)`, and the last state, `(K, B, S)`."""
         states = self.unroll(state, steps)
         return self.observe(states), states[..., -1, :]
 
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
-        """The next state and its tangents, `(K, B, S), (K, B, S, M)`: by forward mode unless overridden."""
+        """Return the next state and its tangents; by forward-mode differentiation of `step` unless overridden.
+
+        Args:
+            state: `(K, B, S)`.
+            tangents: `(K, B, S, M)`.
+
+        Returns:
+            `(K, B, S)` and `(K, B, S, M)`.
+        """
         return tangent_step_by_jvp(self.step, state, tangents)
 
-    def portrait(self, states: Tensor) -> dict[str, Trait]:
-        """What this architecture alone can tell of its free runs, `(K, B, T, S)`, by name."""
+    def describe_dynamics(self, states: Tensor) -> dict[str, Trait]:
+        """Report properties that only this architecture can, by name, from free runs `(K, B, T, S)`; default: none.
+
+        Results store them under `portrait.NAME`.
+        """
         return {}
 
     def parameters_per_seed(self) -> int:
-        """How many numbers are trained for one seed."""
+        """Count the parameters of one seed."""
         return sum(parameter.numel() for parameter in self.parameters()) // self.seeds

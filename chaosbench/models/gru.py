@@ -1,4 +1,4 @@
-"""The gated recurrent unit, run without input or on its own output."""
+"""The gated recurrent unit, autonomous or in closed loop."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -9,26 +9,26 @@ from torch import Tensor
 from typing_extensions import override
 
 from chaosbench.models.base import ModelSpec
-from chaosbench.models.closed_loop import ClosedLoop, Form
+from chaosbench.models.closed_loop import ClosedLoopNetwork, Form
 from chaosbench.models.forecaster import Forecaster
-from chaosbench.models.readouts import LinearReadout, WithReadout
-from chaosbench.models.weights import carry, drawn, weight_generators
+from chaosbench.models.readouts import LinearReadout, ReadoutForecaster
+from chaosbench.models.weights import multiply_tangents, uniform, weight_generators
 
 
 class GRU(ModelSpec):
     """h' = (1 - u) n + u h with gates r, u of h and n = tanh(a + r (W h + b)); x = B h, forced by h = B⁺ x.
 
-    Closed loop: gates and candidate n see V x, too, and x' = B h' + d. Published for chaotic data: M = 30. All weights
-    start uniform in +-1 / sqrt(M), as in torch, whose placing of the reset gate is used.
+    Closed loop: gates and candidate n receive V x as well, and x' = B h' + d. Published for chaotic data: M = 30. All
+    weights start uniform in +-1 / sqrt(M) and the reset gate r acts after the product W h, both as in torch.
 
     Source:
-        Cho et al. 2014, EMNLP (1406.1078); in the autonomous form of Mikhaeil, Monfared and Durstewitz 2022, NeurIPS,
-        whose theorems cover it.
+        Cho et al. 2014, EMNLP (1406.1078); autonomous form: Mikhaeil, Monfared and Durstewitz 2022, NeurIPS, whose
+        theorems cover it.
     """
 
     kind: Literal["gru"] = "gru"
     hidden: int = Field(30, ge=1)  # M, units
-    form: Form = "autonomous"  # without input, or fed with its own output
+    form: Form = "autonomous"  # without input, or with its own output as input
 
     @override
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
@@ -36,10 +36,10 @@ class GRU(ModelSpec):
         return network(self.hidden, dimension, seeds)
 
 
-class AutonomousGRU(WithReadout):
+class AutonomousGRU(ReadoutForecaster):
     """The K autonomous networks of `GRU`; S = M.
 
-    There is no fused `predict` as for the LSTM: on a CPU, torch.gru over K seeds takes twice as long as this loop.
+    `predict` is not fused as for the LSTM: on a CPU, torch.gru for K seeds takes twice as long as the loop.
     """
 
     resets = True
@@ -48,80 +48,95 @@ class AutonomousGRU(WithReadout):
         super().__init__()
         self.seeds, self.dimension, self.state_size, self.hidden = len(seeds), dimension, hidden, hidden
         generators = weight_generators(seeds)
-        self.weight = drawn(generators, 3 * hidden, hidden, bound=hidden**-0.5)  # r, u, n
-        self.bias = drawn(generators, 1, 3 * hidden, bound=hidden**-0.5)  # of the gates, and a
-        self.candidate_bias = drawn(generators, 1, hidden, bound=hidden**-0.5)  # b, behind the reset gate
+        self.weight = uniform(generators, 3 * hidden, hidden, bound=hidden**-0.5)  # r, u, n
+        self.bias = uniform(generators, 1, 3 * hidden, bound=hidden**-0.5)  # of the gates, and a
+        self.candidate_bias = uniform(generators, 1, hidden, bound=hidden**-0.5)  # b, multiplied by the reset gate
         self.readout = LinearReadout(generators, dimension, hidden)
 
+    @override
     def step(self, state: Tensor) -> Tensor:
         """(1 - u) n + u h."""
-        return gated_step(torch.bmm(state, self.weight.mT), self.bias, self.candidate_bias, state)
+        return gru_step(torch.bmm(state, self.weight.mT), self.bias, self.candidate_bias, state)
 
+    @override
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
-        """The product rule through gates and candidate."""
-        points = (torch.bmm(state, self.weight.mT), self.bias, self.candidate_bias, state)
-        return gated_tangents(points, (carry(self.weight, tangents), None, tangents))
+        """Apply the product rule to gates and candidate."""
+        arguments = (torch.bmm(state, self.weight.mT), self.bias, self.candidate_bias, state)
+        return gru_tangents(arguments, (multiply_tangents(self.weight, tangents), None, tangents))
 
 
-class ClosedLoopGRU(ClosedLoop):
-    """The K closed-loop networks of `GRU`; the memory is h."""
+class ClosedLoopGRU(ClosedLoopNetwork):
+    """The K closed-loop networks of `GRU`; the hidden state is h."""
 
     def __init__(self, hidden: int, dimension: int, seeds: Sequence[int]) -> None:
         generators = weight_generators(seeds)
-        super().__init__(generators, dimension, hidden=hidden, memory=hidden)
-        self.weight = drawn(generators, 3 * hidden, hidden, bound=hidden**-0.5)  # r, u, n
-        self.drive = drawn(generators, 3 * hidden, dimension, bound=hidden**-0.5)
-        self.bias = drawn(generators, 1, 3 * hidden, bound=hidden**-0.5)
-        self.candidate_bias = drawn(generators, 1, hidden, bound=hidden**-0.5)
+        super().__init__(generators, dimension, hidden=hidden, hidden_state_size=hidden)
+        self.weight = uniform(generators, 3 * hidden, hidden, bound=hidden**-0.5)  # r, u, n
+        self.drive = uniform(generators, 3 * hidden, dimension, bound=hidden**-0.5)
+        self.bias = uniform(generators, 1, 3 * hidden, bound=hidden**-0.5)
+        self.candidate_bias = uniform(generators, 1, hidden, bound=hidden**-0.5)
 
-    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, driven: Tensor) -> Tensor:
+    @override
+    def advance(self, derived: tuple[Tensor, ...], hidden_state: Tensor, input_term: Tensor) -> Tensor:
         """(1 - u) n + u h."""
-        return gated_step(torch.bmm(memory, self.weight.mT), driven, self.candidate_bias, memory)
+        return gru_step(torch.bmm(hidden_state, self.weight.mT), input_term, self.candidate_bias, hidden_state)
 
+    @override
     def advance_tangents(
         self,
         derived: tuple[Tensor, ...],
-        memory: Tensor,
-        driven: Tensor,
+        hidden_state: Tensor,
+        input_term: Tensor,
         tangents: tuple[Tensor, Tensor],
     ) -> tuple[Tensor, Tensor]:
-        """The product rule through gates and candidate."""
-        points = (torch.bmm(memory, self.weight.mT), driven, self.candidate_bias, memory)
-        dmemory, ddriven = tangents
-        return gated_tangents(points, (carry(self.weight, dmemory), ddriven, dmemory))
+        """Apply the product rule to gates and candidate."""
+        arguments = (torch.bmm(hidden_state, self.weight.mT), input_term, self.candidate_bias, hidden_state)
+        dhidden_state, dinput_term = tangents
+        return gru_tangents(arguments, (multiply_tangents(self.weight, dhidden_state), dinput_term, dhidden_state))
 
 
-def gated_step(recurrent: Tensor, driven: Tensor, candidate_bias: Tensor, hidden: Tensor) -> Tensor:
-    """(1 - u) n + u h, with r, u, n = sigmoid, sigmoid, tanh of driven + recurrent, of which n's waits behind r.
+def gru_step(recurrent: Tensor, input_term: Tensor, candidate_bias: Tensor, hidden: Tensor) -> Tensor:
+    """Return h' = (1 - u) n + u h, with gates r and u and candidate n from the sum of recurrent and input term.
 
     Args:
-        recurrent: W h, `(K, B, 3 M)`.
-        driven: `(K, B or 1, 3 M)`.
-        candidate_bias, hidden: `(K, 1, M)`, `(K, B, M)`.
+        recurrent: W h for r, u, n, `(K, B, 3 M)`.
+        input_term: V x and biases for r, u, n, `(K, B or 1, 3 M)`.
+        candidate_bias: b, `(K, 1, M)`.
+        hidden: h, `(K, B, M)`.
     """
-    u, n, _ = _gates(recurrent, driven, candidate_bias)
+    u, n, _ = _gates(recurrent, input_term, candidate_bias)
     return torch.lerp(n, hidden, u)
 
 
-def gated_tangents(
-    points: tuple[Tensor, Tensor, Tensor, Tensor], tangents: tuple[Tensor, Tensor | None, Tensor]
+def gru_tangents(
+    arguments: tuple[Tensor, Tensor, Tensor, Tensor], tangents: tuple[Tensor, Tensor | None, Tensor]
 ) -> tuple[Tensor, Tensor]:
-    """`gated_step` at its four arguments, and its derivative along tangents `(K, B, ., M)` of W h, of driven, of h."""
-    (recurrent, driven, candidate_bias, hidden), (drecurrent, ddriven, dhidden) = points, tangents
-    u, n, (r, proposed) = _gates(recurrent, driven, candidate_bias)
-    (dr, du, dproposed), dn = drecurrent.chunk(3, dim=-2), torch.zeros_like(dhidden)
-    if ddriven is not None:
-        more_r, more_u, dn = ddriven.chunk(3, dim=-2)
-        dr, du = dr + more_r, du + more_u
-    dn = dn + (proposed * r * (1 - r)).unsqueeze(-1) * dr + r.unsqueeze(-1) * dproposed
+    """Return `gru_step` and its derivative.
+
+    Args:
+        arguments: the four arguments of `gru_step`.
+        tangents: of W h, `(K, B, 3 M, .)`; of the input term, or None if constant; of h, `(K, B, M, .)`.
+
+    Returns:
+        h', `(K, B, M)`, and its tangents, `(K, B, M, .)`.
+    """
+    (recurrent, input_term, candidate_bias, hidden), (drecurrent, dinput_term, dhidden) = arguments, tangents
+    u, n, (r, candidate_term) = _gates(recurrent, input_term, candidate_bias)
+    (dr, du, dcandidate_term), dn = drecurrent.chunk(3, dim=-2), torch.zeros_like(dhidden)
+    if dinput_term is not None:
+        dr_input, du_input, dn = dinput_term.chunk(3, dim=-2)
+        dr, du = dr + dr_input, du + du_input
+    dn = dn + (candidate_term * r * (1 - r)).unsqueeze(-1) * dr + r.unsqueeze(-1) * dcandidate_term
     dn = (1 - n.square()).unsqueeze(-1) * dn
     du = ((hidden - n) * u * (1 - u)).unsqueeze(-1) * du
     return torch.lerp(n, hidden, u), dn + u.unsqueeze(-1) * (dhidden - dn) + du
 
 
-def _gates(recurrent: Tensor, driven: Tensor, candidate_bias: Tensor) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
-    """u, n, and of n the reset gate and what waits behind it."""
+def _gates(
+    recurrent: Tensor, input_term: Tensor, candidate_bias: Tensor
+) -> tuple[Tensor, Tensor, tuple[Tensor, Tensor]]:
+    """Return u, n, and the two factors inside n: r and W h + b."""
     size = candidate_bias.shape[-1]
-    r, u = torch.sigmoid(recurrent[..., : 2 * size] + driven[..., : 2 * size]).chunk(2, dim=-1)
-    proposed = recurrent[..., 2 * size :] + candidate_bias
-    return u, torch.tanh(torch.addcmul(driven[..., 2 * size :], r, proposed)), (r, proposed)
+    r, u = torch.sigmoid(recurrent[..., : 2 * size] + input_term[..., : 2 * size]).chunk(2, dim=-1)
+    candidate_term = recurrent[..., 2 * size :] + candidate_bias
+    return u, torch.tanh(torch.addcmul(input_term[..., 2 * size :], r, candidate_term)), (r, candidate_term)

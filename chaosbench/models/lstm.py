@@ -1,4 +1,4 @@
-"""The long short-term memory, run without input or on its own output."""
+"""The long short-term memory, autonomous or in closed loop."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -9,26 +9,26 @@ from torch import Tensor
 from typing_extensions import override
 
 from chaosbench.models.base import ModelSpec
-from chaosbench.models.closed_loop import ClosedLoop, Form
+from chaosbench.models.closed_loop import ClosedLoopNetwork, Form
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.models.readouts import LinearReadout
-from chaosbench.models.weights import carry, drawn, weight_generators
+from chaosbench.models.weights import multiply_tangents, uniform, weight_generators
 
 
 class LSTM(ModelSpec):
-    """c' = f c + i g, h' = o tanh(c') with gates of h; x = B h, forced by h = B⁺ x and c = 0.
+    """c' = f c + i g, h' = o tanh(c') with gates i, f, g, o of h; x = B h, forced by h = B⁺ x and c = 0.
 
     Closed loop: gates of (h, x), and x' = B h' + d. Published: M = 30, autonomous. All weights start uniform in
     +-1 / sqrt(M), as in torch.
 
     Source:
-        Hochreiter and Schmidhuber 1997, Neural Computation 9, 1735, with the forget gate of Gers et al. 2000; in the
-        autonomous form of Mikhaeil, Monfared and Durstewitz 2022, NeurIPS, where a forced h may leave (-1, 1), too.
+        Hochreiter and Schmidhuber 1997, Neural Computation 9, 1735, with the forget gate of Gers et al. 2000;
+        autonomous form: Mikhaeil, Monfared and Durstewitz 2022, NeurIPS. As there, a forced h may lie outside (-1, 1).
     """
 
     kind: Literal["lstm"] = "lstm"
     hidden: int = Field(30, ge=1)  # M, units
-    form: Form = "autonomous"  # without input, or fed with its own output
+    form: Form = "autonomous"  # without input, or with its own output as input
 
     @override
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
@@ -45,86 +45,94 @@ class AutonomousLSTM(Forecaster):
         super().__init__()
         self.seeds, self.dimension, self.state_size, self.hidden = len(seeds), dimension, 2 * hidden, hidden
         generators = weight_generators(seeds)
-        self.weight = drawn(generators, 4 * hidden, hidden, bound=hidden**-0.5)  # gates i, f, g, o
-        self.bias = drawn(generators, 1, 4 * hidden, bound=hidden**-0.5)
+        self.weight = uniform(generators, 4 * hidden, hidden, bound=hidden**-0.5)  # gates i, f, g, o
+        self.bias = uniform(generators, 1, 4 * hidden, bound=hidden**-0.5)
         self.readout = LinearReadout(generators, dimension, hidden)
 
+    @override
     def step(self, state: Tensor) -> Tensor:
-        """One step of (h, c)."""
-        hidden, cell = state.split(self.hidden, dim=-1)
-        return memory_step(torch.baddbmm(self.bias, hidden, self.weight.mT), cell)
+        """(h', c')."""
+        h, c = state.split(self.hidden, dim=-1)
+        return lstm_step(torch.baddbmm(self.bias, h, self.weight.mT), c)
 
+    @override
     def observe(self, state: Tensor) -> Tensor:
         """B h."""
         return self.readout.observe(state[..., : self.hidden])
 
+    @override
     def force(self, state: Tensor, observation: Tensor) -> Tensor:
         """(B⁺ x, 0)."""
-        hidden = self.readout.force(state, observation)
-        return torch.cat([hidden, torch.zeros_like(hidden)], dim=-1)
+        h = self.readout.force(state, observation)
+        return torch.cat([h, torch.zeros_like(h)], dim=-1)
 
+    @override
     def predict(self, state: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-        """One fused call per seed in place of a loop over steps: the same numbers, several times faster."""
-        hidden, last = fused_memory(self.weight, self.bias, state, steps)
-        return self.readout.observe(hidden), last
+        """Call a fused kernel once per seed; several times faster than a loop over steps."""
+        h, last = fused_lstm(self.weight, self.bias, state, steps)
+        return self.readout.observe(h), last
 
+    @override
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
-        """The product rule through gates, cell and output."""
-        hidden, cell = state.split(self.hidden, dim=-1)
-        gates = torch.baddbmm(self.bias, hidden, self.weight.mT)
-        moved = carry(self.weight, tangents[..., : self.hidden, :])
-        return memory_tangents(gates, cell, moved, tangents[..., self.hidden :, :])
+        """Apply the product rule to gates, cell and output."""
+        h, c = state.split(self.hidden, dim=-1)
+        gates = torch.baddbmm(self.bias, h, self.weight.mT)
+        dgates = multiply_tangents(self.weight, tangents[..., : self.hidden, :])
+        return lstm_tangents(gates, c, dgates, tangents[..., self.hidden :, :])
 
 
-class ClosedLoopLSTM(ClosedLoop):
-    """The K closed-loop networks of `LSTM`; the memory is (h, c)."""
+class ClosedLoopLSTM(ClosedLoopNetwork):
+    """The K closed-loop networks of `LSTM`; the hidden state is (h, c)."""
 
     def __init__(self, hidden: int, dimension: int, seeds: Sequence[int]) -> None:
         generators = weight_generators(seeds)
-        super().__init__(generators, dimension, hidden=hidden, memory=2 * hidden)
-        self.weight = drawn(generators, 4 * hidden, hidden, bound=hidden**-0.5)  # gates i, f, g, o
-        self.drive = drawn(generators, 4 * hidden, dimension, bound=hidden**-0.5)
-        self.bias = drawn(generators, 1, 4 * hidden, bound=hidden**-0.5)
+        super().__init__(generators, dimension, hidden=hidden, hidden_state_size=2 * hidden)
+        self.weight = uniform(generators, 4 * hidden, hidden, bound=hidden**-0.5)  # gates i, f, g, o
+        self.drive = uniform(generators, 4 * hidden, dimension, bound=hidden**-0.5)
+        self.bias = uniform(generators, 1, 4 * hidden, bound=hidden**-0.5)
 
-    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, driven: Tensor) -> Tensor:
-        """One step of (h, c)."""
-        hidden, cell = memory.chunk(2, dim=-1)
-        return memory_step(torch.baddbmm(driven, hidden, self.weight.mT), cell)
+    @override
+    def advance(self, derived: tuple[Tensor, ...], hidden_state: Tensor, input_term: Tensor) -> Tensor:
+        """(h', c')."""
+        h, c = hidden_state.chunk(2, dim=-1)
+        return lstm_step(torch.baddbmm(input_term, h, self.weight.mT), c)
 
+    @override
     def advance_tangents(
         self,
         derived: tuple[Tensor, ...],
-        memory: Tensor,
-        driven: Tensor,
+        hidden_state: Tensor,
+        input_term: Tensor,
         tangents: tuple[Tensor, Tensor],
     ) -> tuple[Tensor, Tensor]:
-        """The product rule through gates, cell and output."""
-        (hidden, cell), (dmemory, ddriven) = memory.chunk(2, dim=-1), tangents
-        dhidden, dcell = dmemory.chunk(2, dim=-2)
-        gates = torch.baddbmm(driven, hidden, self.weight.mT)
-        return memory_tangents(gates, cell, carry(self.weight, dhidden) + ddriven, dcell)
+        """Apply the product rule to gates, cell and output."""
+        (h, c), (dhidden_state, dinput_term) = hidden_state.chunk(2, dim=-1), tangents
+        dh, dc = dhidden_state.chunk(2, dim=-2)
+        gates = torch.baddbmm(input_term, h, self.weight.mT)
+        return lstm_tangents(gates, c, multiply_tangents(self.weight, dh) + dinput_term, dc)
 
+    @override
     def predict(self, state: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-        """The first step, then fused calls: past it the input is C h + d, which the weights of h can absorb."""
-        memory, shown = self.parts(self.step(state))
-        shown = shown.unsqueeze(-2)
+        """Take one step, then call fused kernels: from there on the input is C h + d, so W + V C absorbs V."""
+        hidden_state, output = self.split_state(self.step(state))
+        observed = output.unsqueeze(-2)
         if steps > 1:
             weight = torch.baddbmm(self.weight, self.drive, self.readout.weight)
             bias = torch.baddbmm(self.bias, self.readout.bias, self.drive.mT)
-            hidden, memory = fused_memory(weight, bias, memory, steps - 1)
-            shown = torch.cat([shown, self.readout.observe(hidden)], dim=-2)
-        return shown, torch.cat([memory, shown[..., -1, :]], dim=-1)
+            h, hidden_state = fused_lstm(weight, bias, hidden_state, steps - 1)
+            observed = torch.cat([observed, self.readout.observe(h)], dim=-2)
+        return observed, torch.cat([hidden_state, observed[..., -1, :]], dim=-1)
 
 
-def memory_step(gates: Tensor, cell: Tensor) -> Tensor:
-    """(h', c') from gates i, f, g, o before their sigmoids, `(K, B, 4 M), (K, B, M) -> (K, B, 2 M)`."""
+def lstm_step(gates: Tensor, cell: Tensor) -> Tensor:
+    """Return (h', c') from c and the gates i, f, g, o before activation, `(K, B, 4 M), (K, B, M) -> (K, B, 2 M)`."""
     i, f, g, o = gates.chunk(4, dim=-1)
     cell = torch.sigmoid(f) * cell + torch.sigmoid(i) * torch.tanh(g)
     return torch.cat([torch.sigmoid(o) * torch.tanh(cell), cell], dim=-1)
 
 
-def memory_tangents(gates: Tensor, cell: Tensor, dgates: Tensor, dcell: Tensor) -> tuple[Tensor, Tensor]:
-    """`memory_step`, and its derivative along tangents of the gates and of the cell, `(K, B, ., M)`."""
+def lstm_tangents(gates: Tensor, cell: Tensor, dgates: Tensor, dcell: Tensor) -> tuple[Tensor, Tensor]:
+    """Return `lstm_step` and its derivative along tangents of the gates, `(K, B, 4 M, .)`, and of c, `(K, B, M, .)`."""
     i, f, g, o = gates.chunk(4, dim=-1)
     i, f, g, o = torch.sigmoid(i), torch.sigmoid(f), torch.tanh(g), torch.sigmoid(o)
     di, df, dg, do = dgates.chunk(4, dim=-2)
@@ -132,31 +140,31 @@ def memory_tangents(gates: Tensor, cell: Tensor, dgates: Tensor, dcell: Tensor) 
     squashed = torch.tanh(following)
     dcell = f.unsqueeze(-1) * dcell
     for slope, tangent in ((cell * f * (1 - f), df), (g * i * (1 - i), di), (i * (1 - g.square()), dg)):
-        dcell = torch.addcmul(dcell, slope.unsqueeze(-1), tangent)  # in one pass over tangents, which outweigh the rest
+        dcell = torch.addcmul(dcell, slope.unsqueeze(-1), tangent)  # one pass over tangents, which dominate the cost
     dhidden = (o * (1 - squashed.square())).unsqueeze(-1) * dcell
     dhidden = torch.addcmul(dhidden, (squashed * o * (1 - o)).unsqueeze(-1), do)
     return torch.cat([o * squashed, following], dim=-1), torch.cat([dhidden, dcell], dim=-2)
 
 
-def fused_memory(weight: Tensor, bias: Tensor, state: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-    """torch's LSTM without input, seed by seed.
+def fused_lstm(weight: Tensor, bias: Tensor, state: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+    """Run torch's LSTM without input, seed by seed.
 
     Args:
         weight, bias: `(K, 4 M, M)`, `(K, 1, 4 M)`.
         state: (h, c), `(K, B, 2 M)`.
 
     Returns:
-        h after 1..steps steps, `(K, B, steps, M)`, and the last (h, c).
+        h after 1 to `steps` steps, `(K, B, steps, M)`, and the last (h, c), `(K, B, 2 M)`.
     """
     gates = weight.shape[1]
     starts = zip(*(part.contiguous().split(1) for part in state.chunk(2, dim=-1)), strict=True)
-    quiet = state.new_zeros(state.shape[1], steps, 1)
-    no_input, no_bias = state.new_zeros(gates, 1), state.new_zeros(gates)
-    outputs, lasts = [], []
-    # one unbind and split: the gradients of indices are zeros but for one seed, K times over
-    for weights_of_one, bias_of_one, start in zip(weight.unbind(), bias.squeeze(1).unbind(), starts, strict=True):
-        weights = [no_input, weights_of_one, bias_of_one, no_bias]
-        output, h, c = torch.lstm(quiet, start, weights, True, 1, 0.0, torch.is_grad_enabled(), False, True)
+    zero_input = state.new_zeros(state.shape[1], steps, 1)
+    no_input_weight, no_bias = state.new_zeros(gates, 1), state.new_zeros(gates)
+    outputs, last_states = [], []
+    # `unbind` and `split` instead of indexing by seed, whose gradients would be K tensors of mostly zeros
+    for seed_weight, seed_bias, start in zip(weight.unbind(), bias.squeeze(1).unbind(), starts, strict=True):
+        weights = [no_input_weight, seed_weight, seed_bias, no_bias]
+        output, h, c = torch.lstm(zero_input, start, weights, True, 1, 0.0, torch.is_grad_enabled(), False, True)
         outputs.append(output)
-        lasts.append(torch.cat([h[0], c[0]], dim=-1))
-    return torch.stack(outputs), torch.stack(lasts)
+        last_states.append(torch.cat([h[0], c[0]], dim=-1))
+    return torch.stack(outputs), torch.stack(last_states)

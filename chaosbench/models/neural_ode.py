@@ -1,4 +1,4 @@
-"""A flow whose vector field is a small network."""
+"""The neural ordinary differential equation: a flow whose vector field is a small network."""
 
 from collections.abc import Callable, Sequence
 from itertools import pairwise
@@ -13,14 +13,14 @@ from typing_extensions import override
 
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.forecaster import Forecaster
-from chaosbench.models.readouts import StateSeen
-from chaosbench.models.weights import carry, drawn, weight_generators
+from chaosbench.models.readouts import FullyObservedForecaster
+from chaosbench.models.weights import multiply_tangents, uniform, weight_generators
 
 Point = tuple[Tensor, ...]  # a state, or a state with its tangents
 
 
 class NeuralODE(ModelSpec):
-    """dx/dt = f(x), f a perceptron with GELU, stepped by the classical Runge-Kutta method; the state is x itself.
+    """dx/dt = f(x), f a multilayer perceptron with GELU, in classical Runge-Kutta steps; the state is x itself.
 
     Published for chaotic data: two hidden layers of 50. Weights start uniform in +-1 / sqrt(inputs), as in torch.
 
@@ -32,15 +32,15 @@ class NeuralODE(ModelSpec):
     kind: Literal["neural_ode"] = "neural_ode"
     hidden: int = Field(50, ge=1)  # units per hidden layer
     layers: int = Field(2, ge=1)  # hidden layers
-    dt: float = Field(0.1, gt=0)  # time per step, in the field's own unit: an initial field of order 1 moves gently
+    dt: float = Field(0.1, gt=0)  # time per step [the field's own unit]; small, because the initial field is of order 1
     substeps: int = Field(1, ge=1)  # Runge-Kutta steps per step
 
     @override
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
-        return FlowNetwork(self, dimension, seeds)
+        return AutonomousNeuralODE(self, dimension, seeds)
 
 
-class FlowNetwork(StateSeen):
+class AutonomousNeuralODE(FullyObservedForecaster):
     """The K flows of `NeuralODE`; S = D."""
 
     def __init__(self, spec: NeuralODE, dimension: int, seeds: Sequence[int]) -> None:
@@ -50,8 +50,8 @@ class FlowNetwork(StateSeen):
         generators = weight_generators(seeds)
         sizes = [dimension, *[spec.hidden] * spec.layers, dimension]
         shapes = list(pairwise(sizes))
-        self.weights = nn.ParameterList(drawn(generators, n, m, bound=n**-0.5) for n, m in shapes)
-        self.biases = nn.ParameterList(drawn(generators, 1, m, bound=n**-0.5) for n, m in shapes)
+        self.weights = nn.ParameterList(uniform(generators, n, m, bound=n**-0.5) for n, m in shapes)
+        self.biases = nn.ParameterList(uniform(generators, 1, m, bound=n**-0.5) for n, m in shapes)
 
     def vector_field(self, state: Tensor) -> Tensor:
         """f(x), `(K, B, D) -> (K, B, D)`."""
@@ -61,43 +61,51 @@ class FlowNetwork(StateSeen):
         bias, weight = layers[-1]
         return torch.baddbmm(bias, state, weight)
 
+    @override
     def step(self, state: Tensor) -> Tensor:
-        """The state after `dt`."""
+        """Integrate over `dt`."""
         for _ in range(self.substeps):
             (state,) = runge_kutta_4(lambda point: (self.vector_field(point[0]),), (state,), self.dt)
         return state
 
+    @override
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
-        """The variational equation, stepped beside the flow: the exact derivative of the step."""
+        """Integrate the variational equation with the flow, which gives the exact derivative of `step`."""
         for _ in range(self.substeps):
             state, tangents = runge_kutta_4(self._variation, (state, tangents), self.dt)
         return state, tangents
 
     def _variation(self, point: Point) -> Point:
+        """Return f and its derivative along the tangents."""
         state, tangents = point
         layers = list(zip(self.biases, self.weights, strict=True))
         for bias, weight in layers[:-1]:
             pre = torch.baddbmm(bias, state, weight)
-            share = 0.5 * (1 + torch.erf(pre * 0.5**0.5))
-            slope = share + pre * torch.exp(-0.5 * pre.square()) * (2 * pi) ** -0.5
-            state, tangents = pre * share, slope.unsqueeze(-1) * carry(weight.mT, tangents)
+            gate = 0.5 * (1 + torch.erf(pre * 0.5**0.5))
+            slope = gate + pre * torch.exp(-0.5 * pre.square()) * (2 * pi) ** -0.5
+            state, tangents = pre * gate, slope.unsqueeze(-1) * multiply_tangents(weight.mT, tangents)
         bias, weight = layers[-1]
-        return torch.baddbmm(bias, state, weight), carry(weight.mT, tangents)
+        return torch.baddbmm(bias, state, weight), multiply_tangents(weight.mT, tangents)
 
 
 def runge_kutta_4(field: Callable[[Point], Point], point: Point, dt: float) -> Point:
-    """One classical step of fourth order, of several tensors at once.
+    """Take one classical fourth-order step of an autonomous field on several tensors at once.
+
+    Args:
+        field: maps the tensors to their time derivatives.
+        point: the tensors, of any shapes.
+        dt: time step [system time].
 
     Source:
         Kutta 1901, Zeitschrift für Mathematik und Physik 46, 435.
     """
 
-    def moved(slopes: Point, time: float) -> Point:
+    def shift(slopes: Point, time: float) -> Point:
         return tuple(torch.add(part, slope, alpha=time) for part, slope in zip(point, slopes, strict=True))
 
     k1 = field(point)
-    k2 = field(moved(k1, dt / 2))
-    k3 = field(moved(k2, dt / 2))
-    k4 = field(moved(k3, dt))
+    k2 = field(shift(k1, dt / 2))
+    k3 = field(shift(k2, dt / 2))
+    k4 = field(shift(k3, dt))
     mean = tuple((a + 2 * b + 2 * c + d) / 6 for a, b, c, d in zip(k1, k2, k3, k4, strict=True))
-    return moved(mean, dt)
+    return shift(mean, dt)

@@ -1,4 +1,4 @@
-"""The forecast that nothing changes."""
+"""Persistence: nothing changes."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Literal
@@ -8,15 +8,15 @@ from typing_extensions import override
 
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.forecaster import Forecaster
-from chaosbench.models.readouts import StateSeen
-from chaosbench.models.replay import Remembering
+from chaosbench.models.readouts import FullyObservedForecaster
+from chaosbench.models.replay import MemorisingForecaster
 
 
 class Persistence(ModelSpec):
-    """x' = x: the last observation for ever.
+    """x' = x: repeat the last observation forever.
 
-    The floor under every short forecast, and a fixed point: nothing is learned, all seeds are the same, and all
-    Lyapunov exponents are 0.
+    Every short forecast should beat it. It is a fixed point with all Lyapunov exponents at 0. Nothing is learned: all
+    seeds are the same.
 
     Source:
         Murphy 1992, Weather and Forecasting 7, 692: persistence as a standard of reference for skill.
@@ -27,23 +27,26 @@ class Persistence(ModelSpec):
 
     @override
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
-        return Standstill(dimension, seeds)
+        return PersistenceForecaster(dimension, seeds)
 
 
-class Standstill(StateSeen, Remembering):
-    """The K identities of `Persistence`; S = D."""
+class PersistenceForecaster(FullyObservedForecaster, MemorisingForecaster):
+    """The K identity maps of `Persistence`; S = D."""
 
     def __init__(self, dimension: int, seeds: Sequence[int]) -> None:
         super().__init__()
         self.seeds, self.dimension, self.state_size = len(seeds), dimension, dimension
 
-    def remember(self, orbits: Tensor, generators: Sequence[Generator]) -> None:
-        """Nothing."""
+    @override
+    def memorise(self, orbits: Tensor, generators: Sequence[Generator]) -> None:
+        """Store nothing."""
 
+    @override
     def step(self, state: Tensor) -> Tensor:
-        """The same."""
+        """Return the state unchanged."""
         return state
 
+    @override
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
         """J = 1."""
         return state, tangents

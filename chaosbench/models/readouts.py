@@ -1,4 +1,4 @@
-"""Read-outs: what of the state is observed, and which state shows an observation."""
+"""Read-outs: how observables follow from the state, and how a state is forced to show an observation."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -6,30 +6,35 @@ from typing import Literal
 
 import torch
 from torch import Generator, Tensor, nn
+from typing_extensions import override
 
 from chaosbench.errors import SpecError
 from chaosbench.models.forecaster import Forecaster
-from chaosbench.models.weights import drawn, zeros
+from chaosbench.models.weights import uniform, zeros
 
 ReadoutKind = Literal["linear", "affine", "identity"]
 
 
 class Readout(nn.Module, ABC):
-    """`observe`, `force` and `initial_state` on behalf of a forecaster with an M-dimensional state."""
+    """`observe`, `force` and `initial_state` of a forecaster with an M-dimensional state.
+
+    Attributes:
+        resets: whether `force` ignores the state it replaces.
+    """
 
     resets: bool
 
     @abstractmethod
     def observe(self, state: Tensor) -> Tensor:
-        """`(K, ..., M) -> (K, ..., D)`."""
+        """Read the observables out of the state, `(K, ..., M) -> (K, ..., D)`."""
 
     @abstractmethod
     def force(self, state: Tensor, observation: Tensor) -> Tensor:
-        """`(K, B, M), (K, B, D) -> (K, B, M)`."""
+        """Return the state changed so that it shows the observation, `(K, B, M), (K, B, D) -> (K, B, M)`."""
 
     @abstractmethod
     def initial_state(self, observation: Tensor) -> Tensor:
-        """`(K, B, D) -> (K, B, M)`."""
+        """Return a state to start from, `(K, B, D) -> (K, B, M)`."""
 
 
 class LinearReadout(Readout):
@@ -44,17 +49,20 @@ class LinearReadout(Readout):
 
     def __init__(self, generators: Sequence[Generator], dimension: int, size: int) -> None:
         super().__init__()
-        self.weight = drawn(generators, dimension, size, bound=size**-0.5)
+        self.weight = uniform(generators, dimension, size, bound=size**-0.5)
 
+    @override
     def observe(self, state: Tensor) -> Tensor:
         """B z."""
-        flat = torch.bmm(self.weight, state.flatten(1, -2).mT).mT  # few rows and many columns: the faster way round
+        flat = torch.bmm(self.weight, state.flatten(1, -2).mT).mT  # few rows and many columns: faster than z Bᵀ
         return torch.unflatten(flat, 1, state.shape[1:-1])
 
+    @override
     def force(self, state: Tensor, observation: Tensor) -> Tensor:
         """B⁺ x."""
         return torch.bmm(observation, pseudo_inverse(self.weight).mT)
 
+    @override
     def initial_state(self, observation: Tensor) -> Tensor:
         """B⁺ x."""
         return self.force(observation, observation)
@@ -71,18 +79,20 @@ class AffineReadout(LinearReadout):
         super().__init__(generators, dimension, size)
         self.bias = zeros(generators, 1, dimension)
 
+    @override
     def observe(self, state: Tensor) -> Tensor:
         """B z + b."""
         flat = torch.baddbmm(self.bias.mT, self.weight, state.flatten(1, -2).mT).mT
         return torch.unflatten(flat, 1, state.shape[1:-1])
 
+    @override
     def force(self, state: Tensor, observation: Tensor) -> Tensor:
         """B⁺ (x - b)."""
         return super().force(state, observation - self.bias)
 
 
 class IdentityReadout(Readout):
-    """x = the first D units of z; forcing replaces them and keeps the rest, which start from a learned linear map of x.
+    """x = the first D units of z. Forcing replaces them and keeps the others, which start from a learned map L x.
 
     Source:
         Brenner et al. 2022, ICML (2207.02542): "identity teacher forcing".
@@ -92,16 +102,19 @@ class IdentityReadout(Readout):
         super().__init__()
         self.dimension, self.resets = dimension, size == dimension
         hidden = size - dimension
-        self.lift = drawn(generators, hidden, dimension, bound=dimension**-0.5) if hidden else None
+        self.lift = uniform(generators, hidden, dimension, bound=dimension**-0.5) if hidden else None
 
+    @override
     def observe(self, state: Tensor) -> Tensor:
-        """The first D units."""
+        """Return the first D units."""
         return state[..., : self.dimension]
 
+    @override
     def force(self, state: Tensor, observation: Tensor) -> Tensor:
         """[x, z_(D+1..M)]."""
         return torch.cat([observation, state[..., self.dimension :]], dim=-1)
 
+    @override
     def initial_state(self, observation: Tensor) -> Tensor:
         """[x, L x]."""
         if self.lift is None:
@@ -109,36 +122,40 @@ class IdentityReadout(Readout):
         return torch.cat([observation, torch.bmm(observation, self.lift.mT)], dim=-1)
 
 
-class WithReadout(Forecaster):
-    """A forecaster of which a read-out of the whole state says what is seen and how it is forced."""
+class ReadoutForecaster(Forecaster):
+    """A forecaster that is observed and forced by a read-out of its whole state."""
 
     readout: Readout
 
+    @override
     def observe(self, state: Tensor) -> Tensor:
-        """The read-out's."""
         return self.readout.observe(state)
 
+    @override
     def force(self, state: Tensor, observation: Tensor) -> Tensor:
-        """The read-out's."""
         return self.readout.force(state, observation)
 
 
-class StateSeen(Forecaster):
-    """A forecaster whose state is what is observed; S = D."""
+class FullyObservedForecaster(Forecaster):
+    """A forecaster whose state is the observation, S = D, so it needs no read-out."""
 
     resets = True
 
+    @override
     def observe(self, state: Tensor) -> Tensor:
-        """The state."""
         return state
 
+    @override
     def force(self, state: Tensor, observation: Tensor) -> Tensor:
-        """The observation."""
         return observation
 
 
-def readout(kind: ReadoutKind, generators: Sequence[Generator], dimension: int, size: int) -> Readout:
-    """The read-out of that kind."""
+def build_readout(kind: ReadoutKind, generators: Sequence[Generator], dimension: int, size: int) -> Readout:
+    """Build a read-out of K seeds from `size` units to `dimension` observables.
+
+    Raises:
+        SpecError: if there are fewer units than observables.
+    """
     if size < dimension:
         raise SpecError(
             f"a state of {size} units cannot show {dimension} observables; give the model at least {dimension}"
@@ -154,9 +171,9 @@ _KINDS: dict[ReadoutKind, type[LinearReadout | IdentityReadout]] = {
 
 
 def pseudo_inverse(matrices: Tensor) -> Tensor:
-    """Moore-Penrose inverses, `(K, D, M) -> (K, M, D)`, with gradients; NaN for a matrix that is not finite.
+    """Compute differentiable Moore-Penrose inverses, `(K, D, M) -> (K, M, D)`; NaN where a matrix is not finite.
 
-    LAPACK refuses a whole batch for one matrix with NaN, and a diverged seed must not stop its neighbours.
+    LAPACK raises for the whole batch if one matrix has NaN, but a diverged seed must not stop the others.
     """
     finite = matrices.isfinite().all(dim=-1).all(dim=-1)[:, None, None]
     filler = torch.eye(*matrices.shape[-2:], dtype=matrices.dtype, device=matrices.device)

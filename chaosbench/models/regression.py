@@ -1,4 +1,4 @@
-"""Forecasters whose next output is linear in numbers that need not be learned."""
+"""Forecasters that are linear in everything they learn."""
 
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -8,35 +8,37 @@ from torch import Generator, Tensor
 from chaosbench.models.forecaster import Forecaster
 
 
-class Regressed(Forecaster):
-    """x' = C phi + d, where a linear regression finds C and d, and phi is the state's response to an observation.
+class RegressionForecaster(Forecaster):
+    """x' = C phi + d with features phi that are not learned; linear regression finds C and d (trainer `ridge`).
 
-    A second regression, s = L psi + l, may find the state s that a long series of observations would have led to from
-    the last of these alone; psi is again a function that need not be learned.
+    A second, optional regression learns where to start: s = L psi + l, with features psi of a single observation,
+    approximates the state s that a long history up to this observation would lead to.
 
     Attributes:
-        regressors: F, how many numbers phi has.
+        feature_count: F, how many features phi has.
     """
 
-    regressors: int
+    feature_count: int
 
     @abstractmethod
     def respond(self, state: Tensor, observation: Tensor) -> tuple[Tensor, Tensor]:
-        """The state driven by the observation, `(K, B, S), (K, B, D) -> (K, B, S)`, and phi, `(K, B, F)`.
+        """Drive the state by an observation, `(K, B, S), (K, B, D)`.
 
-        The state need not show the next observation yet: that is what the regression is for.
+        Returns:
+            The new state, `(K, B, S)`, and the features phi, `(K, B, F)`, from which the next observation is
+            predicted. The new state need not show the next observation yet.
         """
 
     @abstractmethod
-    def read(self, weight: Tensor, offset: Tensor) -> None:
-        """Take C, `(K, D, F)`, and d, `(K, 1, D)`."""
+    def set_readout(self, weight: Tensor, offset: Tensor) -> None:
+        """Set C, `(K, D, F)`, and d, `(K, 1, D)`."""
 
-    def sample(self, orbits: Tensor, generators: Sequence[Generator]) -> None:
-        """Draw from the training orbits, `(N, T, D)`, what phi needs, each seed by its own generator; else nothing."""
+    def sample_features(self, orbits: Tensor, generators: Sequence[Generator]) -> None:
+        """Draw the parameters of phi from training orbits, `(N, T, D)`, with one generator per seed; default: none."""
 
-    def clue(self, observation: Tensor) -> Tensor | None:
-        """psi, `(K, B, D) -> (K, B, G)`; None where a state has no memory, and its start nothing to learn."""
+    def start_features(self, observation: Tensor) -> Tensor | None:
+        """Return psi, `(K, B, D) -> (K, B, G)`; None (the default) if no start is learned."""
         return None
 
-    def start(self, weight: Tensor, offset: Tensor) -> None:
-        """Take L, `(K, S, G)`, and l, `(K, 1, S)`."""
+    def set_start(self, weight: Tensor, offset: Tensor) -> None:
+        """Set L, `(K, S, G)`, and l, `(K, 1, S)`."""

@@ -1,4 +1,4 @@
-"""The tanh network, run without input or on its own output."""
+"""The tanh network, autonomous or in closed loop."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -9,10 +9,10 @@ from torch import Tensor
 from typing_extensions import override
 
 from chaosbench.models.base import ModelSpec
-from chaosbench.models.closed_loop import ClosedLoop, Form
+from chaosbench.models.closed_loop import ClosedLoopNetwork, Form
 from chaosbench.models.forecaster import Forecaster
-from chaosbench.models.readouts import LinearReadout, WithReadout
-from chaosbench.models.weights import carry, drawn, weight_generators
+from chaosbench.models.readouts import LinearReadout, ReadoutForecaster
+from chaosbench.models.weights import multiply_tangents, uniform, weight_generators
 
 
 class RNN(ModelSpec):
@@ -21,13 +21,12 @@ class RNN(ModelSpec):
     Published: M = 30, autonomous. All weights start uniform in +-1 / sqrt(M), as in torch.
 
     Source:
-        Elman 1990, Cognitive Science 14, 179; in the autonomous form of Mikhaeil, Monfared and Durstewitz 2022,
-        NeurIPS.
+        Elman 1990, Cognitive Science 14, 179; autonomous form: Mikhaeil, Monfared and Durstewitz 2022, NeurIPS.
     """
 
     kind: Literal["rnn"] = "rnn"
     hidden: int = Field(30, ge=1)  # M, units
-    form: Form = "autonomous"  # without input, or fed with its own output
+    form: Form = "autonomous"  # without input, or with its own output as input
 
     @override
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
@@ -35,7 +34,7 @@ class RNN(ModelSpec):
         return network(self.hidden, dimension, seeds)
 
 
-class AutonomousRNN(WithReadout):
+class AutonomousRNN(ReadoutForecaster):
     """The K autonomous networks of `RNN`; S = M."""
 
     resets = True
@@ -44,37 +43,46 @@ class AutonomousRNN(WithReadout):
         super().__init__()
         self.seeds, self.dimension, self.state_size = len(seeds), dimension, hidden
         generators = weight_generators(seeds)
-        self.weight = drawn(generators, hidden, hidden, bound=hidden**-0.5)
-        self.bias = drawn(generators, 1, hidden, bound=hidden**-0.5)
+        self.weight = uniform(generators, hidden, hidden, bound=hidden**-0.5)
+        self.bias = uniform(generators, 1, hidden, bound=hidden**-0.5)
         self.readout = LinearReadout(generators, dimension, hidden)
 
+    @override
     def step(self, state: Tensor) -> Tensor:
         """tanh(W z + b)."""
         return torch.tanh(torch.baddbmm(self.bias, state, self.weight.mT))
 
+    @override
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
         """J = diag(1 - z'²) W."""
         following = self.step(state)
-        return following, carry(self.weight, tangents) * (1 - following.square()).unsqueeze(-1)
+        return following, multiply_tangents(self.weight, tangents) * (1 - following.square()).unsqueeze(-1)
 
 
-class ClosedLoopRNN(ClosedLoop):
-    """The K closed-loop networks of `RNN`; the memory is z."""
+class ClosedLoopRNN(ClosedLoopNetwork):
+    """The K closed-loop networks of `RNN`; the hidden state is z."""
 
     def __init__(self, hidden: int, dimension: int, seeds: Sequence[int]) -> None:
         generators = weight_generators(seeds)
-        super().__init__(generators, dimension, hidden=hidden, memory=hidden)
-        self.weight = drawn(generators, hidden, hidden, bound=hidden**-0.5)
-        self.drive = drawn(generators, hidden, dimension, bound=hidden**-0.5)
-        self.bias = drawn(generators, 1, hidden, bound=hidden**-0.5)
+        super().__init__(generators, dimension, hidden=hidden, hidden_state_size=hidden)
+        self.weight = uniform(generators, hidden, hidden, bound=hidden**-0.5)
+        self.drive = uniform(generators, hidden, dimension, bound=hidden**-0.5)
+        self.bias = uniform(generators, 1, hidden, bound=hidden**-0.5)
 
-    def advance(self, derived: tuple[Tensor, ...], memory: Tensor, driven: Tensor) -> Tensor:
+    @override
+    def advance(self, derived: tuple[Tensor, ...], hidden_state: Tensor, input_term: Tensor) -> Tensor:
         """tanh(W z + V x + b)."""
-        return torch.tanh(torch.baddbmm(driven, memory, self.weight.mT))
+        return torch.tanh(torch.baddbmm(input_term, hidden_state, self.weight.mT))
 
+    @override
     def advance_tangents(
-        self, derived: tuple[Tensor, ...], memory: Tensor, driven: Tensor, tangents: tuple[Tensor, Tensor]
+        self,
+        derived: tuple[Tensor, ...],
+        hidden_state: Tensor,
+        input_term: Tensor,
+        tangents: tuple[Tensor, Tensor],
     ) -> tuple[Tensor, Tensor]:
         """J = diag(1 - z'²) (W, V)."""
-        following, (dmemory, ddriven) = self.advance(derived, memory, driven), tangents
-        return following, (carry(self.weight, dmemory) + ddriven) * (1 - following.square()).unsqueeze(-1)
+        following, (dhidden_state, dinput_term) = self.advance(derived, hidden_state, input_term), tangents
+        dsum = multiply_tangents(self.weight, dhidden_state) + dinput_term
+        return following, dsum * (1 - following.square()).unsqueeze(-1)

@@ -1,4 +1,4 @@
-"""The shallow piecewise-linear network."""
+"""The shallow piecewise-linear recurrent network."""
 
 from collections.abc import Sequence
 from typing import Literal
@@ -10,13 +10,13 @@ from typing_extensions import override
 
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.forecaster import Forecaster
-from chaosbench.models.piecewise_linear import Coefficients, PiecewiseLinear, stable_diagonal
-from chaosbench.models.readouts import ReadoutKind, readout
-from chaosbench.models.weights import drawn, weight_generators, zeros
+from chaosbench.models.piecewise_linear import Coefficients, PiecewiseLinearNetwork, stable_diagonal
+from chaosbench.models.readouts import ReadoutKind, build_readout
+from chaosbench.models.weights import uniform, weight_generators, zeros
 
 
 class ShallowPLRNN(ModelSpec):
-    """z' = A z + W1 relu(W2 z + h2) + h1, one hidden layer of L units around M states; x = z where M = D.
+    """z' = A z + W1 relu(W2 z + h2) + h1, one hidden layer of L units and M states; x = z if M = D.
 
     Source:
         Hess, Monfared, Brenner and Durstewitz 2023, ICML (2306.04406), equation 5; clipped: its equation 6.
@@ -30,10 +30,10 @@ class ShallowPLRNN(ModelSpec):
 
     @override
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
-        return ShallowNetwork(self, dimension, seeds)
+        return AutonomousShallowPLRNN(self, dimension, seeds)
 
 
-class ShallowNetwork(PiecewiseLinear):
+class AutonomousShallowPLRNN(PiecewiseLinearNetwork):
     """The K networks of `ShallowPLRNN`."""
 
     def __init__(self, spec: ShallowPLRNN, dimension: int, seeds: Sequence[int]) -> None:
@@ -42,14 +42,15 @@ class ShallowNetwork(PiecewiseLinear):
         self.seeds, self.dimension, self.state_size, self.clipped = len(seeds), dimension, states, spec.clipped
         generators = weight_generators(seeds)
         self.diagonal = nn.Parameter(torch.stack([stable_diagonal(states, generator) for generator in generators]))
-        self.outward = drawn(generators, hidden, states, bound=hidden**-0.5)
-        self.inward = drawn(generators, states, hidden, bound=states**-0.5)
+        self.outward = uniform(generators, hidden, states, bound=hidden**-0.5)
+        self.inward = uniform(generators, states, hidden, bound=states**-0.5)
         self.bias = zeros(generators, 1, states)
         clipped = spec.clipped
-        self.threshold = drawn(generators, 1, hidden, bound=hidden**-0.5) if clipped else zeros(generators, 1, hidden)
-        self.readout = readout(spec.readout, generators, dimension, states)
+        self.threshold = uniform(generators, 1, hidden, bound=hidden**-0.5) if clipped else zeros(generators, 1, hidden)
+        self.readout = build_readout(spec.readout, generators, dimension, states)
         self.resets = self.readout.resets
 
+    @override
     def coefficients(self) -> Coefficients:
-        """The parameters as they are."""
+        """Return the parameters themselves."""
         return Coefficients(self.diagonal, self.outward, self.inward, self.bias, self.threshold)

@@ -1,4 +1,4 @@
-"""K plain one-seed modules as one forecaster."""
+"""Stacks K plain one-seed modules into one forecaster."""
 
 from collections.abc import Sequence
 from copy import deepcopy
@@ -13,8 +13,28 @@ from chaosbench.errors import PluginError
 from chaosbench.models.forecaster import Forecaster, Trait
 
 
-class Stacked(Forecaster):
-    """Plain modules on `(B, S)` mapped over a leading axis of seeds with `torch.func.vmap`."""
+def stack(modules: Sequence[nn.Module], dimension: int) -> Forecaster:
+    """Stack K plain modules into one forecaster.
+
+    Args:
+        modules: one per seed. Each has `step(state)`, `observe(state)` and `force(state, observation)` on `(B, S)` and
+            `(B, D)`, and a `state_size` or an `initial_state(observation)`. An attribute `resets` and a method
+            `describe_dynamics(states)` are used if present. See `Forecaster` for their meaning.
+        dimension: D, observables.
+
+    Raises:
+        PluginError: if the modules lack a method, or if their state size cannot be determined.
+    """
+    name = type(modules[0]).__name__
+    for method in ("step", "observe", "force"):
+        if not callable(getattr(modules[0], method, None)):
+            raise PluginError(f"{name} has no method {method!r}; define it on (B, S) as in `chaosbench.models.stack`")
+    describes = callable(getattr(modules[0], "describe_dynamics", None))
+    return (SelfDescribingStackedForecaster if describes else StackedForecaster)(modules, dimension)
+
+
+class StackedForecaster(Forecaster):
+    """Plain modules on `(B, S)`, mapped over a leading axis of seeds by `torch.vmap`."""
 
     def __init__(self, modules: Sequence[nn.Module], dimension: int) -> None:
         super().__init__()
@@ -26,38 +46,38 @@ class Stacked(Forecaster):
         self.buffer_names = list(buffers)
         for index, value in enumerate(buffers.values()):
             self.register_buffer(f"stacked_buffer_{index}", value)
-        self._template = [
-            _Methods(deepcopy(modules[0])).to("meta")
-        ]  # in a list, so that its parameters are not trained
+        # In a list, so that torch does not register the template's parameters.
+        self._template = [_MethodDispatcher(deepcopy(modules[0])).to("meta")]
         self.state_size = _state_size(modules[0], dimension)
 
     @override
     def step(self, state: Tensor) -> Tensor:
-        return self._mapped("step", state)
+        return self._map_over_seeds("step", state)
 
     @override
     def observe(self, state: Tensor) -> Tensor:
-        """The plain module sees `(B, S)`."""
+        """Flatten `(K, ..., S)` to `(K, B, S)`, since the plain module expects `(B, S)`."""
         flat = state.flatten(1, -2)
-        return torch.unflatten(self._mapped("observe", flat), 1, state.shape[1:-1])
+        return torch.unflatten(self._map_over_seeds("observe", flat), 1, state.shape[1:-1])
 
     @override
     def force(self, state: Tensor, observation: Tensor) -> Tensor:
-        return self._mapped("force", state, observation)
+        return self._map_over_seeds("force", state, observation)
 
+    @override
     def initial_state(self, observation: Tensor) -> Tensor:
-        """The plain module's own `initial_state` where it has one."""
+        """Call the plain module's `initial_state` if it has one."""
         if self._template[0].has("initial_state"):
-            return self._mapped("initial_state", observation)
+            return self._map_over_seeds("initial_state", observation)
         return super().initial_state(observation)
 
-    def _mapped(self, method: str, *inputs: Tensor) -> Tensor:
+    def _map_over_seeds(self, method: str, *inputs: Tensor) -> Tensor:
         def call(values: dict[str, Tensor], *inputs: Tensor) -> Tensor:
-            return cast("Tensor", self._called(method, values, *inputs))
+            return cast("Tensor", self._call(method, values, *inputs))
 
         return torch.vmap(call)(self._values(), *inputs)
 
-    def _called(self, method: str, values: dict[str, Tensor], *inputs: Tensor) -> Any:
+    def _call(self, method: str, values: dict[str, Tensor], *inputs: Tensor) -> Any:
         prefixed = {f"plain.{name}": value for name, value in values.items()}
         return functional_call(self._template[0], prefixed, (method, *inputs))
 
@@ -66,21 +86,25 @@ class Stacked(Forecaster):
         return values | {name: getattr(self, f"stacked_buffer_{i}") for i, name in enumerate(self.buffer_names)}
 
 
-class Portrayed(Stacked):
-    """Plain modules with a `portrait` of their own."""
+class SelfDescribingStackedForecaster(StackedForecaster):
+    """Plain modules that define `describe_dynamics`."""
 
-    def portrait(self, states: Tensor) -> dict[str, Trait]:
-        """Seed by seed, `(B, T, S)` each, for a portrait may branch on what it counts."""
+    @override
+    def describe_dynamics(self, states: Tensor) -> dict[str, Trait]:
+        """Loop over seeds, `(B, T, S)` each, without vmap: the plain method may branch on values."""
         values = self._values()
-        told = [
-            self._called("portrait", {name: value[k] for name, value in values.items()}, states[k])
+        traits = [
+            self._call("describe_dynamics", {name: value[k] for name, value in values.items()}, states[k])
             for k in range(self.seeds)
         ]
-        return {name: Trait(torch.stack([one[name].value for one in told]), told[0][name].unit) for name in told[0]}
+        return {
+            name: Trait(torch.stack([seed_traits[name].value for seed_traits in traits]), traits[0][name].unit)
+            for name in traits[0]
+        }
 
 
-class _Methods(nn.Module):
-    """Lets `functional_call`, which calls `forward`, reach every method of a plain module."""
+class _MethodDispatcher(nn.Module):
+    """Calls any method of a plain module through `forward`, which is all that `functional_call` can call."""
 
     def __init__(self, plain: nn.Module) -> None:
         super().__init__()
@@ -93,25 +117,10 @@ class _Methods(nn.Module):
         return getattr(self.plain, method)(*inputs)
 
 
-def stack(modules: Sequence[nn.Module], dimension: int) -> Forecaster:
-    """One forecaster of K plain modules that each have `step`, `observe` and `force` on `(B, S)` and a `state_size`.
-
-    Their `initial_state` and `portrait` are used where they have them.
-
-    Raises:
-        PluginError: where a method is missing.
-    """
-    for method in ("step", "observe", "force"):
-        if not callable(getattr(modules[0], method, None)):
-            raise PluginError(f"{type(modules[0]).__name__} has no method {method!r}; see `chaosbench.models.stack`")
-    portrayed = callable(getattr(modules[0], "portrait", None))
-    return (Portrayed if portrayed else Stacked)(modules, dimension)
-
-
 def _state_size(module: nn.Module, dimension: int) -> int:
     if hasattr(module, "state_size"):
         return int(module.state_size)  # type: ignore[arg-type]  # nn.Module types every attribute as Tensor | Module
     if callable(getattr(module, "initial_state", None)):
         with torch.no_grad():
             return int(module.initial_state(torch.zeros(1, dimension)).shape[-1])  # type: ignore[operator]  # as above
-    raise PluginError(f"{type(module).__name__} needs a `state_size`, or an `initial_state` that shows it")
+    raise PluginError(f"{type(module).__name__} needs `state_size`, or an `initial_state` from which to read it")

@@ -173,7 +173,7 @@ def _check_portrait(case: _Case) -> None:
     """Numbers and arrays of each seed, of which one that has blown up leaves its neighbours' as they are."""
     states = case.model.unroll(case.state, _STEPS)
     spoiled = torch.where(torch.arange(len(SEEDS), device=states.device).view(-1, 1, 1, 1) == 1, torch.nan, states)
-    told, others = case.model.portrait(states), case.model.portrait(spoiled)
+    told, others = case.model.describe_dynamics(states), case.model.describe_dynamics(spoiled)
     for name, trait in told.items():
         found = tuple(trait.value.shape)
         promise = f"{case.name}: portrait {name!r} must be (K, ...), with K = {len(SEEDS)}; it is {found}"

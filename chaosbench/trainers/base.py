@@ -13,7 +13,7 @@ from typing_extensions import override
 from chaosbench.data import Dataset, DataSpec
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.forecaster import Forecaster
-from chaosbench.models.piecewise_linear import PiecewiseLinear
+from chaosbench.models.piecewise_linear import PiecewiseLinearNetwork
 from chaosbench.seeds import seed_generator
 from chaosbench.spec import Spec
 from chaosbench.systems.base import SystemSpec
@@ -228,7 +228,7 @@ class GradientTrainer(WindowTrainer):
         """Penalties must find the weights that they are on."""
         if self.manifold_attractor or self.conditioning:
             built = built_alone(model, system, data)
-            if self.manifold_attractor and not isinstance(built, PiecewiseLinear):
+            if self.manifold_attractor and not isinstance(built, PiecewiseLinearNetwork):
                 return f"manifold_attractor is a penalty on networks of the PLRNN family, and {model.label} is none"
             if self.conditioning and linear_readout(built) is None:
                 return f"conditioning is a penalty on an observation matrix, and {model.label} has none"
@@ -236,7 +236,7 @@ class GradientTrainer(WindowTrainer):
 
     def _penalised(self, loss: Tensor, model: Forecaster) -> Tensor:
         if self.manifold_attractor:
-            assert isinstance(model, PiecewiseLinear)
+            assert isinstance(model, PiecewiseLinearNetwork)
             loss = loss + self.manifold_attractor * manifold_attractor_penalty(model, self.manifold_share)
         if self.conditioning:
             readout = linear_readout(model)

@@ -9,7 +9,7 @@ from torch import Tensor
 from chaosbench.data import Dataset, DataSpec
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.forecaster import Forecaster
-from chaosbench.models.piecewise_linear import PiecewiseLinear
+from chaosbench.models.piecewise_linear import PiecewiseLinearNetwork
 from chaosbench.systems.base import SystemSpec
 from chaosbench.trainers.base import GradientTrainer, built_alone, squared_error
 from chaosbench.trainers.descent import OptimizerKind
@@ -74,7 +74,7 @@ class GeneralizedTeacherForcing(GradientTrainer):
     def incompatibility(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
         """One of the estimators needs the coefficients of the PLRNN family."""
         bounded = self.alpha == "adaptive" and self.estimator == "jacobian_upper_bound"
-        if bounded and not isinstance(built_alone(model, system, data), PiecewiseLinear):
+        if bounded and not isinstance(built_alone(model, system, data), PiecewiseLinearNetwork):
             return f"jacobian_upper_bound is known for the PLRNN family alone, and {model.label} is not of it"
         return super().incompatibility(system, data, model)
 

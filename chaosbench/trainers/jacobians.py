@@ -7,7 +7,7 @@ from torch import Tensor
 
 from chaosbench.dynamics import spectral_norm
 from chaosbench.models.forecaster import Forecaster
-from chaosbench.models.piecewise_linear import PiecewiseLinear
+from chaosbench.models.piecewise_linear import PiecewiseLinearNetwork
 
 Estimator = Literal[
     "jacobian_upper_bound", "batch_maximum", "product_upper_bound", "arithmetic_mean", "explog_approximation"
@@ -26,7 +26,7 @@ def jacobian_size(model: Forecaster, windows: Tensor, estimator: Estimator) -> T
         Hess et al. 2023, ICML (2306.04406), section 3.3 and appendix.
     """
     if estimator == "jacobian_upper_bound":
-        assert isinstance(model, PiecewiseLinear)
+        assert isinstance(model, PiecewiseLinearNetwork)
         c = model.coefficients()
         inward = 1.0 if c.inward is None else spectral_norm(c.inward)
         slope = 1.0 if c.mixture is None else c.mixture.abs().sum(dim=(-2, -1))  # the steepest that phi can be

@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from chaosbench.data import Dataset
 from chaosbench.models.forecaster import Forecaster
-from chaosbench.models.replay import Remembering
+from chaosbench.models.replay import MemorisingForecaster
 from chaosbench.seeds import seed_generator
 from chaosbench.trainers.base import TrainerSpec, TrainingStep
 from chaosbench.trainers.one_step import one_step_error
@@ -30,8 +30,8 @@ class Memorise(TrainerSpec):
     @override
     def fit(self, model: Forecaster, data: Dataset, seeds: Sequence[int]) -> Iterator[TrainingStep]:
         """The loss is the error of one step from random training observations."""
-        assert isinstance(model, Remembering), f"{type(model).__name__} cannot remember"
-        model.remember(data.train, [seed_generator(seed, "memory") for seed in seeds])
+        assert isinstance(model, MemorisingForecaster), f"{type(model).__name__} cannot remember"
+        model.memorise(data.train, [seed_generator(seed, "memory") for seed in seeds])
         windows = data.windows(_PAIRS, 1, [seed_generator(seed, "windows") for seed in seeds])
         yield TrainingStep(1, 1, one_step_error(model, windows), model, data)
 

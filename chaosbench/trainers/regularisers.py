@@ -6,11 +6,11 @@ import torch
 from torch import Tensor
 
 from chaosbench.models.forecaster import Forecaster
-from chaosbench.models.piecewise_linear import PiecewiseLinear
+from chaosbench.models.piecewise_linear import PiecewiseLinearNetwork
 from chaosbench.models.readouts import LinearReadout
 
 
-def manifold_attractor_penalty(model: PiecewiseLinear, share: float) -> Tensor:
+def manifold_attractor_penalty(model: PiecewiseLinearNetwork, share: float) -> Tensor:
     """sum (1 - A)² + ||W1||² + ||h1||² over the last share of the states, which become slow and uncoupled, `(K,)`.
 
     The last, because an identity read-out shows the first. Where the share is all, W2 and h2 count, too.

@@ -12,7 +12,7 @@ from typing_extensions import override
 from chaosbench.data import Dataset, DataSpec
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.forecaster import Forecaster
-from chaosbench.models.regression import Regressed
+from chaosbench.models.regression import RegressionForecaster
 from chaosbench.seeds import seed_generator
 from chaosbench.systems.base import SystemSpec
 from chaosbench.trainers.base import TrainerSpec, TrainingStep
@@ -44,20 +44,20 @@ class Ridge(TrainerSpec):
     @override
     def fit(self, model: Forecaster, data: Dataset, seeds: Sequence[int]) -> Iterator[TrainingStep]:
         """The loss is the error of one step over all training orbits, without noise."""
-        assert isinstance(model, Regressed), f"{type(model).__name__} is not linear in what is to be learned"
+        assert isinstance(model, RegressionForecaster), f"{type(model).__name__} is not linear in what is to be learned"
         exact, orbits = deepcopy(model).double(), data.train.double()
-        exact.sample(orbits, [seed_generator(seed, "sampling") for seed in seeds])
+        exact.sample_features(orbits, [seed_generator(seed, "sampling") for seed in seeds])
         fitting, starts = Regression(self.regularisation), Regression(self.regularisation)
         for states, observations, responses, targets in self._driven(exact, orbits, seeds):
             fitting.add(responses.flatten(1, 2), targets.flatten(1, 2))
             every = max(1, orbits[..., 0].numel() // _STARTS)
             seen = observations.flatten(1, 2)[:, ::every].contiguous()
-            clue = exact.clue(seen)
+            clue = exact.start_features(seen)
             if clue is not None:
                 starts.add(clue, states.flatten(1, 2)[:, ::every])
-        exact.read(*fitting.solution())
+        exact.set_readout(*fitting.solution())
         if starts.pairs:
-            exact.start(*starts.solution())
+            exact.set_start(*starts.solution())
         model.load_state_dict(exact.state_dict())
         loss = one_step_error(model, data.train.expand(len(seeds), -1, -1, -1), warm_up=self.warm_up)
         yield TrainingStep(1, 1, loss, model, data)
@@ -72,7 +72,9 @@ class Ridge(TrainerSpec):
             return f"warm_up = {self.warm_up} leaves nothing of orbits of data.train_length = {data.train_length} steps"
         return super().incompatibility(system, data, model)
 
-    def _driven(self, model: Regressed, orbits: Tensor, seeds: Sequence[int]) -> Iterator[tuple[Tensor, ...]]:
+    def _driven(
+        self, model: RegressionForecaster, orbits: Tensor, seeds: Sequence[int]
+    ) -> Iterator[tuple[Tensor, ...]]:
         """By chunks of time: states, what drives them, responses, and what follows, `(K, chunk, N, ...)` each."""
         generators = [seed_generator(seed, "noise") for seed in seeds]
         state = orbits.new_zeros(len(seeds), len(orbits), model.state_size)

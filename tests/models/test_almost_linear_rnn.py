@@ -63,7 +63,7 @@ def test_an_orbits_transitions_are_probabilities():
 
 
 def test_more_kinks_than_units_are_refused():
-    with pytest.raises(ValidationError, match="3 units cannot be rectified of 2"):
+    with pytest.raises(ValidationError, match=r"rectified = 3 .*hidden = 2"):
         AlmostLinearRNN(hidden=2, rectified=3)
 
 
@@ -76,7 +76,7 @@ def states_of(paths: list[list[int]], rectified: int) -> torch.Tensor:
 def test_the_portrait_of_a_cycle_is_known():
     """Three regions in turn: shares of a third, entropy ln 3, and no entropy of what follows, for it is certain."""
     model = AlmostLinearRNN(hidden=2, rectified=2).build(2, (0, 1))
-    told = model.portrait(states_of([[0, 2, 3] * 6, [1] * 18], 2))
+    told = model.describe_dynamics(states_of([[0, 2, 3] * 6, [1] * 18], 2))
     assert told["visited_regions"].value.tolist() == [3, 1]
     assert told["symbol_entropy"].value.tolist() == pytest.approx([log(3), 0], abs=1e-14)
     assert told["transition_entropy"].value.tolist() == [0, 0]
@@ -89,7 +89,7 @@ def test_coin_tosses_have_the_entropy_of_a_coin():
     """P = 1: ln 2 for the symbols and for what follows, less about R (R - 1) / 2 T, Miller's bias of a sample of T."""
     steps = 40_000
     tosses = torch.randint(2, (1, steps), generator=torch.Generator().manual_seed(0)).tolist()
-    told = AlmostLinearRNN(hidden=1, rectified=1).build(1, (0,)).portrait(states_of(tosses, 1))
+    told = AlmostLinearRNN(hidden=1, rectified=1).build(1, (0,)).describe_dynamics(states_of(tosses, 1))
     assert told["symbol_entropy"].value.item() == pytest.approx(log(2), abs=10 / steps)
     assert told["transition_entropy"].value.item() == pytest.approx(log(2), abs=10 / steps)
 
@@ -97,14 +97,14 @@ def test_coin_tosses_have_the_entropy_of_a_coin():
 def test_a_diverged_seed_has_no_portrait_and_leaves_its_neighbours():
     model = AlmostLinearRNN(hidden=2, rectified=2).build(2, (0, 1))
     states = states_of([[3, 1, 3, 1], [0, 2, 0, 2]], 2)
-    alone, spoiled = model.portrait(states), states.clone()
+    alone, spoiled = model.describe_dynamics(states), states.clone()
     spoiled[1, 0, 2:] = torch.nan
-    told = model.portrait(spoiled)
+    told = model.describe_dynamics(spoiled)
     for name in ("visited_regions", "symbol_entropy", "transition_entropy"):
         assert told[name].value[0] == alone[name].value[0]
         assert told[name].value[1].isnan()
     assert told["regions"].value.tolist() == [[1, 3]] * 2
-    assert "regions" not in model.portrait(states * torch.nan)
+    assert "regions" not in model.describe_dynamics(states * torch.nan)
 
 
 def test_shares_and_transitions_agree_with_the_visited_regions():
@@ -121,7 +121,7 @@ def test_entropies_in_closed_form():
 def test_only_few_regions_are_told_one_by_one():
     """512 states of the 2^9 regions, each visited once, and only the numbers remain."""
     model = AlmostLinearRNN(hidden=9, rectified=9).build(2, (0,))
-    told = model.portrait(states_of([list(range(512))], 9))
+    told = model.describe_dynamics(states_of([list(range(512))], 9))
     assert told["visited_regions"].value.item() == 512
     assert told["symbol_entropy"].value.item() == pytest.approx(log(512), abs=1e-12)
     assert set(told) == {"visited_regions", "symbol_entropy", "transition_entropy"}

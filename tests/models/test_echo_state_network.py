@@ -8,7 +8,7 @@ from torch.testing import assert_close
 from chaosbench.data import Dataset, DataSpec, simulate
 from chaosbench.dynamics import lyapunov_spectrum
 from chaosbench.models import EchoStateNetwork
-from chaosbench.models.echo_state_network import Reservoir
+from chaosbench.models.echo_state_network import ClosedLoopEchoStateNetwork
 from chaosbench.systems import Lorenz63
 from chaosbench.testing import check_model
 from chaosbench.trainers import Ridge
@@ -23,15 +23,15 @@ def lorenz() -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def trained(lorenz: Dataset) -> Reservoir:
+def trained(lorenz: Dataset) -> ClosedLoopEchoStateNetwork:
     model = EchoStateNetwork(hidden=120, leak=0.9).build(3, SEEDS).double()
     for _ in Ridge(noise=1e-3).fit(model, lorenz, SEEDS):
         pass
-    assert isinstance(model, Reservoir)
+    assert isinstance(model, ClosedLoopEchoStateNetwork)
     return model
 
 
-def driven(model: Reservoir, observations: np.ndarray, seed: int) -> np.ndarray:
+def driven(model: ClosedLoopEchoStateNetwork, observations: np.ndarray, seed: int) -> np.ndarray:
     """The reservoir's states under an orbit, `(T, D) -> (T, M)`, from the formula."""
     w, v, b = (getattr(model, name)[seed].numpy() for name in ("weight", "drive", "bias"))
     r, states = np.zeros(len(w)), []
@@ -58,7 +58,7 @@ def test_reservoirs_are_sparse_have_their_spectral_radius_and_differ():
     assert not torch.equal(model.weight[0], model.weight[1])
 
 
-def test_driven_by_an_orbit_it_is_the_formula(trained: Reservoir, lorenz: Dataset):
+def test_driven_by_an_orbit_it_is_the_formula(trained: ClosedLoopEchoStateNetwork, lorenz: Dataset):
     state = torch.zeros(2, 1, trained.state_size, dtype=torch.float64)
     for observation in lorenz.train[0, :50]:
         state, response = trained.respond(state, observation.expand(2, 1, -1))
@@ -68,10 +68,10 @@ def test_driven_by_an_orbit_it_is_the_formula(trained: Reservoir, lorenz: Datase
         )
 
 
-def test_the_closed_loop_is_the_reservoir_fed_with_its_output(trained: Reservoir):
+def test_the_closed_loop_is_the_reservoir_fed_with_its_output(trained: ClosedLoopEchoStateNetwork):
     """J of r is (1 - a) + a diag(1 - tanh²) (W + V C), the identity of the closed loop."""
     state = trained.step(torch.randn(2, 4, trained.state_size, dtype=torch.float64))  # now x is C r + d
-    a, m = trained.leak, trained.memory
+    a, m = trained.leak, trained.hidden_state_size
     tangents = torch.randn(2, 4, m, 5, dtype=torch.float64)
     both = torch.cat([tangents, trained.readout.weight[:, None] @ tangents], dim=-2)
     following, carried = trained.tangent_step(state, both)
@@ -81,16 +81,18 @@ def test_the_closed_loop_is_the_reservoir_fed_with_its_output(trained: Reservoir
     assert_close(carried[..., :m, :], expected, atol=1e-12, rtol=1e-10)
 
 
-def test_from_one_observation_it_starts_almost_where_a_history_would_have_led(trained: Reservoir, lorenz: Dataset):
+def test_from_one_observation_it_starts_almost_where_a_history_would_have_led(
+    trained: ClosedLoopEchoStateNetwork, lorenz: Dataset
+):
     """The error of the learned start is a hundredth of the empty reservoir's, on orbits that were not learned."""
     path = lorenz.test[0, :500]
     for seed in range(2):
         states = torch.from_numpy(driven(trained, path.numpy(), seed))
-        start = trained.initial_state(path.expand(2, -1, -1))[seed, 101:, : trained.memory]
+        start = trained.initial_state(path.expand(2, -1, -1))[seed, 101:, : trained.hidden_state_size]
         assert (start - states[100:-1]).norm() < 0.01 * states[100:-1].norm()
 
 
-def test_its_exponents_are_those_of_the_system_it_has_learned(trained: Reservoir, lorenz: Dataset):
+def test_its_exponents_are_those_of_the_system_it_has_learned(trained: ClosedLoopEchoStateNetwork, lorenz: Dataset):
     """Lorenz-63: 0.9056 and 0 (Sprott 2003). Over 8 orbits of 20 Lyapunov times the largest scatters by 0.04 in the
     mean, which is measured here; four such errors are allowed, and the zero exponent converges faster."""
     start = trained.initial_state(lorenz.train[:, -1].expand(2, -1, -1).contiguous())

@@ -114,7 +114,7 @@ def test_a_clipped_shallow_network_stays_bounded_where_its_diagonal_is_below_one
 
 
 def test_a_state_too_small_for_its_observables_is_refused():
-    with pytest.raises(SpecError, match="2 units cannot show 3 observables"):
+    with pytest.raises(SpecError, match=r"2 units .*3 observables"):
         PLRNN(hidden=2).build(3, (0,))
 
 
@@ -170,5 +170,5 @@ def test_stacked_modules_step_as_each_would_alone():
 
 
 def test_a_module_without_a_needed_method_is_refused_by_name():
-    with pytest.raises(PluginError, match="Linear has no method 'step'"):
+    with pytest.raises(PluginError, match=r"Linear .*'step'"):
         stack([torch.nn.Linear(3, 3)], 3)

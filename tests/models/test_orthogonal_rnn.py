@@ -22,21 +22,21 @@ def trained(hidden: int = 7, negative: int = 3):
 
 @pytest.mark.parametrize("hidden", [6, 7])
 def test_every_singular_value_of_the_recurrent_weight_is_one(hidden: int):
-    (weight,) = trained(hidden).derived()
+    (weight,) = trained(hidden).derived_parameters()
     assert_close(torch.linalg.svdvals(weight), torch.ones(2, hidden, dtype=torch.float64), atol=1e-12, rtol=0)
 
 
 def test_the_determinant_is_the_sign_of_the_reflections():
     """The Cayley transform is a rotation; D reflects `negative` axes."""
     for negative in (0, 1, 4):
-        (weight,) = trained(negative=negative).derived()
+        (weight,) = trained(negative=negative).derived_parameters()
         expected = torch.full((2,), (-1.0) ** negative, dtype=torch.float64)
         assert_close(torch.linalg.det(weight), expected, atol=1e-12, rtol=0)
 
 
 def test_the_first_rotations_are_by_the_angles_drawn():
     """A = (0, tan(t/2); -tan(t/2), 0) gives a rotation by t, with t uniform in (0, pi/2)."""
-    (weight,) = OrthogonalRNN(hidden=8, negative=0).build(2, SEEDS).double().derived()
+    (weight,) = OrthogonalRNN(hidden=8, negative=0).build(2, SEEDS).double().derived_parameters()
     angles = torch.linalg.eigvals(weight).angle().abs()
     assert angles.max() < np.pi / 2
     cosines = weight.diagonal(dim1=-2, dim2=-1)
@@ -72,5 +72,5 @@ def test_the_network_is_its_formula():
 
 
 def test_more_signs_than_units_are_refused():
-    with pytest.raises(ValidationError, match="9 signs cannot be negative of 4"):
+    with pytest.raises(ValidationError, match=r"negative = 9 .*hidden = 4"):
         OrthogonalRNN(hidden=4, negative=9)

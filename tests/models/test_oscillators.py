@@ -7,12 +7,12 @@ from torch import Tensor
 from torch.testing import assert_close
 
 from chaosbench.models import CoRNN, LinOSS, UnICORNN
-from chaosbench.models.closed_loop import ClosedLoop
+from chaosbench.models.closed_loop import ClosedLoopNetwork
 
 SEEDS = (0, 5)
 
 
-def ready(model) -> ClosedLoop:
+def ready(model) -> ClosedLoopNetwork:
     """In float64, with no parameter left at zero."""
     with torch.no_grad():
         for parameter in model.parameters():
@@ -20,15 +20,15 @@ def ready(model) -> ClosedLoop:
     return model.double()
 
 
-def states_of(model: ClosedLoop, batch: int = 3) -> Tensor:
+def states_of(model: ClosedLoopNetwork, batch: int = 3) -> Tensor:
     return torch.randn(model.seeds, batch, model.state_size, dtype=torch.float64)
 
 
-def recurrence_jacobian(model: ClosedLoop, state: Tensor) -> Tensor:
+def recurrence_jacobian(model: ClosedLoopNetwork, state: Tensor) -> Tensor:
     """d memory' / d memory at a given input, `(K, B, memory, memory)`."""
-    tangents = torch.eye(model.state_size, dtype=torch.float64)[:, : model.memory]
-    _, carried = model.tangent_step(state, tangents.expand(*state.shape, model.memory))
-    return carried[..., : model.memory, :].detach()
+    tangents = torch.eye(model.state_size, dtype=torch.float64)[:, : model.hidden_state_size]
+    _, carried = model.tangent_step(state, tangents.expand(*state.shape, model.hidden_state_size))
+    return carried[..., : model.hidden_state_size, :].detach()
 
 
 def numbers(*weights: Tensor) -> list[np.ndarray]:
@@ -113,8 +113,8 @@ def test_a_layer_of_independent_oscillators_runs_backwards():
     """y = y' - g z', z = z' + g (tanh(w y + V x + b) + alpha y): the inverse that the authors train with."""
     model = ready(UnICORNN(hidden=4, layers=1, dt=0.7).build(2, SEEDS))
     state = states_of(model)
-    memory, x = model.parts(state)
-    (g,) = model.derived()
+    memory, x = model.split_state(state)
+    (g,) = model.derived_parameters()
     driven = torch.einsum("kmd,kbd->kbm", model.drive, x) + model.bias
     y, z = model.advance((g,), memory, driven).chunk(2, dim=-1)
     y = y - g * z

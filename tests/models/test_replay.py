@@ -135,5 +135,5 @@ def test_a_forecast_from_a_remembered_observation_is_what_followed_it(lorenz: Da
 
 def test_a_record_longer_than_the_precision_can_count_is_refused():
     model = ContextParroting().build(1, (0,)).half()
-    with pytest.raises(DataError, match="too many to be counted"):
-        model.keep(torch.zeros(1, 2_000, 1), torch.ones(1, 2_000))
+    with pytest.raises(DataError, match=r"2000 .*too many"):
+        model.set_record(torch.zeros(1, 2_000, 1), torch.ones(1, 2_000))

@@ -10,7 +10,7 @@ from torch.testing import assert_close
 
 from chaosbench.data import Dataset, DataSpec
 from chaosbench.errors import DataError
-from chaosbench.models import EchoStateNetwork, Regressed, SampledRNN
+from chaosbench.models import EchoStateNetwork, RegressionForecaster, SampledRNN
 from chaosbench.systems import Lorenz63
 from chaosbench.testing import check_trainer
 from chaosbench.trainers import Ridge
@@ -18,14 +18,14 @@ from chaosbench.trainers import Ridge
 SEEDS = (2, 5)
 
 
-class Linear(Regressed):
+class Linear(RegressionForecaster):
     """x' = C x + d; K = 2."""
 
     resets = True
 
     def __init__(self, dimension: int) -> None:
         super().__init__()
-        self.seeds, self.dimension, self.state_size, self.regressors = 2, dimension, dimension, dimension
+        self.seeds, self.dimension, self.state_size, self.feature_count = 2, dimension, dimension, dimension
         self.weight = nn.Parameter(torch.zeros(2, dimension, dimension), requires_grad=False)
         self.offset = nn.Parameter(torch.zeros(2, 1, dimension), requires_grad=False)
 
@@ -41,12 +41,12 @@ class Linear(Regressed):
     def respond(self, state, observation):
         return observation, observation
 
-    def read(self, weight, offset):
+    def set_readout(self, weight, offset):
         self.weight.copy_(weight)
         self.offset.copy_(offset)
 
 
-def fitted(trainer: Ridge, model: Regressed, data: Dataset) -> torch.Tensor:
+def fitted(trainer: Ridge, model: RegressionForecaster, data: Dataset) -> torch.Tensor:
     (step,) = trainer.fit(model, data, SEEDS)
     return step.loss
 
