@@ -1,6 +1,9 @@
-"""chaosbench's own plug-in: it enters by the same doors as a stranger's."""
+"""chaosbench's own plug-in: it offers every kind that the folders list in their `__all__`."""
 
+import inspect
 from collections.abc import Iterable
+from types import ModuleType
+from typing import Any
 
 from chaosbench import diagnostics, metrics, models, series, systems, trainers
 from chaosbench.hookspecs import hookimpl
@@ -8,104 +11,40 @@ from chaosbench.hookspecs import hookimpl
 
 @hookimpl
 def chaosbench_systems() -> Iterable[type[systems.SystemSpec]]:
-    """The shipped systems."""
-    return [
-        systems.Lorenz63,
-        systems.Rossler,
-        systems.Lorenz96,
-        systems.Duffing,
-        systems.MackeyGlass,
-        systems.KuramotoSivashinsky,
-        systems.Lorenz84,
-        systems.Chen,
-        systems.Halvorsen,
-        systems.Thomas,
-        systems.HyperRossler,
-        systems.Henon,
-        systems.Logistic,
-        systems.Ikeda,
-        systems.Lozi,
-        systems.Tent,
-        systems.Torus,
-        systems.LimitCycle,
-        systems.TwoCycle,
-        series.TimeSeries,
-    ]
+    """Return the shipped systems and the recorded series."""
+    return [*_kinds(systems, systems.SystemSpec), *_kinds(series, systems.SystemSpec)]
 
 
 @hookimpl
 def chaosbench_models() -> Iterable[type[models.ModelSpec]]:
-    """The shipped models."""
-    return [
-        models.RNN,
-        models.GRU,
-        models.LSTM,
-        models.PLRNN,
-        models.DendriticPLRNN,
-        models.ShallowPLRNN,
-        models.AlmostLinearRNN,
-        models.NeuralODE,
-        models.CoRNN,
-        models.UnICORNN,
-        models.LinOSS,
-        models.OrthogonalRNN,
-        models.LEM,
-        models.LiquidTimeConstant,
-        models.EchoStateNetwork,
-        models.SampledRNN,
-        models.ContextParroting,
-        models.Climatology,
-        models.Persistence,
-    ]
+    """Return the shipped models."""
+    return _kinds(models, models.ModelSpec)
 
 
 @hookimpl
 def chaosbench_trainers() -> Iterable[type[trainers.TrainerSpec]]:
-    """The shipped trainers."""
-    return [
-        trainers.BPTT,
-        trainers.TruncatedBPTT,
-        trainers.WindowedBPTT,
-        trainers.SparseTeacherForcing,
-        trainers.GeneralizedTeacherForcing,
-        trainers.ScheduledSampling,
-        trainers.MultipleShooting,
-        trainers.HorizonCurriculum,
-        trainers.GradientFlossing,
-        trainers.DySLIM,
-        trainers.InvariantMeasure,
-        trainers.JacobianMatching,
-        trainers.SOFO,
-        trainers.Ridge,
-        trainers.Memorise,
-    ]
+    """Return the shipped trainers."""
+    return _kinds(trainers, trainers.TrainerSpec)
 
 
 @hookimpl
 def chaosbench_diagnostics() -> Iterable[type[diagnostics.DiagnosticSpec]]:
-    """The shipped diagnostics."""
-    return [diagnostics.Loss, diagnostics.GradientNorm, diagnostics.GradientGrowth, diagnostics.LargestExponent]
+    """Return the shipped diagnostics."""
+    return _kinds(diagnostics, diagnostics.DiagnosticSpec)
 
 
 @hookimpl
 def chaosbench_metrics() -> Iterable[type[metrics.MetricSpec]]:
-    """The shipped metrics."""
-    return [
-        metrics.StateSpaceDivergence,
-        metrics.PowerSpectrumDistance,
-        metrics.ValidPredictionTime,
-        metrics.Skill,
-        metrics.PredictionError,
-        metrics.LargestExponentError,
-        metrics.MixtureDivergence,
-        metrics.SlicedWassersteinDistance,
-        metrics.KernelDiscrepancy,
-        metrics.HausdorffDistance,
-        metrics.PowerSpectrumCorrelation,
-        metrics.NormalisedError,
-        metrics.SymmetricPercentageError,
-        metrics.ScaledError,
-        metrics.LyapunovSpectrumError,
-        metrics.KaplanYorkeError,
-        metrics.CorrelationDimensionError,
-    ]
+    """Return the shipped metrics."""
+    return _kinds(metrics, metrics.MetricSpec)
+
+
+def _kinds(folder: ModuleType, base: type[Any]) -> list[Any]:
+    """Return the classes in a folder's `__all__` that derive from `base` and have a kind of their own."""
+    names: list[str] = folder.__all__
+    classes: list[Any] = [getattr(folder, name) for name in names if _is_a(getattr(folder, name), base)]
+    return [cls for cls in classes if isinstance(cls.model_fields["kind"].default, str)]
+
+
+def _is_a(member: object, base: type[Any]) -> bool:
+    return inspect.isclass(member) and issubclass(member, base)

@@ -1,23 +1,23 @@
-"""Users' mistakes, each told in one line."""
+"""Errors that a user can correct; each message is one line."""
 
 import difflib
 from collections.abc import Iterable
 
 
 class ChaosbenchError(Exception):
-    """Something the user can mend; its text is one line that names the culprit and the way out."""
+    """An error that the user can correct; its message is one line that names the culprit and the way out."""
 
 
 class UnknownNameError(ChaosbenchError):
-    """A name that nothing answers to."""
+    """An unknown name."""
 
 
 class SpecError(ChaosbenchError):
-    """A suite, spec or option that does not validate."""
+    """A suite, spec or option that is not valid."""
 
 
 class DataError(ChaosbenchError):
-    """Data that cannot be simulated or read."""
+    """Data that can be neither simulated nor read."""
 
 
 class PluginError(ChaosbenchError):
@@ -29,7 +29,14 @@ class StoreError(ChaosbenchError):
 
 
 def unknown_name(what: str, name: str, known: Iterable[str], *, place: str = "") -> UnknownNameError:
-    """An error that names the nearest known names, and where the unknown one stands."""
+    """Return an error that names the nearest known name.
+
+    Args:
+        what: noun for the kind of name, such as "model".
+        name: the unknown name.
+        known: the names that exist.
+        place: position of the unknown name in a file or on the command line.
+    """
     known = sorted(known)
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
     hint = f"; did you mean {near[0]!r}?" if near else "."

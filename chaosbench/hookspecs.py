@@ -1,4 +1,4 @@
-"""The seven doors through which plug-ins, and chaosbench's own systems and methods, come in."""
+"""The hooks that plug-ins implement; chaosbench's own systems and methods are registered through the same hooks."""
 
 from collections.abc import Iterable
 
@@ -17,34 +17,34 @@ hookimpl = pluggy.HookimplMarker("chaosbench")
 
 @hookspec
 def chaosbench_systems() -> Iterable[type[SystemSpec]]:  # type: ignore[empty-body]  # a specification has no body
-    """Classes of systems."""
+    """Return classes of systems, or of other sources of data."""
 
 
 @hookspec
 def chaosbench_models() -> Iterable[type[ModelSpec]]:  # type: ignore[empty-body]  # as above
-    """Classes of models."""
+    """Return classes of models."""
 
 
 @hookspec
 def chaosbench_trainers() -> Iterable[type[TrainerSpec]]:  # type: ignore[empty-body]  # as above
-    """Classes of trainers."""
+    """Return classes of trainers."""
 
 
 @hookspec
 def chaosbench_diagnostics() -> Iterable[type[DiagnosticSpec]]:  # type: ignore[empty-body]  # as above
-    """Classes of diagnostics."""
+    """Return classes of diagnostics."""
 
 
 @hookspec
 def chaosbench_metrics() -> Iterable[type[MetricSpec]]:  # type: ignore[empty-body]  # as above
-    """Classes of metrics."""
+    """Return classes of metrics."""
 
 
 @hookspec
 def chaosbench_experiment_started(experiment: Experiment) -> None:
-    """An experiment is about to run, in the process that runs it."""
+    """Called before an experiment runs, in the process that runs it."""
 
 
 @hookspec
 def chaosbench_experiment_finished(experiment: Experiment, result: Result) -> None:
-    """An experiment has been trained and scored, in the process that ran it."""
+    """Called after an experiment was trained and scored, in the process that ran it."""

@@ -30,7 +30,7 @@ Traits = Mapping[str, Trait]
 
 @dataclass(frozen=True)
 class Training:
-    """What a training leaves beside the trained model.
+    """A finished training, beside the trained model.
 
     Attributes:
         measured: diagnostic, update and values `(K,)` of every measurement.

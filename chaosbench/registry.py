@@ -1,4 +1,4 @@
-"""Finds plug-ins one by one, isolates the broken, and knows every kind that exists."""
+"""Loads plug-ins, each in its own guard, and registers the kinds that they offer."""
 
 import os
 from collections.abc import Iterable
@@ -32,17 +32,17 @@ _BASES: dict[Noun, type[Spec]] = {
 
 @dataclass(frozen=True)
 class Plugin:
-    """A plug-in as found: what it is called, where it comes from, and what is wrong with it."""
+    """An installed plug-in: its name, its distribution, and its error if it did not load."""
 
-    name: str  # of the entry point
+    name: str  # name of the entry point
     package: str
     version: str
-    error: str | None = None  # one line; None: it works
+    error: str | None = None  # one line; None: it loaded
 
 
 @dataclass
 class Registry:
-    """Every kind that exists, by noun; and the plug-ins, the broken ones too."""
+    """Every registered kind, by noun, and every plug-in, including those that did not load."""
 
     hooks: pluggy.PluginManager
     plugins: list[Plugin] = field(default_factory=list)
@@ -50,21 +50,21 @@ class Registry:
     origins: dict[tuple[Noun, str], str] = field(default_factory=dict)
 
     def find(self, noun: Noun, kind: str, *, place: str = "") -> type[Spec]:
-        """The class of that kind.
+        """Return the class of that kind.
 
         Raises:
-            UnknownNameError: naming the nearest kinds, and the broken plug-ins that may have offered it.
+            UnknownNameError: with the nearest kind, and the broken plug-ins that may have offered it.
         """
         if kind in self.kinds[noun]:
             return self.kinds[noun][kind]
         error = unknown_name(noun, kind, self.kinds[noun], place=place)
         broken = [f"{plugin.name} ({plugin.error})" for plugin in self.plugins if plugin.error]
         if broken:
-            error = type(error)(f"{error} A plug-in that did not load may offer it: {'; '.join(broken)}.")
+            error = type(error)(f"{error} It may belong to a plug-in that did not load: {'; '.join(broken)}.")
         raise error
 
     def experiment_type(self) -> type[Experiment]:
-        """`Experiment` narrowed to the kinds that exist, for reading and for the JSON schema."""
+        """Return `Experiment` narrowed to the registered kinds, for reading suites and for the JSON schema."""
         union = {noun: _union(self.kinds[noun].values()) for noun in NOUNS}
         metric, diagnostic = union["metric"], union["diagnostic"]
         narrowed: dict[str, Any] = {
@@ -77,30 +77,30 @@ class Registry:
         return create_model("Experiment", __base__=Experiment, **narrowed)
 
     def provenance(self) -> dict[str, str]:
-        """Name and version of every plug-in that loaded."""
+        """Return name and version of every plug-in that loaded."""
         return {f"plug-in {plugin.name}": plugin.version for plugin in self.plugins if not plugin.error}
 
 
 def load() -> Registry:
-    """The built-ins, then every entry point of group `chaosbench`, each behind its own guard.
+    """Load the built-ins, then every entry point of the group `chaosbench`, each in its own guard.
 
-    `CHAOSBENCH_PLUGINS=a,b` loads only those entry points; empty, none.
+    The environment variable `CHAOSBENCH_PLUGINS=a,b` restricts them to those entry points; an empty value loads none.
 
     Raises:
-        PluginError: where two plug-ins offer one kind.
+        PluginError: where two plug-ins offer the same kind.
     """
     hooks = pluggy.PluginManager("chaosbench")
     hooks.add_hookspecs(hookspecs)
     registry = Registry(hooks)
     _admit(registry, builtin, Plugin("builtin", "chaosbench", __version__))
-    for entry_point in _chosen(entry_points(group="chaosbench")):
+    for entry_point in _selected(entry_points(group="chaosbench")):
         registry.plugins.append(_load_guarded(registry, entry_point))
     return registry
 
 
-def _chosen(found: Iterable[EntryPoint]) -> list[EntryPoint]:
+def _selected(entry_points_of_group: Iterable[EntryPoint]) -> list[EntryPoint]:
     wanted = os.environ.get("CHAOSBENCH_PLUGINS")
-    points = sorted(found, key=lambda point: point.name)
+    points = sorted(entry_points_of_group, key=lambda point: point.name)
     if wanted is None:
         return points
     names = {name.strip() for name in wanted.split(",") if name.strip()}
@@ -110,7 +110,7 @@ def _chosen(found: Iterable[EntryPoint]) -> list[EntryPoint]:
 
 
 def _load_guarded(registry: Registry, entry_point: EntryPoint) -> Plugin:
-    """A stranger's module may do anything at import, `sys.exit` included; it must not take the others with it."""
+    """Load one plug-in; whatever its module does at import, `sys.exit` included, must not stop the others."""
     package, version = "?", "?"
     if entry_point.dist is not None:
         package, version = entry_point.dist.name, entry_point.dist.version
@@ -121,14 +121,14 @@ def _load_guarded(registry: Registry, entry_point: EntryPoint) -> Plugin:
         raise
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # SystemExit too: see above
+    except BaseException as error:  # SystemExit as well
         cause = " ".join(f"{type(error).__name__}: {error}".split())
         return Plugin(entry_point.name, package, version, error=cause.rstrip(": "))
     return plugin
 
 
 def _admit(registry: Registry, module: object, plugin: Plugin) -> None:
-    """Register a plug-in whole or not at all."""
+    """Register everything that a plug-in offers, or nothing of it."""
     registry.hooks.register(module, name=plugin.name)
     try:
         registry.hooks.check_pending()
@@ -142,12 +142,12 @@ def _admit(registry: Registry, module: object, plugin: Plugin) -> None:
 
 
 def _offered(registry: Registry, plugin: Plugin) -> list[tuple[Noun, str, type[Spec]]]:
-    """Every class the plug-in's hooks return, checked."""
+    """Return every class that the plug-in's hooks offer, after checking it."""
     offered: list[tuple[Noun, str, type[Spec]]] = []
     others = [other for name, other in registry.hooks.list_name_plugin() if name != plugin.name]
     for noun in NOUNS:
         hook = registry.hooks.subset_hook_caller(f"chaosbench_{noun}s", others)
-        for spec in [spec for answer in hook() for spec in answer]:
+        for spec in [spec for classes in hook() for spec in classes]:
             kind = _kind(spec, noun)
             if kind in registry.kinds[noun]:
                 raise PluginError(
@@ -161,7 +161,7 @@ def _offered(registry: Registry, plugin: Plugin) -> list[tuple[Noun, str, type[S
 def _kind(spec: object, noun: Noun) -> str:
     base = _BASES[noun]
     if not (isinstance(spec, type) and issubclass(spec, base)):
-        raise TypeError(f"chaosbench_{noun}s returned {spec!r}, which is no subclass of {base.__name__}")
+        raise TypeError(f"chaosbench_{noun}s returned {spec!r}, which is not a subclass of {base.__name__}")
     kind = spec.model_fields["kind"].default
     if not isinstance(kind, str):
         raise TypeError(f'{spec.__name__} needs a kind, such as kind: Literal["my_{noun}"] = "my_{noun}"')

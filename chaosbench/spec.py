@@ -1,4 +1,4 @@
-"""Specs: what is asked for, as frozen, strict, hashable records."""
+"""Specs: frozen, strict records whose content is their identity."""
 
 import hashlib
 import json
@@ -8,20 +8,20 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Content(BaseModel):
-    """A frozen record whose identity is its content; unknown fields, NaN and infinity are refused."""
+    """A frozen record whose identity is its content; unknown fields, NaN and infinity are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, validate_default=True)
 
     def canonical(self) -> str:
-        """The content as JSON with sorted keys and no white space: the same on every machine."""
+        """Return the content as JSON with sorted keys and no white space: the same on every machine."""
         return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), allow_nan=False)
 
     def digest(self) -> str:
-        """SHA-256 of the canonical content, in hexadecimal."""
+        """Return the SHA-256 of the canonical content, in hexadecimal."""
         return hashlib.sha256(self.canonical().encode()).hexdigest()
 
     def replaced(self, **changes: Any) -> Self:
-        """A validated copy with some fields changed."""
+        """Return a validated copy with some fields changed."""
         return type(self).model_validate({**{name: getattr(self, name) for name in type(self).model_fields}, **changes})
 
 
@@ -42,7 +42,7 @@ class Spec(Content):
 
 
 def _brief(value: Any) -> str:
-    """A value as short as it can be written without losing it."""
+    """Return the shortest text that keeps the value."""
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 1e6 else repr(value)
     return str(value)

@@ -1,4 +1,4 @@
-"""Suites: TOML in, a list of experiments out."""
+"""From a suite file to experiments: grids, selections and changes."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from chaosbench.registry import Noun, Registry
 from chaosbench.spec import Content, Spec
 from chaosbench.suites import files
 from chaosbench.suites.files import TABLES, shipped
+from chaosbench.suites.schema import schema
 
 __all__ = ["Selection", "load", "schema", "shipped", "validated"]
 
@@ -32,11 +33,11 @@ T = TypeVar("T", bound=Content)
 
 @dataclass(frozen=True)
 class Selection:
-    """What of a suite to run, and with which changes.
+    """The part of a suite to run, and changes to it.
 
     Attributes:
         systems, models, trainers: kinds or labels; empty means all.
-        seeds: in place of the suite's own.
+        seeds: in place of the suite's own; None keeps those.
         changes: `"trainer.updates" -> 100`; a list is a grid, as in the file.
     """
 
@@ -48,24 +49,24 @@ class Selection:
 
 
 def load(name: str, registry: Registry, selection: Selection | None = None) -> list[Experiment]:
-    """The experiments of a shipped suite, by name, or of a TOML file, by path.
+    """Return the experiments of a shipped suite, given by name, or of a TOML file, given by path.
 
     Raises:
-        ChaosbenchError: naming the culprit, its place in the file, and the nearest valid choice.
+        ChaosbenchError: with the culprit, its place in the file, and the nearest valid choice.
     """
-    chosen = selection or Selection()
+    selection = selection or Selection()
     parts = files.parts(name)
-    _apply([part.content for part in parts], chosen.changes or {}, registry)
+    _apply([part.content for part in parts], selection.changes or {}, registry)
     axes = [{table: _specs(part, table, registry) for table in TABLES} for part in parts]
     for table in TABLES:
-        _check_wanted([spec for one in axes for spec in one[table]], getattr(chosen, table), table[:-1])
+        _check_wanted([spec for specs in axes for spec in specs[table]], getattr(selection, table), table[:-1])
     experiments = [
         experiment
         for part, specs in zip(parts, axes, strict=True)
-        for experiment in _experiments(part, specs, chosen, registry)
+        for experiment in _experiments(part, specs, selection, registry)
     ]
     if not experiments:
-        raise SpecError(f"no part of the suite {name!r} has all that is selected together")
+        raise SpecError(f"no part of the suite {name!r} contains the selected systems, models and trainers together")
     for experiment in experiments:
         reason = experiment.trainer.incompatibility(experiment.system, experiment.data, experiment.model)
         if reason:
@@ -74,96 +75,79 @@ def load(name: str, registry: Registry, selection: Selection | None = None) -> l
 
 
 def validated(spec: type[T], content: Mapping[str, Any], place: str) -> T:
-    """A spec of that content.
+    """Return a spec with that content.
 
     Raises:
-        SpecError: naming the first culprit, its place, and what was given.
+        SpecError: with the first culprit, its place, and the value that was given.
     """
     try:
         return spec.model_validate(dict(content))
     except ValidationError as error:
-        found = error.errors(include_url=False)
-        first = next((one for one in found if one["type"] == "value_error"), found[0])  # ours say more
-        # Of the location, what the user wrote: pydantic adds the branch of a union to it.
-        loc = [part for part in first["loc"] if isinstance(part, int) or _is_written(part)]
+        errors = error.errors(include_url=False)
+        first = next((entry for entry in errors if entry["type"] == "value_error"), errors[0])  # ours say more
+        # The user's part of the location: pydantic adds the branch of a union to it.
+        loc = [part for part in first["loc"] if isinstance(part, int) or _is_field(part)]
         path = ".".join(str(part) for part in (place, *loc) if part != "")
         if first["type"] == "extra_forbidden":
-            field = str(first["loc"][-1])
-            known = set(spec.model_fields) - {"kind"}
-            raise unknown_name("field", field, known, place=path) from None
-        given = "" if isinstance(first["input"], dict) else f"; got {first['input']!r}"
+            fields = set(spec.model_fields) - {"kind"}
+            raise unknown_name("field", str(first["loc"][-1]), fields, place=path) from None
+        value = "" if isinstance(first["input"], dict) else f"; got {first['input']!r}"
         message = first["msg"].removeprefix("Value error, ")
-        raise SpecError(f"{path or 'experiment'}: {message[:1].lower()}{message[1:]}{given}") from None
-
-
-def schema(registry: Registry) -> dict[str, Any]:
-    """The JSON schema of a suite file, for editors; every scalar may be a list, which is a grid."""
-    whole = registry.experiment_type().model_json_schema()
-    definitions, properties = whole["$defs"], whole["properties"]
-    one_of = {
-        f"{noun}s": {"type": "array", "minItems": 1, "items": properties[noun]}
-        for noun in ("system", "model", "trainer")
-    }
-    gridded = {name for noun in ("system", "model", "trainer") for name in _definitions_of(properties[noun])}
-    for name in gridded | {"DataSpec"}:
-        for field, form in definitions[name]["properties"].items():
-            if field != "kind":
-                definitions[name]["properties"][field] = {
-                    "anyOf": [form, {"type": "array", "minItems": 1, "items": form}]
-                }
-    named = {
-        noun: {"type": "array", "items": {"anyOf": [{"enum": sorted(registry.kinds[cast("Noun", noun[:-1])])}, form]}}
-        for noun, form in ((noun, properties[noun].get("items", {})) for noun in ("metrics", "diagnostics"))
-    }
-    said = {
-        "description": {"type": "string"},
-        "seeds": {"type": "array", "items": {"type": "integer"}, "minItems": 1, "uniqueItems": True},
-        **named,
-        "data": {"$ref": "#/$defs/DataSpec"},
-        "evaluation": {"$ref": "#/$defs/EvaluationSpec"},
-        **one_of,
-    }
-    part = {"type": "object", "additionalProperties": False, "properties": said}
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "chaosbench suite",
-        "type": "object",
-        "additionalProperties": False,
-        "required": ["suite"],
-        "properties": {"suite": {"type": "string"}, **said, "parts": {"type": "array", "minItems": 1, "items": part}},
-        "anyOf": [{"required": list(TABLES)}, {"required": ["parts"]}],
-        "$defs": definitions,
-    }
-
-
-def _definitions_of(form: Mapping[str, Any]) -> list[str]:
-    references = [form, *form.get("oneOf", [])]
-    return [one["$ref"].rsplit("/", 1)[-1] for one in references if "$ref" in one]
+        raise SpecError(f"{path or 'experiment'}: {message[:1].lower()}{message[1:]}{value}") from None
 
 
 def _experiments(
-    part: files.Part, specs: Mapping[str, list[Spec]], chosen: Selection, registry: Registry
+    part: files.Part, specs: Mapping[str, list[Spec]], selection: Selection, registry: Registry
 ) -> list[Experiment]:
-    """Every combination of what a part lists and the selection leaves."""
-    content = part.content
+    """Return every combination of the selected systems, data, models and trainers of a part."""
+    content, narrowed = part.content, registry.experiment_type()
     shared = {
         "suite": content["suite"],
-        "seeds": _seeds(content.get("seeds", [0]) if chosen.seeds is None else chosen.seeds),
-        "metrics": _named(part, "metrics", _METRICS, registry),
-        "diagnostics": _named(part, "diagnostics", _DIAGNOSTICS, registry),
+        "seeds": _seeds(content.get("seeds", [0]) if selection.seeds is None else selection.seeds),
+        "metrics": _listed_once(part, "metrics", _METRICS, registry),
+        "diagnostics": _listed_once(part, "diagnostics", _DIAGNOSTICS, registry),
         "evaluation": validated(EvaluationSpec, content.get("evaluation", {}), part.at("evaluation")),
     }
     place = part.at("data")
-    data = [validated(DataSpec, one, place) for one in _grid(DataSpec, content.get("data", {}), place)]
-    axes = [_selected(specs[table], getattr(chosen, table)) for table in TABLES]
-    return [
-        validated(Experiment, {**shared, "system": system, "data": d, "model": model, "trainer": trainer}, part.place)
-        for system, d, model, trainer in product(axes[0], data, axes[1], axes[2])
-    ]
+    data = [validated(DataSpec, table, place) for table in _grid(DataSpec, content.get("data", {}), place)]
+    systems, models, trainers = (_selected(specs[table], getattr(selection, table)) for table in TABLES)
+    combinations = (
+        {**shared, "system": system, "data": data_spec, "model": model, "trainer": trainer}
+        for system, data_spec, model, trainer in product(systems, data, models, trainers)
+    )
+    # The narrowed type admits registered kinds alone. A worker process reads the plain one, which has a name to import.
+    return [Experiment.model_validate(dict(validated(narrowed, content, part.place))) for content in combinations]
+
+
+def _specs(part: files.Part, key: str, registry: Registry, default: Sequence[str] = ()) -> list[Spec]:
+    """Return the specs that a part lists under a key, by kind alone or as tables, whose lists are grids."""
+    entries, noun = part.content.get(key, default), cast("Noun", key[:-1])
+    if not isinstance(entries, (list, tuple)):
+        raise SpecError(f"{part.at(key)} must be a list of kinds or tables, not {entries!r}")
+    specs = []
+    for index, entry in enumerate(entries):
+        place = f"{part.at(key)}.{index}"
+        table = {"kind": entry} if isinstance(entry, str) else entry
+        kind = table.get("kind") if isinstance(table, dict) else None
+        if not isinstance(kind, str):
+            kinds = ", ".join(sorted(registry.kinds[noun]))
+            raise SpecError(f"{place}: needs a kind, as a string or as a table with a key kind; known: {kinds}")
+        spec = registry.find(noun, kind, place=place if isinstance(entry, str) else f"{place}.kind")
+        specs += [validated(spec, content, f"{place}.{kind}") for content in _grid(spec, table, f"{place}.{kind}")]
+    return specs
+
+
+def _listed_once(part: files.Part, key: str, default: Sequence[str], registry: Registry) -> tuple[Spec, ...]:
+    specs = _specs(part, key, registry, default)
+    labels = [spec.label for spec in specs]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise SpecError(f"{part.at(key)}: {label} is listed twice")
+    return tuple(specs)
 
 
 def _apply(contents: Sequence[dict[str, Any]], changes: Mapping[str, Any], registry: Registry) -> None:
-    """Put `--set` values into every table of every part that has the field; one must."""
+    """Put `--set` values into every table of every part that has the field; at least one must have it."""
     for path, value in changes.items():
         noun, dot, key = path.partition(".")
         nouns = ("system", "model", "trainer", "data", "evaluation")
@@ -171,74 +155,39 @@ def _apply(contents: Sequence[dict[str, Any]], changes: Mapping[str, Any], regis
             raise unknown_name("part of an experiment", noun, nouns, place=f"--set {path}")
         if not dot or not key:
             raise SpecError(f"--set {path}: name a field, as in {noun}.FIELD=VALUE")
-        if noun in ("data", "evaluation"):
-            fields = (DataSpec if noun == "data" else EvaluationSpec).model_fields
-            tables, known = [content.setdefault(noun, {}) for content in contents], set(fields)
-        else:
-            noun = cast("Noun", noun)
-            given = [table for content in contents for table in content[f"{noun}s"]]
-            classes = [(table, registry.find(noun, str(table.get("kind")), place=f"{noun}s")) for table in given]
-            known = {name for _, spec in classes for name in spec.model_fields} - {"kind"}
-            tables = [table for table, spec in classes if key in spec.model_fields]
-        if key not in known:
-            raise unknown_name(f"field of a {noun} of this suite", key, known, place=f"--set {path}")
+        tables, fields = _changeable(contents, noun, key, registry)
+        if key not in fields:
+            raise unknown_name(f"field of a {noun} of this suite", key, fields, place=f"--set {path}")
         for table in tables:
             table[key] = value
 
 
-def _specs(part: files.Part, key: str, registry: Registry) -> list[Spec]:
-    specs = []
-    for index, table in enumerate(part.content[key]):
-        place = f"{part.at(key)}.{index}"
-        kind = table.get("kind")
-        if not isinstance(kind, str):
-            raise SpecError(f"{place}: needs a kind; known: {', '.join(sorted(registry.kinds[_noun(key)]))}")
-        spec = registry.find(_noun(key), kind, place=f"{place}.kind")
-        specs += [validated(spec, one, f"{place}.{kind}") for one in _grid(spec, table, f"{place}.{kind}")]
-    return specs
+def _changeable(
+    contents: Sequence[dict[str, Any]], noun: str, key: str, registry: Registry
+) -> tuple[list[dict[str, Any]], set[str]]:
+    """Return the tables of a noun that have a field `key`, and the fields of all of them."""
+    if noun in ("data", "evaluation"):
+        fields = (DataSpec if noun == "data" else EvaluationSpec).model_fields
+        return [content.setdefault(noun, {}) for content in contents], set(fields)
+    tables = [table for content in contents for table in content[f"{noun}s"]]
+    specs = [registry.find(cast("Noun", noun), str(table.get("kind")), place=f"{noun}s") for table in tables]
+    fields_of_all = {name for spec in specs for name in spec.model_fields} - {"kind"}
+    return [table for table, spec in zip(tables, specs, strict=True) if key in spec.model_fields], fields_of_all
 
 
-def _named(part: files.Part, key: str, default: Sequence[str], registry: Registry) -> tuple[Spec, ...]:
-    """Metrics and diagnostics: by name alone, or as tables."""
-    entries, place = part.content.get(key, default), part.at(key)
-    if not isinstance(entries, (list, tuple)):
-        raise SpecError(f"{place} must be a list of names or tables, not {entries!r}")
-    specs = [
-        spec
-        for i, entry in enumerate(entries)
-        for spec in _specs_at(f"{place}.{i}", {"kind": entry} if isinstance(entry, str) else entry, key, registry)
-    ]
-    labels = [spec.label for spec in specs]
-    for label in labels:
-        if labels.count(label) > 1:
-            raise SpecError(f"{place}: {label} is listed twice")
-    return tuple(specs)
-
-
-def _specs_at(place: str, table: Any, key: str, registry: Registry) -> list[Spec]:
-    if not isinstance(table, dict) or not isinstance(table.get("kind"), str):
-        raise SpecError(f"{place}: {table!r} is neither a name nor a table with a kind")
-    spec = registry.find(_noun(key), table["kind"], place=place)
-    return [validated(spec, one, f"{place}.{table['kind']}") for one in _grid(spec, table, place)]
-
-
-def _is_written(part: str) -> bool:
+def _is_field(part: str) -> bool:
     return part.isidentifier() and part not in _BRANCHES
 
 
-def _noun(key: str) -> Noun:
-    return cast("Noun", key[:-1])
-
-
 def _grid(spec: type[Content], table: Mapping[str, Any], place: str) -> Iterator[dict[str, Any]]:
-    """Every combination of the table's lists, except where the field itself takes a list."""
+    """Return every combination of the table's lists, except where the field itself takes a list."""
     axes = []
     for name, value in table.items():
-        known = spec.model_fields.get(name)
-        if isinstance(value, list) and not (known and _takes_sequence(known.annotation)):
+        field = spec.model_fields.get(name)
+        if isinstance(value, list) and not (field and _takes_sequence(field.annotation)):
             if not value:
                 raise SpecError(f"{place}.{name}: an empty grid; give at least one value, or leave the field out")
-            axes.append([(name, one) for one in value])
+            axes.append([(name, element) for element in value])
         else:
             axes.append([(name, value)])
     return (dict(combination) for combination in product(*axes))
@@ -251,10 +200,10 @@ def _takes_sequence(annotation: Any) -> bool:
 
 
 def _check_wanted(specs: Sequence[Spec], wanted: Sequence[str], noun: str) -> None:
+    names = {name for spec in specs for name in (spec.kind, spec.label)}
     for name in wanted:
-        if not any(name in (spec.kind, spec.label) for spec in specs):
-            known = {spec.kind for spec in specs} | {spec.label for spec in specs}
-            raise unknown_name(f"{noun} of this suite", name, known)
+        if name not in names:
+            raise unknown_name(f"{noun} of this suite", name, names)
 
 
 def _selected(specs: Sequence[Spec], wanted: Sequence[str]) -> list[Spec]:

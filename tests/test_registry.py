@@ -1,5 +1,8 @@
-"""Plug-ins come in one by one; a broken one is told, and stops nothing."""
+"""Plug-ins are loaded one by one; a broken plug-in is reported and stops nothing."""
 
+import importlib
+import inspect
+import pkgutil
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
@@ -8,6 +11,7 @@ import pytest
 
 from chaosbench import registry
 from chaosbench.errors import PluginError, UnknownNameError
+from chaosbench.spec import Spec
 
 GOOD = """
     from typing import ClassVar, Literal
@@ -42,7 +46,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, s
     return put
 
 
-def test_the_built_ins_come_in_by_the_same_hooks():
+def test_builtin_kinds_are_registered_through_the_same_hooks():
     loaded = registry.load()
     assert {"lorenz63", "rossler", "henon"} <= set(loaded.kinds["system"])
     assert {"rnn", "lstm", "plrnn", "shallow_plrnn"} <= set(loaded.kinds["model"])
@@ -63,11 +67,11 @@ def test_a_plug_in_is_loaded_beside_broken_ones(install):
     assert errors["aaa_exits"] == "SystemExit: no licence"
     assert errors["bbb_raises"] == "ValueError: line one line two"
     assert "chaosbench_sistems" in errors["ccc_unknown_hook"]
-    assert "no subclass of ModelSpec" in errors["ddd_wrong_class"]
+    assert "not a subclass of ModelSpec" in errors["ddd_wrong_class"]
     assert loaded.origins["system", "sprott_b"] == "eee_good 1.2"
 
 
-def test_a_plug_in_comes_in_whole_or_not_at_all(install):
+def test_a_plug_in_is_registered_completely_or_not_at_all(install):
     half = GOOD.format(kind="half") + "\n    @hookimpl\n    def chaosbench_models():\n        return [int]\n"
     install("half", half)
     loaded = registry.load()
@@ -108,3 +112,20 @@ def test_an_experiment_narrowed_to_the_kinds_that_exist_reads_itself_back():
     again = loaded.experiment_type().model_validate_json(experiment.model_dump_json())
     assert again.digest() == experiment.digest()
     assert type(again.model) is type(experiment.model)
+
+
+@pytest.mark.parametrize("folder", ["systems", "series", "models", "trainers", "diagnostics", "metrics"])
+def test_every_kind_that_a_folder_defines_is_registered(folder: str):
+    """A class that is missing in `__all__` would exist without anybody being able to name it in a suite."""
+    package = importlib.import_module(f"chaosbench.{folder}")
+    modules = [importlib.import_module(f"{package.__name__}.{m.name}") for m in pkgutil.iter_modules(package.__path__)]
+    defined = {
+        cls
+        for module in modules
+        for cls in vars(module).values()
+        if inspect.isclass(cls) and issubclass(cls, Spec) and cls.__module__.startswith(package.__name__)
+    }
+    kinds = {cls for cls in defined if isinstance(cls.model_fields["kind"].default, str)}
+    registered = {cls for classes in registry.load().kinds.values() for cls in classes.values()}
+    assert kinds
+    assert kinds <= registered

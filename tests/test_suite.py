@@ -58,7 +58,7 @@ def test_a_change_reaches_every_entry_that_has_the_field(tmp_path: Path):
     assert {e.system.label for e in changed} == {"lorenz63(rho=30)"}
 
 
-def test_seeds_and_suite_are_no_part_of_the_identity(tmp_path: Path):
+def test_the_identity_does_not_depend_on_seeds_and_suite(tmp_path: Path):
     one, other = load(tmp_path, SMALL), load(tmp_path, SMALL.replace("small", "large"), seeds=[5])
     assert one[0].digest() != other[0].digest()
     assert one[0].identity == other[0].identity
@@ -84,15 +84,15 @@ def test_seeds_and_suite_are_no_part_of_the_identity(tmp_path: Path):
         ("seeds = [0, 1]", "[evaluation]\nhorizon = 10", "prediction_error needs evaluation.horizon of at least 20"),
         ("seeds = [0, 1]", "[data]\ntrain_orbitz = 3", "data.train_orbitz: no field.*did you mean 'train_orbits'"),
         ('suite = "small"', "", "the key suite must name the suite"),
-        ('suite = "small"', "suite = ", "is not TOML"),
+        ('suite = "small"', "suite = ", "is not valid TOML"),
     ],
 )  # fmt: skip
-def test_a_mistake_is_told_with_its_place_and_the_way_out(tmp_path: Path, old: str, new: str, message: str):
+def test_an_error_names_the_place_in_the_file_and_the_nearest_choice(tmp_path: Path, old: str, new: str, message: str):
     with pytest.raises(ChaosbenchError, match=message):
         load(tmp_path, SMALL.replace(old, new))
 
 
-def test_a_suite_without_models_is_refused(tmp_path: Path):
+def test_a_suite_without_models_is_an_error(tmp_path: Path):
     with pytest.raises(ChaosbenchError, match=r"at least one \[\[models\]\]"):
         load(tmp_path, SMALL.replace("[[models]]", "[[trainers]]"))
 
@@ -126,7 +126,7 @@ kind = "bptt"
 """
 
 
-def test_a_part_is_a_suite_that_takes_what_it_leaves_out_from_the_head(tmp_path: Path):
+def test_a_part_inherits_missing_keys_from_the_head_of_the_file(tmp_path: Path):
     experiments = load(tmp_path, PARTS)
     assert [(e.system.kind, e.model.kind, e.trainer.kind) for e in experiments] == [
         ("lorenz63", "rnn", "sparse_teacher_forcing"),
@@ -141,7 +141,7 @@ def test_a_part_is_a_suite_that_takes_what_it_leaves_out_from_the_head(tmp_path:
     assert (first.evaluation.horizon, last.evaluation.horizon) == (2_000, 100)
 
 
-def test_a_suite_without_parts_is_its_own_only_part(tmp_path: Path):
+def test_a_suite_without_parts_equals_a_suite_with_one_part(tmp_path: Path):
     head, _, tables = SMALL.partition("[[systems]]")
     tables = ("[[systems]]" + tables).replace("[[", "[[parts.")
     assert load(tmp_path, f"{head}[[parts]]\n{tables}") == load(tmp_path, SMALL)
@@ -155,7 +155,7 @@ def test_a_selection_and_a_change_reach_every_part(tmp_path: Path):
     assert {e.seeds for e in chosen} == {(9,)}
     assert {e.trainer.interval for e in load(tmp_path, PARTS, trainers=["sparse_teacher_forcing"],
                                              changes={"trainer.interval": 5})} == {5}  # fmt: skip
-    with pytest.raises(ChaosbenchError, match=r"no part of the suite .* has all that is selected together"):
+    with pytest.raises(ChaosbenchError, match=r"no part of the suite .* contains the selected"):
         load(tmp_path, PARTS, models=["lstm"], trainers=["sparse_teacher_forcing"])
     with pytest.raises(ChaosbenchError, match="no model of this suite is called 'gru'"):
         load(tmp_path, PARTS, models=["gru"])
@@ -177,7 +177,7 @@ def test_a_selection_and_a_change_reach_every_part(tmp_path: Path):
         ('suite = "parts"', 'suite = "parts"\n[[prats]]\nseeds = [1]', "no key of a suite is called 'prats'.*'parts'"),
     ],
 )
-def test_a_mistake_in_a_part_is_told_with_its_place(tmp_path: Path, old: str, new: str, message: str):
+def test_an_error_in_a_part_names_its_place(tmp_path: Path, old: str, new: str, message: str):
     assert old in PARTS
     with pytest.raises(ChaosbenchError, match=message):
         load(tmp_path, PARTS.replace(old, new))
@@ -206,7 +206,7 @@ def test_the_schema_of_a_part_is_that_of_a_suite_without_its_name():
         ({"model.hidden": -1}, "models.0.lstm.hidden"),
     ],
 )
-def test_a_wrong_change_is_refused(tmp_path: Path, changes: dict, message: str):
+def test_a_wrong_change_is_an_error(tmp_path: Path, changes: dict, message: str):
     with pytest.raises(ChaosbenchError, match=message):
         load(tmp_path, SMALL, changes=changes)
 

@@ -1,4 +1,4 @@
-"""Suite files: found by name or by path, read, and taken apart."""
+"""Suite files: found by name or by path, read, and split into parts."""
 
 import tomllib
 from collections.abc import Mapping, Sequence
@@ -18,11 +18,12 @@ Content = dict[str, Any]  # a TOML table as it is read
 
 @dataclass(frozen=True)
 class Part:
-    """A whole suite: what the part says, and from the head of the file what it leaves out.
+    """One part of a suite file, completed by the keys of the file's head.
 
     Attributes:
-        place: `parts.2`; empty where the file is its own only part.
-        own: the keys that stand there.
+        content: all keys of the part, its own and those inherited from the head.
+        place: `parts.2`; empty where the file has no parts.
+        own: the keys that the part itself has.
     """
 
     content: Content
@@ -30,24 +31,28 @@ class Part:
     own: frozenset[str] = frozenset()
 
     def at(self, key: str) -> str:
-        """Where the key stands in the file: `parts.2.models`, or `models` at its head."""
+        """Return the place of a key in the file: `parts.2.models`, or `models` in its head."""
         return f"{self.place}.{key}" if key in self.own else key
 
 
 def shipped() -> dict[str, str]:
-    """Name and description of every suite that comes with chaosbench."""
-    found = {}
+    """Return name and description of every shipped suite."""
+    descriptions = {}
     for entry in sorted(files("chaosbench.suites").iterdir(), key=lambda entry: entry.name):
         if entry.name.endswith(".toml"):
-            found[entry.name.removesuffix(".toml")] = str(tomllib.loads(entry.read_text()).get("description", ""))
-    return found
+            descriptions[entry.name.removesuffix(".toml")] = str(
+                tomllib.loads(entry.read_text()).get("description", "")
+            )
+    return descriptions
 
 
 def parts(name: str) -> list[Part]:
-    """The parts of a shipped suite, by name, or of a TOML file, by path; without `[[parts]]` the file is one.
+    """Return the parts of a shipped suite, given by name, or of a TOML file, given by path.
+
+    A file without `[[parts]]` is a single part.
 
     Raises:
-        ChaosbenchError: for an unknown key, or where a part lacks what a suite must have.
+        ChaosbenchError: where a key is unknown, or a part has no system, model or trainer.
     """
     content = _read(name)
     _check_keys(content, _KEYS, name)
@@ -55,15 +60,15 @@ def parts(name: str) -> list[Part]:
         raise SpecError(f'{name}: the key suite must name the suite, as in suite = "mine"')
     if "parts" not in content:
         return [Part(_complete(content, name))]
-    given = content.pop("parts")
-    if not isinstance(given, list) or not given or not all(isinstance(part, dict) for part in given):
-        raise SpecError(f"{name}: parts must be tables, [[parts]], each of what the head of the file does not say")
-    found = []
-    for index, part in enumerate(given):
+    tables = content.pop("parts")
+    if not isinstance(tables, list) or not tables or not all(isinstance(part, dict) for part in tables):
+        raise SpecError(f"{name}: parts must be an array of tables, [[parts]], with at least one entry")
+    complete = []
+    for index, part in enumerate(tables):
         place = f"parts.{index}"
         _check_keys(part, _PART_KEYS, f"{name}: {place}")
-        found.append(Part(_complete(content | part, f"{name}: {place}"), place, frozenset(part)))
-    return found
+        complete.append(Part(_complete(content | part, f"{name}: {place}"), place, frozenset(part)))
+    return complete
 
 
 def _read(name: str) -> Content:
@@ -79,7 +84,7 @@ def _read(name: str) -> Content:
     try:
         return tomllib.loads(text.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SpecError(f"{name} is not TOML: {error}") from None
+        raise SpecError(f"{name} is not valid TOML: {error}") from None
 
 
 def _check_keys(content: Mapping[str, Any], known: Sequence[str], place: str) -> None:
