@@ -185,7 +185,7 @@ def test_an_error_in_a_part_names_its_place(tmp_path: Path, old: str, new: str, 
 
 @pytest.mark.parametrize("given", ["3", "[]", "[3]", "{ seeds = [1] }"])
 def test_parts_must_be_tables(tmp_path: Path, given: str):
-    with pytest.raises(ChaosbenchError, match=r"parts must be tables, \[\[parts\]\]"):
+    with pytest.raises(ChaosbenchError, match=r"parts must be .*\[\[parts\]\]"):
         load(tmp_path, f"parts = {given}\n{SMALL}")
 
 
