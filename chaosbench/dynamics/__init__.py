@@ -1,4 +1,4 @@
-"""Questions asked of anything that steps: tensors in, tensors out."""
+"""Orbits, exponents, gradients and statistics of anything that steps: tensors in, tensors out."""
 
 from chaosbench.dynamics.autocorrelation import autocorrelation, decorrelation_time
 from chaosbench.dynamics.exponential import ExponentialWeights, exponential_step, exponential_weights
@@ -15,7 +15,6 @@ from chaosbench.dynamics.intervals import nan_half_width
 from chaosbench.dynamics.loss_gradients import half_square, loss_gradient_growth
 from chaosbench.dynamics.lyapunov import (
     entropy_bound,
-    exponents_in_blocks,
     finite_time_exponents,
     kaplan_yorke_dimension,
     lyapunov_spectrum,
@@ -39,7 +38,6 @@ __all__ = [
     "entropy_bound",
     "exponential_step",
     "exponential_weights",
-    "exponents_in_blocks",
     "finite_time_exponents",
     "half_square",
     "jacobian_growth",

@@ -1,4 +1,8 @@
-"""Distances between sets of points, differentiable, for losses on what is invariant."""
+"""Distances between clouds of points, differentiable: shared by losses on the attractor and by metrics.
+
+Each distance compares two samples of points, regardless of their order in time, and works on any leading axes. The
+functions return powers (MMD², W_p^p), whose gradients exist where the clouds coincide; a metric takes the root.
+"""
 
 from collections.abc import Sequence
 
@@ -6,10 +10,19 @@ import torch
 from torch import Tensor
 
 
-def maximum_mean_discrepancy(one: Tensor, other: Tensor, scales: Sequence[float]) -> Tensor:
-    """MMD² of two samples with the kernel sum_a a² / (a² + |x - y|²), `(..., n, D), (..., m, D) -> (...)`.
+def maximum_mean_discrepancy(cloud: Tensor, other: Tensor, scales: Sequence[float]) -> Tensor:
+    """Return the squared maximum mean discrepancy MMD² with the kernel sum_a a² / (a² + |x - y|²).
 
-    The biased estimate, which is never negative: means of the kernel over all pairs, the equal ones included.
+    This is the biased estimate, the mean of the kernel over all pairs including equal ones, which is never negative but
+    for rounding.
+
+    Args:
+        cloud: `(..., n, D)`.
+        other: `(..., m, D)`.
+        scales: a, the length scales of the kernel, in the units of the points.
+
+    Returns:
+        `(...)`, dimensionless.
 
     Source:
         Gretton et al. 2012, Journal of Machine Learning Research 13, 723, equation 5.
@@ -19,59 +32,75 @@ def maximum_mean_discrepancy(one: Tensor, other: Tensor, scales: Sequence[float]
         squares = squared_distances(left, right)
         return torch.stack([(a * a / (a * a + squares)).mean(dim=(-2, -1)) for a in scales]).sum(dim=0)
 
-    return mean_kernel(one, one) + mean_kernel(other, other) - 2 * mean_kernel(one, other)
+    return mean_kernel(cloud, cloud) + mean_kernel(other, other) - 2 * mean_kernel(cloud, other)
 
 
-def sliced_wasserstein(one: Tensor, other: Tensor, directions: Tensor, *, order: int = 2) -> Tensor:
-    """Mean over directions of the Wasserstein distance of projections to its power, `(..., n, D) x 2 -> (...)`.
+def sliced_wasserstein(cloud: Tensor, other: Tensor, directions: Tensor, *, order: int = 2) -> Tensor:
+    """Return the p-th power of the p-Wasserstein distance of projections on a line, averaged over directions.
+
+    On a line the optimal transport joins sorted values.
 
     Args:
+        cloud, other: `(..., n, D)`, equally many points.
         directions: `(..., D, P)`, unit vectors.
-        order: p of the p-Wasserstein distance, and that power.
+        order: p.
+
+    Returns:
+        `(...)`, in the units of the points to the power p.
 
     Source:
         Bonneel, Rabin, Peyre and Pfister 2015, Journal of Mathematical Imaging and Vision 51, 22.
     """
-    projected = [(points @ directions).sort(dim=-2).values for points in (one, other)]
+    projected = [(points @ directions).sort(dim=-2).values for points in (cloud, other)]
     return (projected[0] - projected[1]).abs().pow(order).mean(dim=(-2, -1))
 
 
-def sinkhorn_divergence(one: Tensor, other: Tensor, *, blur: float, iterations: int) -> Tensor:
-    """Entropic transport cost for |x - y|² / 2, freed of its bias, `(..., n, D), (..., m, D) -> (...)`.
+def sinkhorn_divergence(cloud: Tensor, other: Tensor, *, blur: float, iterations: int) -> Tensor:
+    """Return the debiased entropic transport cost for the cost |x - y|² / 2 (Sinkhorn divergence).
 
     Args:
-        blur: square root of the entropy's weight, in the points' units.
-        iterations: sweeps of Sinkhorn's algorithm, in which the weight falls from the cost's size to blur².
+        cloud: `(..., n, D)`.
+        other: `(..., m, D)`.
+        blur: square root of the entropy's weight, in the units of the points.
+        iterations: sweeps of Sinkhorn's algorithm; the weight falls from the largest cost to blur² in the first half.
+
+    Returns:
+        `(...)`, in the squared units of the points.
 
     Source:
         Feydy et al. 2019, AISTATS (1810.08278), equation 3; annealing: Schmitzer 2019, SIAM Journal on Scientific
         Computing 41, A1443.
     """
     return (
-        _transport(one, other, blur, iterations)
-        - _transport(one, one, blur, iterations) / 2
+        _transport(cloud, other, blur, iterations)
+        - _transport(cloud, cloud, blur, iterations) / 2
         - _transport(other, other, blur, iterations) / 2
     )
 
 
-def squared_distances(one: Tensor, other: Tensor) -> Tensor:
-    """|x - y|² of all pairs, `(..., n, D), (..., m, D) -> (..., n, m)`, without the square root's bad gradient."""
-    norms = one.square().sum(dim=-1).unsqueeze(-1) + other.square().sum(dim=-1).unsqueeze(-2)
-    return (norms - 2 * one @ other.mT).clamp(min=0)
+def squared_distances(cloud: Tensor, other: Tensor) -> Tensor:
+    """Return |x - y|² of all pairs, `(..., n, D), (..., m, D) -> (..., n, m)`.
+
+    Unlike a square root, the squares have finite gradients at zero. They come from products of matrices, so distances
+    below 1e-8 of the points' norms (float64) are lost to rounding.
+    """
+    norms = cloud.square().sum(dim=-1).unsqueeze(-1) + other.square().sum(dim=-1).unsqueeze(-2)
+    return (norms - 2 * cloud @ other.mT).clamp(min=0)
 
 
-def _transport(one: Tensor, other: Tensor, blur: float, iterations: int) -> Tensor:
-    cost = squared_distances(one, other) / 2
+def _transport(cloud: Tensor, other: Tensor, blur: float, iterations: int) -> Tensor:
+    """Return the entropic transport cost, `(...)`."""
+    cost = squared_distances(cloud, other) / 2
     with torch.no_grad():
         dual = _dual(cost, blur, iterations)
-    # The potentials' own derivatives cancel at the optimum: with g held, f carries the whole gradient, once.
+    # The derivatives of the potentials cancel at the optimum, so f with a fixed g carries the whole gradient once.
     f = _soft_minimum(cost - dual.unsqueeze(-2), blur * blur)
     g = _soft_minimum((cost - f.unsqueeze(-1)).mT.detach(), blur * blur)
     return f.mean(dim=-1) + g.mean(dim=-1)
 
 
 def _dual(cost: Tensor, blur: float, iterations: int) -> Tensor:
-    """The potential of the second set, `(..., n, m) -> (..., m)`."""
+    """Return the dual potential of the second cloud, `(..., n, m) -> (..., m)`."""
     largest = cost.amax(dim=(-2, -1)).clamp(min=blur * blur)
     g = cost.new_zeros(*cost.shape[:-2], cost.shape[-1])
     for sweep in range(iterations):
@@ -82,7 +111,7 @@ def _dual(cost: Tensor, blur: float, iterations: int) -> Tensor:
 
 
 def _soft_minimum(values: Tensor, weight: Tensor | float) -> Tensor:
-    """-w log mean exp(-v / w) over the last axis."""
+    """Return -w log mean exp(-v / w) over the last axis."""
     scaled = -values / (weight.unsqueeze(-1) if isinstance(weight, Tensor) else weight)
     count = torch.tensor(float(values.shape[-1]), dtype=values.dtype, device=values.device)
     return -weight * (torch.logsumexp(scaled, dim=-1) - count.log())

@@ -1,4 +1,4 @@
-"""One step of an exponential Runge-Kutta method for stiff equations with a diagonal linear part."""
+"""An exponential Runge-Kutta step for stiff equations with a diagonal linear part (ETDRK4)."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 class ExponentialWeights(NamedTuple):
-    """Weights of `exponential_step` for one linear part and one step size, each `(S)`."""
+    """Weights of `exponential_step` for a linear part and a step size, `(S)` each."""
 
     whole: Tensor  # exp(L dt)
     half: Tensor  # exp(L dt / 2)
@@ -19,7 +19,9 @@ class ExponentialWeights(NamedTuple):
 
 
 def exponential_weights(linear: Tensor, dt: float) -> ExponentialWeights:
-    """Weights of ETDRK4; means over a circle around L dt, because the formulas themselves cancel near L = 0.
+    """Return the weights of ETDRK4 for a linear part and a step size.
+
+    The formulas lose all digits to cancellation near L = 0, so they are averaged over a circle around L dt instead.
 
     Args:
         linear: L, the diagonal of the linear part, `(S)`, real, float64 [1 / system time].
@@ -47,12 +49,14 @@ def exponential_weights(linear: Tensor, dt: float) -> ExponentialWeights:
 
 
 def exponential_step(nonlinear: Callable[[Tensor], Tensor], state: Tensor, weights: ExponentialWeights) -> Tensor:
-    """One step of ETDRK4 for dz/dt = L z + nonlinear(z): fourth order, exact where `nonlinear` is zero.
+    """Return the state after one step of ETDRK4 for dz/dt = L z + nonlinear(z).
+
+    The method is of fourth order, and exact where `nonlinear` is zero.
 
     Args:
-        nonlinear: `(..., S)` to `(..., S)`, real or complex.
+        nonlinear: the remaining vector field, `(..., S)` to `(..., S)`, real or complex.
         state: `(..., S)`.
-        weights: of the linear part and the step size.
+        weights: from `exponential_weights`, for the linear part and the step size.
 
     Returns:
         `(..., S)`.

@@ -7,17 +7,17 @@ from chaosbench.dynamics.step_maps import Step, as_function
 
 
 def orbit(step: Step, states: Tensor, *, steps: int, transient: int = 0, every: int = 1) -> Tensor:
-    """The states that follow `states`, which are themselves not part of the orbit.
+    """Return the states that follow `states`, which are not part of the orbit themselves.
 
     Args:
-        step: a step map, or its bare function.
+        step: a step map, or a bare function of the state.
         states: `(..., S)`.
-        steps: number of states returned [steps of `every` map steps each].
-        transient: map steps dropped first [steps].
+        steps: number of states to return, `every` map steps apart.
+        transient: map steps to drop first [steps].
         every: map steps from one returned state to the next [steps].
 
     Returns:
-        `(..., steps, S)`; differentiable wherever the step is.
+        `(..., steps, S)`; differentiable where the step is.
     """
     function = as_function(step)
     for _ in range(transient):

@@ -1,4 +1,4 @@
-"""What kind of motion an orbit carries, told from its exponents and from whether it comes back."""
+"""Regimes of motion, classified by the exponents of an orbit and by whether it returns."""
 
 import math
 from collections.abc import Sequence
@@ -7,29 +7,29 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from chaosbench.dynamics.lyapunov import exponents_in_blocks
+from chaosbench.dynamics.lyapunov import finite_time_exponents
 from chaosbench.dynamics.orbits import orbit
 from chaosbench.dynamics.step_maps import Step
 from chaosbench.intervals import half_width
 
 Regime = Literal["chaotic", "quasi-periodic", "periodic", "fixed point", "divergent"]
 
-_PATIENCE = 10_000  # [steps] that an orbit is given to settle, if its exponent says that it will
-_ESCAPE = 1e4  # an orbit that is as many times larger than it began, or than 1, is on its way to infinity
-_RETURN = {torch.float32: 1e-4, torch.float64: 1e-8}  # of the largest entry; rounding jitters around a cycle, too
+_PATIENCE = 10_000  # [steps] for an orbit to settle if a negative exponent says that it will
+_ESCAPE = 1e4  # an orbit larger than this times its start, or than this times 1, is on its way to infinity
+_RETURN = {torch.float32: 1e-4, torch.float64: 1e-8}  # of the largest entry: rounding jitters around a cycle
 
 
 class Motion(NamedTuple):
-    """How each orbit of a map moves, and the evidence for it.
+    """The motion of each orbit of a map: exponents, their uncertainty, and periods.
 
     Attributes:
-        blocks: `(..., P, M)`, exponents of successive stretches, in the order of the tangent vectors [1 / step].
-        block_steps: length of each stretch [steps].
-        exponents: `(..., M)`, their means, descending [1 / step]; NaN where the orbit is not bounded.
-        intervals: `(..., M)`, half widths of 95 % confidence, from stretches of the orbit [1 / step].
-        resolution: what an orbit as long as this shows without any chaos [1 / step].
-        periods: `(...)`, steps until the orbit comes back and keeps coming back; 0: it does not.
-        bounded: `(...)`.
+        blocks: `(..., P, M)`, exponents of successive blocks, in the order of the tangent vectors [1 / step].
+        block_steps: length of each block [steps].
+        exponents: `(..., M)`, means over blocks, descending [1 / step]; NaN where the orbit is not bounded.
+        intervals: `(..., M)`, half widths of their 95 % intervals, from the spread over blocks [1 / step].
+        resolution: exponent that an orbit of this length can show without chaos [1 / step].
+        periods: `(...)`, period of the orbit [steps]; 0 where it is not periodic.
+        bounded: `(...)`, true where the orbit neither blows up nor escapes.
     """
 
     blocks: Tensor
@@ -41,7 +41,7 @@ class Motion(NamedTuple):
     bounded: Tensor
 
     def regimes(self) -> list[Regime]:
-        """The regime of each orbit, in the order of the flattened leading axes."""
+        """Return the regime of each orbit, in the order of the flattened leading axes."""
         tolerances = self.intervals + self.resolution
         return [
             map_regime(value, width, period=period, bounded=bounded)
@@ -66,34 +66,35 @@ def motion(
     blocks: int = 10,
     longest: int = 64,
 ) -> Motion:
-    """Ask of each orbit of a map whether it is bounded, comes back, and how its tangent vectors grow.
+    """Estimate the exponents and the period of each orbit of a map, and whether the orbit is bounded.
 
     Args:
         step: a step map.
         states: `(..., S)`.
-        steps: steps that count, cut into `blocks` stretches of equal length [steps].
-        transient: steps before these [steps].
-        exponents: M, leading ones first; None is all.
+        steps: length of the averaging [steps].
+        transient: preceding steps [steps].
+        exponents: M, number of leading exponents; None: all.
         every: steps between two QR decompositions [steps].
-        longest: period that is looked for [steps].
+        blocks: number of equal blocks that `steps` is divided into.
+        longest: longest period to look for [steps].
     """
     with torch.no_grad():
         settled = orbit(step, states, steps=1, transient=transient + steps)[..., 0, :]
     blocks = min(blocks, steps)
-    each = exponents_in_blocks(
+    each = finite_time_exponents(
         step, states, steps=steps, transient=transient, every=every, exponents=exponents, blocks=blocks
     )
     mean, order = each.mean(-2).sort(dim=-1, descending=True)
     widths = half_width(each.std(-2), blocks).gather(-1, order)
     escaped = settled.abs().amax(-1) > _ESCAPE * states.abs().amax(-1).clamp(min=1)
-    # NaN, not -inf, which is a tangent that vanishes: at a superstable cycle, say.
+    # NaN marks a blow-up; -inf is a tangent that vanishes, for instance on a superstable cycle.
     bounded = ~(each.isnan().any(-1).any(-1) | settled.isnan().any(-1) | escaped)
     returns = periods(step, settled, longest=longest)
-    # Where nothing is chaotic tangents may still grow as t; from `transient` on, this is what it looks like.
+    # Without chaos tangents may still grow linearly in time; this is the exponent it imitates after `transient`.
     resolution = math.log1p(steps / max(transient, 1)) / steps
     intervals = torch.where(mean.isinf(), 0.0, widths)
     slow = bounded & (returns == 0) & (mean[..., 0] < -resolution - intervals[..., 0].nan_to_num())
-    if bool(slow.any()):  # on its way to a point or a cycle; no other orbit's answer hangs on this one's delay
+    if bool(slow.any()):  # still on its way to a point or a cycle; other orbits keep their result
         later = orbit(step, settled, steps=1, transient=_PATIENCE)[..., 0, :]
         returns = torch.where(slow, periods(step, later, longest=longest), returns)
     return Motion(
@@ -108,13 +109,13 @@ def motion(
 
 
 def map_regime(exponent: float, tolerance: float, *, period: int, bounded: bool) -> Regime:
-    """The regime of one orbit of a map.
+    """Classify an orbit of a map by its largest exponent and its period.
 
     Args:
-        exponent: the largest [1 / step].
-        tolerance: what is closer to zero than this cannot be told from zero [1 / step].
-        period: of the orbit [steps]; 0: it does not come back.
-        bounded: whether it stayed finite.
+        exponent: largest exponent [1 / step].
+        tolerance: uncertainty of the exponent; a smaller magnitude counts as zero [1 / step].
+        period: period of the orbit [steps]; 0 where it is not periodic.
+        bounded: whether the orbit neither blows up nor escapes.
     """
     if not bounded:
         return "divergent"
@@ -122,17 +123,17 @@ def map_regime(exponent: float, tolerance: float, *, period: int, bounded: bool)
         return "chaotic"
     if period:
         return "fixed point" if period == 1 else "periodic"
-    return "quasi-periodic" if exponent >= -tolerance else "periodic"  # a cycle longer than was looked for
+    return "quasi-periodic" if exponent >= -tolerance else "periodic"  # with a cycle longer than the search
 
 
 def regime(exponents: Sequence[float], tolerances: Sequence[float], *, neutral: int, period: int | None) -> Regime:
-    """The regime that the signs of the exponents tell.
+    """Classify an attractor by the signs of its exponents.
 
     Args:
-        exponents: leading ones first, descending.
-        tolerances: of each; what is closer to zero than this counts as zero.
-        neutral: how many are zero by symmetry unless the motion rests: 1 for a flow, 0 for a map.
-        period: of a map's orbit [steps], from `shortest_period`; None where there is none, and for flows.
+        exponents: leading exponents, descending.
+        tolerances: uncertainty of each exponent; a smaller magnitude counts as zero.
+        neutral: number of exponents that are zero unless the motion rests: 1 for a flow, 0 for a map.
+        period: period of a map's orbit [steps], from `shortest_period`; None where there is none, and for flows.
 
     Source:
         Ott 2002, Chaos in Dynamical Systems, second edition, Cambridge University Press, section 4.4.
@@ -148,30 +149,39 @@ def regime(exponents: Sequence[float], tolerances: Sequence[float], *, neutral: 
 
 
 def shortest_period(step: Step, states: Tensor, *, longest: int = 64, tolerance: float = 1e-6) -> int | None:
-    """The number of steps after which every one of the states `(..., S)` comes back; None where one does not.
+    """Return the number of steps after which all states `(..., S)` return, or None if one does not.
 
-    Each must come back within `longest` steps; `tolerance` is as for `periods`.
+    Each state must return within `longest` steps; `tolerance` is as for `periods`.
     """
-    found = periods(step, states, longest=longest, tolerance=tolerance)
-    return math.lcm(*found.flatten().tolist()) or None
+    shortest = periods(step, states, longest=longest, tolerance=tolerance)
+    return math.lcm(*shortest.flatten().tolist()) or None
 
 
 @torch.no_grad()
 def periods(
     step: Step, states: Tensor, *, longest: int = 64, tolerance: float | None = None, watched: int = 256
 ) -> Tensor:
-    """The shortest period of each orbit, `(..., S) -> (...)` [steps]; 0 where it has none up to `longest`.
+    """Return the shortest period of each orbit.
 
-    For `watched` steps the orbit must repeat its first states: one that lingers near a point drifts away from it.
-    `tolerance` is relative to the largest entry of the orbit, or to 1 where it is smaller; None is 1e-4 in single and
-    1e-8 in double precision.
+    An orbit may linger near a point, so it must repeat its first states for `watched` steps.
+
+    Args:
+        step: a step map.
+        states: `(..., S)`.
+        longest: longest period to look for [steps].
+        tolerance: largest deviation from the first states, relative to the largest entry of the orbit, or to 1 where
+            that is smaller; None: 1e-4 in single and 1e-8 in double precision.
+        watched: steps over which the orbit must repeat itself [steps].
+
+    Returns:
+        `(...)` [steps]; 0 where the orbit has no period up to `longest`.
     """
     path = orbit(step, states, steps=longest + watched)  # (..., T, S)
-    near = _RETURN.get(states.dtype, 1e-4) if tolerance is None else tolerance
-    allowed = near * path.abs().amax((-2, -1)).clamp(min=1)
+    relative = _RETURN.get(states.dtype, 1e-4) if tolerance is None else tolerance
+    allowed = relative * path.abs().amax((-2, -1)).clamp(min=1)
     times = torch.arange(path.shape[-2], device=states.device)
-    found = torch.zeros(states.shape[:-1], dtype=torch.long, device=states.device)
+    shortest = torch.zeros(states.shape[:-1], dtype=torch.long, device=states.device)
     for count in range(longest, 0, -1):
-        apart = (path - path[..., times % count, :]).abs().amax((-2, -1))
-        found = torch.where(apart <= allowed, count, found)
-    return found
+        deviation = (path - path[..., times % count, :]).abs().amax((-2, -1))
+        shortest = torch.where(deviation <= allowed, count, shortest)
+    return shortest

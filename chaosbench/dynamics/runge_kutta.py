@@ -1,4 +1,4 @@
-"""One step of the eighth-order Dormand-Prince method for ordinary differential equations."""
+"""A step of the eighth-order Dormand-Prince method for ordinary differential equations (DOP853)."""
 
 from collections.abc import Callable
 from functools import lru_cache
@@ -8,12 +8,12 @@ from torch import Tensor
 
 
 def runge_kutta_step(vector_field: Callable[[Tensor], Tensor], state: Tensor, dt: float) -> Tensor:
-    """One step of DOP853: twelve evaluations, local error of order dt^9, no step size control.
+    """Return the state after one step of DOP853: twelve evaluations, local error of order dt^9, fixed step size.
 
-    Every operation is out of place, so that autograd, forward mode and `vmap` go through.
+    Every operation is out of place, so that autograd, forward mode and `vmap` work.
 
     Args:
-        vector_field: dz/dt as a function of z, `(..., S)` to `(..., S)`.
+        vector_field: dz/dt as a function of z, `(..., S)` to `(..., S)` [1 / system time].
         state: `(..., S)`.
         dt: step size [system time].
 
@@ -22,7 +22,7 @@ def runge_kutta_step(vector_field: Callable[[Tensor], Tensor], state: Tensor, dt
 
     Source:
         Hairer, Norsett & Wanner 1993, Solving Ordinary Differential Equations I, second edition, section II.5;
-        coefficients of the authors' code DOP853.
+        coefficients from the authors' code DOP853.
     """
     slopes: list[Tensor] = []
     for row in _scaled_tableau(dt):
@@ -36,11 +36,11 @@ def runge_kutta_step(vector_field: Callable[[Tensor], Tensor], state: Tensor, dt
 
 @lru_cache(maxsize=64)
 def _scaled_tableau(dt: float) -> tuple[tuple[tuple[int, float], ...], ...]:
-    """Per stage, and for the result in the last row: the stages it needs, and their weights times dt."""
+    """Return (stage, weight times dt) pairs for each stage, and for the result in the last row."""
     return tuple(tuple((stage, dt * weight) for stage, weight in row.items()) for row in _TABLEAU)
 
 
-# Row i: the weights of the slopes in the point where slope i is taken; the last row makes the step itself.
+# Row i holds the weights of earlier slopes in the point at which slope i is evaluated; the last row is the step.
 _TABLEAU: tuple[dict[int, float], ...] = (
     {},
     {0: 0.05260015195876773},
