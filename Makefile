@@ -10,7 +10,7 @@ export OMP_NUM_THREADS = 1
 # Measurements that tests read where they are there; the project does not carry them.
 export CHAOSBENCH_TEST_DATA ?= $(abspath $(wildcard ../shared/data))
 
-.PHONY: quickstart test test-slow lint install install-test clean
+.PHONY: quickstart test test-slow lint install install-test dist clean
 
 quickstart: install
 	$(BIN)/chaosbench run quickstart --results $(RESULTS)
@@ -31,6 +31,18 @@ install: $(VENV)/.installed
 
 install-test: $(VENV)/.installed-test
 
+# A wheel and an sdist with checked metadata; the wheel, installed alone in a fresh environment, runs the quickstart.
+dist:
+	rm -rf dist build/tools build/fresh
+	$(PYTHON) -m venv build/tools
+	build/tools/bin/python -m pip install --quiet --disable-pip-version-check build twine
+	build/tools/bin/python -m build --outdir dist
+	build/tools/bin/twine check --strict dist/*
+	$(PYTHON) -m venv build/fresh
+	build/fresh/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+		"$$(ls dist/*.whl)[plots]"
+	cd build/fresh && bin/chaosbench run quickstart --results results
+
 # torch is pinned in constraints.txt, so that a machine without a GPU does not fetch a CUDA build.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
@@ -45,4 +57,4 @@ $(VENV)/.installed-test: pyproject.toml constraints.txt $(wildcard plugins/*/pyp
 	touch $(VENV)/.installed $@
 
 clean:
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
