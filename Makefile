@@ -10,7 +10,7 @@ export OMP_NUM_THREADS = 1
 # Measurements that tests read where they are there; the project does not carry them.
 export CHAOSBENCH_TEST_DATA ?= $(abspath $(wildcard ../shared/data))
 
-.PHONY: quickstart test test-slow lint install install-test dist clean
+.PHONY: quickstart test test-slow lint install install-test docs dist clean
 
 quickstart: install
 	$(BIN)/chaosbench run quickstart --results $(RESULTS)
@@ -30,6 +30,13 @@ lint: install-test
 install: $(VENV)/.installed
 
 install-test: $(VENV)/.installed-test
+
+# Pages that programs write; each is written beside and then renamed, so that a failure leaves the old page.
+docs: install-test
+	mkdir -p build
+	set -e; for page in "models: pages models" "trainers: pages trainers" "systems: systems" \
+		"faithfulness: faithfulness leaderboards/faithful" "theory: theory leaderboards/theory"; do \
+		$(BIN)/python -m docs.generate.$${page#*: } > build/page.md; mv build/page.md docs/$${page%%:*}.md; done
 
 # A wheel and an sdist with checked metadata; the wheel, installed alone in a fresh environment, runs the quickstart.
 dist:
