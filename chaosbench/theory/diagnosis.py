@@ -1,10 +1,9 @@
-"""What theory says of gradients, measured on a trained model, or on anything that steps."""
+"""The diagnosis of a trained model, or of anything that steps: gradient growth, Lyapunov exponents, regime."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from numpy.typing import NDArray
@@ -28,58 +27,28 @@ from chaosbench.dynamics import (
 from chaosbench.dynamics.loss_gradients import Loss
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.theory.adapters import as_tensors
-from chaosbench.theory.forced import Stretches, ends_whole, forced_exponents, forced_growth, stretches
 from chaosbench.theory.growth import Growth, tangents_followed
-from chaosbench.theory.verdict import Evidence, Verdict, verdict
-from chaosbench.trainers.forcing_scheme import ForcingScheme
+from chaosbench.theory.run_diagnosis import Exponent, RunDiagnosis
+from chaosbench.theory.training_regime import TrainingRegime
+from chaosbench.theory.verdict import Verdict
 
-_SAMPLED = 32  # states of each seed at which a single Jacobian is looked at; of large states a quarter
-
-
-class Number(NamedTuple):
-    """A number of each seed, `(K,)`, under the name by which it is stored."""
-
-    name: str
-    unit: str
-    values: Tensor
-    truth: float | None = None  # the same of the data's own system
-
-
-@dataclass(frozen=True)
-class Forced:
-    """The regime that training saw: products of Jacobians along data, forced and cut as by the trainer.
-
-    Attributes:
-        path: what the trainer does to the state and to gradients.
-        growth: along windows of the training data.
-        exponents: `(K, C, M)`, in that regime [1 / step].
-        whole: whether a forcing or a cut leaves nothing of a product of Jacobians.
-        resets: whether forcing sets the whole state.
-        tossed: products between forcings by the toss of a coin; None: there are no tosses.
-    """
-
-    path: ForcingScheme
-    growth: Growth
-    exponents: Tensor
-    whole: bool
-    resets: bool
-    tossed: Stretches | None = None
+_SAMPLED = 32  # states of each seed at which single Jacobians are computed; a quarter of that for large states
 
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """K seeds under examination, each from C initial conditions; tensors are `(K, C, ...)`, times in steps.
+    """The diagnosis of K seeds, each from C initial conditions; tensors are `(K, C, ...)`, times are in steps.
 
     Attributes:
         dt: [system time] per step.
-        observables: how many leading exponents can be the system's own; None: not known.
-        state_size: S, how many there are.
-        growth: of dz_T/dz_0 in free running.
-        loss_growth: of dL_T/dtheta in free running; None for what has no parameters.
-        motion: exponents, periods and bounds of the free runs, from more conditions.
-        sizes: single Jacobians along the free run, `(K, n)`.
-        forced: the regime of training; None where it is not known.
-        seconds: what the examination took [s].
+        observables: number of leading exponents that can be the system's own; None: not known.
+        state_size: S.
+        growth: log norms of dz_T/dz_0 in free running.
+        loss_growth: log norms of dL_T/dtheta in free running; None for a step without parameters.
+        motion: exponents, periods and bounds of the free runs, from more initial conditions than the growth.
+        sizes: singular values of single Jacobians along the free run, `(K, n)`.
+        training_regime: products of Jacobians as in training; None where the trainer's forcing scheme is not known.
+        seconds: wall time of the diagnosis [s].
     """
 
     dt: float
@@ -89,83 +58,52 @@ class Diagnosis:
     loss_growth: Growth | None
     motion: Motion
     sizes: JacobianSizes
-    forced: Forced | None
+    training_regime: TrainingRegime | None
     seconds: float
 
     @cached_property
     def spectrum(self) -> Tensor:
-        """Mean over bounded initial conditions, descending, `(K, M)` [1 / step]."""
+        """Lyapunov exponents, mean over bounded initial conditions, descending, `(K, M)` [1 / step]."""
         return self._mean.sort(dim=-1, descending=True).values
 
     @cached_property
     def intervals(self) -> Tensor:
-        """Half widths of its 95 % confidence, `(K, M)` [1 / step]; NaN for a single condition."""
+        """Half widths of their 95 % confidence intervals, `(K, M)` [1 / step]; NaN for a single initial condition."""
         order = self._mean.sort(dim=-1, descending=True).indices
         return nan_half_width(self._each_run, dim=1).gather(-1, order)
 
     @property
     def periods(self) -> Tensor:
-        """Of each seed's free runs the median period, `(K,)` [steps]; 0: most do not come back."""
+        """Median period over the free runs of each seed, `(K,)` [steps]; 0: most free runs do not return."""
         return self.motion.periods.median(dim=1).values
 
-    def numbers(self) -> Iterator[Number]:
-        """Everything that is stored of each seed, rates in [1 / system time]."""
-        yield from self._growth_numbers("gradient_growth", self.growth)
+    def runs(self) -> list[RunDiagnosis]:
+        """Return the record of each seed, rates in [1 / system time]."""
+        return RunDiagnosis.from_columns(self.columns())
+
+    def columns(self) -> dict[str, list[Any]]:
+        """Return the fields of `RunDiagnosis` by name, each a list with one entry per seed."""
+        seeds = len(self.spectrum)
+        columns = self._growth_columns("gradient_growth", self.growth)
         if self.loss_growth is not None:
-            yield from self._growth_numbers("loss_gradient_growth", self.loss_growth)
-        yield Number("jacobian_norm", "1", self.sizes.largest.log().mean(1).exp())
-        yield Number("jacobian_smallest_singular_value", "1", self.sizes.smallest.median(dim=1).values)
-        yield Number("jacobian_condition", "1", (self.sizes.largest / self.sizes.smallest).median(dim=1).values)
-        rate = f"1 / {_TIME}"
-        for place in range(self.spectrum.shape[-1]):
-            yield Number(f"lyapunov_exponent_{place + 1}", rate, self.spectrum[:, place] / self.dt)
-            yield Number(f"lyapunov_exponent_{place + 1}_interval", rate, self.intervals[:, place] / self.dt)
-        yield Number("lyapunov_resolution", rate, self._each(self.motion.resolution / self.dt))
-        # What is beyond the exponents measured may count, too, unless these already sum to less than nothing.
-        whole = self.spectrum.shape[-1] == self.state_size
-        enough = torch.ones_like(self.spectrum[:, 0], dtype=torch.bool) if whole else self.spectrum.sum(-1) < 0
-        dimension = torch.where(enough, kaplan_yorke_dimension(self.spectrum), torch.nan)
-        yield Number("kaplan_yorke_dimension", "1", dimension)
-        positive = entropy_bound(self.spectrum) / self.dt
-        yield Number("entropy_bound", f"nats / {_TIME}", torch.where(enough, positive, torch.nan))
-        if self.observables is not None and self.spectrum.shape[-1] > self.observables:
-            gap = self.spectrum[:, self.observables - 1] - self.spectrum[:, self.observables]
-            yield Number("spectral_gap", rate, gap / self.dt)
-        yield Number("period", "steps", self.periods.double())
-        yield Number("returning_share", "1", (self.motion.periods > 0).double().mean(1))
-        yield Number("bounded_share", "1", self.motion.bounded.double().mean(1))
-        if self.forced is not None:
-            yield from self._forced_numbers(self.forced)
-        yield Number("diagnosis_seconds", "s", self._each(self.seconds / len(self.spectrum)))
+            columns |= self._growth_columns("loss_gradient_growth", self.loss_growth)
+        columns |= self._jacobian_columns() | self._exponent_columns()
+        columns["period"] = self.periods.tolist()
+        columns["returning_share"] = (self.motion.periods > 0).double().mean(1).tolist()
+        columns["bounded_share"] = self.motion.bounded.double().mean(1).tolist()
+        if self.training_regime is not None:
+            columns |= self.training_regime.columns(self.spectrum[:, 0], dt=self.dt)
+        columns["diagnosis_seconds"] = [self.seconds / seeds] * seeds
+        return columns
 
     def verdicts(self, *, data_exponent: float | None = None, window: float | None = None) -> list[Verdict]:
-        """What theory says of each seed, and whether it is so.
+        """Compare each seed with theory.
 
         Args:
-            data_exponent: the largest one of the data's system [1 / system time]; None: not known.
+            data_exponent: largest exponent of the data's system [1 / system time]; None: not known.
             window: length of the training sequences, in Lyapunov times of the data.
         """
-        named = {one.name: one.values.tolist() for one in self.numbers()}
-        unknown = [None] * len(self.spectrum)
-        return [
-            verdict(
-                Evidence(
-                    gamma=named["gradient_growth"][k],
-                    gamma_interval=named["gradient_growth_interval"][k],
-                    exponent=named["lyapunov_exponent_1"][k],
-                    exponent_interval=named["lyapunov_exponent_1_interval"][k],
-                    resolution=named["lyapunov_resolution"][k],
-                    period=int(named["period"][k]),
-                    returning=named["returning_share"][k],
-                    bounded=named["bounded_share"][k],
-                    loss_gamma=named.get("loss_gradient_growth", unknown)[k],
-                    loss_gamma_interval=named.get("loss_gradient_growth_interval", unknown)[k],
-                    data_exponent=data_exponent,
-                    window=window,
-                )
-            )
-            for k in range(len(self.spectrum))
-        ]
+        return [run.verdict(data_exponent=data_exponent, window=window) for run in self.runs()]
 
     @cached_property
     def _mean(self) -> Tensor:
@@ -173,51 +111,44 @@ class Diagnosis:
 
     @cached_property
     def _each_run(self) -> Tensor:
-        """Exponents of each free run, `(K, C, M)`; NaN of one that escapes, though its numbers may still be finite."""
+        """Exponents of each free run, `(K, C, M)`; NaN for a run that escapes, even while its numbers are finite."""
         return torch.where(self.motion.bounded[..., None], self.motion.blocks.double().mean(-2), torch.nan)
 
-    def _growth_numbers(self, name: str, growth: Growth) -> Iterator[Number]:
+    def _growth_columns(self, name: str, growth: Growth) -> dict[str, list[Any]]:
         rate = growth.rate()
-        yield Number(name, f"1 / {_TIME}", rate.slope / self.dt)
-        yield Number(f"{name}_interval", f"1 / {_TIME}", rate.interval / self.dt)
-        yield Number(f"{name}_fit", "1", rate.fit)
+        return {
+            name: (rate.slope / self.dt).tolist(),
+            f"{name}_interval": (rate.interval / self.dt).tolist(),
+            f"{name}_fit": rate.fit.tolist(),
+        }
 
-    def _forced_numbers(self, forced: Forced) -> Iterator[Number]:
-        path, longest = forced.path, forced.growth.horizons[-1]
-        chain: float = min(path.product_length, longest)
-        ends = path.interval is not None and path.interval < min(path.window, longest)  # within what was followed
-        grown = forced.growth.at(min(path.product_length, longest)).nanmean(1)
-        if (tossed := forced.tossed) is not None:
-            chain, grown, ends = tossed.length, tossed.growth, tossed.length < longest
-            yield Number("forcing_probability", "1", self._each(path.probability or 0.0))
-            yield Number("chain_longest", "steps", self._each(tossed.longest))
-        yield Number("path_length", "steps", self._each(path.window))
-        yield Number("chain_length", "steps", self._each(chain))
-        yield Number("chain_forced", "1", self._each(float(ends and path.forced)))
-        yield Number("chain_cut", "1", self._each(float(ends and not path.forced)))
-        yield Number("chain_blank", "1", self._each(float(path.restart == "zero")))
-        yield Number("chain_learned", "1", self._each(float(ends and path.restart == "learned")))
-        yield Number("chain_ends", "1", self._each(float(ends and forced.whole)))
-        if not (ends and forced.whole):
-            yield Number("window_length", "steps", self._each(longest))
-            yield Number("window_growth", "nats", forced.growth.mean[:, -1])
-        yield Number("chain_growth", "nats", grown)
-        yield Number("chain_growth_bound", "nats", self.spectrum[:, 0] * chain)
-        if path.alpha is not None:
-            yield Number("forcing_share", "1", path.alpha.double())
-            if forced.resets:  # else a part of the state is not drawn, and its products are not damped
-                damped = self.spectrum[:, 0] + torch.log1p(-path.alpha.double().to(self.spectrum))
-                yield Number("forced_exponent_expected", f"1 / {_TIME}", damped / self.dt)
-        for place in range(forced.exponents.shape[-1]):
-            values = forced.exponents[..., place].nanmean(1) / self.dt
-            yield Number(f"forced_exponent_{place + 1}", f"1 / {_TIME}", values)
+    def _jacobian_columns(self) -> dict[str, list[Any]]:
+        largest, smallest = self.sizes.largest, self.sizes.smallest
+        return {
+            "jacobian_norm": largest.log().mean(1).exp().tolist(),
+            "jacobian_smallest_singular_value": smallest.median(dim=1).values.tolist(),
+            "jacobian_condition": (largest / smallest).median(dim=1).values.tolist(),
+        }
 
-    def _each(self, value: float) -> Tensor:
-        """The same number for every seed."""
-        return torch.full((len(self.spectrum),), value, dtype=torch.float64)
-
-
-_TIME = "system time"
+    def _exponent_columns(self) -> dict[str, list[Any]]:
+        """Exponents and the quantities that follow from them; NaN where these depend on exponents not computed."""
+        seeds, computed = self.spectrum.shape
+        values, widths = (self.spectrum / self.dt).tolist(), (self.intervals / self.dt).tolist()
+        # Further exponents do not matter once the sum of the leading ones is negative.
+        complete = torch.ones_like(self.spectrum[:, 0], dtype=torch.bool)
+        enough = complete if computed == self.state_size else self.spectrum.sum(-1) < 0
+        dimension = torch.where(enough, kaplan_yorke_dimension(self.spectrum), torch.nan)
+        entropy = torch.where(enough, entropy_bound(self.spectrum) / self.dt, torch.nan)
+        columns: dict[str, list[Any]] = {
+            "lyapunov_exponents": [tuple(map(Exponent, *seed)) for seed in zip(values, widths, strict=True)],
+            "lyapunov_resolution": [self.motion.resolution / self.dt] * seeds,
+            "kaplan_yorke_dimension": dimension.tolist(),
+            "entropy_bound": entropy.tolist(),
+        }
+        if self.observables is not None and computed > self.observables:
+            gap = self.spectrum[:, self.observables - 1] - self.spectrum[:, self.observables]
+            columns["spectral_gap"] = (gap / self.dt).tolist()
+        return columns
 
 
 def diagnose(
@@ -234,22 +165,26 @@ def diagnose(
     exponents: int | None = None,
     loss: Loss | None = half_square,
 ) -> Diagnosis:
-    """Examine anything that steps: a model, a system, a function of the state.
+    """Diagnose anything that steps: a model, a system, a function of the state.
 
     Args:
-        step: a step map; a function of the state, a module called on it, or an object with `step`. With states
-            `(C, S)` it is asked for batches `(B, S)`, with arrays for the next array.
-        states: `(C, S)`, initial conditions, tensor or numpy array; `(K, C, S)` of the K seeds of a `Forecaster`.
+        step: a step map: a function of the state, a module that is called on it, or an object with `step`. With states
+            `(C, S)` it is called on batches `(B, S)`; with numpy arrays it takes and returns arrays.
+        states: initial conditions `(C, S)`, tensor or numpy array; `(K, C, S)` for the K seeds of a `Forecaster`.
         dt: time per step [system time].
-        observables: how many leading exponents can be the system's own; None: not known.
-        horizon: longest one of the gradients [steps].
-        loss_horizon: longest one of the gradients of the parameters [steps]; None: the same.
-        conditions: how many of the initial conditions gradients are followed from, those of the parameters from half as
-            many, and three at least; exponents take all.
-        steps, transient: of the exponents [steps].
-        exponents: how many, leading ones first; None: all.
+        observables: number of leading exponents that can be the system's own; None: not known.
+        horizon: longest horizon of the gradients dz_T/dz_0 [steps].
+        loss_horizon: longest horizon of the gradients dL_T/dtheta [steps]; None: `horizon`.
+        conditions: number of initial conditions from which dz_T/dz_0 is followed. dL_T/dtheta is followed from half as
+            many, at least three; exponents are computed from all of `states`.
+        steps: steps over which exponents are averaged [steps].
+        transient: steps before these that are dropped [steps].
+        exponents: number of leading exponents; None: all.
         loss: L_T of the states at the octaves 1, 2, 4 .. `loss_horizon`, `(K, C, H, S) -> (K, C, H)` for the first C
-            conditions, for the growth of dL_T/dtheta; None: that is left out.
+            initial conditions; None: dL_T/dtheta is left out.
+
+    Returns:
+        The diagnosis of K seeds, K = 1 for states `(C, S)`. Its `training_regime` is None.
 
     Source:
         Mikhaeil, Monfared & Durstewitz 2022, NeurIPS (2110.07238), Theorems 1 to 3.
@@ -259,37 +194,27 @@ def diagnose(
     starts = states if states.dim() == 3 else states[None]
     followed = starts[:, :conditions]
     horizons, tangents = log_spaced(horizon), tangents_followed(starts.shape[-1])
-    grown = jacobian_growth(step, followed, steps=horizon, horizons=horizons, directions=tangents)
-    judged = followed[:, : max(3, conditions // 2)]
-    grown_loss = None if loss is None else _loss_growth(step, judged, loss_horizon or horizon, loss)
-    moving = motion(step, starts, steps=steps, transient=transient, exponents=exponents)
+    growth = jacobian_growth(step, followed, steps=horizon, horizons=horizons, directions=tangents)
+    fewer = followed[:, : max(3, conditions // 2)]
+    loss_growth = None if loss is None else _loss_growth(step, fewer, loss_horizon or horizon, loss)
+    free_runs = motion(step, starts, steps=steps, transient=transient, exponents=exponents)
     sampled = _SAMPLED if tangents is None else _SAMPLED // 4
     visited = orbit(step, starts[:, :1], steps=sampled, every=max(1, steps // (4 * _SAMPLED)))[:, 0]  # (K, n, S)
     return Diagnosis(
         dt=dt,
         observables=observables,
         state_size=starts.shape[-1],
-        growth=Growth(horizons, grown),
-        loss_growth=grown_loss,
-        motion=moving,
+        growth=Growth(horizons, growth),
+        loss_growth=loss_growth,
+        motion=free_runs,
         sizes=jacobian_sizes(step, visited),
-        forced=None,
+        training_regime=None,
         seconds=perf_counter() - began,
     )
 
 
-def examine_forcing(model: Forecaster, windows: Tensor, path: ForcingScheme, *, exponents: int) -> Forced:
-    """The regime of training, along windows of data `(K, C, T + 1, D)`."""
-    growth = forced_growth(model, windows, path, directions=tangents_followed(model.state_size))
-    found = forced_exponents(model, windows, path, exponents=exponents)
-    tossed = None
-    if path.probability is not None:
-        tossed = stretches(model, windows, path, directions=tangents_followed(model.state_size))
-    return Forced(path, growth, found, ends_whole(model, path), model.resets, tossed)
-
-
 def _loss_growth(step: Step, states: Tensor, horizon: int, loss: Loss) -> Growth | None:
-    if not isinstance(step, nn.Module) or not any(one.requires_grad for one in step.parameters()):
+    if not isinstance(step, nn.Module) or not any(parameter.requires_grad for parameter in step.parameters()):
         return None
     horizons = log_spaced(horizon, each_octave=1)
     stacked = isinstance(step, Forecaster)

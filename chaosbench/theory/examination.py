@@ -11,8 +11,10 @@ from torch import Tensor
 from chaosbench.data import Dataset
 from chaosbench.dynamics import log_spaced
 from chaosbench.models.forecaster import Forecaster
-from chaosbench.theory.diagnosis import Diagnosis, diagnose, examine_forcing
+from chaosbench.theory.diagnosis import Diagnosis, diagnose
 from chaosbench.theory.forced import windows_along
+from chaosbench.theory.run_diagnosis import Exponent, RunDiagnosis
+from chaosbench.theory.training_regime import examine_training_regime
 from chaosbench.trainers.forcing_scheme import ForcingScheme
 
 HORIZON = 4_096  # [steps], the longest of the gradients
@@ -78,19 +80,16 @@ def examine(
     return replace(found, seconds=perf_counter() - began)
 
 
-def known_numbers(data: Dataset) -> dict[str, float]:
-    """What is known of the data's own system, under the names of a diagnosis."""
+def reference_diagnosis(data: Dataset) -> RunDiagnosis:
+    """Return the published or certified exponents of the data's own system as far as they are known."""
     reference = None if data.system.measured else data.system.reference
     if reference is None:
-        return {} if data.largest_exponent is None else {"lyapunov_exponent_1": data.largest_exponent}
-    exponents = {f"lyapunov_exponent_{place + 1}": value for place, value in enumerate(reference.exponents)}
-    intervals = {f"lyapunov_exponent_{place + 1}_interval": width for place, width in enumerate(reference.intervals)}
-    return {
-        **exponents,
-        **intervals,
-        "kaplan_yorke_dimension": reference.kaplan_yorke_dimension,
-        "entropy_bound": reference.entropy_bound,
-    }
+        return RunDiagnosis(lyapunov_exponents=() if data.largest_exponent is None else (Exponent(data.largest_exponent),))
+    return RunDiagnosis(
+        lyapunov_exponents=tuple(map(Exponent, reference.exponents, reference.intervals)),
+        kaplan_yorke_dimension=reference.kaplan_yorke_dimension,
+        entropy_bound=reference.entropy_bound,
+    )
 
 
 def curves(found: Diagnosis, initial: Diagnosis | None) -> dict[str, np.ndarray[Any, Any]]:
