@@ -1,7 +1,7 @@
 """The rows and arrays that an experiment leaves: from tensors of K seeds to records of each seed."""
 
 import platform
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,8 +20,9 @@ from chaosbench.metrics.base import Evaluation
 from chaosbench.metrics.skill import too_good_to_be_true
 from chaosbench.metrics.valid_prediction_time import valid_prediction_time
 from chaosbench.models.forecaster import Forecaster, Trait
-from chaosbench.theory.diagnosis import Diagnosis, Number
-from chaosbench.theory.examination import curves, known_numbers
+from chaosbench.theory.diagnosis import Diagnosis
+from chaosbench.theory.examination import curves, reference_diagnosis
+from chaosbench.theory.run_diagnosis import PREFIX, RunDiagnosis
 from chaosbench.trainers.forcing_scheme import ForcingScheme
 
 Arrays = dict[str, np.ndarray[Any, Any]]
@@ -138,16 +139,17 @@ def diagnosis_records(
     diagnosis of its own.
     """
     initial, final = (
-        list(diagnosis.numbers()) if model.dynamical else [] for diagnosis in (diagnoses.initial, diagnoses.final)
+        diagnosis.columns() if model.dynamical else {} for diagnosis in (diagnoses.initial, diagnoses.final)
     )
-    seconds = diagnoses.initial.seconds + diagnoses.final.seconds + training.watching
-    final += training.health.numbers(training.seconds, device)
-    final.append(_same("cost_share", "1", seconds / training.seconds, experiment))
+    seeds, seconds = len(experiment.seeds), diagnoses.initial.seconds + diagnoses.final.seconds + training.watching
+    final |= training.health.columns(training.seconds, device)
+    final["cost_share"] = [seconds / training.seconds] * seeds
     if training.scheme is not None and data.largest_exponent is not None:
         horizon = training.scheme.product_length * data.dt * data.largest_exponent
-        final.append(_same("effective_horizon", "Lyapunov times", horizon, experiment))
-    yield from _number_records(experiment, initial, known_numbers(data), update=0)
-    yield from _number_records(experiment, final, known_numbers(data), update=None)
+        final["effective_horizon"] = torch.full((seeds,), horizon).tolist()  # always stored in single precision
+    truth = {number.name: number.value for number in reference_diagnosis(data).records()}
+    yield from _column_records(experiment, initial, truth, update=0)
+    yield from _column_records(experiment, final, truth, update=None)
 
 
 def score_records(experiment: Experiment, evaluation: Evaluation) -> list[Record]:
@@ -225,19 +227,19 @@ def _valid_times(evaluation: Evaluation) -> Arrays:
     }
 
 
-def _number_records(
-    experiment: Experiment, numbers: Iterable[Number], truth: Mapping[str, float], *, update: int | None
+def _column_records(
+    experiment: Experiment,
+    columns: Mapping[str, Sequence[Any]],
+    truth: Mapping[str, float | None],
+    *,
+    update: int | None,
 ) -> Iterator[Record]:
+    """Yield the rows of a diagnosis from its columns, number by number and, for each number, seed by seed."""
     digest = experiment.digest()
-    for number in numbers:
-        name, floor = f"diagnosis.{number.name}", truth.get(number.name)
-        for seed, value in zip(experiment.seeds, number.values.tolist(), strict=True):
-            yield Record(digest, seed, name, _finite(value), floor, number.unit, "", update)
-
-
-def _same(name: str, unit: str, value: float, experiment: Experiment) -> Number:
-    """Return one number that all seeds share."""
-    return Number(name, unit, torch.full((len(experiment.seeds),), value, dtype=torch.float64))
+    runs = (run.records() for run in RunDiagnosis.from_columns(columns))
+    for numbers in zip(*runs, strict=True):
+        for seed, (name, unit, value) in zip(experiment.seeds, numbers, strict=True):
+            yield Record(digest, seed, f"{PREFIX}{name}", value, truth.get(name), unit, "", update)
 
 
 def _finite(value: float) -> float | None:

@@ -54,7 +54,7 @@ FREE = {  # of a window of 200 steps through which gradients pass freely
 
 
 @dataclass(frozen=True)
-class Told:
+class StoredSeed:
     """One seed: the numbers of its diagnosis, before training and after, and how it ended."""
 
     numbers: dict[str, float] = field(default_factory=lambda: CHAOS)
@@ -65,9 +65,9 @@ class Told:
 
 
 def publish(
-    results: Path, *seeds: Told, truth=LORENZ, model=None, trainer=None, system=None, data=None, updates=2_000
+    results: Path, *seeds: StoredSeed, truth=LORENZ, model=None, trainer=None, system=None, data=None, updates=2_000
 ) -> Stored:
-    """Write a folder and read it again; of Lorenz-63, an LSTM and BPTT over 200 steps unless told."""
+    """Write a folder and read it again; of Lorenz-63, an LSTM and BPTT over 200 steps unless content."""
     experiment = Experiment(
         suite="toy",
         system=system or Lorenz63(),
@@ -81,18 +81,18 @@ def publish(
     labels = [getattr(experiment, noun).label for noun in ("system", "data", "model", "trainer")]
     noon = datetime(2026, 1, 2, 12, tzinfo=UTC)
     runs = [
-        Run(digest, "toy", seed, *labels, told.status, told.message, 10, updates, 12.0, 15.0, "cpu", noon)
-        for seed, told in enumerate(seeds)
+        Run(digest, "toy", seed, *labels, content.status, content.message, 10, updates, 12.0, 15.0, "cpu", noon)
+        for seed, content in enumerate(seeds)
     ]
     records = [
-        Record(digest, seed, "state_space_divergence", told.divergence, 0.05, "nats", "lower", None)
-        for seed, told in enumerate(seeds)
-        if told.status in ("ok", "diverged")
+        Record(digest, seed, "state_space_divergence", content.divergence, 0.05, "nats", "lower", None)
+        for seed, content in enumerate(seeds)
+        if content.status in ("ok", "diverged")
     ]
     records += [
         Record(digest, seed, f"diagnosis.{name}", value, truth.get(name), "1", "", update)
-        for seed, told in enumerate(seeds)
-        for update, numbers in ((0, told.initial), (None, told.numbers))
+        for seed, content in enumerate(seeds)
+        for update, numbers in ((0, content.initial), (None, content.numbers))
         for name, value in numbers.items()
     ]
     return read(store.write(Result(experiment, tuple(runs), tuple(records)), results))

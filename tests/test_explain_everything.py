@@ -14,7 +14,7 @@ from chaosbench.data import DataSpec
 from chaosbench.dynamics import orbit
 from chaosbench.experiment import EvaluationSpec, Experiment
 from chaosbench.explain.explanation import brief, explain
-from chaosbench.explain.findings import findings
+from chaosbench.explain.seed_result import seed_results
 from chaosbench.leaderboard import store
 from chaosbench.leaderboard.folder import read
 from chaosbench.metrics import PredictionError, StateSpaceDivergence
@@ -124,7 +124,7 @@ def told(results: Path, **asked: Any) -> list[str]:
     }
     stored = read(store.write(run_experiment(Experiment.model_validate({**content, **asked})), results))
     texts = []
-    for one in findings(stored):
+    for one in seed_results(stored):
         whole = explain(stored, one.seed)
         json.dumps(whole.figures, allow_nan=False)
         texts.append("\n".join([whole.title, *(text for _, text in whole.paragraphs), brief(one)]))

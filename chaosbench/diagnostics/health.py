@@ -1,7 +1,7 @@
 """Training health: what the loss and the gradient norm of every update show.
 
 It belongs to the diagnostics because it watches the training in the same way, one update at a time. It is always on,
-sees every update and is stored in the diagnosis of a run, so that it is not offered by the hook and no suite selects it.
+sees every update and is stored in the diagnosis of a run, so that the hook does not offer it and no suite selects it.
 """
 
 import resource

@@ -2,18 +2,22 @@
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from chaosbench.explain.dynamics_learned import learned, theory
-from chaosbench.explain.findings import Findings, findings
-from chaosbench.explain.training_process import passage, training
-from chaosbench.explain.wording import motion, times
+from chaosbench.explain.gradient_path import gradient_path
+from chaosbench.explain.learned_dynamics import learned_dynamics
+from chaosbench.explain.quantities import is_finite, ratio
+from chaosbench.explain.regimes import describe_regime
+from chaosbench.explain.seed_result import SeedResult, seed_results
+from chaosbench.explain.theory_check import theory_check
+from chaosbench.explain.training_history import training_history
 from chaosbench.formats import duration, number, percent
 from chaosbench.labels import titled
 from chaosbench.leaderboard.folder import FINISHED, Stored
 from chaosbench.leaderboard.schema import Row
+from chaosbench.theory.run_diagnosis import PREFIX
 
 # How it is said that a seed came to that end, before the reason.
 _ENDS = {
@@ -47,117 +51,139 @@ class Explanation:
 
 
 def explain(stored: Stored, seed: int | None = None) -> Explanation:
-    """Explain an experiment by one of its seeds; None: the one that is median by the first metric."""
-    every = findings(stored)
-    place = stored.median_run if seed is None else [one.seed for one in every].index(seed)
-    chosen, run = every[place], stored.runs[place]
-    told = [("outcome", _outcome(chosen, every, median=seed is None))]
-    told += _diagnosed(chosen, run) if chosen.numbers else [("diagnosis", _undiagnosed(chosen))]
+    """Explain an experiment by one of its seeds; None: the median seed by the first metric."""
+    results = seed_results(stored)
+    index = stored.median_run if seed is None else [result.seed for result in results].index(seed)
+    result, run = results[index], stored.runs[index]
+    paragraphs = [("outcome", _outcome(result, results, median=seed is None))]
+    paragraphs += [("diagnosis", _undiagnosed(result))] if result.diagnosis.empty else _diagnosed(result, run)
     return Explanation(
         title=titled(run),
-        seed=chosen.seed,
-        paragraphs=tuple((heading, text) for heading, text in told if text),
-        others=tuple(f"seed {one.seed}: {brief(one)}" for one in every if one is not chosen),
+        seed=result.seed,
+        paragraphs=tuple((heading, text) for heading, text in paragraphs if text),
+        others=tuple(f"seed {other.seed}: {brief(other)}" for other in results if other is not result),
         figures=figures(stored),
     )
 
 
-def brief(found: Findings) -> str:
-    """A run in a line."""
-    outcome = f"{found.status}: {_line(found.message)}" if found.message else found.status
-    if not found.numbers:
-        return f"{outcome}; not diagnosed" if found.status in FINISHED else outcome
-    if "bounded_share" not in found.numbers:
+def brief(result: SeedResult) -> str:
+    """Summarise a run in one line."""
+    diagnosis = result.diagnosis
+    outcome = f"{result.status}: {_one_line(result.message)}" if result.message else result.status
+    if diagnosis.empty:
+        return f"{outcome}; not diagnosed" if result.status in FINISHED else outcome
+    if not diagnosis.has_dynamics:
         return f"{outcome}; replays what it was shown"
-    reached = found.verdict()
-    parts = [outcome]
-    if reached.regime != "divergent":  # else the suspect tells it
-        parts.append(motion(reached, found.numbers))
-    if reached.exponent_ratio is not None and reached.regime == "chaotic":
-        parts.append(f"lambda_1 {times(reached.exponent_ratio)} the data's")
-    if reached.growth_ratio is not None:
-        parts.append(f"gradients grow at {times(reached.growth_ratio)} lambda_1")
-    if "clipped_share" in found.numbers:
-        parts.append(f"clipped in {percent(found.numbers['clipped_share'])} of updates")
-    if "clipped_entries_share" in found.numbers:
-        parts.append(f"entries clipped in {percent(found.numbers['clipped_entries_share'])} of updates")
-    if reached.consistent is False:
-        parts.append("growth and exponent disagree")
-    return "; ".join([*parts, *reached.suspects[:1]])
+    return "; ".join([outcome, *_brief_verdict(result), *_brief_clipping(result), *_brief_suspicion(result)])
+
+
+def _brief_verdict(result: SeedResult) -> Iterator[str]:
+    verdict = result.verdict
+    if verdict.regime != "divergent":  # the first suspect names divergence
+        yield describe_regime(verdict, result.diagnosis)
+    if verdict.exponent_ratio is not None and verdict.regime == "chaotic":
+        yield f"lambda_1 {ratio(verdict.exponent_ratio)} the data's"
+    if verdict.growth_ratio is not None:
+        yield f"gradients grow at {ratio(verdict.growth_ratio)} lambda_1"
+
+
+def _brief_clipping(result: SeedResult) -> Iterator[str]:
+    norms, entries = result.diagnosis.clipped_share, result.diagnosis.clipped_entries_share
+    if is_finite(norms):
+        yield f"clipped in {percent(norms)} of updates"
+    if is_finite(entries):
+        yield f"entries clipped in {percent(entries)} of updates"
+
+
+def _brief_suspicion(result: SeedResult) -> Iterator[str]:
+    if result.verdict.consistent is False:
+        yield "growth and exponent disagree"
+    yield from result.verdict.suspects[:1]
 
 
 def figures(stored: Stored) -> dict[str, Any]:
-    """The numbers and the verdict of every seed, without what is not finite."""
+    """Return the numbers and the verdict of every seed, without those that are not finite."""
     return {
         "folder": stored.folder.name,
         **{noun: stored.runs[0][noun] for noun in ("system", "data", "model", "trainer")},
         "seeds": [
             {
-                "seed": one.seed,
-                "status": one.status,
-                "message": one.message,
-                "verdict": _finite(asdict(one.verdict())) if "bounded_share" in one.numbers else None,
-                "numbers": dict(one.numbers),
-                "initial": dict(one.initial),
-                "truth": dict(one.truth),
-                "scores": {row["name"]: {"value": row["value"], "floor": row["floor"]} for row in one.scores},
+                "seed": result.seed,
+                "status": result.status,
+                "message": result.message,
+                "verdict": _finite(asdict(result.verdict)) if result.diagnosis.has_dynamics else None,
+                "numbers": _stored_numbers(stored, result.seed, update=None),
+                "initial": _stored_numbers(stored, result.seed, update=0),
+                "truth": _stored_numbers(stored, result.seed, update=None, column="floor"),
+                "scores": {row["name"]: {"value": row["value"], "floor": row["floor"]} for row in result.scores},
             }
-            for one in findings(stored)
+            for result in seed_results(stored)
         ],
     }
 
 
-def _outcome(found: Findings, every: Sequence[Findings], *, median: bool) -> str:
-    counts = Counter(one.status for one in every)
+def _stored_numbers(stored: Stored, seed: int, *, update: int | None, column: str = "value") -> dict[str, float]:
+    """Return the stored numbers of a diagnosis by name, also those that only other versions write."""
+    return {
+        row["name"].removeprefix(PREFIX): row[column]
+        for row in stored.records
+        if row["seed"] == seed
+        and row["update"] == update
+        and row["name"].startswith(PREFIX)
+        and row[column] is not None
+    }
+
+
+def _outcome(result: SeedResult, results: Sequence[SeedResult], *, median: bool) -> str:
+    counts = Counter(other.status for other in results)
     tally = ", ".join(f"{count} {status}" for status, count in sorted(counts.items(), reverse=True))
-    first = found.scores[0]["name"].partition("(")[0] if found.scores else ""
-    middle = "the better" if len(every) == 2 else "the median"
-    role = f", {middle} by {first}" if median and len(every) > 1 and first else ""
+    first = result.scores[0]["name"].partition("(")[0] if result.scores else ""
+    middle = "the better" if len(results) == 2 else "the median"
+    role = f", {middle} by {first}" if median and len(results) > 1 and first else ""
     scores = [
         f"{row['name']} {'undefined' if row['value'] is None else number(row['value'])}"
         + (f" (two true orbits: {number(row['floor'])})" if row["floor"] is not None else "")
-        for row in found.scores[:3]
+        for row in result.scores[:3]
     ]
-    message = f" {_ENDS.get(found.status, found.status)}: {_line(found.message)}." if found.message else ""
-    seeds = f"{len(every)} seed{'s' if len(every) > 1 else ''}"
-    return f"{tally} of {seeds}. Seed {found.seed}{role}: {'; '.join(scores) or 'no scores'}.{message}"
+    message = f" {_ENDS.get(result.status, result.status)}: {_one_line(result.message)}." if result.message else ""
+    seeds = f"{len(results)} seed{'s' if len(results) > 1 else ''}"
+    return f"{tally} of {seeds}. Seed {result.seed}{role}: {'; '.join(scores) or 'no scores'}.{message}"
 
 
-def _diagnosed(found: Findings, run: Row) -> list[tuple[str, str]]:
-    reached = found.verdict()
-    if "bounded_share" not in found.numbers:
+def _diagnosed(result: SeedResult, run: Row) -> list[tuple[str, str]]:
+    if not result.diagnosis.has_dynamics:
         replayed = "This forecaster replays what it was shown: its steps are no dynamics that theory could speak of."
-        return [("what was learned", replayed), ("cost", _cost(found))]
-    trained = training(found, updates=run["updates"], seconds=run["train_seconds"])
+        return [("what was learned", replayed), ("cost", _cost(result))]
+    history = training_history(result, updates=run["updates"], seconds=run["train_seconds"])
+    suspects = result.verdict.suspects
     return [
-        ("what gradients pass through", " ".join(passage(found, reached))),
-        ("how training went", " ".join(trained)),
-        ("what was learned", " ".join(learned(found, reached))),
-        ("theory", " ".join(theory(found, reached))),
-        ("look at", "; ".join(reached.suspects) + "." if reached.suspects else ""),
-        ("cost", _cost(found)),
+        ("what gradients pass through", " ".join(gradient_path(result))),
+        ("how training went", " ".join(history)),
+        ("what was learned", " ".join(learned_dynamics(result))),
+        ("theory", " ".join(theory_check(result))),
+        ("look at", "; ".join(suspects) + "." if suspects else ""),
+        ("cost", _cost(result)),
     ]
 
 
-def _undiagnosed(found: Findings) -> str:
-    if found.status in FINISHED:  # such a folder is never replaced
+def _undiagnosed(result: SeedResult) -> str:
+    if result.status in FINISHED:  # such a folder is never replaced
         return "None is stored, as of old, and none can be added; to have one, run the suite into another directory."
-    if found.status == "skipped":
+    if result.status == "skipped":
         return "None: there was nothing to diagnose."
     return "None: the run came to no end. The same command tries it again."
 
 
-def _cost(found: Findings) -> str:
-    share, seconds = found.numbers.get("cost_share"), found.numbers.get("diagnosis_seconds")
-    before = found.initial.get("diagnosis_seconds", 0.0)
-    if share is None or seconds is None:
+def _cost(result: SeedResult) -> str:
+    share, seconds = result.diagnosis.cost_share, result.diagnosis.diagnosis_seconds
+    if not is_finite(share) or not is_finite(seconds):
         return ""
-    page = duration(seconds + before)
+    page = duration(seconds + (result.initial.diagnosis_seconds or 0.0))
     return f"All diagnostics took {percent(share)} of the training time; those of this page {page} for each seed."
 
 
-def _line(message: str) -> str:
-    """A message without the full stop that follows it here, on one line."""
+def _one_line(message: str) -> str:
+    """Return a message on one line, without its full stop."""
     return " ".join(message.split()).removesuffix(".")
 
 

@@ -10,8 +10,8 @@ from rich.text import Text
 
 from chaosbench.errors import UnknownNameError, unknown_name
 from chaosbench.explain.explanation import Explanation, brief, explain, figures
-from chaosbench.explain.findings import findings
-from chaosbench.explain.wording import RATE
+from chaosbench.explain.quantities import RATE
+from chaosbench.explain.seed_result import seed_results
 from chaosbench.labels import shortened, titled
 from chaosbench.leaderboard.folder import Stored, read
 from chaosbench.leaderboard.store import folders
@@ -45,7 +45,7 @@ def show(results: Path, name: str, seed: int | None) -> None:
 def _show_briefly(found: Sequence[Stored], seed: int | None, console: Console, width: int) -> None:
     for stored, name in zip(found, _short(found), strict=True):
         _print(console, name, width, bold=True)
-        for one in findings(stored):
+        for one in seed_results(stored):
             if seed is None or one.seed == seed:
                 _print(console, f"seed {one.seed}: {brief(one)}", width, indent="  ", hang="  ")
     _print(console, "at length: chaosbench explain RESULTS RUN, where RUN is words of these names", width)

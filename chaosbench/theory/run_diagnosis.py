@@ -107,6 +107,11 @@ class RunDiagnosis:
     effective_horizon: float | None = _stored("Lyapunov times", "`chain_length` times the data's lambda_1")
 
     @property
+    def empty(self) -> bool:
+        """True if nothing is stored."""
+        return self == RunDiagnosis()
+
+    @property
     def has_dynamics(self) -> bool:
         """True if the free run was diagnosed; False for old results and for models that replay training data."""
         return self.bounded_share is not None

@@ -4,17 +4,18 @@ import math
 import statistics
 import sys
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from chaosbench.explain.explanation import brief
-from chaosbench.explain.findings import Findings, findings
+from chaosbench.explain.quantities import is_finite, with_interval
+from chaosbench.explain.seed_result import SeedResult, seed_results
 from chaosbench.formats import number
 from chaosbench.labels import shortened
 from chaosbench.leaderboard.folder import Stored, read
 from chaosbench.leaderboard.store import folders
-from chaosbench.theory.verdict import Theorem, Verdict
+from chaosbench.theory.run_diagnosis import Exponent, RunDiagnosis
+from chaosbench.theory.verdict import Theorem
 
 _INTRODUCTION = """\
 # Theory beside measurement
@@ -52,46 +53,35 @@ _SECTIONS: tuple[tuple[Theorem, str, str], ...] = (
 )
 
 
-@dataclass(frozen=True)
-class Case:
-    """One seed and its verdict."""
-
-    found: Findings
-    reached: Verdict
-
-
 def page(results: Path, pictures: Iterable[tuple[str, str]] = ()) -> str:
-    """The page, of a results directory or of the tables kept of one.
+    """Return the page for a results directory, or for the tables of one in leaderboards/.
 
     Args:
-        pictures: files below docs/, and what they show.
+        results: the directory.
+        pictures: files below docs/ and their captions.
     """
-    stored = sorted((read(folder) for folder in folders(results)), key=lambda one: one.folder.name)
-    cases = [
-        Case(one, one.verdict())
-        for experiment in stored
-        for one in findings(experiment)
-        if "bounded_share" in one.numbers
-    ]
-    labels = {noun: shortened(case.found.labels[noun] for case in cases) for noun in ("system", "model", "trainer")}
-    parts = [_INTRODUCTION, _summary(cases)]
+    experiments = sorted((read(folder) for folder in folders(results)), key=lambda stored: stored.folder.name)
+    diagnosed = [result for stored in experiments for result in seed_results(stored) if result.diagnosis.has_dynamics]
+    labels = {noun: shortened(result.labels[noun] for result in diagnosed) for noun in ("system", "model", "trainer")}
+    parts = [_INTRODUCTION, _summary(diagnosed)]
     parts += [f"![{text}]({name})\n\n{text}" for name, text in pictures]
     for theorem, title, statement in _SECTIONS:
-        chosen = [case for case in cases if case.reached.expected == theorem]
-        if chosen:
-            parts += [f"## {title}", statement, _table(chosen, theorem, labels)]
-    parts += ["## Verdict per run", _verdicts(stored, labels)]
+        selected = [result for result in diagnosed if result.verdict.expected == theorem]
+        if selected:
+            parts += [f"## {title}", statement, _table(selected, theorem, labels)]
+    parts += ["## Verdict per run", _verdicts(experiments, labels)]
     return "\n\n".join(parts) + "\n"
 
 
-def _summary(cases: Sequence[Case]) -> str:
-    if not cases:
+def _summary(results: Sequence[SeedResult]) -> str:
+    if not results:
         return "**Of no network is there a diagnosis.**"
-    counts = Counter(case.reached.consistent for case in cases if case.reached.expected != "none")
-    regimes = Counter(case.reached.regime for case in cases)
-    told = ", ".join(f"{count} {kind}" for kind, count in regimes.most_common())
-    ratios = sorted(case.reached.growth_ratio for case in cases if case.reached.growth_ratio is not None)
-    middle = (
+    verdicts = [result.verdict for result in results]
+    counts = Counter(verdict.consistent for verdict in verdicts if verdict.expected != "none")
+    regimes = Counter(verdict.regime for verdict in verdicts)
+    tally = ", ".join(f"{count} {regime}" for regime, count in regimes.most_common())
+    ratios = [verdict.growth_ratio for verdict in verdicts if verdict.growth_ratio is not None]
+    median = (
         f" Of the chaotic ones gamma / lambda_1 is {statistics.median(ratios):.2f} in the median." if ratios else ""
     )
     unknown = (
@@ -100,71 +90,72 @@ def _summary(cases: Sequence[Case]) -> str:
         else ""
     )
     return (
-        f"**{len(cases)} trained networks: {told}. Growth and exponent agree within their errors in {counts[True]}, "
-        f"disagree in {counts[False]}{unknown}.**{middle}"
+        f"**{len(results)} trained networks: {tally}. Growth and exponent agree within their errors in {counts[True]}, "
+        f"disagree in {counts[False]}{unknown}.**{median}"
     )
 
 
-def _table(cases: Sequence[Case], theorem: Theorem, labels: dict[str, dict[str, str]]) -> str:
+def _table(results: Sequence[SeedResult], theorem: Theorem, labels: dict[str, dict[str, str]]) -> str:
+    """Return a table with one row per network, trainer and system."""
     heads = ["data", "network, training", "seeds", "gamma", "lambda_1 of the network", "of the data"]
     heads += ["gamma / lambda_1"] if theorem in ("grow", "vanish") else []
     heads += ["slope of log loss gradient", "agree"]
-    rows = []
-    groups: dict[tuple[str, str, str], list[Case]] = {}
-    for case in cases:
-        names = tuple(labels[noun][case.found.labels[noun]] for noun in ("system", "model", "trainer"))
-        groups.setdefault(names, []).append(case)  # type: ignore[arg-type]  # of three
-    for (system, model, trainer), group in groups.items():
-        cells = [
-            system,
-            f"{model}, {trainer}",
-            ", ".join(str(case.found.seed) for case in group),
-            _spread([case.found.evidence().gamma for case in group], group, "gradient_growth"),
-            _spread([case.found.evidence().exponent for case in group], group, "lyapunov_exponent_1"),
-            number(group[0].found.data_exponent),
-        ]
-        if theorem in ("grow", "vanish"):
-            cells.append(_ratio(group))
-        answers = Counter({True: "yes", False: "NO", None: "?"}[case.reached.consistent] for case in group)
-        told = ", ".join(f"{count} {answer}" for answer, count in answers.items())
-        slopes = [case.found.numbers.get("loss_gradient_growth", math.nan) for case in group]
-        rows.append([*cells, _spread(slopes, group, "loss_gradient_growth"), told])
+    groups: dict[tuple[str, ...], list[SeedResult]] = {}
+    for result in results:
+        names = tuple(labels[noun][result.labels[noun]] for noun in ("system", "model", "trainer"))
+        groups.setdefault(names, []).append(result)
+    rows = [[*_row(names, group, theorem)] for names, group in groups.items()]
     lines = [heads, ["---"] * len(heads), *rows]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _spread(values: Sequence[float], group: Sequence[Case], name: str) -> str:
-    """The median over seeds with its own interval; the range where there are more."""
-    widths = [case.found.numbers.get(f"{name}_interval") for case in group]
-    pairs = [pair for pair in zip(values, widths, strict=True) if not math.isnan(pair[0])]
-    known = sorted(pairs, key=lambda pair: pair[0])
-    if not known:
+def _row(names: tuple[str, ...], group: Sequence[SeedResult], theorem: Theorem) -> Iterator[str]:
+    system, model, trainer = names
+    diagnoses = [result.diagnosis for result in group]
+    exponents = [diagnosis.largest_exponent or Exponent(math.nan) for diagnosis in diagnoses]
+    answers = Counter({True: "yes", False: "NO", None: "?"}[result.verdict.consistent] for result in group)
+    yield system
+    yield f"{model}, {trainer}"
+    yield ", ".join(str(result.seed) for result in group)
+    yield _spread((diagnosis.gradient_growth, diagnosis.gradient_growth_interval) for diagnosis in diagnoses)
+    yield _spread(exponents)
+    yield number(group[0].data_exponent)
+    if theorem in ("grow", "vanish"):
+        yield _ratio(diagnoses)
+    yield _spread((diagnosis.loss_gradient_growth, diagnosis.loss_gradient_growth_interval) for diagnosis in diagnoses)
+    yield ", ".join(f"{count} {answer}" for answer, count in answers.items())
+
+
+def _spread(estimates: Iterable[tuple[float | None, float | None]]) -> str:
+    """Format the median over seeds with its own interval, followed by the range if there are several seeds."""
+    pairs = [(value, width) for value, width in estimates if value is not None and not math.isnan(value)]
+    ordered = sorted(pairs, key=lambda pair: pair[0])
+    if not ordered:
         return "-"
-    value, width = known[(len(known) - 1) // 2]
-    told = number(value) if width is None or math.isinf(value) else f"{number(value)} ± {number(width)}"
-    return told if len(known) == 1 else f"{told} ({number(known[0][0])} to {number(known[-1][0])})"
+    text = with_interval(*ordered[(len(ordered) - 1) // 2])
+    return text if len(ordered) == 1 else f"{text} ({number(ordered[0][0])} to {number(ordered[-1][0])})"
 
 
-def _ratio(group: Sequence[Case]) -> str:
+def _ratio(diagnoses: Sequence[RunDiagnosis]) -> str:
+    pairs = [(diagnosis.gradient_growth, diagnosis.largest_exponent) for diagnosis in diagnoses]
     ratios = [
-        case.found.numbers["gradient_growth"] / case.found.numbers["lyapunov_exponent_1"]
-        for case in group
-        if {"gradient_growth", "lyapunov_exponent_1"} <= case.found.numbers.keys()
-        and not math.isclose(case.found.numbers["lyapunov_exponent_1"], 0.0)
+        gamma / exponent.value
+        for gamma, exponent in pairs
+        if is_finite(gamma) and exponent is not None and is_finite(exponent.value) and exponent.value != 0
     ]
     if not ratios:
         return ""
-    told = f"{statistics.median(ratios):.2f}"
-    return told if len(ratios) == 1 else f"{told} ({min(ratios):.2f} to {max(ratios):.2f})"
+    text = f"{statistics.median(ratios):.2f}"
+    return text if len(ratios) == 1 else f"{text} ({min(ratios):.2f} to {max(ratios):.2f})"
 
 
-def _verdicts(stored: Sequence[Stored], labels: dict[str, dict[str, str]]) -> str:
+def _verdicts(experiments: Sequence[Stored], labels: dict[str, dict[str, str]]) -> str:
     lines = []
-    for experiment in stored:
-        run = experiment.runs[0]
+    for stored in experiments:
+        run = stored.runs[0]
         names = {noun: labels[noun].get(run[noun], run[noun]) for noun in ("trainer", "model", "system")}
         lines.append("**{trainer} on {model}, {system}**\n".format(**names))
-        lines += [f"- seed {one.seed}: {brief(one)}" for one in findings(experiment)]
+        lines += [f"- seed {result.seed}: {brief(result)}" for result in seed_results(stored)]
         lines.append("")
     return "\n".join(lines).rstrip()
 

@@ -5,7 +5,7 @@ from math import isfinite
 from pathlib import Path
 
 import pytest
-from stored_runs import BLOWN, CHAOS, FREE, REST, Told, publish
+from stored_runs import BLOWN, CHAOS, FREE, REST, StoredSeed, publish
 
 from chaosbench.models import RNN
 
@@ -13,9 +13,9 @@ from chaosbench.models import RNN
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
     """Two experiments: one of three motions, one that came to no number."""
-    lost = Told(BLOWN, divergence=None, status="diverged", message="the free run is not finite")
-    publish(tmp_path, Told(CHAOS | FREE), Told(REST, divergence=0.2), lost)
-    publish(tmp_path, Told({}, status="failed", message="no luck"), model=RNN())
+    lost = StoredSeed(BLOWN, divergence=None, status="diverged", message="the free run is not finite")
+    publish(tmp_path, StoredSeed(CHAOS | FREE), StoredSeed(REST, divergence=0.2), lost)
+    publish(tmp_path, StoredSeed({}, status="failed", message="no luck"), model=RNN())
     return tmp_path
 
 

@@ -31,14 +31,14 @@ def test_quantiles_shares_and_curves_are_those_of_every_update():
         health.see(step)
         norms.append(step.gradient_norms().tolist())
         losses.append(step.loss.tolist())
-    found = {one.name: one for one in health.numbers(2.0, "cpu")}
+    found = health.columns(2.0, "cpu")
     measured = np.array(norms).T
-    assert np.allclose(found["gradient_norm_median"].values[0], np.median(measured[0]))
-    assert np.allclose(found["gradient_norm_q95"].values[0], np.quantile(measured[0], 0.95))
-    assert np.allclose(found["clipped_share"].values[0], (measured[0] > 0.5).mean())
-    assert found["nonfinite_share"].values.tolist() == [0.0, 1 / 20]
-    assert found["updates_per_second"].values.tolist() == [10.0, 10.0]
-    assert found["loss_first"].values.tolist() == losses[0]
+    assert np.allclose(found["gradient_norm_median"][0], np.median(measured[0]))
+    assert np.allclose(found["gradient_norm_q95"][0], np.quantile(measured[0], 0.95))
+    assert np.allclose(found["clipped_share"][0], (measured[0] > 0.5).mean())
+    assert found["nonfinite_share"] == [0.0, 1 / 20]
+    assert found["updates_per_second"] == [10.0, 10.0]
+    assert found["loss_first"] == losses[0]
     curves = health.curves()
     assert curves["training_updates"].tolist() == list(range(1, 21))
     np.testing.assert_allclose(curves["training_norm"], measured, rtol=1e-6)
@@ -46,7 +46,7 @@ def test_quantiles_shares_and_curves_are_those_of_every_update():
 
 def test_nothing_is_said_of_a_training_without_updates():
     health = TrainingHealth(BPTT())
-    assert list(health.numbers(1.0, "cpu")) == []
+    assert health.columns(1.0, "cpu") == {}
     assert health.curves() == {}
 
 
@@ -63,7 +63,7 @@ def test_of_clipped_entries_the_share_of_updates_is_that_of_a_loop():
         flat = np.concatenate([one.grad.reshape(2, -1).numpy() for one in model.parameters()], axis=1)
         entries.append(np.abs(flat).max(axis=1) > 0.5)
         norms.append(np.linalg.norm(flat.clip(-0.5, 0.5), axis=1) > 1.0)
-    found = {one.name: one.values.numpy() for one in health.numbers(2.0, "cpu")}
+    found = health.columns(2.0, "cpu")
     np.testing.assert_allclose(found["clipped_entries_share"], np.mean(entries, axis=0))
     np.testing.assert_allclose(found["clipped_share"], np.mean(norms, axis=0))
     assert 0 < np.mean(entries) < 1

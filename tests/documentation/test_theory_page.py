@@ -1,7 +1,7 @@
 from math import nan
 
 import pytest
-from stored_runs import BLOWN, CHAOS, CYCLE, REST, TORUS, Told, publish
+from stored_runs import BLOWN, CHAOS, CYCLE, REST, TORUS, StoredSeed, publish
 
 from chaosbench.models import RNN
 from docs.generate.theory import page
@@ -24,8 +24,14 @@ def cells(section):
 @pytest.fixture
 def mixed(tmp_path):
     """One experiment whose seeds move each in its own way, and one of another network."""
-    publish(tmp_path, *map(Told, (CHAOS, CYCLE, TORUS, REST, BLOWN)))
-    publish(tmp_path, Told(DISAGREES), Told(DOUBTFUL), Told({}, status="failed", message="no luck"), model=RNN())
+    publish(tmp_path, *map(StoredSeed, (CHAOS, CYCLE, TORUS, REST, BLOWN)))
+    publish(
+        tmp_path,
+        StoredSeed(DISAGREES),
+        StoredSeed(DOUBTFUL),
+        StoredSeed({}, status="failed", message="no luck"),
+        model=RNN(),
+    )
     return tmp_path
 
 
@@ -53,13 +59,13 @@ def test_agreements_are_counted_of_what_is_bounded(mixed):
 
 
 def test_doubt_is_not_mentioned_where_there_is_none(tmp_path):
-    publish(tmp_path, Told(CYCLE))
+    publish(tmp_path, StoredSeed(CYCLE))
     assert "1 periodic. Growth and exponent agree within their errors in 1, disagree in 0.**\n" in page(tmp_path)
 
 
 def test_rows_tell_the_median_seed_and_the_range(tmp_path):
     numbers = [CHAOS | {"gradient_growth": rate, "lyapunov_exponent_1": 0.9} for rate in (0.9, 0.72, 1.8)]
-    publish(tmp_path, *map(Told, numbers))
+    publish(tmp_path, *map(StoredSeed, numbers))
     ((system, network, seeds, gamma, own, data, ratio, slope, agree),) = cells(
         sections(page(tmp_path))["Theorem 2: chaotic networks"]
     )
@@ -71,14 +77,14 @@ def test_rows_tell_the_median_seed_and_the_range(tmp_path):
 
 
 def test_rates_without_bound_count_as_the_lowest(tmp_path):
-    publish(tmp_path, Told(REST), Told(CYCLE), Told(REST))
+    publish(tmp_path, StoredSeed(REST), StoredSeed(CYCLE), StoredSeed(REST))
     (row,) = cells(sections(page(tmp_path))["Theorem 1: networks on fixed points and cycles"])
     assert row[3:5] == ["-inf (-inf to -0.300)", "-inf (-inf to -0.310)"]
     assert row[6] == "0.97", "-0.30 / -0.31 of the one that has a ratio"
 
 
 def test_what_was_not_measured_is_a_dash(tmp_path):
-    publish(tmp_path, Told(CHAOS | {"gradient_growth": nan}), Told(BLOWN))
+    publish(tmp_path, StoredSeed(CHAOS | {"gradient_growth": nan}), StoredSeed(BLOWN))
     found = sections(page(tmp_path))
     ((*_, gamma, _, _, ratio, _, agree),) = cells(found["Theorem 2: chaotic networks"])
     assert (gamma, ratio, agree) == ("-", "", "1 ?")
@@ -88,14 +94,20 @@ def test_what_was_not_measured_is_a_dash(tmp_path):
 def test_the_page_depends_on_the_numbers_alone(mixed, tmp_path_factory):
     """Whichever folder was written first."""
     other = tmp_path_factory.mktemp("other")
-    publish(other, Told(DISAGREES), Told(DOUBTFUL), Told({}, status="failed", message="no luck"), model=RNN())
-    publish(other, *map(Told, (CHAOS, CYCLE, TORUS, REST, BLOWN)))
+    publish(
+        other,
+        StoredSeed(DISAGREES),
+        StoredSeed(DOUBTFUL),
+        StoredSeed({}, status="failed", message="no luck"),
+        model=RNN(),
+    )
+    publish(other, *map(StoredSeed, (CHAOS, CYCLE, TORUS, REST, BLOWN)))
     assert page(mixed) == page(mixed) == page(other)
     assert "nan" not in page(mixed)
 
 
 def test_results_without_a_diagnosis_make_a_page_that_says_so(tmp_path):
-    publish(tmp_path, Told({}))
+    publish(tmp_path, StoredSeed({}))
     text = page(tmp_path, [("picture.png", "A picture.")])
     assert "Of no network is there a diagnosis." in text
     assert "- seed 0: ok; not diagnosed" in text

@@ -1,5 +1,5 @@
 import pytest
-from stored_runs import BLOWN, CHAOS, CYCLE, FREE, TORUS, Told, publish
+from stored_runs import BLOWN, CHAOS, CYCLE, FREE, TORUS, StoredSeed, publish
 
 from chaosbench.data import DataSpec
 from chaosbench.errors import ChaosbenchError, UnknownNameError
@@ -11,10 +11,10 @@ from chaosbench.trainers import BPTT, SparseTeacherForcing
 @pytest.fixture
 def results(tmp_path):
     """Four experiments: two networks of each training, and one of them in two sizes."""
-    publish(tmp_path, Told(CHAOS | FREE | {"clipped_share": 0.63}), Told(CYCLE))
-    publish(tmp_path, Told(TORUS), model=LSTM(hidden=7))
-    publish(tmp_path, Told(BLOWN, divergence=None, status="diverged"), model=RNN())
-    publish(tmp_path, Told(CHAOS), model=PLRNN(), trainer=SparseTeacherForcing(interval=5))
+    publish(tmp_path, StoredSeed(CHAOS | FREE | {"clipped_share": 0.63}), StoredSeed(CYCLE))
+    publish(tmp_path, StoredSeed(TORUS), model=LSTM(hidden=7))
+    publish(tmp_path, StoredSeed(BLOWN, divergence=None, status="diverged"), model=RNN())
+    publish(tmp_path, StoredSeed(CHAOS), model=PLRNN(), trainer=SparseTeacherForcing(interval=5))
     return tmp_path
 
 
@@ -107,7 +107,7 @@ def test_a_name_of_several_names_them_and_each_name_given_means_one(results):
 
 def test_of_many_only_some_are_named(tmp_path):
     for hidden in range(1, 10):
-        publish(tmp_path, Told(CHAOS), model=LSTM(hidden=hidden))
+        publish(tmp_path, StoredSeed(CHAOS), model=LSTM(hidden=hidden))
     with pytest.raises(UnknownNameError, match=r"may mean 9 experiments.*; 3 more$"):
         show(tmp_path, "lstm", None)
 
@@ -137,7 +137,7 @@ def test_an_empty_directory_holds_nothing_to_explain(tmp_path):
 
 def test_trainers_that_differ_in_a_setting_are_told_apart(tmp_path, shown):
     for clip in (1.0, 2.0):
-        publish(tmp_path, Told(CHAOS), trainer=BPTT(clip_norm=clip))
+        publish(tmp_path, StoredSeed(CHAOS), trainer=BPTT(clip_norm=clip))
     lines = shown(tmp_path).splitlines()
     assert {"bptt on lstm, lorenz63", "bptt(clip_norm=2) on lstm, lorenz63"} <= {
         line.replace("2.0", "2") for line in lines
@@ -146,7 +146,7 @@ def test_trainers_that_differ_in_a_setting_are_told_apart(tmp_path, shown):
 
 def test_data_that_differ_tell_experiments_apart_and_can_be_named(tmp_path, shown):
     for noise, embedding in ((0.0, 1), (0.1, 1), (0.1, 3)):
-        publish(tmp_path, Told(CHAOS), data=DataSpec(noise=noise, embedding=embedding, train_orbits=2))
+        publish(tmp_path, StoredSeed(CHAOS), data=DataSpec(noise=noise, embedding=embedding, train_orbits=2))
     lines = shown(tmp_path, columns=200).splitlines()
     names = {
         "bptt on lstm, lorenz63",

@@ -60,10 +60,10 @@ def test_gradients_on_a_cycle_vanish_at_half_the_logarithm_of_its_multiplier():
     """
     system = TwoCycle()
     found = diagnose(system, on_attractor(system, 4))
-    numbers = {one.name: one.values for one in found.numbers()}
+    numbers = {one.name: one.value for one in found.runs()[0].records()}
     assert float(numbers["gradient_growth"]) == pytest.approx(math.log(0.16) / 2, abs=1.3e-3)
     assert float(numbers["lyapunov_exponent_1"]) == pytest.approx(math.log(0.16) / 2, abs=1e-6)
-    assert numbers["period"].tolist() == [2.0]
+    assert numbers["period"] == 2.0
 
 
 @pytest.mark.parametrize("system", [Torus(), LimitCycle()], ids=lambda one: one.kind)
@@ -78,7 +78,7 @@ def test_the_spectrum_and_what_follows_are_the_systems_own():
     """ln 0.3 is the sum of the Hénon map's exponents for any orbit; 0.4192 and 1.258: Russell et al. 1980, PRL 45."""
     system = Henon()
     found = diagnose(system, on_attractor(system, 32), steps=4_000)
-    numbers = {one.name: float(one.values[0]) for one in found.numbers()}
+    numbers = {one.name: one.value for one in found.runs()[0].records()}
     assert numbers["lyapunov_exponent_1"] + numbers["lyapunov_exponent_2"] == pytest.approx(math.log(0.3), abs=1e-10)
     assert numbers["lyapunov_exponent_1"] == pytest.approx(0.4192, abs=2 * numbers["lyapunov_exponent_1_interval"])
     assert numbers["kaplan_yorke_dimension"] == pytest.approx(1.258, abs=0.01)
@@ -181,7 +181,7 @@ def test_a_function_of_numpy_arrays_is_diagnosed_as_one_of_tensors():
 def test_the_certified_exponent_of_lorenz_is_met_by_a_diagnosis_of_its_own():
     system = Lorenz63()
     found = diagnose(system, on_attractor(system, 16), dt=system.dt, steps=1_000, transient=100, horizon=64)
-    numbers = {one.name: float(one.values[0]) for one in found.numbers()}
+    numbers = {one.name: one.value for one in found.runs()[0].records()}
     total = sum(numbers[f"lyapunov_exponent_{place}"] for place in (1, 2, 3))
     assert total == pytest.approx(-(10 + 1 + 8 / 3), abs=1e-6)  # the divergence
     error = abs(numbers["lyapunov_exponent_1"] - 0.9056)  # Viswanath 1998

@@ -9,8 +9,9 @@ import torch
 from torch.testing import assert_close
 
 from chaosbench.models import RNN, AlmostLinearRNN, Forecaster, ShallowPLRNN
-from chaosbench.theory.diagnosis import diagnose, examine_forcing
-from chaosbench.theory.forced import forced_exponents, forced_growth, restarts, stretches, windows_along
+from chaosbench.theory.diagnosis import diagnose
+from chaosbench.theory.forced import forced_exponents, forced_growth, restarts, segments, windows_along
+from chaosbench.theory.training_regime import examine_training_regime
 from chaosbench.trainers import ForcingScheme
 
 LN = math.log(1.9)
@@ -162,7 +163,7 @@ def test_tosses_fall_as_often_as_they_should_and_none_before_the_first_step():
 def test_products_between_tosses_have_the_mean_length_and_growth_of_those_drawn(probability):
     """|J| = 1.9 at each step: whatever was drawn, the mean growth is ln 1.9 times the mean length."""
     path = ForcingScheme(40, probability=probability)
-    found = stretches(Tent(), windows(Tent(), 40), path)
+    found = segments(Tent(), windows(Tent(), 40), path)
     lengths = []
     for one in restarts(path, 3, 40).T:
         places = [0, *one.nonzero().flatten().tolist(), 40]
@@ -177,7 +178,7 @@ def test_products_between_tosses_leave_out_a_window_that_blows_up_and_no_neighbo
     spoiled = data.clone()
     spoiled[1, 2] = torch.nan
     model = RNN(hidden=1).build(1, (0, 1)).double()
-    sound, lame = (stretches(model, one, path).growth for one in (data, spoiled))
+    sound, lame = (segments(model, one, path).growth for one in (data, spoiled))
     assert lame[0] == sound[0]
     assert lame[1].isfinite()
 
@@ -186,12 +187,12 @@ def test_products_between_tosses_leave_out_a_window_that_blows_up_and_no_neighbo
 def test_a_toss_is_told_by_what_was_drawn(model):
     built = model.build(3, (0, 1)).double()
     path = ForcingScheme(40, probability=0.2)
-    forced = examine_forcing(built, windows(built, 40), path, exponents=1)
+    forced = examine_training_regime(built, windows(built, 40), path, exponents=1)
     states = built.initial_state(windows(built, 1)[:, :, 0]).detach()
-    found = replace(diagnose(built, states, horizon=16, steps=20, transient=5, loss=None), forced=forced)
-    numbers = {one.name: one.values.tolist()[0] for one in found.numbers()}
+    found = replace(diagnose(built, states, horizon=16, steps=20, transient=5, loss=None), training_regime=forced)
+    numbers = {one.name: one.value for one in found.runs()[0].records()}
     assert (numbers["forcing_probability"], numbers["chain_forced"], numbers["path_length"]) == (0.2, 1.0, 40.0)
-    assert numbers["chain_length"] == forced.tossed.length < numbers["chain_longest"]
+    assert numbers["chain_length"] == forced.random_segments.length < numbers["chain_longest"]
     assert ("window_growth" in numbers) is (not built.resets)
     assert math.isfinite(numbers["chain_growth"])
 
@@ -212,9 +213,9 @@ def test_a_forcing_beyond_what_was_followed_is_not_told_as_one_within(interval, 
     """Windows of 200 steps, of which so many were followed: the tent map multiplies by 1.9 at each."""
     model, path = Tent(), ForcingScheme(200, interval)
     states = windows(model, 1)[:, :, 0]
-    forced = examine_forcing(model, windows(model, followed), path, exponents=1)
-    found = replace(diagnose(model, states, horizon=16, steps=20, transient=5, loss=None), forced=forced)
-    numbers = {one.name: one.values.tolist() for one in found.numbers()}
+    forced = examine_training_regime(model, windows(model, followed), path, exponents=1)
+    found = replace(diagnose(model, states, horizon=16, steps=20, transient=5, loss=None), training_regime=forced)
+    numbers = found.columns()
     assert [numbers[f"chain_{name}"] for name in ("length", "forced", "ends")] == [[value] * 2 for value in told]
     assert numbers["chain_growth"] == pytest.approx([told[0] * LN] * 2, abs=1e-12)
     assert ("window_growth" in numbers) is not bool(told[2])

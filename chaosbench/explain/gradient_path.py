@@ -1,0 +1,134 @@
+"""The products of Jacobians that training's gradients pass through: where they end, and how they grow there."""
+
+from collections.abc import Iterator
+
+from chaosbench.explain.quantities import RATE, in_lyapunov_times, is_finite
+from chaosbench.explain.seed_result import SeedResult
+from chaosbench.formats import number
+
+_MARGIN = 0.3  # [nats] by which a product may exceed the growth at lambda_1 without comment
+
+
+def gradient_path(result: SeedResult) -> Iterator[str]:
+    """Yield sentences on the training window, on forcing and cuts, and on the growth of gradients there."""
+    diagnosis = result.diagnosis
+    if diagnosis.chain_length is None:
+        yield "This trainer tells of no gradients through time."
+        return
+    yield from _window(result, diagnosis.chain_length)
+    if diagnosis.forcing_share is not None:
+        yield from _generalised_forcing(result, diagnosis.forcing_share)
+    else:
+        yield from _growth(result, diagnosis.chain_length)
+
+
+def _window(result: SeedResult, chain: float) -> Iterator[str]:
+    """Yield the length of the training window, and where in it products end."""
+    diagnosis, window = result.diagnosis, result.diagnosis.path_length
+    if window == 1:
+        yield "Gradients pass a single step of the network."
+        return
+    if window is not None:
+        yield _window_length(result, window)
+    if diagnosis.chain_blank and not diagnosis.chain_cut:
+        yield "It begins from z = 0, whatever the data show."
+    if diagnosis.forcing_probability is not None:
+        yield _random_forcing(result, chain, diagnosis.forcing_probability)
+    elif diagnosis.chain_forced:
+        yield f"The state is forced {_interval(result, chain)}, {_end_of_products(result)}."
+    elif diagnosis.chain_cut:
+        interval, restart = _interval(result, chain), _state_after_cut(result)
+        yield f"The gradient is cut {interval}, so that no product of Jacobians is longer{restart}."
+    elif window is not None and chain < window and diagnosis.forcing_share is None:
+        yield f"Gradients were followed over {chain:.0f} step{'s' if chain > 1 else ''} of it."
+
+
+def _window_length(result: SeedResult, window: int) -> str:
+    asked, times = result.trainer.get("sequence_length", window), result.lyapunov_times(window)
+    part = "" if asked == window else f" of the {asked} of sequence_length"
+    length = "" if times is None else f", {number(times)} Lyapunov times of the data"
+    return f"Your window is {window} steps{part}{length}."
+
+
+def _random_forcing(result: SeedResult, chain: float, probability: float) -> str:
+    """Return the forcing probability of scheduled sampling at the end of training, and what it came to."""
+    if probability in (0, 1):
+        return f"At the end of training the state was forced at {'every' if probability else 'no'} step."
+    text = f"At the end of training a step was forced with probability {number(probability)}"
+    if not result.diagnosis.chain_forced:
+        return f"{text}, and none was along the windows followed."
+    often = f"on average every {number(chain)} steps{in_lyapunov_times(result.lyapunov_times(chain))}"
+    longest = f"the longest stretch was of {result.diagnosis.chain_longest} steps"
+    return f"{text}: along the windows followed {often}, {_end_of_products(result)}; {longest}."
+
+
+def _interval(result: SeedResult, chain: float) -> str:
+    """Return how often the state is forced or the gradient cut, with the spread of a random interval.
+
+    A random interval is never below one step, so that with a large spread only its mean is a fair description.
+    """
+    spread = result.trainer.get("spread", 0) if result.diagnosis.chain_forced else 0
+    if chain == 1 and not spread:
+        return "at every step"
+    width = f" ± {spread}" if 0 < spread < chain else ""
+    mean = "on average " if spread >= chain else ""
+    unit = "step" if chain == 1 else "steps"
+    return f"{mean}every {chain:.0f}{width} {unit}{in_lyapunov_times(result.lyapunov_times(chain))}"
+
+
+def _end_of_products(result: SeedResult) -> str:
+    if result.diagnosis.chain_ends:
+        return "which ends every product of Jacobians there"
+    return "in part: products go on"
+
+
+def _state_after_cut(result: SeedResult) -> str:
+    if result.diagnosis.chain_blank:
+        return ", and the state begins anew from z = 0"
+    if result.diagnosis.chain_learned:
+        return "; there begins a state learned beside the weights, measured here as the one that data show"
+    return ""
+
+
+def _generalised_forcing(result: SeedResult, alpha: float) -> Iterator[str]:
+    """Yield the forcing strength, and what it leaves of the exponent."""
+    diagnosis = result.diagnosis
+    yield f"At every step the state is drawn towards the data by alpha = {number(alpha)}."
+    expected, forced = diagnosis.forced_exponent_expected, diagnosis.forced_exponents
+    if is_finite(expected) and forced and is_finite(forced[0].value):
+        yield (
+            f"That makes of lambda_1 a forced exponent lambda_1 + ln(1 - alpha) / dt = {number(expected)}; "
+            f"along training data {number(forced[0].value)} was measured {RATE}."
+        )
+
+
+def _growth(result: SeedResult, chain: float) -> Iterator[str]:
+    """Yield the growth of a product of Jacobians, beside what the data's exponent makes expected."""
+    diagnosis, expected = result.diagnosis, result.lyapunov_times(chain)
+    grown = diagnosis.chain_growth
+    if not is_finite(grown):
+        lost = result.verdict.regime == "divergent"
+        yield "Their growth there could not be measured." if lost else "Over this stretch gradients vanish altogether."
+        return
+    random = diagnosis.forcing_probability is not None and diagnosis.chain_forced
+    mean = "Between forcings, on average: " if random else ""
+    if expected is not None:
+        at = f"{'at' if mean else 'At'} the data's exponent"
+        yield f"{mean}{at} expect gradients to grow by e^{number(expected)}; measured e^{number(grown)}."
+    else:
+        yield f"{mean or f'Over {chain:.0f} steps '}gradients change by e^{number(grown)}."
+    if diagnosis.chain_forced and is_finite(diagnosis.window_growth):
+        length, over = diagnosis.window_length, number(diagnosis.window_growth)
+        yield f"Over {length} steps, forcing and all, they change by e^{over}."
+    bound = diagnosis.chain_growth_bound
+    if is_finite(bound) and grown > bound + _MARGIN:
+        yield _excess(grown, bound, diagnosis.jacobian_norm or 0.0)
+
+
+def _excess(grown: float, bound: float, norm: float) -> str:
+    """Explain a growth above that at the network's own exponent."""
+    more = f"That is more than the network's own exponent makes of it (e^{number(bound)})"
+    if grown > 0 and norm > 1:
+        stretch = f"over short times Jacobians of norm {number(norm)} stretch some direction"
+        return f"{more}: {stretch} faster than free runs do in the long run."
+    return f"{more}: along training data, and over so few steps, gradients shrink less than in long free runs."

@@ -1,0 +1,59 @@
+"""The course of training in numbers: gradient norms, clipping, loss, speed."""
+
+from collections.abc import Iterator
+
+from chaosbench.explain.quantities import is_finite
+from chaosbench.explain.seed_result import SeedResult
+from chaosbench.formats import duration, number, percent
+
+
+def training_history(result: SeedResult, *, updates: int, seconds: float | None) -> Iterator[str]:
+    """Yield sentences on gradient norms, clipping, loss and speed.
+
+    Args:
+        updates: number of updates; a closed-form fit has one.
+        seconds: training time of this seed [s].
+    """
+    diagnosis = result.diagnosis
+    yield from _norms(result)
+    yield from _clipping(result)
+    if diagnosis.nonfinite_share:
+        yield f"In {percent(diagnosis.nonfinite_share)} of updates the loss or its gradient was not finite."
+    if is_finite(diagnosis.loss_first) and is_finite(diagnosis.loss_last):
+        yield _loss(diagnosis.loss_first, diagnosis.loss_last, diagnosis.loss_spikes or 0, updates)
+    if is_finite(diagnosis.updates_per_second) and seconds is not None:
+        memory = f", {number(diagnosis.peak_memory)} MiB at the most" if is_finite(diagnosis.peak_memory) else ""
+        speed = f"{number(diagnosis.updates_per_second)} updates a second for all seeds at once, "
+        yield f"{speed if updates > 1 else ''}{duration(seconds)} for each seed{memory}."
+
+
+def _clipping_fields(result: SeedResult) -> list[str]:
+    """Return the trainer's fields that clip gradients."""
+    return [name for name in ("clip_value", "clip_norm") if result.trainer.get(name) is not None]
+
+
+def _norms(result: SeedResult) -> Iterator[str]:
+    diagnosis = result.diagnosis
+    if is_finite(diagnosis.gradient_norm_median) and diagnosis.gradient_norm_median > 0:
+        low, middle, high = map(
+            number, (diagnosis.gradient_norm_q05, diagnosis.gradient_norm_median, diagnosis.gradient_norm_q95)
+        )
+        before = " before clipping" if _clipping_fields(result) else ""
+        yield f"Gradient norms{before}: {middle} in the median, 90 % from {low} to {high}."
+
+
+def _clipping(result: SeedResult) -> Iterator[str]:
+    """Yield how often gradients were clipped, entries first as in training."""
+    entries, norms = result.diagnosis.clipped_entries_share, result.diagnosis.clipped_share
+    if is_finite(entries):
+        yield f"Entries clipped at {result.trainer['clip_value']:g} in {percent(entries)} of updates."
+    if is_finite(norms):
+        what = "Norms of what was left clipped" if "clip_value" in _clipping_fields(result) else "Clipped"
+        yield f"{what} at {result.trainer['clip_norm']:g} in {percent(norms)} of updates."
+
+
+def _loss(first: float, last: float, spikes: int, updates: int) -> str:
+    if updates == 1:
+        return f"Trained in one go, to a loss of {number(last)}."
+    jumped = "no spike" if not spikes else f"{spikes} spike{'s' if spikes > 1 else ''}"
+    return f"The loss went from {number(first)} to {number(last)} with {jumped}."
