@@ -3,7 +3,8 @@ from itertools import count
 from math import nan
 
 import pytest
-from stored_runs import BLOWN, CHAOS, CYCLE, FREE, LORENZ, REST, TORUS, StoredSeed, publish
+from stored_runs import BLOWN, CHAOS, CYCLE, FREE, LORENZ, REST, TORUS, publish
+from stored_runs import StoredSeed as Told
 
 from chaosbench.data import DataSpec
 from chaosbench.explain.explanation import brief, explain
@@ -31,7 +32,7 @@ def told(tmp_path):
     folders = count()
 
     def tell(*seeds, seed=None, **arguments):
-        numbered = [StoredSeed(one) if isinstance(one, dict) else one for one in seeds]
+        numbered = [Told(one) if isinstance(one, dict) else one for one in seeds]
         return dict(explain(publish(tmp_path / str(next(folders)), *numbered, **arguments), seed).paragraphs)
 
     return tell
@@ -304,7 +305,7 @@ def test_disagreement_and_doubt_are_told_with_their_reason(told, changes, text):
     ],
 )
 def test_the_network_before_training_is_told(told, initial, text):
-    assert told(StoredSeed(CHAOS, initial=initial))[THEORY].endswith(text)
+    assert told(Told(CHAOS, initial=initial))[THEORY].endswith(text)
 
 
 def test_a_network_that_blows_up_is_not_said_to_have_vanishing_gradients(told):
@@ -314,9 +315,9 @@ def test_a_network_that_blows_up_is_not_said_to_have_vanishing_gradients(told):
 
 def test_the_outcome_counts_seeds_and_tells_the_median_one(told):
     seeds = [
-        StoredSeed(divergence=0.7),
-        StoredSeed(divergence=0.2),
-        StoredSeed(divergence=None, status="diverged", message="it blew up."),
+        Told(divergence=0.7),
+        Told(divergence=0.2),
+        Told(divergence=None, status="diverged", message="it blew up."),
     ]
     assert told(*seeds)["outcome"] == (
         "2 ok, 1 diverged of 3 seeds. Seed 0, the median by state_space_divergence: "
@@ -325,27 +326,27 @@ def test_the_outcome_counts_seeds_and_tells_the_median_one(told):
     assert told(*seeds, seed=2)["outcome"].endswith(
         "Seed 2: state_space_divergence undefined (two true orbits: 0.0500). It diverged: it blew up."
     )
-    assert "1 ok of 1 seed. Seed 0: " in told(StoredSeed(message="too good to be true"))["outcome"]
-    assert told(StoredSeed(message="too good"))["outcome"].endswith("Beware: too good.")
+    assert "1 ok of 1 seed. Seed 0: " in told(Told(message="too good to be true"))["outcome"]
+    assert told(Told(message="too good"))["outcome"].endswith("Beware: too good.")
     assert "Seed 1, the better by" in told(*seeds[:2])["outcome"]
 
 
 @pytest.mark.parametrize(
     ("seed", "line"),
     [
-        (StoredSeed(CHAOS | {"clipped_share": 0.63}), "ok; chaotic; lambda_1 97 % of the data's; gradients grow at 101 % of "
+        (Told(CHAOS | {"clipped_share": 0.63}), "ok; chaotic; lambda_1 97 % of the data's; gradients grow at 101 % of "
          "lambda_1; clipped in 63 % of updates"),
-        (StoredSeed(REST), "ok; at rest at a fixed point; a model that comes to rest in place of chaos"),
-        (StoredSeed(CYCLE), "ok; on a 4-cycle; a model that learned a cycle of 4 steps in place of chaos"),
-        (StoredSeed(CHAOS | {"gradient_growth": 1.4}), "ok; chaotic; lambda_1 97 % of the data's; gradients grow at 161 % of "
+        (Told(REST), "ok; at rest at a fixed point; a model that comes to rest in place of chaos"),
+        (Told(CYCLE), "ok; on a 4-cycle; a model that learned a cycle of 4 steps in place of chaos"),
+        (Told(CHAOS | {"gradient_growth": 1.4}), "ok; chaotic; lambda_1 97 % of the data's; gradients grow at 161 % of "
          "lambda_1; growth and exponent disagree; a long transient, or free runs from different conditions that do not "
          "share one attractor"),
-        (StoredSeed(CHAOS | {"gradient_growth": nan}), "ok; chaotic; lambda_1 97 % of the data's"),
-        (StoredSeed(BLOWN, status="diverged", message="the free run is not finite"), "diverged: the free run is not finite; "
+        (Told(CHAOS | {"gradient_growth": nan}), "ok; chaotic; lambda_1 97 % of the data's"),
+        (Told(BLOWN, status="diverged", message="the free run is not finite"), "diverged: the free run is not finite; "
          "clipped in 63 % of updates; numbers that blow up in free running: too large a learning rate, or a map that "
          "nothing keeps bounded"),
-        (StoredSeed({}, status="failed", message="ValueError: no such\nnumber."), "failed: ValueError: no such number"),
-        (StoredSeed({}), "ok; not diagnosed"),
+        (Told({}, status="failed", message="ValueError: no such\nnumber."), "failed: ValueError: no such number"),
+        (Told({}), "ok; not diagnosed"),
     ],
 )  # fmt: skip
 def test_a_run_is_told_in_a_line(tmp_path, seed, line):
@@ -356,9 +357,9 @@ def test_a_run_is_told_in_a_line(tmp_path, seed, line):
 @pytest.mark.parametrize(
     ("seed", "text"),
     [
-        (StoredSeed({}), "run the suite into another directory"),
-        (StoredSeed({}, status="failed", message="out of luck"), "The same command tries it again."),
-        (StoredSeed({}, status="skipped", message="it cannot work"), "None: there was nothing to diagnose."),
+        (Told({}), "run the suite into another directory"),
+        (Told({}, status="failed", message="out of luck"), "The same command tries it again."),
+        (Told({}, status="skipped", message="it cannot work"), "None: there was nothing to diagnose."),
     ],
 )
 def test_a_run_without_a_diagnosis_says_what_to_do(told, seed, text):
@@ -374,15 +375,15 @@ def test_a_run_without_a_diagnosis_says_what_to_do(told, seed, text):
 def test_what_is_not_known_has_no_paragraph(told):
     assert list(told(CHAOS)) == ["outcome", PATH, LEARNED, THEORY]
     costs = {"cost_share": 0.0004, "diagnosis_seconds": 2.0}
-    text = told(StoredSeed(CHAOS | costs, initial={"diagnosis_seconds": 1.0}))["cost"]
+    text = told(Told(CHAOS | costs, initial={"diagnosis_seconds": 1.0}))["cost"]
     assert text == "All diagnostics took less than 0.1 % of the training time; those of this page 3.0 s for each seed."
 
 
 def test_other_seeds_stand_in_a_line_each_and_a_neighbour_changes_no_word(tmp_path):
     seeds = [
-        StoredSeed(CHAOS | FREE, divergence=0.2),
-        StoredSeed(REST, divergence=0.1),
-        StoredSeed(BLOWN, divergence=None),
+        Told(CHAOS | FREE, divergence=0.2),
+        Told(REST, divergence=0.1),
+        Told(BLOWN, divergence=None),
     ]
     whole = explain(publish(tmp_path / "a", *seeds), 0)
     assert [line.partition(":")[0] for line in whole.others] == ["seed 1", "seed 2"]
@@ -393,6 +394,5 @@ def test_other_seeds_stand_in_a_line_each_and_a_neighbour_changes_no_word(tmp_pa
 
 def test_data_that_are_not_the_default_stand_in_the_title(tmp_path):
     assert (
-        explain(publish(tmp_path, StoredSeed(), data=DataSpec(noise=0.1))).title
-        == "bptt on lstm, lorenz63, data(noise=0.1)"
+        explain(publish(tmp_path, Told(), data=DataSpec(noise=0.1))).title == "bptt on lstm, lorenz63, data(noise=0.1)"
     )
