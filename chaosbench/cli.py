@@ -91,6 +91,7 @@ def run(
 ) -> None:
     """Run a suite, or what is missing of it, and show the ranking."""
     from chaosbench import execution, suite
+    from chaosbench.leaderboard import store
     from chaosbench.terminal import campaign
 
     registry = _registry()
@@ -101,14 +102,16 @@ def run(
     where = _device(device)
     if not dry_run:
         execution.prepare(results)
-    todo = execution.missing(experiments, results)
+    stored = store.read_all(results, may_be_empty=True)
+    todo = execution.missing(experiments, stored)
     campaign.announce(experiments, todo, results, where)
     if dry_run:
         return
     count = workers or (1 if where.startswith("cuda") else _cores())
-    failed = campaign.show(execution.carry_on(todo, results, device=where, workers=count), todo) if todo else 0
-    campaign.conclude(experiments, results)
-    if failed:
+    events = execution.carry_on(todo, results, device=where, workers=count)
+    outcome = campaign.show(events, todo) if todo else campaign.Outcome()
+    campaign.conclude(experiments, store.merge(stored, outcome.published), results)
+    if outcome.failed:
         raise typer.Exit(1)
 
 
@@ -118,15 +121,16 @@ def rank(
     as_json: AsJson = False,
 ) -> None:
     """Rank what a results directory holds, system by system."""
-    from chaosbench.leaderboard import rank as ranking
+    from chaosbench.leaderboard import store
+    from chaosbench.leaderboard.rank import rank as rank_experiments
 
-    ranked = ranking.rank(results)
+    ranked = rank_experiments(store.read_all(results))
     if as_json:
         print(ranked.to_json())
         return
-    from chaosbench.terminal import campaign
+    from chaosbench.terminal.ranking import show_ranking
 
-    campaign.show_ranking(ranked)
+    show_ranking(ranked)
 
 
 @app.command()

@@ -14,6 +14,20 @@ def number(value: float | None) -> str:
     return f"{value:.0f}" if abs(value) >= 99.95 else f"{value:#.3g}"
 
 
+def rounded(value: float, digits: int) -> str:
+    """Format a number in few characters with `digits` significant digits; digits before the point are kept.
+
+    Numbers from 0.01 to 100,000 have a decimal point, and others an exponent such as in 2e-3.
+    """
+    if value == 0:
+        return "0"
+    exponent = math.floor(math.log10(abs(value)))
+    if -2 <= exponent < 5:
+        return f"{value:.{max(0, digits - 1 - exponent)}f}"
+    mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
+    return f"{mantissa}e{int(power)}"
+
+
 def duration(seconds: float) -> str:
     """Format a time span in seconds, minutes or hours."""
     if seconds < 99.5:

@@ -1,40 +1,55 @@
-"""Labels short enough for a table: what all of a kind share is said once, below it."""
+"""Titles of runs, and labels without the settings that all of them share."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+_NOUNS = ("trainer", "model", "system", "data")
 
-def titled(labels: Mapping[str, Any]) -> str:
-    """`trainer on model, system` of the labels of a run, with the data where these are not the default ones."""
-    told = "{trainer} on {model}, {system}".format(**labels)
-    return told if labels["data"] == "data" else f"{told}, {labels['data']}"
+
+def title(labels: Mapping[str, Any]) -> str:
+    """Return "trainer on model, system", followed by the data unless all of its settings are defaults.
+
+    Args:
+        labels: the labels of a run under "trainer", "model", "system" and "data"; other keys are ignored.
+    """
+    short = f"{labels['trainer']} on {labels['model']}, {labels['system']}"
+    return short if labels["data"] == "data" else f"{short}, {labels['data']}"
+
+
+def titles(runs: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return one title per run, without the settings that all labels of the same kind share.
+
+    Runs that differ in a label get different titles.
+    """
+    short = {noun: shortened(run[noun] for run in runs) for noun in _NOUNS}
+    return [title({noun: short[noun][run[noun]] for noun in _NOUNS}) for run in runs]
 
 
 def shortened(labels: Iterable[str]) -> dict[str, str]:
-    """Each label without the settings that every label of its kind among these shares.
+    """Map each label to a short form without the settings that all labels of its kind share.
 
-    Two different labels never become the same, since they differ in a setting that is not shared.
+    Different labels have different short forms, because they differ in a setting that is not shared.
     """
     settings = {label: _settings(label) for label in labels}
     short = {}
     for label, own in settings.items():
-        kin = [other for name, other in settings.items() if _kind(name) == _kind(label)]
-        left = [one for one in own if not all(one in other for other in kin)]
-        short[label] = f"{_kind(label)}({', '.join(left)})" if left else _kind(label)
+        same_kind = [other for name, other in settings.items() if _kind(name) == _kind(label)]
+        different = [setting for setting in own if not all(setting in other for other in same_kind)]
+        short[label] = f"{_kind(label)}({', '.join(different)})" if different else _kind(label)
     return short
 
 
 def shared(labels: Iterable[str]) -> dict[str, str]:
-    """By kind, the settings left out by `shortened`; kinds at their defaults are left out."""
+    """Map each kind to the settings that `shortened` leaves out; kinds without such settings are absent."""
     labels = list(labels)
-    found = {}
+    common = {}
     for kind in dict.fromkeys(map(_kind, labels)):
-        kin = [_settings(label) for label in labels if _kind(label) == kind]
-        common = [one for one in kin[0] if all(one in other for other in kin)]
-        if common:
-            found[kind] = ", ".join(common)
-    return found
+        same_kind = [_settings(label) for label in labels if _kind(label) == kind]
+        settings = [setting for setting in same_kind[0] if all(setting in other for other in same_kind)]
+        if settings:
+            common[kind] = ", ".join(settings)
+    return common
 
 
 def _kind(label: str) -> str:
@@ -42,6 +57,6 @@ def _kind(label: str) -> str:
 
 
 def _settings(label: str) -> list[str]:
-    """`["a=1", "b=(2, 3)"]` of `kind(a=1, b=(2, 3))`."""
+    """Split the label "kind(a=1, b=(2, 3))" into `["a=1", "b=(2, 3)"]`."""
     inner = label.partition("(")[2].removesuffix(")")
     return re.split(r", (?=\w+=)", inner) if inner else []

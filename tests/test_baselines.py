@@ -101,7 +101,7 @@ def test_a_free_run_can_be_had_again_from_what_was_stored(kind: str, results: Pa
 
 def test_without_gradients_there_is_no_picture_of_a_training(results: Path):
     stored = folder.read(store.folders(results)[0])
-    drawn = {path.name for path in figures.draw(stored.folder)}
+    drawn = {path.name for path in figures.draw(stored)}
     assert "attractor.png" in drawn
     assert not {name for name in drawn if name.startswith("training")}
 

@@ -1,31 +1,37 @@
 """A campaign: run what is missing from a results directory, and publish each experiment as it ends."""
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from chaosbench.execution.workers import Event, Finished, carry_out
 from chaosbench.experiment import Experiment
 from chaosbench.leaderboard import store
+from chaosbench.leaderboard.folder import Stored, read
 
 
 @dataclass(frozen=True)
 class Published:
-    """A finished experiment lies in its folder."""
+    """A finished experiment has been written to its folder and read back.
+
+    Attributes:
+        finished: the event that brought the result.
+        stored: the content of the folder.
+    """
 
     finished: Finished
-    folder: Path
+    stored: Stored
 
 
-def missing(experiments: Sequence[Experiment], results: Path) -> list[Experiment]:
-    """The experiments with the seeds that have no result yet; those with none missing are left out."""
-    done = store.done_seeds(results) if results.exists() else {}
-    left = []
+def missing(experiments: Sequence[Experiment], stored: Iterable[Stored]) -> list[Experiment]:
+    """Return the experiments that still have to run, each with only the seeds that have no result yet."""
+    done = store.done_seeds(stored)
+    todo = []
     for experiment in experiments:
         seeds = tuple(seed for seed in experiment.seeds if seed not in done.get(experiment.identity, set()))
         if seeds:
-            left.append(experiment if seeds == experiment.seeds else experiment.replaced(seeds=seeds))
-    return left
+            todo.append(experiment if seeds == experiment.seeds else experiment.replaced(seeds=seeds))
+    return todo
 
 
 def prepare(results: Path) -> None:
@@ -48,7 +54,7 @@ def carry_on(
         for event in events:
             yield event
             if isinstance(event, Finished):
-                yield Published(event, store.write(event.result, results))
+                yield Published(event, read(store.write(event.result, results)))
     finally:
         events.close()
         if logs.is_dir() and not any(logs.iterdir()):

@@ -14,7 +14,7 @@ from chaosbench.explain.seed_result import SeedResult, seed_results
 from chaosbench.explain.theory_check import theory_check
 from chaosbench.explain.training_history import training_history
 from chaosbench.formats import duration, number, percent
-from chaosbench.labels import titled
+from chaosbench.labels import title
 from chaosbench.leaderboard.folder import FINISHED, Stored
 from chaosbench.leaderboard.schema import Row
 from chaosbench.theory.run_diagnosis import PREFIX
@@ -58,7 +58,7 @@ def explain(stored: Stored, seed: int | None = None) -> Explanation:
     paragraphs = [("outcome", _outcome(result, results, median=seed is None))]
     paragraphs += [("diagnosis", _undiagnosed(result))] if result.diagnosis.empty else _diagnosed(result, run)
     return Explanation(
-        title=titled(run),
+        title=title(run),
         seed=result.seed,
         paragraphs=tuple((heading, text) for heading, text in paragraphs if text),
         others=tuple(f"seed {other.seed}: {brief(other)}" for other in results if other is not result),

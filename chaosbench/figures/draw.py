@@ -18,7 +18,7 @@ from chaosbench.figures.return_map import RETURN_MAP
 from chaosbench.figures.training_curves import TRAINING
 from chaosbench.figures.valid_times import VALID_TIMES
 from chaosbench.leaderboard import tidy
-from chaosbench.leaderboard.folder import Arrays, Stored, forecast, read
+from chaosbench.leaderboard.folder import Arrays, Stored, forecast
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -29,7 +29,7 @@ def available() -> bool:
     return find_spec("matplotlib") is not None
 
 
-def draw(folder: Path) -> list[Path]:
+def draw(stored: Stored) -> list[Path]:
     """Draw every picture of a published experiment beside its numbers, as `.pdf` and `.png`, with its data as `.arrow`.
 
     Returns:
@@ -37,12 +37,12 @@ def draw(folder: Path) -> list[Path]:
     """
     if not available():
         return []
-    stored, arrays = read(folder), forecast(folder)
+    arrays = forecast(stored.folder)
     return [
         path
         for picture, needed, arguments in _PICTURES
         if needed <= arrays.keys() and (given := arguments(stored, arrays)) is not None
-        for path in picture.save(folder, given)
+        for path in picture.save(stored.folder, given)
     ]
 
 

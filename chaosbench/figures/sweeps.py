@@ -12,18 +12,16 @@ import numpy as np
 from chaosbench.figures.arguments import known_exponents
 from chaosbench.figures.forcing_curve import FORCING_CURVE
 from chaosbench.labels import shortened
-from chaosbench.leaderboard.folder import Stored, forecast, read
+from chaosbench.leaderboard.folder import Stored, forecast
 from chaosbench.leaderboard.rank import Board, Ranking
-from chaosbench.leaderboard.store import folders
 
 _KIND, _METRIC = "sparse_teacher_forcing", "state_space_divergence"
 _FEWEST = 3  # intervals that make a curve
 
 
-def draw_sweeps(ranking: Ranking, results: Path) -> list[Path]:
+def draw_sweeps(ranking: Ranking, experiments: Sequence[Stored], results: Path) -> list[Path]:
     """Draw `forcing_curve` into the results directory for each board that varies the interval three times or more."""
-    stored = [read(folder) for folder in folders(results)]
-    found = [arguments for board in ranking.boards if (arguments := sweep(board, _of(board, stored))) is not None]
+    found = [arguments for board in ranking.boards if (arguments := sweep(board, _of(board, experiments))) is not None]
     drawn = []
     for place, arguments in enumerate(found, start=1):
         name = "forcing_curve" if len(found) == 1 else f"forcing_curve-{place}-{_system(arguments)}"

@@ -6,13 +6,11 @@ import math
 import statistics
 from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
-from chaosbench.leaderboard.folder import FINISHED, Stored, read
+from chaosbench.leaderboard.folder import FINISHED, Stored
 from chaosbench.leaderboard.schema import Row
 from chaosbench.leaderboard.statistics import Interval, differ, interval, median
-from chaosbench.leaderboard.store import folders
 
 Tier = Literal["best", "tied", "unclear", "behind"]
 
@@ -105,19 +103,18 @@ class _Seed:
     scores: dict[str, Row]
 
 
-def rank(results: Path, *, identities: Container[str] | None = None) -> Ranking:
-    """Rank a results directory, or only the given experiments of it.
+def rank(experiments: Iterable[Stored], *, identities: Container[str] | None = None) -> Ranking:
+    """Rank stored experiments.
 
-    By label, so that one model in two settings is two entries.
-    Experiments whose system, data and evaluation agree share a board, whichever suite asked; the first metric of the
-    newest of them orders it.
+    Experiments with the same system, data and evaluation share a board, whichever suites they belong to. Runs with the
+    same labels of model and trainer are one entry of that board. The first metric of the newest experiment ranks them.
 
     Args:
-        results: a results directory.
-        identities: rank only the experiments with these; None ranks all.
+        experiments: as read from a results directory.
+        identities: rank only the experiments with these identities; None ranks all.
     """
     together: dict[tuple[str, str, str], list[Stored]] = {}
-    for stored in map(read, folders(results)):
+    for stored in experiments:
         if identities is not None and stored.identity not in identities:
             continue
         evaluation = json.dumps(stored.experiment["evaluation"], sort_keys=True)

@@ -5,13 +5,14 @@ import shutil
 import time
 import uuid
 import warnings
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from chaosbench.errors import StoreError
 from chaosbench.files import flush
-from chaosbench.leaderboard.folder import FINISHED, MANIFEST, fill, hashes, read
+from chaosbench.leaderboard.folder import FINISHED, MANIFEST, Stored, fill, hashes, read
 
 if TYPE_CHECKING:  # at run time the ranking must do without torch
     from chaosbench.experiment import Experiment, Result
@@ -48,10 +49,29 @@ def folders(results: Path) -> list[Path]:
     return found
 
 
-def done_seeds(results: Path) -> dict[str, set[int]]:
-    """For each experiment identity, the seeds that came to a result: ok or diverged."""
+def read_all(results: Path, *, may_be_empty: bool = False) -> list[Stored]:
+    """Read every published experiment of a results directory, in the order of `folders`.
+
+    Args:
+        results: a results directory.
+        may_be_empty: return an empty list where nothing is published, instead of raising an error.
+
+    Raises:
+        StoreError: where nothing is published, or a file is damaged.
+    """
+    return [read(folder) for folder in (_published(results) if may_be_empty else folders(results))]
+
+
+def merge(earlier: Iterable[Stored], later: Iterable[Stored]) -> list[Stored]:
+    """Combine two readings of one results directory; a folder in both is taken from the later one."""
+    by_folder = {stored.folder.name: stored for stored in (*earlier, *later)}
+    return [by_folder[name] for name in sorted(by_folder)]
+
+
+def done_seeds(experiments: Iterable[Stored]) -> dict[str, set[int]]:
+    """Map the identity of each experiment to its seeds with status ok or diverged."""
     done: dict[str, set[int]] = {}
-    for stored in map(read, _published(results)):
+    for stored in experiments:
         seeds = {run["seed"] for run in stored.runs if run["status"] in FINISHED}
         done.setdefault(stored.identity, set()).update(seeds)
     return done

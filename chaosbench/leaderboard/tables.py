@@ -9,9 +9,9 @@ import sys
 from pathlib import Path
 
 from chaosbench.errors import StoreError
-from chaosbench.leaderboard.folder import MANIFEST, hashes, read
+from chaosbench.leaderboard.folder import MANIFEST, hashes
 from chaosbench.leaderboard.schema import VERSION
-from chaosbench.leaderboard.store import folders
+from chaosbench.leaderboard.store import read_all
 
 _KEPT = ("records.parquet", "runs.parquet", "spec.json")
 
@@ -33,8 +33,8 @@ def keep_tables(results: Path, target: Path, *, suite: str | None = None) -> lis
     if target.resolve() == results.resolve():
         raise StoreError(f"{str(target)!r} would be copied onto itself; name another directory")
     written = []
-    for folder in folders(results):
-        stored = read(folder)  # checks every byte that is copied
+    for stored in read_all(results):  # checks every byte that is copied
+        folder = stored.folder
         if suite is not None and stored.runs[0]["suite"] != suite:
             continue
         beside = target / folder.name

@@ -1,108 +1,141 @@
-"""What a person sees of `chaosbench run`: what will be done, how it goes, and what came of it."""
+"""The output of `chaosbench run`: what will run, how far it is, and the ranking at the end."""
 
 from collections import Counter
 from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
 from rich.console import Console
 
 from chaosbench.execution import Advanced, Event, Finished, Published, Started
-from chaosbench.experiment import Experiment
+from chaosbench.experiment import Experiment, Run
 from chaosbench.figures import draw as figures
 from chaosbench.figures.sweeps import draw_sweeps
-from chaosbench.labels import shared, shortened
-from chaosbench.leaderboard.rank import Ranking, rank
-from chaosbench.terminal.progress import progress
-from chaosbench.terminal.ranking import ranking_table
+from chaosbench.labels import shared, titles
+from chaosbench.leaderboard.folder import FINISHED, Stored
+from chaosbench.leaderboard.rank import rank
+from chaosbench.terminal.progress import Display, progress
+from chaosbench.terminal.ranking import show_ranking
 
-_NOUNS = ("system", "model", "trainer")
+_NOUNS = ("system", "data", "model", "trainer")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The end of a campaign.
+
+    Attributes:
+        published: the experiments that were run, as stored.
+        failed: how many of them have a seed without a result.
+    """
+
+    published: tuple[Stored, ...] = ()
+    failed: int = 0
 
 
 def announce(experiments: Sequence[Experiment], todo: Sequence[Experiment], results: Path, device: str) -> None:
-    """Say how much there is to do, and list it."""
+    """Print how many runs there are, how many of them are done, and which experiments will run."""
     console = Console(highlight=False, soft_wrap=True)
-    runs, left = (sum(len(one.seeds) for one in some) for some in (experiments, todo))
+    runs, left = (sum(len(experiment.seeds) for experiment in group) for group in (experiments, todo))
     done = f"; {runs - left} of {runs} runs are done already" if left < runs else ""
     console.print(
         f"{experiments[0].suite if experiments else 'suite'}: {len(todo)} experiments, {left} runs on {device} "
         f"into {results}{done}",
         markup=False,
     )
-    called = names(todo)
-    for experiment in todo:
-        console.print(f"  {called[experiment.digest()]}; seeds {', '.join(map(str, experiment.seeds))}", markup=False)
+    for title, experiment in zip(_titles(todo), todo, strict=True):
+        console.print(f"  {title}; seeds {', '.join(map(str, experiment.seeds))}", markup=False)
     for noun in _NOUNS:
         for kind, settings in shared(getattr(experiment, noun).label for experiment in todo).items():
             console.print(f"  every {kind}: {settings}", markup=False)
 
 
-def names(experiments: Sequence[Experiment]) -> dict[str, str]:
-    """A name for each experiment, by digest, that says no more than what tells them apart."""
-    short = {noun: shortened(getattr(experiment, noun).label for experiment in experiments) for noun in _NOUNS}
-    return {
-        experiment.digest(): "{trainer} on {model}, {system}".format(
-            **{noun: short[noun][getattr(experiment, noun).label] for noun in _NOUNS}
-        )
-        for experiment in experiments
-    }
-
-
-def show(events: Generator[Event | Published, None, None], todo: Sequence[Experiment]) -> int:
-    """Follow a campaign to its end, drawing each experiment's pictures; the number of experiments that failed."""
+def show(events: Generator[Event | Published, None, None], todo: Sequence[Experiment]) -> Outcome:
+    """Show the progress of a campaign until it ends, and draw the pictures of each experiment."""
     console = Console(highlight=False, stderr=True)
-    called, began = names(todo), dict[str, float]()
-    failed = 0
-    pictures = figures.available()
     with progress(len(todo), console) as display:
-        if not pictures:
-            display.note("matplotlib is not installed, so no pictures are drawn; pip install 'chaosbench[plots]'")
+        campaign = _Campaign(display, todo)
         try:
             for event in events:
-                if isinstance(event, Started):
-                    name = called[event.experiment.digest()]
-                    began[name] = perf_counter()
-                    display.started(name)
-                elif isinstance(event, Advanced):
-                    if event.progress.phase == "training":
-                        step = event.progress
-                        display.advanced(called[event.experiment.digest()], step.update, step.updates, step.loss)
-                elif isinstance(event, Finished):
-                    name, runs = called[event.experiment.digest()], event.result.runs
-                    display.finished(name, Counter(run.status for run in runs), perf_counter() - began[name])
-                    lost = [run for run in runs if run.status not in ("ok", "diverged")]
-                    failed += bool(lost)
-                    if lost:
-                        display.note(f"{name}: {lost[0].message}")
-                    for run in runs:
-                        if run.status == "ok" and run.message:
-                            display.note(f"{name}, seed {run.seed}: {run.message}")
-                elif pictures and any(run.status in ("ok", "diverged") for run in event.finished.result.runs):
-                    try:
-                        figures.draw(event.folder)
-                    except Exception as error:  # a picture is no reason to lose the numbers still to come
-                        display.note(f"{event.folder}: the pictures could not be drawn: {error}")
+                campaign.show(event)
         finally:
             events.close()
-    return failed
+    return Outcome(tuple(campaign.published), campaign.failed)
 
 
-def conclude(experiments: Sequence[Experiment], results: Path) -> None:
-    """The ranking of what was asked for, and where its pictures lie."""
-    ranking = rank(results, identities={experiment.identity for experiment in experiments})
+def conclude(experiments: Sequence[Experiment], stored: Sequence[Stored], results: Path) -> None:
+    """Print the ranking of the experiments, and where results and pictures are.
+
+    Args:
+        experiments: those to rank.
+        stored: everything in the results directory.
+        results: the results directory.
+    """
+    ranking = rank(stored, identities={experiment.identity for experiment in experiments})
     show_ranking(ranking)
     console = Console(highlight=False, soft_wrap=True)
-    drawn = draw_sweeps(ranking, results) if figures.available() else []
+    drawn = draw_sweeps(ranking, stored, results) if figures.available() else []
     for path in drawn:
         if path.suffix == ".png":
             console.print(f"state space divergence over the forcing interval: {path}", markup=False)
-    console.print(
-        f"pictures and numbers of each experiment: {results}/*/; rank them again with: chaosbench rank {results}; "
-        f"why a run went as it did: chaosbench explain {results}",
-        markup=False,
-    )
+    for purpose, command in (
+        ("pictures and numbers of each experiment", f"{results}/*/"),
+        ("the ranking again", f"chaosbench rank {results}"),
+        ("why each run went well or badly", f"chaosbench explain {results}"),
+    ):
+        console.print(f"{purpose}: {command}", markup=False)
 
 
-def show_ranking(ranking: Ranking) -> None:
-    """The ranking's tables."""
-    Console(highlight=False).print(ranking_table(ranking))
+class _Campaign:
+    """The state of a campaign: titles, start times, and the experiments published so far."""
+
+    def __init__(self, display: Display, todo: Sequence[Experiment]) -> None:
+        self._display = display
+        self._titles = {experiment.digest(): title for experiment, title in zip(todo, _titles(todo), strict=True)}
+        self._started: dict[str, float] = {}
+        self._draws = figures.available()
+        self.published: list[Stored] = []
+        self.failed = 0
+        if not self._draws:
+            display.note("matplotlib is not installed, so no pictures are drawn; pip install 'chaosbench[plots]'")
+
+    def show(self, event: Event | Published) -> None:
+        match event:
+            case Started(experiment):
+                title = self._titles[experiment.digest()]
+                self._started[title] = perf_counter()
+                self._display.started(title)
+            case Advanced(experiment, now):
+                self._display.advanced(self._titles[experiment.digest()], now)
+            case Published(finished, stored):
+                self._publish(finished, stored)
+
+    def _publish(self, finished: Finished, stored: Stored) -> None:
+        title, runs = self._titles[finished.experiment.digest()], finished.result.runs
+        self.published.append(stored)
+        if self._draws and any(run.status in FINISHED for run in runs):
+            self._display.drawing(title)
+            self._draw(stored)
+        self._display.finished(title, Counter(run.status for run in runs), perf_counter() - self._started[title])
+        self._note(title, runs)
+
+    def _draw(self, stored: Stored) -> None:
+        try:
+            figures.draw(stored)
+        except Exception as error:  # a picture that fails must not cost the results still to come
+            self._display.note(f"{stored.folder}: the pictures could not be drawn: {error}")
+
+    def _note(self, title: str, runs: Sequence[Run]) -> None:
+        """Report failed runs and suspicious ones."""
+        lost = [run for run in runs if run.status not in FINISHED]
+        if lost:
+            self.failed += 1
+            self._display.note(f"{title}: {lost[0].message}")
+        for run in runs:
+            if run.status == "ok" and run.message:
+                self._display.note(f"{title}, seed {run.seed}: {run.message}")
+
+
+def _titles(experiments: Sequence[Experiment]) -> list[str]:
+    return titles([{noun: getattr(experiment, noun).label for noun in _NOUNS} for experiment in experiments])

@@ -12,9 +12,9 @@ from chaosbench.errors import UnknownNameError, unknown_name
 from chaosbench.explain.explanation import Explanation, brief, explain, figures
 from chaosbench.explain.quantities import RATE
 from chaosbench.explain.seed_result import seed_results
-from chaosbench.labels import shortened, titled
-from chaosbench.leaderboard.folder import Stored, read
-from chaosbench.leaderboard.store import folders
+from chaosbench.labels import title, titles
+from chaosbench.leaderboard.folder import Stored
+from chaosbench.leaderboard.store import folders, read_all
 
 _WIDTH = 100  # columns that sentences are read well in
 _RECOGNISED, _LISTED = 12, 6  # letters of a folder's name, and experiments named, in a message
@@ -77,7 +77,7 @@ def _print(console: Console, text: str, width: int, *, indent: str = "", hang: s
 
 def _meant(results: Path, name: str, seed: int | None) -> list[Stored]:
     """The experiments whose folder begins so, or whose labels have all these words; of those that ran the seed."""
-    found = [read(folder) for folder in folders(results)]
+    found = read_all(results)
     if name:
         found = _begun(found, name) or _worded(results, found, name)
     if seed is None:
@@ -133,14 +133,11 @@ def _listed(names: Sequence[str]) -> list[str]:
 
 
 def _short(found: Sequence[Stored]) -> list[str]:
-    """`trainer on model, system, data`, without the settings that all of a kind share here."""
-    runs = [stored.runs[0] for stored in found]
-    short = {noun: shortened(run[noun] for run in runs) for noun in ("trainer", "model", "system", "data")}
-    return [titled({noun: short[noun][run[noun]] for noun in short}) for run in runs]
+    return titles([stored.runs[0] for stored in found])
 
 
 def _label(stored: Stored) -> str:
-    return titled(stored.runs[0])
+    return title(stored.runs[0])
 
 
 def _kinds(stored: Stored) -> list[str]:

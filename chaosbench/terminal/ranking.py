@@ -1,123 +1,174 @@
-"""The ranking as tables that stay readable at 80 columns and without colour."""
+"""The ranking as one table per system wherever the terminal has 100 columns."""
 
+import math
 import textwrap
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
-from rich import box
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
-from rich.table import Table
 from rich.text import Text
 
 from chaosbench.formats import number
 from chaosbench.labels import shared, shortened
-from chaosbench.leaderboard.rank import Board, Measure, Ranking, Score
-from chaosbench.terminal.progress import progress
-
-__all__ = ["progress", "ranking_table"]
+from chaosbench.leaderboard.rank import Board, Entry, Ranking
+from chaosbench.terminal.grid import Column, Lines, fold, grid, widened
+from chaosbench.terminal.scores import ScoreColumn
 
 _MARKS = {"best": "", "tied": "=", "unclear": "?", "behind": ""}
-_NAME, _METRIC, _REST = 26, 18, 18  # columns that a name, a metric, and everything else take, gaps included
+_SHORTEST_NAME = 12  # [characters] to which the column of names shrinks on a narrow terminal
+_LONGEST_NAME = 26  # [characters] beyond which a name is folded
+_LEGEND_WIDTH = 100  # [characters]
 
 _LEGEND = """\
-Median over seeds, a diverged seed counted as worst; below it the 95 % interval
-of the mean (Student's t). lower, higher: which is better. failed: seeds that
-diverged or came to no result. train: seconds per seed.
-= not told apart from the best by Welch's t-test   ? no test: too few seeds,
-or one diverged"""
+Each score is the median over seeds; a diverged seed counts as worse than any number. Below it is the 95 % interval of \
+the mean (Student's t), rounded where space is short. The words lower and higher say which scores are better. \
+failed: seeds that diverged or gave no result. time: training time per seed. --json prints all digits."""
+_SIGNS = """\
+= not distinguished from the best by Welch's t-test
+? not tested: a single seed, or a seed that diverged"""
+
+
+def show_ranking(ranking: Ranking) -> None:
+    """Print the tables of a ranking."""
+    Console(highlight=False).print(ranking_table(ranking))
 
 
 def ranking_table(ranking: Ranking) -> RenderableType:
-    """One table per system and data, and what its signs mean.
+    """Return one table per system and data, and a legend.
 
-    Metrics that do not fit beside each other go into further tables below, in the same order of entries.
+    Metrics that do not fit beside each other go into further tables below, with the same entries in the same order.
     """
-    questions = Counter((board.system, board.data) for board in ranking.boards)
-    tables = (_BoardTables(board, questions[board.system, board.data] > 1) for board in ranking.boards)
-    return Group(*tables, Text(_LEGEND))
+    repeats = Counter((board.system, board.data) for board in ranking.boards)
+    tables = (_BoardTables(board, repeats[board.system, board.data] > 1) for board in ranking.boards)
+    return Group(*tables, _Legend())
 
 
 @dataclass(frozen=True)
 class _BoardTables:
-    """The tables of a board; how many, the width decides."""
+    """The tables of a board; the width of the terminal decides how many."""
 
     board: Board
-    ambiguous: bool  # another board has the same system and data, and another evaluation
+    ambiguous: bool  # another board has the same system and data, but another evaluation
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        fitting = max(1, (options.max_width - _NAME - _REST) // _METRIC)
-        measures = list(enumerate(self.board.measures))
         yield _title(self.board)
         if self.ambiguous:
             yield Text(f"evaluation: {self.board.evaluation}")
-        for first in range(0, max(1, len(measures)), fitting):
-            yield _table(self.board, measures[first : first + fitting])
-        yield _settings(self.board)
+        yield from _tables(self.board, options.max_width)
+        for line in _settings(self.board, options.max_width):
+            yield Text(line, style="dim", no_wrap=True, overflow="ignore")
+        yield ""
+
+
+class _Legend:
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield Text("\n".join(textwrap.wrap(_LEGEND, min(options.max_width, _LEGEND_WIDTH))))
+        yield Text(_SIGNS)
 
 
 def _title(board: Board) -> Text:
-    data = "" if board.data == "data" else f", {board.data}"  # "data" alone: all defaults
+    data = "" if board.data == "data" else f", {board.data}"  # the label "data" stands for default settings
     return Text.assemble((board.system, "bold"), f"{data} (suite: {', '.join(board.suites)})")
 
 
-def _table(board: Board, measures: Sequence[tuple[int, Measure]]) -> Table:
-    table = Table(box=box.HORIZONTALS, pad_edge=False, padding=(0, 1, 0, 0))
+def _tables(board: Board, width: int) -> Iterator[Text]:
+    """Yield tables that together have every metric, each with as many as fit."""
+    ranks, costs = _ranks(board), _costs(board)
+    scores = [
+        ScoreColumn(measure, [entry.scores[index] for entry in board.entries])
+        for index, measure in enumerate(board.measures)
+    ]
+    widest_score = max((column.least_width for column in scores), default=0)
+    names = _names(board, width - ranks.width - costs.width - widest_score - 3)
+    available = width - ranks.width - names.width - costs.width - 2
+    for index, group in enumerate(_groups(scores, available) or [[]]):
+        if index:
+            yield Text()
+        columns = [names, *_widened(group, available)]
+        yield grid([ranks, *columns, costs], gap=1, rule_before_last=bool(scores))
+
+
+def _groups(scores: Sequence[ScoreColumn], available: int) -> list[list[ScoreColumn]]:
+    """Divide columns over as few tables as possible, in order, of about equal size."""
+    needed = [column.least_width + 1 for column in scores]  # each column takes a gap of one character
+    fewest = _packed(needed, available, most=len(scores))
+    if not fewest:
+        return []
+    even = _packed(needed, available, most=math.ceil(len(scores) / len(fewest)))
+    sizes, columns = (even if len(even) == len(fewest) else fewest), iter(scores)
+    return [list(islice(columns, size)) for size in sizes]
+
+
+def _packed(needed: Sequence[int], available: int, *, most: int) -> list[int]:
+    """Return how many columns each table gets, at most `most`, where each is filled before the next."""
+    sizes: list[int] = []
+    left = 0
+    for width in needed:
+        if not sizes or width > left or sizes[-1] == most:
+            sizes.append(0)
+            left = available
+        sizes[-1] += 1
+        left -= width
+    return sizes
+
+
+def _widened(group: Sequence[ScoreColumn], available: int) -> list[Column]:
+    """Return the columns of one table, with as many digits as the available width allows."""
+    widths = [column.least_width for column in group]
+    full = [column.widths[0] for column in group]
+    for form in (-2, -3, 0):  # two digits everywhere come before three digits, and these before brackets
+        targets = [column.widths[form] for column in group]
+        widths = widened(widths, targets, available - sum(widths) - len(group))
+    brackets = all(width >= most for width, most in zip(widths, full, strict=True))
+    spare = min(len(group), available - sum(widths) - len(group))
+    widths = [width + (index < spare) for index, width in enumerate(widths)]
+    return [column.column(width, full=brackets) for column, width in zip(group, widths, strict=True)]
+
+
+def _ranks(board: Board) -> Column:
+    cells = [[f"{entry.rank}{_MARKS[entry.tier]}"] for entry in board.entries]
+    return _left_column(["#", ""], [*cells, *_floor_cells(board, [""])])
+
+
+def _names(board: Board, available: int) -> Column:
+    """Return the column of models and trainers, folded to the available width."""
+    width = max(_SHORTEST_NAME, min(_LONGEST_NAME, available))
     models, trainers = (shortened(getattr(entry, noun) for entry in board.entries) for noun in ("model", "trainer"))
-    table.add_column("#", no_wrap=True, min_width=2)
-    table.add_column(Text("model\n  trainer"), overflow="fold", min_width=_NAME - 2)
-    for _, measure in measures:
-        table.add_column(_heading(measure), justify="right", width=_METRIC - 2)
-    table.add_column("failed", justify="right", no_wrap=True, min_width=6)
-    table.add_column(Text("train\n[s]", justify="right"), justify="right", no_wrap=True, min_width=5)
-    for entry in board.entries:
-        table.add_row(
-            f"{entry.rank}{_MARKS[entry.tier]}",
-            Text(_name(models[entry.model], trainers[entry.trainer])),
-            *(_cell(entry.scores[place]) for place, _ in measures),
-            f"{entry.diverged + entry.failed}/{entry.seeds}",
-            number(None if entry.train_seconds is None else round(entry.train_seconds, 2)),
-        )
-    if measures:
-        table.add_section()
-        floors = (number(measure.floor) for _, measure in measures)
-        table.add_row("", "noise floor:\n  two true orbits", *floors, "", "")
-    return table
+    cells = [
+        [*fold(models[entry.model], width, hang="  "), *fold(trainers[entry.trainer], width, indent=" ", hang="  ")]
+        for entry in board.entries
+    ]
+    floor = [*fold("noise floor:", width), *fold("two true orbits", width, indent=" ")]
+    return _left_column(["model", " trainer"], [*cells, *_floor_cells(board, floor)])
 
 
-def _name(model: str, trainer: str) -> str:
-    return _folded(model, _NAME - 2) + "\n" + _folded(trainer, _NAME - 2, indent="  ")
+def _costs(board: Board) -> Column:
+    cells = [[f"{entry.diverged + entry.failed}/{entry.seeds}", _seconds(entry)] for entry in board.entries]
+    header = ["failed", "time"]
+    width = max(len(line) for lines in (header, *cells) for line in lines)
+    return Column(header, [*cells, *_floor_cells(board, [""])], "right", width)
 
 
-def _settings(board: Board) -> Text:
-    """What the names in the table leave out, a line for each kind."""
-    found = {
+def _seconds(entry: Entry) -> str:
+    return "-" if entry.train_seconds is None else f"{number(round(entry.train_seconds, 2))} s"
+
+
+def _floor_cells(board: Board, cell: Lines) -> list[Lines]:
+    """Return the last row's cell; a board without metrics has no such row."""
+    return [cell] if board.measures else []
+
+
+def _left_column(header: Lines, cells: Sequence[Lines]) -> Column:
+    return Column(header, cells, "left", max(len(line) for lines in (header, *cells) for line in lines))
+
+
+def _settings(board: Board, width: int) -> Iterator[str]:
+    """Yield the settings that the names in the table leave out, one kind at a time."""
+    common = {
         **shared(entry.model for entry in board.entries),
         **shared(entry.trainer for entry in board.entries),
     }
-    return Text("\n".join(f"every {kind}: {settings}" for kind, settings in found.items()), style="dim")
-
-
-def _heading(measure: Measure) -> Text:
-    """The metric's name on lines of its own words, its settings and unit, and which way is better."""
-    name = _folded(measure.name, _METRIC - 2).replace("_", " ")
-    return Text(f"{name}\n[{measure.unit}]\n{measure.better}", justify="right")
-
-
-def _folded(label: str, width: int, *, indent: str = "") -> str:
-    """A label, indented; where it is too long for a line, its settings stand on lines of their own."""
-    kind, bracket, settings = label.partition("(")
-    if not bracket or len(indent + label) <= width:
-        return indent + label
-    lines = textwrap.wrap(f"({settings}", width, initial_indent=f"{indent} ", subsequent_indent=f"{indent}  ")
-    return "\n".join([indent + kind, *lines])
-
-
-def _cell(score: Score | None) -> Text:
-    if score is None:
-        return Text("-", justify="right")
-    middle = "diverged" if score.median is None else number(score.median)
-    if score.interval is None:
-        return Text(middle, justify="right")
-    low, high = map(number, score.interval)
-    return Text(f"{middle}\n[{low}, {high}]", justify="right")
+    for kind, settings in common.items():
+        yield from fold(f"every {kind}: {settings}", width, hang="  ")

@@ -10,9 +10,9 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from chaosbench.leaderboard.folder import FINISHED, Stored, read
+from chaosbench.leaderboard.folder import FINISHED, Stored
 from chaosbench.leaderboard.statistics import median
-from chaosbench.leaderboard.store import folders
+from chaosbench.leaderboard.store import read_all
 from chaosbench.spec import Content
 
 Gap = Literal["within", "at the floor", "lower", "higher", "both miss", "not run", "none published"]
@@ -152,7 +152,7 @@ def published() -> Pages:
 
 def newest_first(results: Path) -> list[Stored]:
     """The experiments of a results directory."""
-    return sorted(map(read, folders(results)), key=lambda one: one.runs[0]["started"], reverse=True)
+    return sorted(read_all(results), key=lambda one: one.runs[0]["started"], reverse=True)
 
 
 def compared(section: Section, stored: Sequence[Stored]) -> list[Comparison]:

@@ -12,8 +12,8 @@ from chaosbench.explain.quantities import is_finite, with_interval
 from chaosbench.explain.seed_result import SeedResult, seed_results
 from chaosbench.formats import number
 from chaosbench.labels import shortened
-from chaosbench.leaderboard.folder import Stored, read
-from chaosbench.leaderboard.store import folders
+from chaosbench.leaderboard.folder import Stored
+from chaosbench.leaderboard.store import read_all
 from chaosbench.theory.run_diagnosis import Exponent, RunDiagnosis
 from chaosbench.theory.verdict import Theorem
 
@@ -60,7 +60,7 @@ def page(results: Path, pictures: Iterable[tuple[str, str]] = ()) -> str:
         results: the directory.
         pictures: files below docs/ and their captions.
     """
-    experiments = sorted((read(folder) for folder in folders(results)), key=lambda stored: stored.folder.name)
+    experiments = sorted(read_all(results), key=lambda stored: stored.folder.name)
     diagnosed = [result for stored in experiments for result in seed_results(stored) if result.diagnosis.has_dynamics]
     labels = {noun: shortened(result.labels[noun] for result in diagnosed) for noun in ("system", "model", "trainer")}
     parts = [_INTRODUCTION, _summary(diagnosed)]

@@ -83,7 +83,7 @@ ALL = [*ORBITS, "divergence", "growth", "convergence", "valid_times", "training"
 
 def test_a_folder_is_drawn_whole_and_stays_readable(make_folder, measured):
     folder = make_folder([0.2, 0.1, 0.3], [spiral(), 0.5 * spiral(), 2 * spiral()], more=measured)
-    drawn = figures.draw(folder)
+    drawn = figures.draw(read(folder))
     assert [path.name for path in drawn] == [f"{name}.{ending}" for name in ALL for ending in ("arrow", "pdf", "png")]
     starts = {".png": b"\x89PNG", ".pdf": b"%PDF", ".arrow": b"ARROW1"}
     assert all(path.read_bytes().startswith(starts[path.suffix]) for path in drawn)
@@ -98,7 +98,7 @@ def shown(monkeypatch):
     def show(folder):
         figures_by_name = {}
         monkeypatch.setattr(picture, "_saved", lambda figure, path: figures_by_name.update({path.name: figure}) or [])
-        figures.draw(folder)
+        figures.draw(read(folder))
         return figures_by_name
 
     return show
@@ -179,4 +179,4 @@ def test_no_valid_times_are_drawn_where_there_is_no_lyapunov_time(make_folder, m
 def test_without_matplotlib_nothing_is_drawn(make_folder, monkeypatch):
     monkeypatch.setattr(figures, "find_spec", lambda name: None)
     assert not figures.available()
-    assert figures.draw(make_folder([0.1], [spiral()])) == []
+    assert figures.draw(read(make_folder([0.1], [spiral()]))) == []

@@ -48,7 +48,8 @@ def publish(tmp_path):
 
 
 def drawn(results):
-    return [path.name for path in draw_sweeps(rank(results), results)]
+    experiments = store.read_all(results)
+    return [path.name for path in draw_sweeps(rank(experiments), experiments, results)]
 
 
 def test_a_sweep_is_drawn_into_the_results_directory_from_what_lies_there(publish, tmp_path):
@@ -71,7 +72,7 @@ def test_scores_are_stacked_by_model_and_interval_with_gaps(publish, tmp_path):
         experiments.append(publish(interval, scores))
     for interval in (5, 30, 200):
         experiments.append(publish(interval, [3.0], model=LSTM()))
-    (board,) = rank(tmp_path).boards
+    (board,) = rank(store.read_all(tmp_path)).boards
     found = sweep(board, [store.read(folder) for folder in experiments])
     assert found["names"] == ["lstm", "rnn"]
     assert list(found["intervals"]) == [5, 30, 100, 200]
@@ -84,7 +85,7 @@ def test_scores_are_stacked_by_model_and_interval_with_gaps(publish, tmp_path):
 
 def test_curves_of_one_model_are_told_apart_by_the_trainers_other_settings(publish, tmp_path):
     experiments = [publish(tau, [1.0], updates=updates) for updates in (10, 20) for tau in (5, 30, 100)]
-    (board,) = rank(tmp_path).boards
+    (board,) = rank(store.read_all(tmp_path)).boards
     assert sweep(board, [store.read(folder) for folder in experiments])["names"] == [
         "rnn, updates=10",
         "rnn, updates=20",

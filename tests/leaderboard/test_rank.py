@@ -23,7 +23,7 @@ def board(make_result, tmp_path):
     def of(*wanted):
         for arguments in wanted:
             store.write(make_result(**arguments), tmp_path)
-        (only,) = rank(tmp_path).boards
+        (only,) = rank(store.read_all(tmp_path)).boards
         return only
 
     return of
@@ -152,13 +152,13 @@ def test_training_time_is_the_median_over_seeds(board):
 
 def test_only_the_experiments_asked_for_are_ranked(make_result, board, tmp_path):
     board({"divergences": [0.5]}, {"divergences": [0.4], "model": "rnn"})
-    (found,) = rank(tmp_path, identities={make_result([1], model="rnn").experiment.identity}).boards
+    (found,) = rank(store.read_all(tmp_path), identities={make_result([1], model="rnn").experiment.identity}).boards
     assert [entry.model for entry in found.entries] == ["rnn"]
 
 
 def test_the_json_has_the_same_content(board, tmp_path):
     board({"divergences": [0.1, None, 0.3]}, {"divergences": [None], "statuses": ["oom"], "model": "rnn"})
-    found = json.loads(rank(tmp_path).to_json())
+    found = json.loads(rank(store.read_all(tmp_path)).to_json())
     entry = found["boards"][0]["entries"][0]
     assert entry["model"] == "lstm"
     assert entry["scores"][0] == {"values": [0.1, None, 0.3], "median": 0.3, "interval": None}
@@ -167,8 +167,9 @@ def test_the_json_has_the_same_content(board, tmp_path):
 def test_ranking_needs_neither_torch_nor_plugins(board, tmp_path):
     board({"divergences": [0.1, 0.2, 0.3]})
     code = (
-        "import sys, pathlib; from chaosbench.leaderboard.rank import rank; "
-        f"assert rank(pathlib.Path({str(tmp_path)!r})).boards; assert not {{'torch', 'pluggy'}} & set(sys.modules)"
+        "import sys, pathlib; from chaosbench.leaderboard import store; from chaosbench.leaderboard.rank import rank; "
+        f"assert rank(store.read_all(pathlib.Path({str(tmp_path)!r}))).boards; "
+        "assert not {'torch', 'pluggy'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
 

@@ -175,7 +175,7 @@ def test_two_processes_that_replace_a_failure_leave_one_whole_folder(make_result
 @pytest.mark.parametrize("status", ["failed", "crashed", "timeout", "oom", "skipped"])
 def test_a_run_without_results_is_replaced(make_result, tmp_path, status):
     store.write(make_result([None], statuses=[status]), tmp_path)
-    assert store.done_seeds(tmp_path) == {make_result([0.5]).experiment.identity: set()}
+    assert store.done_seeds(store.read_all(tmp_path)) == {make_result([0.5]).experiment.identity: set()}
     store.write(make_result([0.5]), tmp_path)
     assert [row["status"] for row in read(store.folders(tmp_path)[0]).runs] == ["ok"]
     assert len(list(tmp_path.iterdir())) == 1
@@ -199,13 +199,14 @@ def test_other_numbers_from_the_same_experiment_are_dropped_with_a_warning(make_
 def test_seeds_of_one_identity_are_pooled_over_folders_and_only_results_count(make_result, tmp_path):
     first = make_result([0.5, None, None], statuses=["ok", "diverged", "failed"])
     store.write(first, tmp_path)
-    assert store.done_seeds(tmp_path) == {first.experiment.identity: {0, 1}}
+    assert store.done_seeds(store.read_all(tmp_path)) == {first.experiment.identity: {0, 1}}
     store.write(make_result([0.1], seeds=(2,), suite="another"), tmp_path)
-    assert store.done_seeds(tmp_path) == {first.experiment.identity: {0, 1, 2}}
+    assert store.done_seeds(store.read_all(tmp_path)) == {first.experiment.identity: {0, 1, 2}}
 
 
 def test_nothing_is_done_where_nothing_was_run(tmp_path):
-    assert store.done_seeds(tmp_path / "results") == {}
+    assert store.read_all(tmp_path / "results", may_be_empty=True) == []
+    assert store.done_seeds([]) == {}
 
 
 def test_a_results_path_that_is_a_file_is_named(make_result, tmp_path):
@@ -214,7 +215,8 @@ def test_a_results_path_that_is_a_file_is_named(make_result, tmp_path):
     for act in (
         store.prepare,
         store.folders,
-        store.done_seeds,
+        store.read_all,
+        lambda results: store.read_all(results, may_be_empty=True),
         lambda results: store.write(make_result([0.5]), results),
     ):
         with pytest.raises(StoreError, match=r"results'.* a file; name a"):
