@@ -78,8 +78,8 @@ def widened(widths: Sequence[int], targets: Sequence[int], spare: int) -> list[i
 def fold(label: str, width: int, *, indent: str = "", hang: str = "") -> Lines:
     """Fold a label into lines of at most `width` characters, without breaking a number.
 
-    Lines break at spaces. A word that is longer than a line also breaks after underscores, commas, opening brackets
-    and equals signs; a piece that is still too long stands on a line of its own.
+    Lines break at spaces. A word that is longer than a line also breaks after underscores, commas and equals signs, and
+    before opening brackets; a piece that is still too long stands on a line of its own.
 
     Args:
         label: the text.
@@ -91,7 +91,7 @@ def fold(label: str, width: int, *, indent: str = "", hang: str = "") -> Lines:
     pieces = [
         piece
         for word in re.findall(r"\S+\s*", label)
-        for piece in ([word] if len(word.rstrip()) <= room else re.findall(r"[^_,(=]*[_,(=]|[^_,(=]+$", word))
+        for piece in ([word] if len(word.rstrip()) <= room else re.split(r"(?<=[_,=])|(?=\()", word))
     ]
     lines, line = [], indent
     for piece in pieces:

@@ -17,8 +17,9 @@ from chaosbench.terminal.grid import Column, Lines, fold, grid, widened
 from chaosbench.terminal.scores import ScoreColumn
 
 _MARKS = {"best": "", "tied": "=", "unclear": "?", "behind": ""}
-_SHORTEST_NAME = 12  # [characters] to which the column of names shrinks on a narrow terminal
 _LONGEST_NAME = 26  # [characters] beyond which a name is folded
+_SHORT_NAME = 16  # [characters] to which names are folded where that keeps all scores in one table
+_SHORTEST_NAME = 12  # [characters] to which names are folded on a narrow terminal
 _LEGEND_WIDTH = 100  # [characters]
 
 _LEGEND = """\
@@ -80,9 +81,11 @@ def _tables(board: Board, width: int) -> Iterator[Text]:
         ScoreColumn(measure, [entry.scores[index] for entry in board.entries])
         for index, measure in enumerate(board.measures)
     ]
-    widest_score = max((column.least_width for column in scores), default=0)
-    names = _names(board, width - ranks.width - costs.width - widest_score - 3)
-    available = width - ranks.width - names.width - costs.width - 2
+    room = width - ranks.width - costs.width - 2  # [characters] for names and scores; two are gaps
+    for_all = room - sum(column.least_width + 1 for column in scores)
+    for_one = room - max((column.least_width + 1 for column in scores), default=0)
+    names = _names(board, for_all if for_all >= _SHORT_NAME else for_one)
+    available = room - names.width
     for index, group in enumerate(_groups(scores, available) or [[]]):
         if index:
             yield Text()

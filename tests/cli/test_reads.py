@@ -1,0 +1,74 @@
+"""One command reads a results directory once."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from stored_runs import CHAOS, Told, publish
+
+from chaosbench.leaderboard import folder
+from chaosbench.models import RNN
+
+TINY = """
+suite = "tiny"
+seeds = [0]
+metrics = ["state_space_divergence"]
+data = { train_orbits = 2, train_length = 200, validation_orbits = 0, test_orbits = 2, test_length = 400 }
+[evaluation]
+free_runs = 1
+free_run_steps = 300
+free_run_transient = 10
+horizon = 50
+conditions = 5
+exponent_steps = 50
+exponent_transient = 10
+exponent_conditions = 2
+[[systems]]
+kind = "henon"
+[[models]]
+kind = "shallow_plrnn"
+hidden = 10
+[[trainers]]
+kind = "sparse_teacher_forcing"
+interval = [1, 2, 3]
+updates = 5
+sequence_length = 20
+batch = 4
+"""
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often the table of runs of each folder has been read."""
+    counts: Counter[str] = Counter()
+    read_table = folder._table
+
+    def counting(path: Path, name: str):
+        counts[path.name] += name == "runs.parquet"
+        return read_table(path, name)
+
+    monkeypatch.setattr(folder, "_table", counting)
+    return counts
+
+
+@pytest.mark.parametrize("command", ["rank", "explain"])
+def test_ranking_and_explaining_read_each_folder_once(call, command: str, reads: Counter[str], tmp_path: Path):
+    publish(tmp_path, Told(CHAOS))
+    publish(tmp_path, Told(CHAOS), model=RNN())
+    reads.clear()
+    assert call(command, tmp_path)[0] == 0
+    assert sorted(reads.values()) == [1, 1]
+
+
+def test_running_a_suite_reads_old_folders_and_new_ones_once(call, reads: Counter[str], tmp_path: Path):
+    """With pictures of each experiment, the sweep over the forcing interval and the ranking."""
+    (tmp_path / "tiny.toml").write_text(TINY)
+    words = ("run", tmp_path / "tiny.toml", "--device", "cpu", "--results", tmp_path / "results", "--workers", "1")
+    code, _, err = call(*words, "--set", "trainer.interval=[1, 2]")
+    assert code == 0, err
+    assert sorted(reads.values()) == [1, 1]
+    reads.clear()
+    code, out, err = call(*words)
+    assert code == 0, err
+    assert sorted(reads.values()) == [1, 1, 1]
+    assert "forcing_curve.png" in out
