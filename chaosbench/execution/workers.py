@@ -1,13 +1,15 @@
-"""One worker process per experiment: what breaks in one stops no other."""
+"""Worker processes, one per experiment, so that an experiment that crashes does not stop the others."""
 
 import multiprocessing
 import os
 import pickle
 import signal
+import sys
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from time import monotonic
@@ -17,20 +19,20 @@ from chaosbench.execution.child import main as child_main
 from chaosbench.experiment import Experiment, Result, Run, Status
 from chaosbench.run import Progress
 
-# What a child would import at its first optimizer (2 s) and its first forward-mode tangents (0.3 s), and itself.
+# Imported once by the server: the first optimizer needs 2 s for it, and the first forward-mode tangents 0.3 s.
 _PRELOADED = ["torch._dynamo", "torch._decomp.decompositions_for_jvp", "chaosbench.execution.child"]
 
 
 @dataclass(frozen=True)
 class Started:
-    """An experiment has been given to a worker."""
+    """A worker has started with an experiment."""
 
     experiment: Experiment
 
 
 @dataclass(frozen=True)
 class Advanced:
-    """An experiment has entered another phase, or has trained on."""
+    """An experiment has entered another phase or has trained further."""
 
     experiment: Experiment
     progress: Progress
@@ -38,7 +40,7 @@ class Advanced:
 
 @dataclass(frozen=True)
 class Finished:
-    """An experiment has ended, well or not: the status of each run says which."""
+    """An experiment has ended; the status of each run says whether it has a result."""
 
     experiment: Experiment
     result: Result
@@ -59,17 +61,19 @@ class _Worker:
 def carry_out(
     experiments: Sequence[Experiment], *, device: str, workers: int, logs: Path
 ) -> Generator[Event, None, None]:
-    """Run experiments in at most `workers` processes at once; events as they come.
+    """Run experiments in at most `workers` processes at once, and yield events as they occur.
 
-    Each child is forked from a server that has torch loaded and nothing else running, in a session of its own, on one
-    thread. A child that dies, however it dies, ends as rows with status `crashed`; closing the generator ends all.
+    Every child runs in a session of its own, on one thread. Where the system can fork, children are forked from a
+    server that has loaded torch and runs nothing else. A child that dies leaves runs with status `crashed`. Closing the
+    generator ends all children.
 
     Args:
+        experiments: what to run.
         device: "cpu", or a CUDA device.
-        logs: folder for what children print; empty logs are removed.
+        workers: the largest number of processes at a time.
+        logs: folder for the output of the children; empty logs are removed.
     """
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOADED)
+    context = _context()
     waiting, running = list(experiments), list[_Worker]()
     try:
         while waiting or running:
@@ -77,31 +81,39 @@ def carry_out(
                 worker = _start(context, waiting.pop(0), device, logs)
                 running.append(worker)
                 yield Started(worker.experiment)
-            # Ends too: what a dead child has forked may hold the pipe open.
+            # The sentinels as well: a process that a dead child has forked may hold the pipe open.
             wait([end for worker in running for end in (worker.pipe, worker.process.sentinel)])
             for worker in list(running):
                 yield from _events(worker, running)
     finally:
         _end([worker.process for worker in running])
         for worker in running:
-            _sweep(worker.log)
+            _remove_if_empty(worker.log)
 
 
-def _start(
-    context: multiprocessing.context.ForkServerContext, experiment: Experiment, device: str, logs: Path
-) -> _Worker:
+def _context() -> BaseContext:
+    """Return the start method: forkserver, or spawn on systems without it (Windows)."""
+    if "forkserver" not in multiprocessing.get_all_start_methods():
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_PRELOADED)
+    return context
+
+
+def _start(context: BaseContext, experiment: Experiment, device: str, logs: Path) -> _Worker:
     receiver, sender = context.Pipe(duplex=False)
     log = logs / f"{experiment.digest()[:12]}.log"
-    process = context.Process(target=child_main, args=(sender, pickle.dumps(experiment), device, log), daemon=False)
+    arguments = (sender, pickle.dumps(experiment), device, log)
+    process: BaseProcess = context.Process(target=child_main, args=arguments)  # type: ignore[attr-defined]  # typeshed's
     process.start()
-    sender.close()  # so that the child's end is the only one, and its death is seen as the end of the pipe
+    sender.close()  # the child's end is then the only one, and the pipe ends when the child dies
     return _Worker(experiment, process, receiver, log, datetime.now(UTC))
 
 
 def _events(worker: _Worker, running: list[_Worker]) -> Iterator[Event]:
-    """What the worker has said since last asked; takes it off `running` when it has ended."""
+    """Yield an event for each new message of a worker; remove the worker from `running` when it has ended."""
     while True:
-        dead = not worker.process.is_alive()  # asked first, so that nothing said before death is missed
+        dead = not worker.process.is_alive()  # before reading, so that the last message of a dead child is not missed
         kind, *content = _message(worker.pipe, dead)
         if kind == "advanced":
             yield Advanced(worker.experiment, *content)
@@ -117,12 +129,12 @@ def _events(worker: _Worker, running: list[_Worker]) -> Iterator[Event]:
 
 
 def _message(pipe: Connection, dead: bool) -> tuple[Any, ...]:
-    """The next message; ("gone",) after the last of a child that has ended, ("silent",) where it may yet speak."""
+    """Return the next message, ("gone",) after the last one of a dead child, or ("silent",) if there is none yet."""
     try:
         if pipe.poll():
             message: tuple[Any, ...] = pipe.recv()
             return message
-    except (EOFError, OSError):  # a message cut short by death, too
+    except (EOFError, OSError):  # also when the child died while sending
         return ("gone",)
     return ("gone",) if dead else ("silent",)
 
@@ -132,12 +144,12 @@ def _finish(worker: _Worker, running: list[_Worker], result: Result) -> Iterator
     worker.pipe.close()
     worker.process.join(5)
     _end([worker.process])
-    _sweep(worker.log)
+    _remove_if_empty(worker.log)
     yield Finished(worker.experiment, result)
 
 
 def _lost(worker: _Worker, status: Status, message: str) -> Result:
-    """Rows for an experiment that has no result: a failure is an outcome, too."""
+    """Return the runs of an experiment that ended without a result."""
     experiment, started = worker.experiment, worker.started
     seconds = (datetime.now(UTC) - started).total_seconds() / len(experiment.seeds)
     runs = tuple(
@@ -155,24 +167,27 @@ def _death(exitcode: int | None) -> str:
 
 
 def _end(processes: Sequence[BaseProcess]) -> None:
-    """Politely, then not, and with everything the children started, which may outlive them."""
-    for number, patience in ((signal.SIGTERM, 5.0), (signal.SIGKILL, 5.0)):
-        deadline = monotonic() + patience
+    """End processes and everything they have started: first by SIGTERM, and after 5 s by SIGKILL."""
+    for kill in (False, True):
+        deadline = monotonic() + 5.0
         for process in processes:
-            _signal(process, number)
+            _signal(process, kill=kill)
         for process in processes:
             process.join(max(0.0, deadline - monotonic()))
 
 
-def _signal(process: BaseProcess, number: signal.Signals) -> None:
+def _signal(process: BaseProcess, *, kill: bool) -> None:
     assert process.pid is not None
+    if sys.platform == "win32":
+        process.kill()
+        return
     try:
-        os.killpg(process.pid, number)
+        os.killpg(process.pid, signal.SIGKILL if kill else signal.SIGTERM)
     except (ProcessLookupError, PermissionError):
         if process.is_alive():
-            process.kill()  # it has not opened its own session yet
+            process.kill()  # it has not started its own session yet
 
 
-def _sweep(log: Path) -> None:
+def _remove_if_empty(log: Path) -> None:
     if log.is_file() and log.stat().st_size == 0:
         log.unlink()

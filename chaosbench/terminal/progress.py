@@ -143,6 +143,8 @@ class _Live:
         self._live = Live(Group(self._all, self._running), console=console, refresh_per_second=4, transient=True)
         self._tasks: dict[str, TaskID] = {}
         self._total = self._all.add_task("", total=total)
+        # Until the first worker has loaded torch, which takes seconds.
+        self._first: TaskID | None = self._running.add_task("", total=None, doing="starting worker processes")
 
     def __enter__(self) -> Self:
         self._live.start(refresh=True)
@@ -154,6 +156,9 @@ class _Live:
         self._live.stop()
 
     def started(self, name: str) -> None:
+        if self._first is not None:
+            self._running.remove_task(self._first)
+            self._first = None
         self._tasks[name] = self._running.add_task(name, total=None, loss=None, doing="starting")
 
     def advanced(self, name: str, progress: Progress) -> None:

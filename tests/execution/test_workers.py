@@ -1,5 +1,6 @@
 """Worker processes: whatever breaks in one becomes rows, and stops no other."""
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -57,6 +58,23 @@ def test_a_result_comes_back_after_its_start_and_progress(tmp_path: Path):
     assert {run.status for run in finished.runs} == {"ok"}
     assert finished.runs[0].provenance["chaosbench"]
     assert finished.experiment == experiment()
+
+
+def test_children_are_spawned_where_the_system_has_no_forkserver(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """As on Windows; every process imports torch for itself."""
+    monkeypatch.setattr(multiprocessing, "get_all_start_methods", lambda: ["spawn"])
+    (result,) = results([experiment()], tmp_path / "logs").values()
+    assert [run.status for run in result.runs] == ["ok", "ok"]
+
+
+def test_the_worker_imports_without_the_modules_that_windows_lacks():
+    code = (
+        "import sys; sys.modules['resource'] = None\n"
+        "import os; del os.setsid, os.killpg\n"
+        "import signal; del signal.SIGKILL\n"
+        "import chaosbench.execution"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.mark.parametrize("model", [ShallowPLRNN(hidden=5), LSTM(hidden=5), PLRNN(hidden=5)], ids=lambda m: m.label)
