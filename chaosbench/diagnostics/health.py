@@ -4,7 +4,6 @@ It belongs to the diagnostics because it watches the training in the same way, o
 sees every update and is stored in the diagnosis of a run, so that the hook does not offer it and no suite selects it.
 """
 
-import resource
 import sys
 from typing import Any
 
@@ -128,6 +127,10 @@ def loss_spikes(losses: Tensor) -> Tensor:
 
 
 def _peak_memory() -> float:
-    """Peak memory of this process [MiB]; a worker process runs one experiment."""
+    """Peak memory of this process [MiB], which runs one experiment; NaN on Windows."""
+    if sys.platform == "win32":
+        return float("nan")
+    import resource  # does not exist on Windows
+
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # macOS reports bytes, other systems KiB
