@@ -25,6 +25,7 @@ _HOMES = {
     "ModelSpec": "chaosbench.models",
     "RegressionForecaster": "chaosbench.models",
     "Result": "chaosbench.experiment",
+    "Source": "chaosbench.source",
     "SystemSpec": "chaosbench.systems",
     "TrainerSpec": "chaosbench.trainers",
     "Trait": "chaosbench.models",

@@ -7,12 +7,13 @@ from typing import Any
 
 from chaosbench import diagnostics, metrics, models, series, systems, trainers
 from chaosbench.hookspecs import hookimpl
+from chaosbench.source import Source
 
 
 @hookimpl
-def chaosbench_systems() -> Iterable[type[systems.SystemSpec]]:
+def chaosbench_systems() -> Iterable[type[Source]]:
     """Return the shipped systems and the recorded series."""
-    return [*_kinds(systems, systems.SystemSpec), *_kinds(series, systems.SystemSpec)]
+    return [*_kinds(systems, Source), *_kinds(series, Source)]
 
 
 @hookimpl

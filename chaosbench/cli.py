@@ -4,7 +4,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -250,10 +250,14 @@ def _registry(*, quiet: bool = False) -> "Registry":
 
 
 def _system(kind: str, changes: dict[str, Any]) -> "SystemSpec":
-    """The system of that kind with some parameters changed."""
+    """Return the system of that kind with some parameters changed."""
     from chaosbench import suite
+    from chaosbench.systems import SystemSpec
 
-    return cast("SystemSpec", suite.validated(_registry().find("system", kind), {"kind": kind, **changes}, kind))
+    system = suite.validated(_registry().find("system", kind), {"kind": kind, **changes}, kind)
+    if not isinstance(system, SystemSpec):
+        raise SpecError(f"{system.label} has no equation and cannot be certified")
+    return system
 
 
 def _device(wanted: str) -> str:

@@ -34,7 +34,7 @@ def evaluate(model: Forecaster, data: Dataset, spec: EvaluationSpec, exponents: 
     free = free_run(model, start, spec.free_run_transient + steps)[:, :, spec.free_run_transient :]
     orbits, times = data.conditions(spec.conditions, horizon)
     forecast = free_run(model, model.initial_state(_per_seed(data.seen[orbits, times], model)), horizon)
-    error = max(torch.finfo(data.test.dtype).eps, data.noise)
+    error = max(torch.finfo(data.test.dtype).eps, data.spec.noise)
     return Evaluation(
         free_run=free,
         truth=data.test[:runs, :steps],
@@ -90,21 +90,21 @@ def _check_room(data: Dataset, spec: EvaluationSpec) -> None:
 
 def _twin_exponents(data: Dataset, spec: EvaluationSpec) -> Tensor:
     """Return the system's own exponents over as many steps and conditions: they show the effect of sampling alone."""
-    if data.states is None:
+    if data.states is None or data.equation is None:
         return torch.full((spec.exponent_count(data.dimension),), torch.nan)
     states = data.states.flatten(0, 1)
     conditions = states[torch.linspace(0, len(states) - 1, spec.exponent_conditions).long()]
     spectra = lyapunov_spectrum(
-        data.system,
+        data.equation,
         conditions,
-        steps=spec.exponent_steps * data.stride,  # as long as the models', whose steps are those of the data
-        transient=spec.exponent_transient * data.stride,
+        steps=spec.exponent_steps * data.spec.stride,  # as long as the models', whose steps are those of the data
+        transient=spec.exponent_transient * data.spec.stride,
         exponents=min(spec.exponent_count(data.dimension), conditions.shape[-1]),
-        dt=data.system.dt,
+        dt=data.equation.dt,
     )
     return spectra.mean(dim=0)
 
 
 def _reference_exponents(data: Dataset) -> Tensor | None:
-    reference = data.system.reference
+    reference = None if data.equation is None else data.equation.reference
     return None if reference is None else torch.tensor(reference.exponents, dtype=torch.float64)

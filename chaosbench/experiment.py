@@ -13,8 +13,8 @@ from chaosbench.data import DataSpec
 from chaosbench.diagnostics.base import DiagnosticSpec
 from chaosbench.metrics.base import MetricSpec
 from chaosbench.models.base import ModelSpec
+from chaosbench.source import Source
 from chaosbench.spec import Content
-from chaosbench.systems.base import SystemSpec
 from chaosbench.trainers.base import TrainerSpec
 
 Status = Literal["ok", "diverged", "failed", "crashed", "timeout", "oom", "skipped"]
@@ -42,7 +42,7 @@ class Experiment(Content):
     """One system, its data, one model and one trainer, with the seeds to run and the metrics to compute."""
 
     suite: str
-    system: SerializeAsAny[SystemSpec]
+    system: SerializeAsAny[Source]
     data: DataSpec = DataSpec()
     model: SerializeAsAny[ModelSpec]
     trainer: SerializeAsAny[TrainerSpec]

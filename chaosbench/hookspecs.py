@@ -8,7 +8,7 @@ from chaosbench.diagnostics.base import DiagnosticSpec
 from chaosbench.experiment import Experiment, Result
 from chaosbench.metrics.base import MetricSpec
 from chaosbench.models.base import ModelSpec
-from chaosbench.systems.base import SystemSpec
+from chaosbench.source import Source
 from chaosbench.trainers.base import TrainerSpec
 
 hookspec = pluggy.HookspecMarker("chaosbench")
@@ -16,8 +16,8 @@ hookimpl = pluggy.HookimplMarker("chaosbench")
 
 
 @hookspec
-def chaosbench_systems() -> Iterable[type[SystemSpec]]:  # type: ignore[empty-body]  # a specification has no body
-    """Return classes of systems, or of other sources of data."""
+def chaosbench_systems() -> Iterable[type[Source]]:  # type: ignore[empty-body]  # a specification has no body
+    """Return classes of systems, and of other sources of data."""
 
 
 @hookspec

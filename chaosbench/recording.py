@@ -202,13 +202,13 @@ def evaluation_arrays(evaluation: Evaluation) -> Arrays:
 
 def separation_arrays(data: Dataset) -> Arrays:
     """Return how neighbours separate in a recorded series, and the line its exponent was read from."""
-    curve = data.divergence
+    curve = data.separation
     if curve is None:
         return {}
     return {
         "measured": data.train[0, -DRAWN:].float().cpu().numpy(),  # a test piece is too short to show the attractor
         "divergence_times": curve.times.numpy(),  # [system time]
-        "divergence": curve.log_divergence.numpy(),  # [nats]
+        "divergence": curve.log_distance.numpy(),  # [nats]
         "divergence_fit": np.array([curve.exponent, curve.interval, *curve.fit]),  # [1 / system time], [steps]
     }
 

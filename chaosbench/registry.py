@@ -15,14 +15,14 @@ from chaosbench.errors import PluginError, unknown_name
 from chaosbench.experiment import Experiment
 from chaosbench.metrics.base import MetricSpec
 from chaosbench.models.base import ModelSpec
+from chaosbench.source import Source
 from chaosbench.spec import Spec
-from chaosbench.systems.base import SystemSpec
 from chaosbench.trainers.base import TrainerSpec
 
 Noun = Literal["system", "model", "trainer", "diagnostic", "metric"]
 NOUNS: tuple[Noun, ...] = get_args(Noun)
 _BASES: dict[Noun, type[Spec]] = {
-    "system": SystemSpec,
+    "system": Source,
     "model": ModelSpec,
     "trainer": TrainerSpec,
     "diagnostic": DiagnosticSpec,

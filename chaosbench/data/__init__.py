@@ -1,7 +1,7 @@
-"""Training and test data: what a model sees of a system, and the truth it is judged by."""
+"""Training and test data: what a model learns from, and the truth that its forecasts are compared with."""
 
 from chaosbench.data.dataset import Dataset
 from chaosbench.data.simulate import simulate
-from chaosbench.data.spec import DataSpec
+from chaosbench.source import DataSpec
 
 __all__ = ["DataSpec", "Dataset", "simulate"]

@@ -1,4 +1,4 @@
-"""A data set: what training sees, and the truth that forecasts are judged by."""
+"""A data set: what a model is trained on, and the truth that its forecasts are compared with."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,31 +10,29 @@ from torch import Generator, Tensor
 
 from chaosbench.dynamics import orbit
 from chaosbench.errors import DataError
-from chaosbench.series.rosenstein import DivergenceCurve
+from chaosbench.source import STATES_EVERY, DataSpec, SeparationCurve, Source
 from chaosbench.systems.base import SystemSpec
-
-STATES_EVERY = 25  # [steps] from one kept state of a test orbit to the next
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Orbits from different initial conditions for training, validation and test, standardised.
+    """Standardised orbits for training, validation and test, from different initial conditions.
 
     Attributes:
-        train, validation: `(N, T, D)`, as observed, noise included.
+        train: `(N, T, D)`, as observed, including observation noise.
+        validation: `(N, T, D)`, as observed, including observation noise.
         test: `(N, T, D)`, the truth, without noise.
-        seen: `(N, T, D)`, the test orbits as observed: what forecasts start from.
-        history: `(N, history + T, O)`, the test orbits before delay embedding [the system's units].
+        seen: `(N, T, D)`, the test orbits as observed, from which forecasts start.
+        history: `(N, H + T, O)`, the test orbits before delay embedding [the source's units].
         states: `(N, ceil(T / STATES_EVERY), S)` float64, the system's own states along the test orbits, every
-            `STATES_EVERY` steps; None where they are unknown.
-        mean, deviation: `(D,)`, what was subtracted and divided by [the system's units].
-        system: where they come from.
-        dt: [system time] per step of the data.
-        stride: steps of the system per step of the data.
-        noise: of the observations, in standard deviations of each observable.
-        observed, embedding, lag: how a state is seen; see `DataSpec`.
-        largest_exponent: certified, measured, or estimated [1 / system time]; None or <= 0 where there is no chaos.
-        divergence: of neighbours in a measured series, from which its exponent is read; None for a simulated system.
+            `STATES_EVERY` steps; None if the source cannot be stepped.
+        mean: `(D,)`, subtracted from the observations [the source's units].
+        deviation: `(D,)`, the observations are divided by it [the source's units].
+        system: the source of the data.
+        spec: how the data were made.
+        largest_exponent: certified, computed, or estimated [1 / system time]; None if unknown, at most 0 if there is no
+            chaos.
+        separation: how neighbours separate in a recorded series, if the exponent was estimated from it.
     """
 
     train: Tensor
@@ -45,27 +43,32 @@ class Dataset:
     states: Tensor | None
     mean: Tensor
     deviation: Tensor
-    system: SystemSpec
-    dt: float
-    stride: int
-    noise: float
-    observed: tuple[int, ...] | None
-    embedding: int
-    lag: int
+    system: Source
+    spec: DataSpec
     largest_exponent: float | None
-    divergence: DivergenceCurve | None = None
+    separation: SeparationCurve | None = None
 
     @property
     def dimension(self) -> int:
-        """D, what a model sees."""
+        """Number of observables D that a model sees, delay coordinates included."""
         return self.train.shape[-1]
 
     @property
+    def dt(self) -> float:
+        """Time per step of the data [system time]."""
+        return self.system.dt * self.spec.stride
+
+    @property
+    def equation(self) -> SystemSpec | None:
+        """The system as something that can be stepped; None if the data do not come from an equation."""
+        return self.system if isinstance(self.system, SystemSpec) else None
+
+    @property
     def predictability_time(self) -> float:
-        """tau_pred = ln 2 / lambda_max [steps].
+        """The time in which a small error doubles, tau_pred = ln 2 / lambda_max [steps].
 
         Raises:
-            DataError: where the system is not chaotic.
+            DataError: if the system is not chaotic.
 
         Source:
             Mikhaeil, Monfared and Durstewitz 2022, NeurIPS, equation 17.
@@ -77,15 +80,15 @@ class Dataset:
         return log(2) / (self.largest_exponent * self.dt)
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> Self:
-        """What models see and are judged by, elsewhere; the system's own states stay in float64 where they are."""
+        """Return a copy for training and evaluation on `device`; history and states stay in float64 where they are."""
         names = ("train", "validation", "test", "seen", "mean", "deviation")
         return replace(self, **{name: getattr(self, name).to(device, dtype) for name in names})
 
     def windows(self, batch: int, length: int, generators: Sequence[Generator]) -> Tensor:
-        """Random stretches of the training orbits, `(K, B, length + 1, D)`; each seed's from its own generator.
+        """Sample random windows of the training orbits, `(K, B, length + 1, D)`, each seed's with its own generator.
 
         Raises:
-            DataError: where the orbits are too short.
+            DataError: if the orbits are too short.
         """
         orbits, steps = self.train.shape[:2]
         starts = steps - length
@@ -97,9 +100,9 @@ class Dataset:
         return stretches[draws // starts, draws % starts].mT
 
     def conditions(self, count: int, horizon: int) -> tuple[Tensor, Tensor]:
-        """Orbit and time of test conditions, evenly spread, each with `horizon` steps of truth after it.
+        """Return orbit index and time `(C,)` of evenly spread test conditions, each followed by `horizon` steps.
 
-        Where states are kept they are among those; there may then be fewer than `count`.
+        If states are stored, all conditions lie at stored states; there may then be fewer than `count`.
         """
         orbits, length = self.test.shape[:2]
         every = STATES_EVERY if self.states is not None else 1
@@ -108,40 +111,38 @@ class Dataset:
         return flat // starts, flat % starts * every
 
     def standardised(self, observations: Tensor) -> Tensor:
-        """Observations `(..., D)` [the system's units] in the units of training."""
+        """Convert observations `(..., D)` [the source's units] to the units of training."""
         return (observations - self.mean.to(observations)) / self.deviation.to(observations)
-
-    def observe(self, states: Tensor) -> Tensor:
-        """What is seen of the system's states, before embedding, `(..., S) -> (..., O)`."""
-        seen = self.system.observe(states)
-        return seen if self.observed is None else seen[..., list(self.observed)]
 
     @torch.no_grad()
     def twins(self, orbits: Tensor, times: Tensor, horizon: int, error: float) -> Tensor | None:
-        """The true system run again from test conditions, slightly perturbed: what no forecast can beat.
+        """Run the true system again from slightly perturbed test conditions: the best that any forecast can be.
 
         Args:
-            orbits, times: `(C,)`, of conditions where a state is kept.
-            horizon: [steps].
-            error: standard deviation of the perturbation, in those of each component of the state.
+            orbits: `(C,)`, the orbit of each condition.
+            times: `(C,)`, the time of each condition, at stored states [steps].
+            horizon: length of each run [steps].
+            error: standard deviation of the perturbation, in standard deviations of each component of the state.
 
         Returns:
-            `(C, horizon, D)` in the units and precision of training; None where the states are unknown.
+            `(C, horizon, D)` in the units and precision of training; None if the system cannot be stepped.
         """
-        if self.states is None:
+        system = self.equation
+        if self.states is None or system is None:
             return None
         states = self.states[orbits, times // STATES_EVERY]
         spread = self.states.flatten(0, 1).std(dim=0)
         draw = torch.randn(states.shape, dtype=states.dtype, generator=Generator().manual_seed(0))
-        future = orbit(self.system, states + error * spread * draw, steps=horizon, every=self.stride)
-        back = (self.embedding - 1) * self.lag
-        past = self.history.unfold(1, back + 1, 1)[orbits, times].mT
-        whole = torch.cat([past.to(future), self.observe(future)], dim=1)
-        return self.standardised(embedded(whole, self.embedding, self.lag))[:, 1:].to(self.test)
+        future = orbit(system, states + error * spread * draw, steps=horizon, every=self.spec.stride)
+        seen = system.observe(future)
+        seen = seen if self.spec.observed is None else seen[..., list(self.spec.observed)]
+        past = self.history.unfold(1, self.spec.history + 1, 1)[orbits, times].mT
+        whole = torch.cat([past.to(future), seen], dim=1)
+        return self.standardised(embedded(whole, self.spec.embedding, self.spec.lag))[:, 1:].to(self.test)
 
 
 def embedded(series: Tensor, embedding: int, lag: int) -> Tensor:
-    """Delay coordinates, `(N, T, O) -> (N, T - (m - 1) lag, m O)`: the present first, then further and further back.
+    """Return delay coordinates, `(N, T, O) -> (N, T - (m - 1) lag, m O)`, the present first, then the past in steps.
 
     Source:
         Takens 1981, Lecture Notes in Mathematics 898, 366.

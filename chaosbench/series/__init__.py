@@ -1,6 +1,6 @@
 """Recorded series: reading files, and exponents estimated from data."""
 
-from chaosbench.series.rosenstein import DivergenceCurve, delay_vectors, divergence_curve
+from chaosbench.series.rosenstein import delay_vectors, separation_curve
 from chaosbench.series.timeseries import TimeSeries
 
-__all__ = ["DivergenceCurve", "TimeSeries", "delay_vectors", "divergence_curve"]
+__all__ = ["TimeSeries", "delay_vectors", "separation_curve"]

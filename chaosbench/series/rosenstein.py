@@ -1,7 +1,6 @@
 """The largest Lyapunov exponent of measured data, from how fast neighbouring states part."""
 
 import math
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from torch import Tensor
 from chaosbench.dynamics import decorrelation_time
 from chaosbench.errors import DataError
 from chaosbench.intervals import half_width
+from chaosbench.source import SeparationCurve
 
 Array = np.ndarray[Any, np.dtype[Any]]
 
@@ -22,37 +22,9 @@ _FEWEST = 5  # points of a fit
 _ANSWERS = 2_000_000  # of the tree at once: bounds memory
 
 
-@dataclass(frozen=True)
-class DivergenceCurve:
-    """How neighbouring states part, and the exponent read off it.
-
-    Attributes:
-        times: `(P,)`, evenly spaced from 0 [system time].
-        log_divergence: `(P,)` mean logarithm of the distance, in standard deviations of the data [nats].
-        exponent: slope of the fit [1 / system time].
-        interval: half width of its 95 % confidence [1 / system time].
-        fit: first and last step of the fit [steps].
-        theiler: neighbours are more than this apart in time [steps].
-        r_squared: share of the curve's variance over the fit that the line explains.
-    """
-
-    times: Tensor
-    log_divergence: Tensor
-    exponent: float
-    interval: float
-    fit: tuple[int, int]
-    theiler: int
-    r_squared: float
-
-    @property
-    def chaotic(self) -> bool:
-        """Whether the exponent is positive beyond its interval."""
-        return self.exponent > self.interval
-
-
-def divergence_curve(
+def separation_curve(
     series: Tensor, *, dt: float, theiler: int | None = None, steps: int | None = None, neighbours: int = 1
-) -> DivergenceCurve:
+) -> SeparationCurve:
     """Follow each state and its nearest neighbour, and fit a line to the mean logarithm of their distance.
 
     The line is fitted where the curve grows most while it is straight (R^2 >= 0.99), from a quarter of a mean period
@@ -95,9 +67,9 @@ def divergence_curve(
     slope, interval, r_squared = _slope(offsets[start:stop], logs[start:stop])
     if not grows:
         interval = max(interval, math.log(2) / (offsets[stop - 1] - offsets[start]))
-    return DivergenceCurve(
+    return SeparationCurve(
         times=torch.from_numpy(offsets * dt),
-        log_divergence=torch.from_numpy(curve),
+        log_distance=torch.from_numpy(curve),
         exponent=slope / dt,
         interval=interval / dt,
         fit=(int(offsets[start]), int(offsets[stop - 1])),
@@ -174,7 +146,7 @@ def _log_distances(points: Array, first: Array, second: Array, *, offsets: Array
 
 
 def _linear_range(offsets: Array, curve: Array, *, period: float) -> tuple[int, int, bool]:
-    """Where to fit, as indices, and whether the curve at least doubles there; see `divergence_curve`."""
+    """Where to fit, as indices, and whether the curve at least doubles there; see `separation_curve`."""
     ceiling = curve[0] + 0.7 * (np.percentile(curve, 95) - curve[0])
     end = int(np.argmax(curve >= ceiling)) + 1
     for begin, straight in ((int(np.searchsorted(offsets, period / 4)), 0.99), (0, 0.95)):

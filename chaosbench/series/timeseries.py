@@ -1,26 +1,25 @@
-"""A measured series: a file of numbers where other systems have an equation."""
+"""A recorded series: observations from a file."""
 
 from pathlib import Path
-from typing import ClassVar, Literal, NoReturn, Self
+from typing import Literal, Self
 
 import torch
 from pydantic import Field, model_validator
-from torch import Generator, Tensor
+from torch import Tensor
+from typing_extensions import override
 
 from chaosbench.errors import DataError
-from chaosbench.series.rosenstein import DivergenceCurve, delay_vectors, divergence_curve
+from chaosbench.series.rosenstein import delay_vectors, separation_curve
 from chaosbench.series.series_file import Array, Column, read_series
-from chaosbench.systems.base import SystemSpec
+from chaosbench.source import DataSpec, Recordings, SeparationCurve, Source
 
 
-class TimeSeries(SystemSpec):
-    """A series that somebody measured: it can be learned and compared with, but not stepped.
+class TimeSeries(Source):
+    """A recorded series from a file: models can be trained on it and compared with it, but it cannot be stepped.
 
     The file is `.npy` (one or two axes, time first), `.csv` (separated by commas, semicolons or tabs, with or without
     a line of names) or `.parquet`. It is split in the order of time: training, validation, test.
     """
-
-    measured: ClassVar[bool] = True
 
     kind: Literal["timeseries"] = "timeseries"
     path: str = Field(min_length=1)  # absolute, or relative to the working directory
@@ -107,31 +106,61 @@ class TimeSeries(SystemSpec):
                 )
         return parts[0], parts[1], parts[2]
 
-    def largest_exponent(self) -> float:
-        """The largest exponent, given or estimated [1 / system time]; never positive where chaos is in doubt."""
-        if self.exponent is not None:
-            return self.exponent
-        curve = self.divergence()
-        return curve.exponent if curve.chaotic else min(curve.exponent, 0.0)
+    @override
+    def recordings(self, spec: DataSpec) -> Recordings:
+        """Return the splits; the test split is cut into pieces that serve as orbits.
 
-    def divergence(self) -> DivergenceCurve:
-        """How neighbouring states of the training split part; a single column is first made delay vectors of five."""
-        train = self.splits()[0]
-        return divergence_curve(delay_vectors(train) if train.shape[1] == 1 else train, dt=self.dt)
+        A validation split shorter than one observation is replaced by the first observation of training.
 
-    def step(self, state: Tensor) -> Tensor:
-        """Refused: a measured series has no equation."""
-        return self._refuse()
-
-    def initial_state(self, batch: int, generator: Generator) -> Tensor:
-        """Refused: a measured series cannot be started anew."""
-        return self._refuse()
-
-    def _refuse(self) -> NoReturn:
-        raise DataError(
-            f"{self.label} is a measured series without an equation and cannot be stepped; take its rows from read()"
+        Raises:
+            DataError: if `spec` asks for a stride or noise, if a split is too short, and as `read` does.
+        """
+        if spec.stride > 1 or spec.noise > 0:
+            raise DataError(
+                f"{self.label} is a recorded series: data.stride and data.noise are for simulated systems only"
+            )
+        train, validation, test = self.splits()
+        if len(train) <= spec.history:
+            raise DataError(
+                f"{self.label}: an embedding of {spec.embedding} coordinates {spec.lag} steps apart needs more than "
+                f"{spec.history} steps, and there are {len(train)} for training"
+            )
+        piece = spec.history + spec.test_length
+        count = len(test) // piece
+        if count < 2:
+            raise DataError(
+                f"{self.label}: {len(test)} steps for testing are too few for two pieces of data.test_length = "
+                f"{spec.test_length}; set it to at most {max(0, len(test) // 2 - spec.history)}"
+            )
+        if len(validation) <= spec.history:
+            validation = train[: spec.history + 1]
+        separation = self.separation() if self.exponent is None else None
+        return Recordings(
+            train=train[None],
+            validation=validation[None],
+            test=test[: count * piece].reshape(count, piece, -1),
+            largest_exponent=self.exponent if separation is None else _cautious(separation),
+            separation=separation,
         )
+
+    def largest_exponent(self) -> float:
+        """Return the largest exponent, given or estimated [1 / system time]; at most 0 if chaos is in doubt."""
+        return self.exponent if self.exponent is not None else _cautious(self.separation())
+
+    def separation(self) -> SeparationCurve:
+        """Compute how neighbouring states of the training split separate; a single column is embedded in 5 dimensions.
+
+        Raises:
+            DataError: as `read` and `separation_curve` do.
+        """
+        train = self.splits()[0]
+        return separation_curve(delay_vectors(train) if train.shape[1] == 1 else train, dt=self.dt)
 
     def _loaded(self) -> tuple[Array, float | None]:
         """The series, and the step of its times where there are any."""
         return read_series(self.path, columns=self.columns, time=self.time, sha256=self.sha256)
+
+
+def _cautious(curve: SeparationCurve) -> float:
+    """Return the curve's exponent [1 / system time]; at most 0 if its interval contains 0."""
+    return curve.exponent if curve.chaotic else min(curve.exponent, 0.0)

@@ -1,65 +1,102 @@
-"""The contract of a system: a frozen record of an equation that can be stepped, and what is known of it."""
+"""The contract of a system: a frozen record of an equation that can be stepped."""
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import torch
 from pydantic import Field
 from torch import Tensor
+from typing_extensions import override
 
-from chaosbench.dynamics import runge_kutta_step, tangent_step_by_jvp
+from chaosbench.dynamics import orbit, runge_kutta_step, tangent_step_by_jvp
 from chaosbench.errors import DataError
-from chaosbench.spec import Spec
+from chaosbench.seeds import seed_generator
+from chaosbench.source import STATES_EVERY, DataSpec, Recordings, Source
 from chaosbench.systems.certificate import shipped_certificates
 from chaosbench.systems.reference import Reference
 
 
-class SystemSpec(Spec, ABC):
-    """A dynamical system: parameters, equation, and the step that data are made with.
+class SystemSpec(Source):
+    """A dynamical system: parameters, equation, and the step with which data are simulated.
 
-    Class facts that a system may set: `start` (a point in the basin of its attractor; one number stands for all
-    entries, None is the origin), `spread` (of random starts around it), `transient` (time until the attractor is
-    reached and forgotten starts are mixed), `leading` and `neutral` (which exponents can be certified), and
-    `references` (exponents known beforehand).
+    Class attributes that a system may set: `start` (a point in the basin of its attractor; a single number is used for
+    all entries, None is the origin), `spread` (of random starts around it), `transient` (time until orbits have reached
+    the attractor and forgotten their starts), `leading` and `neutral` (which exponents can be certified), and
+    `references` (published or exact exponents).
     """
 
     start: ClassVar[tuple[float, ...] | None] = None
-    spread: ClassVar[float] = 0.1  # standard deviation of the starts, in the state's own units
+    spread: ClassVar[float] = 0.1  # standard deviation of the starts [the state's units]
     transient: ClassVar[float] = 100.0  # [system time]
-    leading: ClassVar[int | None] = None  # exponents that are certified; None is all
-    neutral: ClassVar[int] = 1  # exponents that are zero by symmetry: in time, and where there is one, in space
+    leading: ClassVar[int | None] = None  # number of exponents that are certified; None: all
+    neutral: ClassVar[int] = 1  # number of exponents that are zero by symmetry in time or space
     references: ClassVar[tuple[Reference, ...]] = ()
-    measured: ClassVar[bool] = False  # a series from a file, which cannot be stepped
-
-    dt: float = Field(gt=0)  # [system time] per step
-
-    @property
-    @abstractmethod
-    def dimension(self) -> int:
-        """D, what is observed; a plug-in writes `dimension: ClassVar[int] = 3`."""
 
     @property
     def state_size(self) -> int:
-        """S; larger than the dimension where a part of the state is hidden."""
+        """Size S of the state; larger than the dimension if a part of the state is hidden."""
         return self.dimension
 
     @abstractmethod
     def step(self, state: Tensor) -> Tensor:
-        """The state one `dt` later, `(..., S)` to `(..., S)`."""
+        """Return the state one `dt` later, `(..., S) -> (..., S)`."""
 
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
-        """The next state `(..., S)` and tangents `(..., S, M)`; override where an analytic form is faster."""
+        """Return the next state `(..., S)` and tangents `(..., S, M)`; override if an analytic form is faster."""
         return tangent_step_by_jvp(self.step, state, tangents)
 
     def observe(self, state: Tensor) -> Tensor:
-        """What is seen of a state, `(..., S)` to `(..., D)`: its first entries."""
+        """Return the observables of a state, `(..., S) -> (..., D)`: its first D entries."""
         return state[..., : self.dimension]
 
-    def initial_state(self, batch: int, generator: torch.Generator) -> Tensor:
-        """States spread over the attractor, `(B, S)` in float64.
+    @override
+    def recordings(self, spec: DataSpec) -> Recordings:
+        """Simulate the orbits, every `spec.stride` steps, from random states on the attractor.
 
-        Every member starts near `start` and stops at its own random moment in the second half of the transient:
-        chaos alone would leave the members of a phase-coherent system, or of a cycle, side by side.
+        Test orbits depend on `spec.seed` and `spec.release`, all others on `spec.seed` alone.
+
+        Raises:
+            DataError: if an orbit escapes to infinity.
+        """
+        purpose, test_purpose = "initial conditions", f"test initial conditions of release {spec.release}"
+        sizes = (spec.train_orbits, spec.validation_orbits)
+        starts = self.initial_state(sum(sizes), seed_generator(spec.seed, purpose)).split(sizes)
+        test_starts = self.initial_state(spec.test_orbits, seed_generator(spec.seed, test_purpose))
+        lengths = [spec.history + n for n in (spec.train_length, spec.validation_length, spec.test_length)]
+        train, validation, test = orbits = self._orbits([*starts, test_starts], lengths, spec.stride)
+        if not all(bool(part.isfinite().all()) for part in orbits):
+            raise DataError(
+                f"an orbit of {self.label} escapes to infinity; check its parameters, dt and starting point"
+            )
+        states = test[:, spec.history :: STATES_EVERY]
+        return Recordings(self.observe(train), self.observe(validation), self.observe(test), states)
+
+    def _orbits(self, starts: Sequence[Tensor], lengths: Sequence[int], stride: int) -> list[Tensor]:
+        """Return an orbit `(N_i, T_i, S)` per entry of `starts`.
+
+        Orbits of different lengths are stepped together while they last, because small batches cost as much as large
+        ones.
+        """
+        pieces: list[list[Tensor]] = [[] for _ in starts]
+        current, done = list(starts), 0
+        for length in sorted(set(lengths)):
+            alive = [i for i in range(len(current)) if lengths[i] >= length]
+            stretch = orbit(self, torch.cat([current[i] for i in alive]), steps=length - done, every=stride)
+            for i, part in zip(alive, stretch.split([len(current[i]) for i in alive]), strict=True):
+                pieces[i].append(part)
+                current[i] = part[:, -1]
+            done = length
+        return [torch.cat(part, dim=1) for part in pieces]
+
+    def initial_state(self, batch: int, generator: torch.Generator) -> Tensor:
+        """Sample states spread over the attractor, `(B, S)` in float64.
+
+        Each member starts near `start` and stops at its own random time in the second half of the transient. Chaos
+        alone would leave the members of a phase-coherent system, or of a cycle, close together.
+
+        Raises:
+            DataError: if an orbit escapes to infinity.
         """
         steps = max(2, round(self.transient / self.dt))
         state = self.random_starts(batch, generator)
@@ -77,48 +114,49 @@ class SystemSpec(Spec, ABC):
         return reached
 
     def random_starts(self, batch: int, generator: torch.Generator) -> Tensor:
-        """States in the basin of the attractor, around `start`, `(B, S)` in float64."""
+        """Sample states in the basin of the attractor, around `start`, `(B, S)` in float64."""
         start = torch.tensor(self.start or (0.0,), dtype=torch.float64)
         return start + self.spread * torch.randn(batch, self.state_size, dtype=torch.float64, generator=generator)
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The equation's parameters: every field but the kind and those of the numerical method."""
+        """The equation's parameters: all fields except the kind and those of the numerical method."""
         return {name: getattr(self, name) for name in type(self).model_fields if name not in _NUMERICS}
 
     @property
     def reference(self) -> Reference | None:
-        """What is known of the exponents at these parameters, beforehand or by certificate; None: nothing."""
+        """Published, exact or certified exponents at these parameters; None if there are none."""
         certified = (certificate.reference for certificate in shipped_certificates().get(self.kind, ()))
-        known = (*self.references, *certified)
-        return next((reference for reference in known if reference.parameters == self.parameters), None)
+        references = (*self.references, *certified)
+        return next((reference for reference in references if reference.parameters == self.parameters), None)
 
 
 class Flow(SystemSpec):
-    """A system given by dz/dt; a step is `substeps` steps of an eighth-order Runge-Kutta method."""
+    """A system given by its vector field dz/dt; a step is `substeps` steps of an eighth-order Runge-Kutta method."""
 
     dt: float = Field(default=0.01, gt=0)  # [system time] per step
     substeps: int = Field(default=1, ge=1)  # Runge-Kutta steps per dt
 
     @abstractmethod
     def vector_field(self, state: Tensor) -> Tensor:
-        """dz/dt, `(..., S)` to `(..., S)`."""
+        """Return dz/dt, `(..., S) -> (..., S)`."""
 
     def tangent_field(self, state: Tensor, tangents: Tensor) -> Tensor:
-        """The field's Jacobian times `tangents`, `(..., S), (..., S, M)` to `(..., S, M)`; optional, for speed."""
+        """Return the field's Jacobian times `tangents`, `(..., S), (..., S, M) -> (..., S, M)`; optional, for speed."""
         raise NotImplementedError
 
+    @override
     def step(self, state: Tensor) -> Tensor:
-        """The state one `dt` later, `(..., S)` to `(..., S)`."""
         for _ in range(self.substeps):
             state = runge_kutta_step(self.vector_field, state, self.dt / self.substeps)
         return state
 
+    @override
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
-        """The next state `(..., S)` and tangents `(..., S, M)`, exactly the derivative of the step.
+        """Return the next state `(..., S)` and tangents `(..., S, M)`, the exact derivative of the step.
 
-        With a `tangent_field`, state and tangents pass through the same Runge-Kutta method side by side, whose
-        result is the derivative of its step; without, the step is differentiated in forward mode.
+        If there is a `tangent_field`, the Runge-Kutta method integrates state and tangents together, which gives the
+        derivative of its step. Otherwise the step is differentiated in forward mode.
         """
         if type(self).tangent_field is Flow.tangent_field:
             return super().tangent_step(state, tangents)
@@ -128,14 +166,14 @@ class Flow(SystemSpec):
         return joined[..., 0], joined[..., 1:]
 
     def _joined_field(self, joined: Tensor) -> Tensor:
-        """The slopes of the state, in column 0, and of its tangents, in the others."""
+        """Return the time derivatives of the state (column 0) and of its tangents (the other columns)."""
         state = joined[..., 0]
         return torch.cat([self.vector_field(state)[..., None], self.tangent_field(state, joined[..., 1:])], dim=-1)
 
     def step_error(self) -> float:
-        """Error that a unit of system time adds, in standard deviations of the attractor [1 / system time].
+        """Estimate the error per unit of system time, in standard deviations of the attractor [1 / system time].
 
-        One step is compared with two half steps at 64 states of the attractor; the largest difference counts.
+        One step is compared with two half steps at 64 states on the attractor; the largest difference counts.
         """
         states = self.initial_state(64, torch.Generator().manual_seed(0))
         difference = self.step(states) - self.replaced(substeps=2 * self.substeps).step(states)

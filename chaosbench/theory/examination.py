@@ -65,7 +65,7 @@ def examine(
         model,
         states,
         dt=data.dt,
-        observables=None if data.system.measured else data.system.state_size,
+        observables=None if data.equation is None else data.equation.state_size,
         horizon=horizon,
         loss_horizon=loss_horizon,
         conditions=followed,
@@ -84,7 +84,7 @@ def examine(
 
 def reference_diagnosis(data: Dataset) -> RunDiagnosis:
     """Return the published or certified exponents of the data's own system as far as they are known."""
-    reference = None if data.system.measured else data.system.reference
+    reference = None if data.equation is None else data.equation.reference
     if reference is None:
         return RunDiagnosis(
             lyapunov_exponents=() if data.largest_exponent is None else (Exponent(data.largest_exponent),)

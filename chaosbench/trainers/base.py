@@ -15,6 +15,7 @@ from chaosbench.models.base import ModelSpec
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.models.piecewise_linear import PiecewiseLinearNetwork
 from chaosbench.seeds import seed_generator
+from chaosbench.source import Source
 from chaosbench.spec import Spec
 from chaosbench.systems.base import SystemSpec
 from chaosbench.trainers.descent import (
@@ -82,7 +83,7 @@ class TrainerSpec(Spec, ABC):
     def check(self, data: Dataset) -> None:
         """Refuse data that this trainer cannot work with, before anything is trained."""
 
-    def incompatibility(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
+    def incompatibility(self, system: Source, data: DataSpec, model: ModelSpec) -> str | None:
         """Why this combination cannot work, told from the specs alone; None where it can."""
         if self.learning != model.learning:
             return f"{self.kind} trains by {self.learning}, and {model.kind} learns by {model.learning}"
@@ -144,9 +145,9 @@ class WindowTrainer(TrainerSpec):
         """Windows must fit into the training orbits."""
         data.windows(1, self.sequence_length, [seed_generator(0, "check")])
 
-    def incompatibility(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
+    def incompatibility(self, system: Source, data: DataSpec, model: ModelSpec) -> str | None:
         """Windows must fit into the training orbits, where the data say how long those are."""
-        if not system.measured and self.sequence_length >= data.train_length:
+        if isinstance(system, SystemSpec) and self.sequence_length >= data.train_length:
             return (
                 f"sequence_length = {self.sequence_length} does not fit into orbits of data.train_length = "
                 f"{data.train_length} steps; a window is one step longer"
@@ -224,7 +225,7 @@ class GradientTrainer(WindowTrainer):
         start, end = self.learning_rate, self.final_learning_rate
         return scheduled(self.schedule, progress, start=start, end=end, milestones=self.milestones)
 
-    def incompatibility(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
+    def incompatibility(self, system: Source, data: DataSpec, model: ModelSpec) -> str | None:
         """Penalties must find the weights that they are on."""
         if self.manifold_attractor or self.conditioning:
             built = built_alone(model, system, data)
@@ -251,7 +252,7 @@ class GradientTrainer(WindowTrainer):
         return self
 
 
-def built_alone(model: ModelSpec, system: SystemSpec, data: DataSpec) -> Forecaster:
+def built_alone(model: ModelSpec, system: Source, data: DataSpec) -> Forecaster:
     """One seed of the model for what is seen of the system, to ask what it can do."""
     observables = system.dimension if data.observed is None else len(data.observed)
     return model.build(observables * data.embedding, (0,))

@@ -10,7 +10,7 @@ from chaosbench.data import Dataset, DataSpec
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.models.piecewise_linear import PiecewiseLinearNetwork
-from chaosbench.systems.base import SystemSpec
+from chaosbench.source import Source
 from chaosbench.trainers.base import GradientTrainer, built_alone, squared_error
 from chaosbench.trainers.descent import OptimizerKind
 from chaosbench.trainers.forcing import blended_unroll
@@ -71,7 +71,7 @@ class GeneralizedTeacherForcing(GradientTrainer):
         """Drawn towards the data by alpha at every step."""
         return ForcingScheme(self.sequence_length, alpha=training.extra_state["alpha"])
 
-    def incompatibility(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
+    def incompatibility(self, system: Source, data: DataSpec, model: ModelSpec) -> str | None:
         """One of the estimators needs the coefficients of the PLRNN family."""
         bounded = self.alpha == "adaptive" and self.estimator == "jacobian_upper_bound"
         if bounded and not isinstance(built_alone(model, system, data), PiecewiseLinearNetwork):

@@ -11,6 +11,7 @@ from chaosbench.errors import DataError
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.seeds import seed_generator
+from chaosbench.source import Source
 from chaosbench.systems.base import SystemSpec
 from chaosbench.trainers.base import GradientTrainer, squared_error
 from chaosbench.trainers.descent import OptimizerKind
@@ -49,8 +50,9 @@ class GradientFlossing(GradientTrainer):
             return {"target": data.train.new_full((count,), self.target)}
         if reason := self._unknown_spectrum(data.system, count):
             raise DataError(reason)
-        assert data.system.reference is not None
-        return {"target": data.train.new_tensor(data.system.reference.exponents[:count]) * data.dt}
+        assert data.equation is not None
+        assert data.equation.reference is not None
+        return {"target": data.train.new_tensor(data.equation.reference.exponents[:count]) * data.dt}
 
     def flosses(self, update: int) -> bool:
         """Whether this update is of flossing rather than of training."""
@@ -75,16 +77,16 @@ class GradientFlossing(GradientTrainer):
         if reason := self._unknown_spectrum(data.system, self.exponents or data.dimension):
             raise DataError(reason)
 
-    def incompatibility(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
+    def incompatibility(self, system: Source, data: DataSpec, model: ModelSpec) -> str | None:
         """The data's spectrum must be known as far as it is the target."""
         seen = (system.dimension if data.observed is None else len(data.observed)) * data.embedding
         return self._unknown_spectrum(system, self.exponents or seen) or super().incompatibility(system, data, model)
 
-    def _unknown_spectrum(self, system: SystemSpec, count: int) -> str | None:
+    def _unknown_spectrum(self, system: Source, count: int) -> str | None:
         if self.target != "system":
             return None
-        if system.measured:
-            return f"{system.label} is measured: its spectrum is not known and cannot be flossed towards"
+        if not isinstance(system, SystemSpec):
+            return f"{system.label} has no equation: its spectrum is not known and cannot be the target of flossing"
         known = 0 if system.reference is None else len(system.reference.exponents)
         if known < count:
             return f"{known} exponents of {system.label} are known, not {count}; lower exponents, or certify the system"

@@ -11,7 +11,7 @@ from chaosbench.dynamics.distances import sinkhorn_divergence, sliced_wasserstei
 from chaosbench.errors import DataError
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.forecaster import Forecaster
-from chaosbench.systems.base import SystemSpec
+from chaosbench.source import Source
 from chaosbench.trainers.base import GradientTrainer
 from chaosbench.trainers.descent import OptimizerKind, Schedule
 from chaosbench.trainers.forcing import Interval, forced_unroll, interval_in_steps
@@ -94,7 +94,7 @@ class InvariantMeasure(GradientTrainer):
         if reason := self._too_few_sites(data.dimension):
             raise DataError(reason)
 
-    def incompatibility(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
+    def incompatibility(self, system: Source, data: DataSpec, model: ModelSpec) -> str | None:
         """The statistics of Lorenz-96 are of a ring."""
         seen = (system.dimension if data.observed is None else len(data.observed)) * data.embedding
         return self._too_few_sites(seen) or super().incompatibility(system, data, model)

@@ -13,6 +13,7 @@ from chaosbench.dynamics import tangent_step_by_jvp
 from chaosbench.errors import DataError
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.forecaster import Forecaster
+from chaosbench.source import Source
 from chaosbench.systems.base import SystemSpec
 from chaosbench.trainers.base import GradientTrainer, squared_error
 from chaosbench.trainers.forcing_scheme import ForcingScheme
@@ -63,12 +64,12 @@ class JacobianMatching(GradientTrainer):
     def check(self, data: Dataset) -> None:
         """The system's Jacobian must be known where the data are."""
         super().check(data)
-        if reason := _unknown_jacobian(data.system, data.observed, data.embedding):
+        if reason := _unknown_jacobian(data.system, data.spec):
             raise DataError(reason)
 
-    def incompatibility(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
+    def incompatibility(self, system: Source, data: DataSpec, model: ModelSpec) -> str | None:
         """The system's Jacobian must be known where the data are."""
-        return _unknown_jacobian(system, data.observed, data.embedding) or super().incompatibility(system, data, model)
+        return _unknown_jacobian(system, data) or super().incompatibility(system, data, model)
 
 
 @torch.no_grad()
@@ -77,16 +78,17 @@ def system_jacobian(data: Dataset, observations: Tensor) -> Tensor:
     mean, deviation = data.mean.double(), data.deviation.double()
     state = observations.double() * deviation + mean
     tangents = torch.diag(deviation).expand(*state.shape, len(deviation)).contiguous()
-    for _ in range(data.stride):
-        state, tangents = data.system.tangent_step(state, tangents)
+    assert data.equation is not None
+    for _ in range(data.spec.stride):
+        state, tangents = data.equation.tangent_step(state, tangents)
     return (tangents / deviation[:, None]).to(observations)
 
 
-def _unknown_jacobian(system: SystemSpec, observed: tuple[int, ...] | None, embedding: int) -> str | None:
+def _unknown_jacobian(system: Source, data: DataSpec) -> str | None:
     """Why the Jacobian of what is observed cannot be had from the system."""
-    if system.measured:
-        return f"{system.label} is measured: its Jacobian is not known and cannot be matched"
+    if not isinstance(system, SystemSpec):
+        return f"{system.label} has no equation: its Jacobian is not known and cannot be matched"
     hidden = system.state_size != system.dimension or type(system).observe is not SystemSpec.observe
-    if hidden or embedding > 1 or observed not in (None, tuple(range(system.dimension))):
+    if hidden or data.embedding > 1 or data.observed not in (None, tuple(range(system.dimension))):
         return f"the Jacobian of {system.label} is of its whole state, and these data do not show the state itself"
     return None

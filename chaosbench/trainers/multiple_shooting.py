@@ -10,7 +10,7 @@ from chaosbench.data import Dataset, DataSpec
 from chaosbench.errors import DataError
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.forecaster import Forecaster
-from chaosbench.systems.base import SystemSpec
+from chaosbench.source import Source
 from chaosbench.trainers.base import GradientTrainer, squared_error
 from chaosbench.trainers.forcing_scheme import ForcingScheme
 from chaosbench.trainers.training_state import TrainingState
@@ -76,7 +76,7 @@ class MultipleShooting(GradientTrainer):
         if self.segments < 2:
             raise DataError(self._seamless())
 
-    def incompatibility(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
+    def incompatibility(self, system: Source, data: DataSpec, model: ModelSpec) -> str | None:
         """A window must have a seam."""
         return self._seamless() if self.segments < 2 else super().incompatibility(system, data, model)
 

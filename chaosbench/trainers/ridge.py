@@ -14,6 +14,7 @@ from chaosbench.models.base import ModelSpec
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.models.regression import RegressionForecaster
 from chaosbench.seeds import seed_generator
+from chaosbench.source import Source
 from chaosbench.systems.base import SystemSpec
 from chaosbench.trainers.base import TrainerSpec, TrainingStep
 from chaosbench.trainers.one_step import one_step_error
@@ -66,9 +67,9 @@ class Ridge(TrainerSpec):
         """After the warm-up there must be pairs left."""
         data.windows(1, self.warm_up + 1, [seed_generator(0, "check")])
 
-    def incompatibility(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
+    def incompatibility(self, system: Source, data: DataSpec, model: ModelSpec) -> str | None:
         """After the warm-up there must be pairs left, where the data say how long orbits are."""
-        if not system.measured and self.warm_up + 1 >= data.train_length:
+        if isinstance(system, SystemSpec) and self.warm_up + 1 >= data.train_length:
             return f"warm_up = {self.warm_up} leaves nothing of orbits of data.train_length = {data.train_length} steps"
         return super().incompatibility(system, data, model)
 

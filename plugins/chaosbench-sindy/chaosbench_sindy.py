@@ -10,7 +10,7 @@ from pydantic import Field, NonNegativeFloat
 from torch import Tensor, nn
 from typing_extensions import override
 
-from chaosbench import DataSpec, Forecaster, Map, ModelSpec, SystemSpec, TrainerSpec, TrainingStep, hookimpl
+from chaosbench import DataSpec, Forecaster, Map, ModelSpec, Source, TrainerSpec, TrainingStep, hookimpl
 from chaosbench.data import Dataset
 from chaosbench.errors import DataError
 from chaosbench.models.neural_ode import runge_kutta_4
@@ -142,7 +142,7 @@ class STLSQ(TrainerSpec):
                 "set data.validation_orbits, or give one threshold"
             )
 
-    def incompatibility(self, system: SystemSpec, data: DataSpec, model: ModelSpec) -> str | None:
+    def incompatibility(self, system: Source, data: DataSpec, model: ModelSpec) -> str | None:
         """A map has no derivatives."""
         if isinstance(model, SINDy) and model.form == "flow" and isinstance(system, Map):
             return f'{system.label} is a map and has no derivatives; set form = "map"'

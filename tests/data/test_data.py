@@ -9,10 +9,11 @@ from torch.testing import assert_close
 
 from chaosbench.data import Dataset, DataSpec, simulate
 from chaosbench.data.cache import cached
-from chaosbench.data.dataset import STATES_EVERY, embedded
+from chaosbench.data.dataset import embedded
 from chaosbench.errors import DataError
 from chaosbench.metrics import valid_prediction_time
 from chaosbench.seeds import seed_generator
+from chaosbench.source import STATES_EVERY
 from chaosbench.systems import Henon, Lorenz63
 
 SMALL = {

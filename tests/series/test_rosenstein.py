@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from chaosbench.dynamics import orbit
 from chaosbench.errors import DataError
-from chaosbench.series import TimeSeries, delay_vectors, divergence_curve
+from chaosbench.series import TimeSeries, delay_vectors, separation_curve
 from chaosbench.systems import Henon, LimitCycle, Logistic, Lorenz63, Rossler, SystemSpec
 
 DATA = os.environ.get("CHAOSBENCH_TEST_DATA")
@@ -42,7 +42,7 @@ def torus(rows=10_000, noise=0.0):
 )
 def test_the_exponent_of_data_is_that_of_their_system(system, known, within):
     """Ten thousand points; flows err by the bend of the curve before neighbours fill the attractor."""
-    curve = divergence_curve(series(system), dt=system.dt)
+    curve = separation_curve(series(system), dt=system.dt)
     assert curve.exponent == pytest.approx(known, rel=within)
     assert abs(curve.exponent - known) < 1.5 * curve.interval
     assert curve.chaotic
@@ -50,12 +50,12 @@ def test_the_exponent_of_data_is_that_of_their_system(system, known, within):
 
 def test_a_phase_coherent_flow_is_underestimated_within_what_is_stated():
     """Rössler's neighbours stay in phase long after they have parted along the band: -20 % at 10,000 points."""
-    curve = divergence_curve(series(Rossler(dt=0.1)), dt=0.1)
+    curve = separation_curve(series(Rossler(dt=0.1)), dt=0.1)
     assert 0.7 * 0.0714 < curve.exponent < 1.1 * 0.0714
 
 
 def test_one_observable_is_enough():
-    curve = divergence_curve(delay_vectors(series(Lorenz63())[:, :1]), dt=0.01)
+    curve = separation_curve(delay_vectors(series(Lorenz63())[:, :1]), dt=0.01)
     assert curve.exponent == pytest.approx(0.9056, rel=0.15)
 
 
@@ -74,24 +74,24 @@ def test_one_observable_is_enough():
     ids=["limit cycle", "torus", "torus with 1 % noise", "torus with 10 % noise", "white noise", "coloured noise"],
 )
 def test_what_is_not_chaotic_has_no_positive_exponent(quiet):
-    curve = divergence_curve(quiet(), dt=1.0)
+    curve = separation_curve(quiet(), dt=1.0)
     assert not curve.chaotic
     assert abs(curve.exponent) < curve.interval
 
 
 def test_the_line_is_the_least_squares_fit_of_the_stated_range():
-    curve = divergence_curve(series(Henon()), dt=1.0)
+    curve = separation_curve(series(Henon()), dt=1.0)
     inside = (curve.times >= curve.fit[0]) & (curve.times <= curve.fit[1])
-    slope = np.polyfit(curve.times[inside], curve.log_divergence[inside], 1)[0]
+    slope = np.polyfit(curve.times[inside], curve.log_distance[inside], 1)[0]
     assert curve.exponent == pytest.approx(slope, rel=1e-12)
-    explained = np.corrcoef(curve.times[inside], curve.log_divergence[inside])[0, 1] ** 2
+    explained = np.corrcoef(curve.times[inside], curve.log_distance[inside])[0, 1] ** 2
     assert curve.r_squared == pytest.approx(explained, rel=1e-9)
 
 
 def test_the_curve_is_the_mean_over_nearest_neighbours():
     """Against distances of all pairs, for a series short enough."""
     data, theiler, steps = series(Henon(), 300), 7, 12
-    curve = divergence_curve(data, dt=1.0, theiler=theiler, steps=steps)
+    curve = separation_curve(data, dt=1.0, theiler=theiler, steps=steps)
     points = (data - data.mean(0)) / data.std(0, correction=0)
     kept = len(points) - steps
     distances = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist")
@@ -99,13 +99,13 @@ def test_the_curve_is_the_mean_over_nearest_neighbours():
     near = (index[:, None] - index).abs() <= theiler
     nearest = distances[:kept, :kept].masked_fill(near, torch.inf).argmin(1)
     expected = [distances[index + step, nearest + step].log().mean() for step in range(steps + 1)]
-    torch.testing.assert_close(curve.log_divergence, torch.stack(expected), rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(curve.log_distance, torch.stack(expected), rtol=1e-9, atol=1e-9)
     assert curve.times.tolist() == list(range(steps + 1))
 
 
 def test_units_and_time_steps_change_nothing_but_the_unit():
-    plain = divergence_curve(series(Henon()), dt=1.0)
-    scaled = divergence_curve(series(Henon()) * torch.tensor([1e3, 1e-3]) + 5, dt=0.1)
+    plain = separation_curve(series(Henon()), dt=1.0)
+    scaled = separation_curve(series(Henon()) * torch.tensor([1e3, 1e-3]) + 5, dt=0.1)
     assert scaled.exponent == pytest.approx(10 * plain.exponent, rel=1e-6)
     assert scaled.times[-1] == pytest.approx(0.1 * plain.times[-1])
 
@@ -126,21 +126,21 @@ def test_the_lag_of_delay_vectors_is_where_the_autocorrelation_falls_below_one_o
 
 def test_a_cycle_of_two_steps_has_the_exponent_zero():
     """Its neighbours are the other state, and stay there."""
-    curve = divergence_curve(torch.arange(1_000.0)[:, None] % 2, dt=1.0)
+    curve = separation_curve(torch.arange(1_000.0)[:, None] % 2, dt=1.0)
     assert curve.exponent == pytest.approx(0, abs=1e-12)
     assert not curve.chaotic
 
 
 def test_states_without_neighbours_are_told():
     with pytest.raises(DataError, match="more than 965 steps away"):
-        divergence_curve(series(Henon(), 1_000), dt=1.0, theiler=965)
+        separation_curve(series(Henon(), 1_000), dt=1.0, theiler=965)
     with pytest.raises(DataError, match="constant"):
-        divergence_curve(torch.ones(1_000, 2), dt=1.0)
+        separation_curve(torch.ones(1_000, 2), dt=1.0)
 
 
 def test_quantised_data_have_an_exponent():
     """Readings of three digits: many neighbours are the same state, and are passed over."""
-    curve = divergence_curve(series(Logistic(r=4.0)).mul(1_000).round(), dt=1.0)
+    curve = separation_curve(series(Logistic(r=4.0)).mul(1_000).round(), dt=1.0)
     assert curve.exponent == pytest.approx(0.693, rel=0.1)
 
 
@@ -148,8 +148,8 @@ def test_a_measured_series_is_judged_by_its_training_split(tmp_path):
     data = series(Henon()).numpy()
     np.save(tmp_path / "henon.npy", data)
     system = TimeSeries(path=str(tmp_path / "henon.npy"))
-    expected = divergence_curve(torch.from_numpy(data[:7_000]), dt=1.0)
-    assert system.largest_exponent() == expected.exponent == system.divergence().exponent
+    expected = separation_curve(torch.from_numpy(data[:7_000]), dt=1.0)
+    assert system.largest_exponent() == expected.exponent == system.separation().exponent
     narrow = system.replaced(columns=(0,))
     assert narrow.largest_exponent() == pytest.approx(0.419, rel=0.05)
 
@@ -171,6 +171,6 @@ def test_the_temperature_series_agrees_with_its_authors():
         licence="CC BY",
     )
     assert system.read().shape == (5_900, 5)
-    curve = system.divergence()
+    curve = system.separation()
     assert curve.chaotic
     assert abs(curve.exponent - 0.016) < curve.interval

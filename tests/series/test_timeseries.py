@@ -13,6 +13,8 @@ from pydantic import ValidationError
 
 from chaosbench.errors import DataError
 from chaosbench.series import TimeSeries
+from chaosbench.source import Source
+from chaosbench.systems import SystemSpec
 
 NAMES = ("pressure", "temperature", "wind")
 
@@ -56,7 +58,7 @@ def place(tmp_path):
     return tmp_path / "series"
 
 
-@settings(max_examples=20)
+@settings(max_examples=20, deadline=None)  # the first call imports pyarrow
 @given(
     values=arrays(
         np.float64,
@@ -172,12 +174,11 @@ def test_a_checksum_is_compared(place):
     assert right in refusal(path, sha256="0" * 64)
 
 
-def test_a_measured_series_cannot_be_stepped(place):
+def test_a_recorded_series_is_a_source_without_a_step(place):
     system = TimeSeries(path=str(write_npy(place, waves())))
-    assert system.measured
-    for ask in (lambda: system.step(torch.zeros(3)), lambda: system.initial_state(2, torch.Generator())):
-        with pytest.raises(DataError, match="measured series without an equation"):
-            ask()
+    assert isinstance(system, Source)
+    assert not isinstance(system, SystemSpec)
+    assert not hasattr(system, "step")
 
 
 def test_labels_are_short_and_tell_what_changes_the_numbers():

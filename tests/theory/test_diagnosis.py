@@ -20,7 +20,6 @@ CHAOTIC = [
     for kind, spec in sorted(load().kinds["system"].items())
     if not any(field.is_required() for field in spec.model_fields.values())
     and isinstance(system := spec.model_validate({}), SystemSpec)
-    and not system.measured
     and system.reference is not None
     and system.reference.chaotic
 ]

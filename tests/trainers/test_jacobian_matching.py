@@ -51,7 +51,7 @@ class TrueMap(Forecaster):
         self.data, self.system = data, system
 
     def step(self, state):
-        for _ in range(self.data.stride):
+        for _ in range(self.data.spec.stride):
             state = self.system.step(state)
         return state
 
@@ -111,7 +111,8 @@ def test_its_loss_equals_autograds_jacobian_point_by_point(lorenz: Dataset):
 
 def test_data_that_do_not_show_the_state_are_refused(lorenz: Dataset):
     JacobianMatching().check(lorenz)
-    for hidden in (replace(lorenz, observed=(0, 1)), replace(lorenz, embedding=2)):
+    for changes in ({"observed": (0, 1)}, {"embedding": 2}):
+        hidden = replace(lorenz, spec=lorenz.spec.replaced(**changes))
         with pytest.raises(DataError, match="do not show the state itself"):
             JacobianMatching().check(hidden)
     assert JacobianMatching().incompatibility(Lorenz63(), DataSpec(observed=(0, 1, 2)), RNN()) is None

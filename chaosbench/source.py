@@ -1,0 +1,137 @@
+"""Where observations come from: the contract of a source, what it is asked for, and what it returns."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from chaosbench.spec import Content, Spec
+
+STATES_EVERY = 25  # [steps] from one stored state of a test orbit to the next
+
+
+class DataSpec(Content):
+    """Number and length of the orbits, and how they are observed; one long orbit is `train_orbits = 1`.
+
+    Orbits for training, validation and test start from different points of the attractor. A recorded series is a single
+    orbit: the number and length of its training and validation orbits come from the file, and its test part is cut into
+    pieces of `test_length`.
+    """
+
+    train_orbits: int = Field(32, ge=1)
+    train_length: int = Field(3_000, ge=2)  # [steps] of each
+    validation_orbits: int = Field(4, ge=0)
+    validation_length: int = Field(1_000, ge=2)  # [steps] of each
+    test_orbits: int = Field(8, ge=2)
+    test_length: int = Field(10_000, ge=2)  # [steps] of each
+    stride: int = Field(1, ge=1)  # steps of the system per step of the data
+    noise: float = Field(0.0, ge=0)  # observation noise, in standard deviations of each observable; truth stays clean
+    observed: tuple[Annotated[int, Field(ge=0)], ...] | None = Field(None, min_length=1)  # observables seen; None: all
+    embedding: int = Field(1, ge=1)  # delay coordinates of each observable
+    lag: int = Field(1, ge=1)  # [steps] from one delay coordinate to the next
+    standardise: Literal["dimension", "global", "none"] = "dimension"  # by mean and deviation of the training data
+    dtype: Literal["float32", "float64"] = "float32"  # of training and evaluation
+    seed: int = 0  # of initial conditions and noise
+    release: int = Field(0, ge=0)  # of the test set: each draws fresh initial conditions, so that none can be learned
+
+    @property
+    def label(self) -> str:
+        """The fields that differ from their defaults: `data(train_orbits=1)`."""
+        fields = type(self).model_fields
+        changed = [
+            f"{name}={getattr(self, name)}" for name, field in fields.items() if self._differs(name, field.default)
+        ]
+        return f"data({', '.join(changed)})" if changed else "data"
+
+    @property
+    def torch_dtype(self) -> torch.dtype:
+        """The precision as a torch dtype."""
+        return torch.float64 if self.dtype == "float64" else torch.float32
+
+    @property
+    def history(self) -> int:
+        """Steps before the first observation that its delay coordinates reach back to [steps]."""
+        return (self.embedding - 1) * self.lag
+
+    def _differs(self, name: str, default: object) -> bool:
+        return bool(getattr(self, name) != default)
+
+
+@dataclass(frozen=True)
+class SeparationCurve:
+    """How fast neighbouring states separate, and the largest exponent that is read off the curve.
+
+    Attributes:
+        times: `(P,)`, evenly spaced from 0 [system time].
+        log_distance: `(P,)`, mean logarithm of the distance, in standard deviations of the data [nats].
+        exponent: slope of the fitted line [1 / system time].
+        interval: half width of its 95 % confidence interval [1 / system time].
+        fit: first and last step of the fit [steps].
+        theiler: least distance in time between neighbours [steps].
+        r_squared: share of the curve's variance over the fit that the line explains.
+    """
+
+    times: Tensor
+    log_distance: Tensor
+    exponent: float
+    interval: float
+    fit: tuple[int, int]
+    theiler: int
+    r_squared: float
+
+    @property
+    def chaotic(self) -> bool:
+        """True if the exponent is positive beyond its interval."""
+        return self.exponent > self.interval
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """Orbits as a source shows them: all observables, before noise, delay coordinates and standardisation.
+
+    Each orbit begins with the `DataSpec.history` steps that delay coordinates reach back to, H below.
+
+    Attributes:
+        train: `(N, H + T, O)` float64 [the source's units].
+        validation: `(N, H + T, O)`; N may be 0.
+        test: `(N, H + T, O)`, at least two orbits, without observation noise where the source knows the truth.
+        states: `(N, ceil(T / STATES_EVERY), S)` float64, the system's own states along the test orbits, every
+            `STATES_EVERY` steps from the end of the history on; None if the source cannot be stepped.
+        largest_exponent: the largest Lyapunov exponent, as far as the source itself knows it [1 / system time]; None
+            if unknown. The exponent of an equation is certified or computed elsewhere and need not be set.
+        separation: the curve from which `largest_exponent` was estimated; None if it was not estimated.
+    """
+
+    train: Tensor
+    validation: Tensor
+    test: Tensor
+    states: Tensor | None = None
+    largest_exponent: float | None = None
+    separation: SeparationCurve | None = None
+
+
+class Source(Spec, ABC):
+    """Where observations come from: an equation, files, or an instrument; a suite names it under `[[systems]]`.
+
+    Code that has to step the system asks for a `SystemSpec`, which is a source with an equation.
+    """
+
+    dt: float = Field(gt=0)  # [system time] per step
+
+    @property
+    @abstractmethod
+    def dimension(self) -> int:
+        """Number of observables D; a subclass may write `dimension: ClassVar[int] = 3`."""
+
+    @abstractmethod
+    def recordings(self, spec: DataSpec) -> Recordings:
+        """Return the training, validation and test orbits for `spec`.
+
+        `spec.noise`, `observed`, `embedding`, `standardise` and `dtype` are applied afterwards by `simulate`.
+
+        Raises:
+            DataError: if the source cannot provide what `spec` asks for.
+        """
