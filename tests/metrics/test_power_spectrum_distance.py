@@ -191,5 +191,5 @@ def test_what_cannot_be_compared_is_refused_in_one_line() -> None:
         power_spectrum_distance(noise(90, 2), noise(100, 2))
     with pytest.raises(ChaosbenchError, match=r"2000 steps.*\b100\b"):
         power_spectrum_distance(noise(100, 2), noise(100, 2), convention="seed")
-    with pytest.raises(ChaosbenchError, match="'sed'.*'seed'"):
+    with pytest.raises(ChaosbenchError, match=r"'sed'.*'seed'"):
         power_spectrum_distance(noise(100, 2), noise(100, 2), convention="sed")  # type: ignore[arg-type]

@@ -164,7 +164,7 @@ def test_a_histogram_too_large_is_refused_in_one_line() -> None:
 def test_bins_conventions_and_dimensions_that_cannot_be_are_refused() -> None:
     with pytest.raises(ChaosbenchError, match=r"bin.*\b0\b"):
         state_space_divergence(normal(10, 2), normal(10, 2), bins=0)
-    with pytest.raises(ChaosbenchError, match="'gft'.*'gtf'"):
+    with pytest.raises(ChaosbenchError, match=r"'gft'.*'gtf'"):
         state_space_divergence(normal(10, 2), normal(10, 2), convention="gft")  # type: ignore[arg-type]
     with pytest.raises(ChaosbenchError, match=r"2 dimensions.*\b3\b"):
         state_space_divergence(normal(10, 2), normal(10, 3))
