@@ -1,4 +1,8 @@
-"""The conformance kit: what a plug-in's system, model or trainer must keep, told in a sentence where it does not."""
+"""The conformance kit: checks for systems, models and trainers of plug-ins.
+
+Each failed check raises an `AssertionError` that names the broken promise, by how much it
+is broken, and how to keep it.
+"""
 
 from chaosbench.testing.model import check_model
 from chaosbench.testing.system import check_system

@@ -1,4 +1,4 @@
-"""What every check of the kit says it with: sentences that name the promise and by how much it is broken."""
+"""Assertions of the conformance kit: each failure names the promise, the size of the deviation and the remedy."""
 
 import pickle
 
@@ -12,47 +12,63 @@ from chaosbench.spec import Spec
 ROUNDING = {torch.float32: 1e-3, torch.float64: 1e-10}  # relative to the largest entry
 
 
-def check_record(spec: Spec) -> None:
-    """A spec is stored as JSON, and pickled to reach a worker."""
+def require(condition: bool, message: str) -> None:
+    """Raise an `AssertionError` unless the condition holds; unlike `assert`, also under `python -O`."""
+    if not condition:
+        raise AssertionError(message)
+
+
+def assert_agree(actual: Tensor, expected: Tensor, promise: str, tolerance: float, advice: str = "") -> None:
+    """Require equality up to rounding, relative to the largest expected entry or 1; NaN never agrees.
+
+    Args:
+        promise: what must hold, a clause without a full stop.
+        advice: how to keep the promise, a clause without a full stop.
+    """
+    shapes = f"shape {tuple(actual.shape)} instead of {tuple(expected.shape)}"
+    require(actual.shape == expected.shape, _message(promise, shapes, advice))
+    worst = float((actual - expected).abs().max() / expected.abs().max().clamp_min(1.0))
+    deviation = f"the relative deviation is {worst:.1e}, and rounding explains at most {tolerance:.0e}"
+    require(worst <= tolerance, _message(promise, deviation, advice))
+
+
+def assert_identical(actual: Tensor, expected: Tensor, promise: str, advice: str = "") -> None:
+    """Require equality to the last bit."""
+    if not torch.equal(actual, expected):
+        same_shape = actual.shape == expected.shape
+        worst = float((actual - expected).abs().max()) if same_shape else float("nan")
+        deviation = f"the deviation is {worst:.1e}, and it must be 0 to the last bit"
+        raise AssertionError(_message(promise, deviation, advice))
+
+
+def check_spec_round_trip(spec: Spec) -> None:
+    """Check that a spec survives JSON, as which it is stored, and pickling, by which it reaches a worker process."""
     kind = type(spec).model_fields["kind"].default
-    demand(spec.kind == kind, f"{spec.label}: `kind` must have a default; give it {spec.kind!r}")
-    copy = type(spec).model_validate_json(spec.model_dump_json())
-    demand(copy == spec, f"{spec.label}: a spec must survive JSON; it comes back as {copy!r}")
-    copy = pickle.loads(pickle.dumps(spec))
-    demand(copy == spec, f"{spec.label}: a spec must survive pickling; it comes back as {copy!r}")
+    require(spec.kind == kind, f"{spec.label}: `kind` must have a default; write kind: Literal[{spec.kind!r}] = ...")
+    copies = {
+        "JSON": type(spec).model_validate_json(spec.model_dump_json()),
+        "pickling": pickle.loads(pickle.dumps(spec)),
+    }
+    for form, copy in copies.items():
+        promise = f"{spec.label}: a spec must be the same after {form}"
+        require(copy == spec, _message(promise, f"it becomes {copy!r}", "use only fields that pydantic can store"))
 
 
 def check_tangents(name: str, step_map: StepMap, state: Tensor) -> None:
-    """The tangent step is the derivative of the step, up to rounding."""
-    tangents = torch.randn(*state.shape, 2, dtype=torch.float64, generator=generator(2)).to(state)
+    """Check that `tangent_step` is the derivative of `step`, up to rounding."""
+    tangents = torch.randn(*state.shape, 2, dtype=torch.float64, generator=new_generator(2)).to(state)
     with torch.no_grad():
         following, carried = step_map.tangent_step(state, tangents)
         expected, automatic = tangent_step_by_jvp(step_map.step, state, tangents)
-    tolerance = ROUNDING[state.dtype]
-    agree(following, expected, f"{name}: tangent_step must return the state that step does", tolerance)
-    agree(carried, automatic, f"{name}: tangent_step must be the derivative of step", tolerance)
+    tolerance, advice = ROUNDING[state.dtype], "leave tangent_step out, and automatic differentiation is used"
+    assert_agree(following, expected, f"{name}: tangent_step must return the same state as step", tolerance, advice)
+    assert_agree(carried, automatic, f"{name}: tangent_step must be the derivative of step", tolerance, advice)
 
 
-def agree(found: Tensor, expected: Tensor, promise: str, tolerance: float) -> None:
-    """Equal up to rounding, relative to the largest number expected; NaN never agrees."""
-    demand(found.shape == expected.shape, f"{promise}; its shape is {tuple(found.shape)}, not {tuple(expected.shape)}")
-    worst = float((found - expected).abs().max() / expected.abs().max().clamp_min(1.0))
-    demand(worst <= tolerance, f"{promise}; they differ by {worst:.1e}, where {tolerance:.0e} would be rounding")
-
-
-def same(found: Tensor, expected: Tensor, promise: str) -> None:
-    """Equal to the last bit."""
-    if not torch.equal(found, expected):
-        worst = float((found - expected).abs().max()) if found.shape == expected.shape else float("nan")
-        raise AssertionError(f"{promise}; they differ by {worst:.1e}, where no bit may")
-
-
-def demand(kept: bool, sentence: str) -> None:
-    """`assert` would be silent under `python -O`."""
-    if not kept:
-        raise AssertionError(sentence)
-
-
-def generator(seed: int) -> Generator:
-    """A generator that nobody else draws from."""
+def new_generator(seed: int) -> Generator:
+    """Return a seeded generator that is shared with nothing else."""
     return Generator().manual_seed(seed)
+
+
+def _message(promise: str, deviation: str, advice: str) -> str:
+    return f"{promise}; {deviation}" + (f"; {advice}" if advice else "")

@@ -1,4 +1,4 @@
-"""What a model promises."""
+"""Checks of a model."""
 
 from dataclasses import dataclass
 
@@ -10,40 +10,48 @@ from chaosbench.dynamics import orbit
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.systems.lorenz63 import Lorenz63
-from chaosbench.testing.assertions import ROUNDING, agree, check_record, check_tangents, demand, generator, same
+from chaosbench.testing.assertions import (
+    ROUNDING,
+    assert_agree,
+    assert_identical,
+    check_spec_round_trip,
+    check_tangents,
+    new_generator,
+    require,
+)
 from chaosbench.trainers.base import TrainerSpec
 
 SEEDS = (4, 7, 11)
-_STEPS = 8  # [steps] of each unroll: enough to tell maps apart, too few for chaos to magnify rounding
+_STEPS = 8  # [steps] per unroll: enough to distinguish maps, too few for chaos to amplify rounding
 
 
 def check_model(spec: ModelSpec, dimension: int = 3, *, shows: bool = True, trainer: TrainerSpec | None = None) -> None:
-    """Check a model in both precisions, on the CPU and, where there is one, on a CUDA device.
+    """Check a model in single and double precision, on the CPU and on a CUDA device if there is one.
 
     Args:
-        dimension: D, the observables it is built for.
-        shows: whether a forced state shows the observation; False for a model that reads its input a step later.
-        trainer: trains the model before it is checked; needed where it does not learn by gradients, since such a model
-            may know nothing, and keep every promise, before.
+        dimension: D, observables for which it is built.
+        shows: whether a forced state must show the observation; pass False for a model that shows it a step later.
+        trainer: trains the model first. Required if the model does not learn by gradients, because an untrained model
+            may be trivial and pass every check.
 
     Raises:
-        AssertionError: naming the promise that is broken, and by how much.
+        AssertionError: naming the broken promise, by how much it is broken, and how to keep it.
     """
-    check_record(spec)
+    check_spec_round_trip(spec)
     _check_learning(spec, dimension, trainer)
     _check_seeds(spec, dimension)
     _check_company(spec, dimension, trainer)
     for device in ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",):
         for dtype in ROUNDING:
             model = _trained(spec, dimension, trainer, SEEDS).to(device, dtype)
-            observation = torch.randn(len(SEEDS), 4, dimension, dtype=torch.float64, generator=generator(0))
+            observation = torch.randn(len(SEEDS), 4, dimension, dtype=torch.float64, generator=new_generator(0))
             case = _Case(f"{spec.label} in {dtype} on {device}", model, observation.to(device, dtype))
             with torch.no_grad():
                 _check_shapes(case)
                 _check_unroll(case)
                 _check_forcing(case, shows)
-                _check_portrait(case)
-                _check_keeping(case, spec)
+                _check_description(case)
+                _check_state_dict(case, spec)
             check_tangents(case.name, model, case.state)
             _check_gradients(case)
             _check_neighbours(case)
@@ -51,7 +59,7 @@ def check_model(spec: ModelSpec, dimension: int = 3, *, shows: bool = True, trai
 
 @dataclass(frozen=True)
 class _Case:
-    """A model under test, with observations `(K, B, D)` of its device and precision."""
+    """A model under test, with observations `(K, B, D)` on its device and in its precision."""
 
     name: str
     model: Forecaster
@@ -59,69 +67,74 @@ class _Case:
 
     @property
     def state(self) -> Tensor:
-        """States that no forcing has made, `(K, B, S)`."""
+        """Random states, `(K, B, S)`, that no forcing has produced."""
         shape = (*self.observation.shape[:2], self.model.state_size)
-        return torch.randn(shape, dtype=torch.float64, generator=generator(1)).to(self.observation)
+        return torch.randn(shape, dtype=torch.float64, generator=new_generator(1)).to(self.observation)
 
 
 def _check_learning(spec: ModelSpec, dimension: int, trainer: TrainerSpec | None) -> None:
-    """A model says how it learns, and what it says is so."""
-    learned = [value for value in spec.build(dimension, SEEDS).parameters() if value.requires_grad]
+    """Check that `learning` agrees with the parameters and with the trainer."""
+    trainable = [value for value in spec.build(dimension, SEEDS).parameters() if value.requires_grad]
     if spec.learning == "gradients":
-        demand(bool(learned), f"{spec.label}: no parameter takes a gradient; say by `learning` how it is trained")
+        promise = f"{spec.label}: a model with learning = 'gradients' must have parameters with requires_grad"
+        require(bool(trainable), f"{promise}; it has none; set `learning` to the way it learns")
     else:
-        promise = f"{spec.label}: it learns by {spec.learning}"
-        demand(not learned, f"{promise}, so no parameter may ask for a gradient; {len(learned)} do")
-        demand(trainer is not None, f"{promise}; give check_model a trainer that does the same")
+        name = f"{spec.label}: learning = {spec.learning!r}"
+        require(
+            not trainable,
+            f"{name}, so no parameter may require a gradient; {len(trainable)} do; use requires_grad=False",
+        )
+        require(trainer is not None, f"{name}; pass check_model a trainer with the same learning")
     if trainer is not None:
-        sentence = f"{trainer.label} trains by {trainer.learning}, and {spec.label} learns by {spec.learning}"
-        demand(trainer.learning == spec.learning, sentence)
+        pair = f"{trainer.label} has learning = {trainer.learning!r} and {spec.label} has {spec.learning!r}"
+        require(trainer.learning == spec.learning, f"{pair}; pass a trainer with the same learning")
 
 
 def _trained(spec: ModelSpec, dimension: int, trainer: TrainerSpec | None, seeds: tuple[int, ...]) -> Forecaster:
     model = spec.build(dimension, seeds)
     if trainer is not None:
-        for _ in trainer.fit(model, _delays(dimension), seeds):
+        for _ in trainer.fit(model, _delay_coordinates(dimension), seeds):
             pass
     return model
 
 
-def _delays(dimension: int) -> Dataset:
-    """Short orbits of Lorenz-63, whose first observable is seen with as many delays as give that dimension."""
+def _delay_coordinates(dimension: int) -> Dataset:
+    """Simulate short orbits of Lorenz-63, as delay coordinates of x with the given dimension."""
     short = {"train_orbits": 4, "train_length": 300, "validation_orbits": 2, "validation_length": 300, "test_length": 2}
     spec = DataSpec.model_validate({**short, "observed": (0,), "embedding": dimension, "lag": 5})
     return simulate(Lorenz63(), spec).to("cpu", torch.float32)
 
 
 def _check_seeds(spec: ModelSpec, dimension: int) -> None:
-    """K seeds are K models: each has the weights that it would alone."""
+    """Check that K seeds are K models, each with the weights it has when built alone."""
     together = spec.build(dimension, SEEDS)
-    found = (together.seeds, together.dimension)
-    wanted = (len(SEEDS), dimension)
-    demand(found == wanted, f"{spec.label}: build must give (seeds, dimension) = {wanted}; it gives {found}")
-    for name, many in together.named_parameters():
-        leading = many.shape[0] if many.dim() else None
-        promise = f"{spec.label}: the leading axis of parameter {name!r} must be the {len(SEEDS)} seeds"
-        demand(leading == len(SEEDS), f"{promise}; it is {leading}")
-    torch.randn(1)  # torch's own random state must not matter
+    actual, expected = (together.seeds, together.dimension), (len(SEEDS), dimension)
+    require(actual == expected, f"{spec.label}: (seeds, dimension) after build must be {expected}; they are {actual}")
+    for name, parameter in together.named_parameters():
+        leading = parameter.shape[0] if parameter.dim() else None
+        promise = f"{spec.label}: the leading axis of parameter {name!r} must have length {len(SEEDS)}, one per seed"
+        require(leading == len(SEEDS), f"{promise}; it has {leading}")
+    torch.randn(1)  # torch's global random state must not matter
     for index, seed in enumerate(SEEDS):
         alone = spec.build(dimension, (seed,))
-        for (name, many), one in zip(together.named_parameters(), alone.parameters(), strict=True):
+        for (name, parameter), own in zip(together.named_parameters(), alone.parameters(), strict=True):
             promise = f"{spec.label}: parameter {name!r} of a seed must be the same alone and beside others"
-            same(many[index].detach(), one[0].detach(), promise)
+            advice = "draw each slice from its seed's own generator, see chaosbench.models.weight_generators"
+            assert_identical(parameter[index].detach(), own[0].detach(), promise, advice)
 
 
 @torch.no_grad()
 def _check_company(spec: ModelSpec, dimension: int, trainer: TrainerSpec | None) -> None:
-    """Each seed shows the numbers that it would alone."""
-    x = torch.randn(len(SEEDS), 4, dimension, generator=generator(3))
+    """Check that each seed predicts what it predicts when built and trained alone."""
+    x = torch.randn(len(SEEDS), 4, dimension, generator=new_generator(3))
     together = _trained(spec, dimension, trainer, SEEDS)
-    many = together.predict(together.initial_state(x), _STEPS)[0]
+    joint = together.predict(together.initial_state(x), _STEPS)[0]
     for index, seed in enumerate(SEEDS):
         alone = _trained(spec, dimension, trainer, (seed,))
-        one = alone.predict(alone.initial_state(x[index : index + 1]), _STEPS)[0]
+        own = alone.predict(alone.initial_state(x[index : index + 1]), _STEPS)[0]
         promise = f"{spec.label}: a seed must predict the same alone and beside others"
-        agree(one[0], many[index], promise, ROUNDING[torch.float32])
+        advice = "do not mix entries of the leading axis"
+        assert_agree(own[0], joint[index], promise, ROUNDING[torch.float32], advice)
 
 
 def _check_shapes(case: _Case) -> None:
@@ -129,7 +142,7 @@ def _check_shapes(case: _Case) -> None:
     (seeds, batch), size, dimension = observation.shape[:2], model.state_size, model.dimension
     observed, last = model.predict(state, _STEPS)
     states = model.unroll(state, _STEPS)
-    for name, found, expected in (
+    for name, value, expected in (
         ("step", model.step(state), (seeds, batch, size)),
         ("observe", model.observe(state), (seeds, batch, dimension)),
         ("observe of an unroll", model.observe(states), (seeds, batch, _STEPS, dimension)),
@@ -139,56 +152,66 @@ def _check_shapes(case: _Case) -> None:
         ("predict", observed, (seeds, batch, _STEPS, dimension)),
         ("the last state of predict", last, (seeds, batch, size)),
     ):
-        demand(found.shape == expected, f"{case.name}: {name} must be {expected}; it is {tuple(found.shape)}")
-        demand(found.dtype == state.dtype, f"{case.name}: {name} must keep {state.dtype}; it is {found.dtype}")
+        shape = tuple(value.shape)
+        require(shape == expected, f"{case.name}: {name} must return the shape {expected}; it returns {shape}")
+        require(value.dtype == state.dtype, f"{case.name}: {name} must keep {state.dtype}; it returns {value.dtype}")
 
 
 def _check_unroll(case: _Case) -> None:
-    """Fast ways are the slow way, up to the rounding of a few steps."""
+    """Check that the fast paths equal a loop over `step`, up to the rounding of a few steps."""
     model, tolerance = case.model, ROUNDING[case.observation.dtype]
     looped = orbit(model, case.state, steps=_STEPS)
     observed, last = model.predict(case.state, _STEPS)
-    agree(model.unroll(case.state, _STEPS), looped, f"{case.name}: unroll must equal looped steps", tolerance)
-    agree(observed, model.observe(looped), f"{case.name}: predict must equal observe of looped steps", tolerance)
-    agree(last, looped[..., -1, :], f"{case.name}: predict must return the last state of looped steps", tolerance)
+    advice = "leave the method out, and its default loops over step"
+    for actual, expected, promise in (
+        (model.unroll(case.state, _STEPS), looped, "unroll must equal a loop over step"),
+        (observed, model.observe(looped), "predict must equal observe after a loop over step"),
+        (last, looped[..., -1, :], "predict must return the last state of a loop over step"),
+    ):
+        assert_agree(actual, expected, f"{case.name}: {promise}", tolerance, advice)
 
 
 def _check_forcing(case: _Case, shows: bool) -> None:
     model, x, tolerance = case.model, case.observation, ROUNDING[case.observation.dtype]
     forced, other = model.force(case.state, x), model.force(2 * case.state + 1, x)
     if shows:
-        agree(model.observe(forced), x, f"{case.name}: a forced state must show the observation", tolerance)
+        advice = "if the model shows it a step later by design, pass shows=False"
+        promise = f"{case.name}: a forced state must show the observation"
+        assert_agree(model.observe(forced), x, promise, tolerance, advice)
         promise = f"{case.name}: an initial state must show the observation"
-        agree(model.observe(model.initial_state(x)), x, promise, tolerance)
+        assert_agree(model.observe(model.initial_state(x)), x, promise, tolerance, advice)
     if model.resets:
-        same(other, forced, f"{case.name}: `resets` is True, so force must ignore the state it replaces")
-        promise = f"{case.name}: `resets` is True, so initial_state must equal force"
-        agree(model.initial_state(x), forced, promise, tolerance)
+        promise, advice = f"{case.name}: with resets = True, force must ignore the state it replaces", "set it to False"
+        assert_identical(other, forced, promise, advice)
+        promise = f"{case.name}: with resets = True, initial_state must equal force"
+        assert_agree(model.initial_state(x), forced, promise, tolerance, advice)
     else:
-        sentence = f"{case.name}: `resets` is False, but force ignores the state it replaces"
-        demand(not torch.equal(other, forced), f"{sentence}; declare True, and training folds")
+        promise = f"{case.name}: with resets = False, force must depend on the state it replaces"
+        require(not torch.equal(other, forced), f"{promise}; it does not; set resets = True, and trainers run faster")
 
 
-def _check_portrait(case: _Case) -> None:
-    """Numbers and arrays of each seed, of which one that has blown up leaves its neighbours' as they are."""
+def _check_description(case: _Case) -> None:
+    """Check the shapes of `describe_dynamics`, and that a diverged seed leaves the numbers of the others unchanged."""
     states = case.model.unroll(case.state, _STEPS)
     spoiled = torch.where(torch.arange(len(SEEDS), device=states.device).view(-1, 1, 1, 1) == 1, torch.nan, states)
-    told, others = case.model.describe_dynamics(states), case.model.describe_dynamics(spoiled)
-    for name, trait in told.items():
-        found = tuple(trait.value.shape)
-        promise = f"{case.name}: portrait {name!r} must be (K, ...), with K = {len(SEEDS)}; it is {found}"
-        demand(found[:1] == (len(SEEDS),), promise)
+    traits, others = case.model.describe_dynamics(states), case.model.describe_dynamics(spoiled)
+    for name, trait in traits.items():
+        shape, trait_name = tuple(trait.value.shape), f"{case.name}: {name!r} of describe_dynamics"
+        require(shape[:1] == (len(SEEDS),), f"{trait_name} must be (K, ...) with K = {len(SEEDS)}; it is {shape}")
         if trait.value.dim() == 1:
-            promise = f"{case.name}: a seed with NaN must leave its neighbours as they are, but portrait {name!r}"
-            same(others[name].value[[0, 2]], trait.value[[0, 2]], f"{promise} changes")
+            promise = f"{trait_name} must not change for a seed when another one has NaN"
+            assert_identical(others[name].value[[0, 2]], trait.value[[0, 2]], promise, "compute each seed by itself")
 
 
-def _check_keeping(case: _Case, spec: ModelSpec) -> None:
-    """What is learned is in `state_dict`, which is stored: a new model that takes it is the same one."""
-    again = spec.build(case.model.dimension, SEEDS).to(case.observation)
-    again.load_state_dict(case.model.state_dict())
-    found, expected = (model.predict(model.initial_state(case.observation), _STEPS)[0] for model in (again, case.model))
-    same(found, expected, f"{case.name}: a new model with its `state_dict` must predict the same")
+def _check_state_dict(case: _Case, spec: ModelSpec) -> None:
+    """Check that `state_dict`, which is stored with the results, holds everything that was learned."""
+    rebuilt = spec.build(case.model.dimension, SEEDS).to(case.observation)
+    rebuilt.load_state_dict(case.model.state_dict())
+    actual, expected = (
+        model.predict(model.initial_state(case.observation), _STEPS)[0] for model in (rebuilt, case.model)
+    )
+    promise = f"{case.name}: a new model that loads the state_dict must predict the same"
+    assert_identical(actual, expected, promise, "keep what is learned or drawn in parameters and buffers")
 
 
 def _check_gradients(case: _Case) -> None:
@@ -196,24 +219,27 @@ def _check_gradients(case: _Case) -> None:
     for name, parameter in case.model.named_parameters():
         if parameter.requires_grad:
             gradient = gradients.get(name)
-            demand(gradient is not None, f"{case.name}: parameter {name!r} must have a gradient; it has none")
+            promise = f"{case.name}: parameter {name!r} must have a gradient"
+            require(gradient is not None, f"{promise}; it has none; do not detach, and use every parameter")
             count = 0 if gradient is None else int((~gradient.isfinite()).sum())
-            demand(count == 0, f"{case.name}: the gradient of {name!r} must be finite; {count} entries are not")
+            require(count == 0, f"{case.name}: the gradient of {name!r} must be finite; {count} entries are not")
 
 
 def _check_neighbours(case: _Case) -> None:
-    """A seed that has blown up must not touch the numbers of the others, not even their last bit."""
-    promise = f"{case.name}: a seed with NaN must leave its neighbours as they are"
+    """Check that a seed with NaN changes no number of the other seeds, not even in the last bit."""
+    promise = f"{case.name}: a seed with NaN must not change the other seeds"
+    advice = "do not mix entries of the leading axis"
     observed, gradients = _backward(case)
     spoil(case.model, 1)
     spoiled, others = _backward(case)
-    same(spoiled[[0, 2]], observed[[0, 2]], f"{promise}, but a prediction changes")
+    assert_identical(spoiled[[0, 2]], observed[[0, 2]], f"{promise}, but a prediction changes", advice)
     for name, gradient in gradients.items():
-        same(others[name][[0, 2]], gradient[[0, 2]], f"{promise}, but the gradient of {name!r} changes")
+        changed = f"{promise}, but the gradient of {name!r} changes"
+        assert_identical(others[name][[0, 2]], gradient[[0, 2]], changed, advice)
 
 
 def _backward(case: _Case) -> tuple[Tensor, dict[str, Tensor]]:
-    """Predictions, and the gradients of their squares from a start and a forcing."""
+    """Return predictions from a start and after a forcing, and the gradients of their sum of squares."""
     case.model.zero_grad(set_to_none=True)
     observed, last = case.model.predict(case.model.initial_state(case.observation), _STEPS)
     after, _ = case.model.predict(case.model.force(last, case.observation), _STEPS)
@@ -224,7 +250,7 @@ def _backward(case: _Case) -> tuple[Tensor, dict[str, Tensor]]:
 
 
 def spoil(model: Forecaster, index: int) -> None:
-    """Make NaN of every number that one seed has."""
+    """Set all parameters and buffers of one seed to NaN."""
     for value in model.state_dict().values():
         if value.is_floating_point() and value.dim() and len(value) == model.seeds:
             value[index] = torch.nan

@@ -5,7 +5,14 @@ from torch import Tensor
 
 from chaosbench.dynamics import orbit
 from chaosbench.systems.base import SystemSpec
-from chaosbench.testing.assertions import agree, check_record, check_tangents, demand, generator, same
+from chaosbench.testing.assertions import (
+    assert_agree,
+    assert_identical,
+    check_spec_round_trip,
+    check_tangents,
+    new_generator,
+    require,
+)
 
 
 def check_system(spec: SystemSpec, *, steps: int = 1_000, step_error: float = 1e-6) -> None:
@@ -18,40 +25,42 @@ def check_system(spec: SystemSpec, *, steps: int = 1_000, step_error: float = 1e
     Raises:
         AssertionError: naming the promise that is broken, and by how much.
     """
-    check_record(spec)
-    states = spec.initial_state(16, generator(0))
+    check_spec_round_trip(spec)
+    states = spec.initial_state(16, new_generator(0))
     _check_starts(spec, states)
     _check_system_step(spec, states)
     check_tangents(spec.label, spec, states[:6].unflatten(0, (2, 3)))
     _check_step_error(spec, step_error)
     path = spec.observe(orbit(spec, states, steps=steps))
     size = float(path.abs().max())
-    demand(size < 1e6, f"{spec.label}: orbits must stay bounded; within {steps} steps this one reaches {size:.1e}")
+    require(size < 1e6, f"{spec.label}: orbits must stay bounded; within {steps} steps this one reaches {size:.1e}")
     flat = (path.flatten(0, 1).std(dim=0) == 0).nonzero().flatten().tolist()
-    demand(not flat, f"{spec.label}: observables must vary; {flat} are constant and could not be standardised")
+    require(not flat, f"{spec.label}: observables must vary; {flat} are constant and could not be standardised")
 
 
 def _check_starts(spec: SystemSpec, states: Tensor) -> None:
     expected = (16, spec.state_size)
-    demand(states.shape == expected, f"{spec.label}: initial_state must be {expected}; it is {tuple(states.shape)}")
-    demand(states.dtype == torch.float64, f"{spec.label}: initial states must be float64; they are {states.dtype}")
+    require(states.shape == expected, f"{spec.label}: initial_state must be {expected}; it is {tuple(states.shape)}")
+    require(states.dtype == torch.float64, f"{spec.label}: initial states must be float64; they are {states.dtype}")
     torch.randn(1)  # torch's own random state must not matter
-    again = spec.initial_state(16, generator(0))
-    same(again, states, f"{spec.label}: initial states must come from the generator alone")
+    again = spec.initial_state(16, new_generator(0))
+    assert_identical(again, states, f"{spec.label}: initial states must come from the generator alone")
     apart = float((states - states[:1]).abs().max())
-    demand(apart > 1e-6, f"{spec.label}: initial states must be spread; they lie within {apart:.1e}")
+    require(apart > 1e-6, f"{spec.label}: initial states must be spread; they lie within {apart:.1e}")
     shape = tuple(spec.observe(states).shape)
-    demand(shape == (16, spec.dimension), f"{spec.label}: observe must give {(16, spec.dimension)}; it gives {shape}")
+    require(shape == (16, spec.dimension), f"{spec.label}: observe must give {(16, spec.dimension)}; it gives {shape}")
 
 
 def _check_system_step(spec: SystemSpec, states: Tensor) -> None:
     before = states.clone()
     stepped = spec.step(states)
-    same(states, before, f"{spec.label}: step must leave its argument as it is")
-    demand(stepped.dtype == torch.float64, f"{spec.label}: a step of float64 must be float64; it is {stepped.dtype}")
+    assert_identical(states, before, f"{spec.label}: step must leave its argument as it is")
+    require(stepped.dtype == torch.float64, f"{spec.label}: a step of float64 must be float64; it is {stepped.dtype}")
     nested = spec.step(states.unflatten(0, (2, 4, 2)))
-    agree(nested, stepped.unflatten(0, (2, 4, 2)), f"{spec.label}: a step must not depend on the leading axes", 1e-12)
-    agree(spec.step(states[0]), stepped[0], f"{spec.label}: a step must take a single state", 1e-12)
+    assert_agree(
+        nested, stepped.unflatten(0, (2, 4, 2)), f"{spec.label}: a step must not depend on the leading axes", 1e-12
+    )
+    assert_agree(spec.step(states[0]), stepped[0], f"{spec.label}: a step must take a single state", 1e-12)
 
 
 def _check_step_error(spec: SystemSpec, limit: float) -> None:
@@ -59,4 +68,4 @@ def _check_step_error(spec: SystemSpec, limit: float) -> None:
     if reported is not None:
         error = float(reported())
         promise = f"{spec.label}: a step must err by less than {limit:.0e} per unit of time"
-        demand(error <= limit, f"{promise}; it errs by {error:.1e}: raise `substeps`, or lower `dt`")
+        require(error <= limit, f"{promise}; it errs by {error:.1e}: raise `substeps`, or lower `dt`")

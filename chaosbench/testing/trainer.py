@@ -1,4 +1,4 @@
-"""What a trainer promises."""
+"""Checks of a trainer."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,56 +12,59 @@ from chaosbench.data import Dataset, DataSpec, simulate
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.shallow_plrnn import ShallowPLRNN
 from chaosbench.systems.lorenz63 import Lorenz63
-from chaosbench.testing.assertions import agree, check_record, demand, same
+from chaosbench.testing.assertions import assert_agree, assert_identical, check_spec_round_trip, require
 from chaosbench.testing.model import SEEDS, spoil
 from chaosbench.trainers.base import TrainerSpec, TrainingStep
 from chaosbench.trainers.training_state import Checkpoint
 
+_OWN_DRAWS = "draw random numbers from generators of the seeds, see chaosbench.seed_generator"
+
 
 def check_trainer(spec: TrainerSpec, *, model: ModelSpec | None = None, data: Dataset | None = None) -> None:
-    """Check a trainer of few updates, a dozen say, on the CPU.
+    """Check a trainer on the CPU. Configure it for a dozen updates or fewer, since it runs several times.
 
     Args:
-        model: what it trains; by default a small shallow network, which learns by gradients.
-        data: in float32; by default short orbits of Lorenz-63.
+        model: what it trains; by default a small shallow PLRNN, which learns by gradients.
+        data: converted to float32; by default short orbits of Lorenz-63.
 
     Raises:
-        AssertionError: naming the promise that is broken, and by how much.
+        AssertionError: naming the broken promise, by how much it is broken, and how to keep it.
     """
-    check_record(spec)
+    check_spec_round_trip(spec)
     model = model or ShallowPLRNN(hidden=12)
-    sentence = f"{spec.label} trains by {spec.learning}, and {model.label} learns by {model.learning}"
-    demand(spec.learning == model.learning, f"{sentence}; give check_trainer a model that does the same")
+    pair = f"{spec.label} has learning = {spec.learning!r} and {model.label} has {model.learning!r}"
+    require(spec.learning == model.learning, f"{pair}; pass check_trainer a model with the same learning")
     data = data or simulate(Lorenz63(), DataSpec(train_orbits=4, train_length=500, validation_orbits=2, test_length=2))
-    school = _School(spec, model, data.to("cpu", torch.float32))
-    spec.check(school.data)
-    _check_pace(school)
-    healthy, losses = school.trained(SEEDS)
-    _check_repetition(school, healthy)
-    _, alone = school.trained(SEEDS[1:2])
-    agree(alone[:, 0], losses[:, 1], f"{spec.label}: a seed must train alike alone and beside others", 1e-2)
-    _check_diverging(school, healthy, losses)
-    _check_resumption(school, healthy, losses)
+    case = _Case(spec, model, data.to("cpu", torch.float32))
+    spec.check(case.data)
+    _check_yields(case)
+    healthy, losses = case.train(SEEDS)
+    _check_repetition(case, healthy)
+    _, alone = case.train(SEEDS[1:2])
+    promise = f"{spec.label}: a seed must have the same losses alone and beside others"
+    assert_agree(alone[:, 0], losses[:, 1], promise, 1e-2, _OWN_DRAWS)
+    _check_divergence(case, healthy, losses)
+    _check_resumption(case, healthy, losses)
 
 
 @dataclass(frozen=True)
-class _School:
-    """A trainer under test, with what it trains."""
+class _Case:
+    """A trainer under test, with a model and data to train on."""
 
     trainer: TrainerSpec
     model: ModelSpec
     data: Dataset
 
-    def trained(self, seeds: Sequence[int], spoiled: int | None = None) -> tuple[dict[str, Tensor], Tensor]:
-        """What is learned, and the losses `(updates, K)`; `spoiled` starts from NaN."""
+    def train(self, seeds: Sequence[int], spoiled: int | None = None) -> tuple[dict[str, Tensor], Tensor]:
+        """Return the trained weights and the losses, `(updates, K)`; the seed with index `spoiled` starts with NaN."""
         model = self.model.build(self.data.dimension, seeds)
         if spoiled is not None:
             spoil(model, spoiled)
         losses = [step.loss.clone() for step in self.trainer.fit(model, self.data, seeds)]
         return model.state_dict(), torch.stack(losses)
 
-    def resumed(self, checkpoint: Checkpoint) -> tuple[dict[str, Tensor], list[Tensor]]:
-        """What is learned, and the losses, from a checkpoint on; the model knows nothing else of what was before."""
+    def resume(self, checkpoint: Checkpoint) -> tuple[dict[str, Tensor], list[Tensor]]:
+        """Return the weights and the remaining losses of training resumed with a model of unrelated weights."""
         model = self.model.build(self.data.dimension, SEEDS)
         with torch.no_grad():
             for parameter in model.parameters():
@@ -71,73 +74,82 @@ class _School:
         return model.state_dict(), losses
 
 
-def _check_pace(school: _School) -> None:
-    """One pause per update, after the backward pass and before anything is done to gradients or parameters."""
-    name, model = school.trainer.label, school.model.build(school.data.dimension, SEEDS)
-    before = {key: value.clone() for key, value in model.state_dict().items()}
-    promise, counted, asked, paused = f"{name}: fit must yield once per update", 0, 0, before
-    for counted, step in enumerate(school.trainer.fit(model, school.data, SEEDS), start=1):
-        asked, shape = step.updates, tuple(step.loss.shape)
-        demand(step.update == counted, f"{promise}; yield {counted} is called update {step.update}")
-        demand(shape == (len(SEEDS),), f"{name}: a loss must be ({len(SEEDS)},), one per seed; it is {shape}")
-        demand(not step.loss.requires_grad, f"{name}: a loss must be detached, or it keeps the unroll in memory")
-        if counted == 1 and any(parameter.grad is not None for parameter in model.parameters()):
-            _check_first_pause(school, step, before)
-        paused = {key: value.clone() for key, value in model.state_dict().items()}
-    demand(0 < counted == asked, f"{promise}; it yields {counted} times for {asked} updates")
+def _check_yields(case: _Case) -> None:
+    """Check that fit yields once per update, after the backward pass, before it changes gradients or parameters."""
+    name, model = case.trainer.label, case.model.build(case.data.dimension, SEEDS)
+    before = _copy(model.state_dict())
+    promise, count, updates, last = f"{name}: fit must yield once per update", 0, 0, before
+    for count, step in enumerate(case.trainer.fit(model, case.data, SEEDS), start=1):
+        updates, shape = step.updates, tuple(step.loss.shape)
+        require(step.update == count, f"{promise}; yield {count} has update = {step.update}; count updates from 1")
+        require(shape == (len(SEEDS),), f"{name}: a loss must have shape ({len(SEEDS)},), one per seed; it has {shape}")
+        require(not step.loss.requires_grad, f"{name}: a loss must be detached; otherwise it keeps the graph in memory")
+        if count == 1 and any(parameter.grad is not None for parameter in model.parameters()):
+            _check_first_yield(case, step, before)
+        last = _copy(model.state_dict())
+    require(0 < count == updates, f"{promise}; it yields {count} times for {updates} updates")
     changed = any(not torch.equal(value, before[key]) for key, value in model.state_dict().items())
-    demand(changed, f"{name}: training must change the model; after {counted} updates every number is the same")
-    if school.trainer.learning != "gradients":
+    require(changed, f"{name}: training must change the model; after {count} updates every number is the same")
+    if case.trainer.learning != "gradients":
         for key, value in model.state_dict().items():
-            same(value, paused[key], f"{name}: without gradients, fit must yield when all is done, but {key!r} changes")
+            promise = f"{name}: without gradients, fit must yield when training is complete, but {key!r} changes later"
+            assert_identical(value, last[key], promise, "yield last")
 
 
-def _check_first_pause(school: _School, step: TrainingStep, before: dict[str, Tensor]) -> None:
-    """Parameters are as built; gradients are as without clipping, which is made too tight to be overlooked."""
-    name = school.trainer.label
+def _check_first_yield(case: _Case, step: TrainingStep, before: dict[str, Tensor]) -> None:
+    """Check that parameters are as built, and that gradients are not clipped, with a clipping too tight to miss."""
+    name = case.trainer.label
     for key, value in step.model.state_dict().items():
-        same(value, before[key], f"{name}: fit must yield before it changes parameters, but {key!r} has changed")
-    if "clip_norm" in type(school.trainer).model_fields:
-        tight = school.trainer.replaced(clip_norm=1e-9)
-        model = school.model.build(school.data.dimension, SEEDS)
-        norm = float(next(tight.fit(model, school.data, SEEDS)).gradient_norms().max())
-        demand(
-            norm > 1e-6,
-            f"{name}: fit must yield before it clips gradients; at clip_norm = 1e-9 their norm is {norm:.1e}",
-        )
+        promise = f"{name}: fit must yield before it changes parameters, but {key!r} has changed"
+        assert_identical(value, before[key], promise, "yield between backward() and the optimiser's step")
+    if "clip_norm" in type(case.trainer).model_fields:
+        tight = case.trainer.replaced(clip_norm=1e-9)
+        model = case.model.build(case.data.dimension, SEEDS)
+        norm = float(next(tight.fit(model, case.data, SEEDS)).gradient_norms().max())
+        promise = f"{name}: fit must yield before it clips gradients"
+        require(norm > 1e-6, f"{promise}; with clip_norm = 1e-9 their norm is {norm:.1e}; clip after the yield")
 
 
-def _check_repetition(school: _School, healthy: dict[str, Tensor]) -> None:
-    torch.randn(1)  # torch's own random state must not matter
-    again, _ = school.trained(SEEDS)
-    promise = f"{school.trainer.label}: training must repeat itself bit for bit"
+def _check_repetition(case: _Case, healthy: dict[str, Tensor]) -> None:
+    torch.randn(1)  # torch's global random state must not matter
+    again, _ = case.train(SEEDS)
     for key, value in again.items():
-        same(value, healthy[key], f"{promise}, but {key!r} differs")
+        promise = f"{case.trainer.label}: repeated training must give the same bits, but {key!r} differs"
+        assert_identical(value, healthy[key], promise, _OWN_DRAWS)
 
 
-def _check_resumption(school: _School, healthy: dict[str, Tensor], losses: Tensor) -> None:
-    """Where a step can be set down, training taken up from it is training that never stopped, to the last bit."""
-    name, updates = school.trainer.label, len(losses)
-    kept: dict[int, Checkpoint] = {}
-    for step in school.trainer.fit(school.model.build(school.data.dimension, SEEDS), school.data, SEEDS):
+def _check_resumption(case: _Case, healthy: dict[str, Tensor], losses: Tensor) -> None:
+    """Check that training resumed from any checkpoint equals uninterrupted training to the last bit."""
+    name, updates = case.trainer.label, len(losses)
+    checkpoints: dict[int, Checkpoint] = {}
+    for step in case.trainer.fit(case.model.build(case.data.dimension, SEEDS), case.data, SEEDS):
         if step.training is not None and step.update in (1, (updates + 1) // 2, updates):
-            kept[step.update] = step.checkpoint()
-    takes = "checkpoint" in signature(school.trainer.fit).parameters
-    demand(takes or not kept, f"{name}: its steps carry a training, so fit must take the checkpoint that they set down")
-    for update, checkpoint in kept.items():
-        found, rest = school.resumed(checkpoint)
-        promise = f"{name}: taken up at update {update} of {updates}, training must go on as if it had never stopped"
-        demand(len(rest) == updates - update, f"{promise}; it yields {len(rest)} times more")
-        for late, (loss, expected) in enumerate(zip(rest, losses[update:], strict=True), start=update + 1):
-            same(loss, expected, f"{promise}, but the loss of update {late} differs")
-        for key, value in found.items():
-            same(value, healthy[key], f"{promise}, but {key!r} ends elsewhere")
+            checkpoints[step.update] = step.checkpoint()
+    accepts = "checkpoint" in signature(case.trainer.fit).parameters
+    promise = f"{name}: its steps carry `training`, so fit must accept the argument `checkpoint`"
+    require(accepts or not checkpoints, f"{promise}; add it, or yield steps with training = None")
+    for update, checkpoint in checkpoints.items():
+        promise = f"{name}: training resumed at update {update} of {updates} must equal uninterrupted training"
+        advice = "keep whatever lasts from update to update in `training.extra_state`"
+        weights, rest = case.resume(checkpoint)
+        count = updates - update
+        require(len(rest) == count, f"{promise}; it yields {len(rest)} times instead of {count}; use `checkpoint`")
+        for later, (loss, expected) in enumerate(zip(rest, losses[update:], strict=True), start=update + 1):
+            assert_identical(loss, expected, f"{promise}, but the loss of update {later} differs", advice)
+        for key, value in weights.items():
+            assert_identical(value, healthy[key], f"{promise}, but the final {key!r} differs", advice)
 
 
-def _check_diverging(school: _School, healthy: dict[str, Tensor], losses: Tensor) -> None:
-    promise = f"{school.trainer.label}: a diverged seed must leave its neighbours as they are"
-    spoiled, others = school.trained(SEEDS, spoiled=1)
-    same(others[:, [0, 2]], losses[:, [0, 2]], f"{promise}, but a loss changes")
+def _check_divergence(case: _Case, healthy: dict[str, Tensor], losses: Tensor) -> None:
+    """Check that a seed which starts with NaN changes no number of the others."""
+    promise = f"{case.trainer.label}: a diverged seed must not change the other seeds"
+    advice = "sum the losses of the seeds, and clip or scale the gradients of each seed by itself"
+    spoiled, others = case.train(SEEDS, spoiled=1)
+    assert_identical(others[:, [0, 2]], losses[:, [0, 2]], f"{promise}, but a loss changes", advice)
     for key, value in spoiled.items():
         if value.dim() and value.shape[0] == len(SEEDS):
-            same(value[[0, 2]], healthy[key][[0, 2]], f"{promise}, but {key!r} changes")
+            assert_identical(value[[0, 2]], healthy[key][[0, 2]], f"{promise}, but {key!r} changes", advice)
+
+
+def _copy(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in state_dict.items()}
