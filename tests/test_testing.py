@@ -12,7 +12,7 @@ from chaosbench.models.rnn import AutonomousRNN
 from chaosbench.systems import Flow, Henon, Lorenz63, SystemSpec
 from chaosbench.testing import check_model, check_system, check_trainer
 from chaosbench.trainers import SparseTeacherForcing, TrainerSpec
-from chaosbench.trainers.base import clip_gradients
+from chaosbench.trainers.descent import clip_gradients
 
 KNOWN = registry.load().kinds
 SMALL: dict[str, Any] = {"updates": 5, "batch": 4, "sequence_length": 20}

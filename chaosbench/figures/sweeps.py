@@ -92,7 +92,7 @@ def _steps(interval: int | str, tau_pred: float | None) -> int | None:
     """The interval [steps]; None where it cannot be told from what was stored."""
     if isinstance(interval, int):
         return interval
-    from chaosbench.trainers.forcing import tau_pred_factor  # brings torch, which a ranking does without
+    from chaosbench.trainers.forcing_interval import tau_pred_factor  # brings torch, which a ranking does without
 
     if tau_pred is None or "tau_pred" not in interval:
         return None

@@ -1,4 +1,4 @@
-"""Forecast skill relative to the predictability limit: the true system run from an uncertain initial state."""
+"""Forecasts measured against the best that can be: the system itself, run from what is known of its state."""
 
 from typing import ClassVar, Literal
 
@@ -9,15 +9,15 @@ from torch import Tensor
 from chaosbench.metrics.base import Evaluation, MetricSpec
 from chaosbench.metrics.valid_prediction_time import valid_prediction_time
 
-_SIGNIFICANT = 3.09  # standard deviations; one in a thousand evaluations of a perfect model exceeds it by chance
+_SIGNIFICANT = 3.09  # standard deviations; one in a thousand evaluations of a perfect model passes it by chance
 
 
 class Skill(MetricSpec):
-    """Valid prediction time relative to that of the twin, median over the conditions; 1 is the best possible.
+    """Valid prediction time over that of the twin, median over the conditions: 1 is as good as can be.
 
-    The twin is the true system run from the same condition, perturbed by the larger of the observation noise and
-    the rounding of the data's precision. It replaces the textbook limit ln(threshold / error) / lambda_1, because the
-    actual limit varies widely between conditions.
+    The twin is the true system run from the same condition, perturbed by the observation noise or else by the rounding
+    of the data's precision, whichever is larger. It takes the place of the textbook limit ln(threshold / error) /
+    lambda_1, which many conditions exceed and more fall short of.
     """
 
     unit: ClassVar[str] = "1"
@@ -27,7 +27,7 @@ class Skill(MetricSpec):
     threshold: PositiveFloat = 0.4  # error in standard deviations of the training data
 
     def score(self, evaluation: Evaluation) -> Tensor:
-        """Return `(K,)`; NaN, for the floor as well, for recorded series, which have no twin."""
+        """`(K,)`; NaN, for the floor as well, for measured data, whose twin nobody can run."""
         if evaluation.twins is None:
             return evaluation.forecast.new_full((len(evaluation.forecast),), torch.nan)
         own, ceiling = valid_times(evaluation, self.threshold)
@@ -35,13 +35,13 @@ class Skill(MetricSpec):
 
 
 def valid_times(evaluation: Evaluation, threshold: float) -> tuple[Tensor, Tensor]:
-    """Return the valid prediction times of the models, `(K, C)`, and of the twins, `(C,)` [system time].
+    """Valid prediction times of the models, `(K, C)`, and of the twins, `(C,)` [system time].
 
     Raises:
         ValueError: where there are no twins.
     """
     if evaluation.twins is None:
-        raise ValueError("a recorded series has no twins, because its system cannot be run again")
+        raise ValueError("a measured series has no twins: nobody can run its system again")
 
     def valid(forecast: Tensor) -> Tensor:
         return valid_prediction_time(
@@ -52,13 +52,10 @@ def valid_times(evaluation: Evaluation, threshold: float) -> tuple[Tensor, Tenso
 
 
 def too_good_to_be_true(evaluation: Evaluation, *, threshold: float = 0.4) -> Tensor:
-    """Detect seeds that outlast the twin in significantly more conditions than not, a sign that test data leaked.
+    """Which seeds outlast the twin in significantly more conditions than not, `(K,)`: a leak, or test data learned.
 
-    This is a sign test over the conditions, meant for data without noise: a filter of noisy observations may know the
-    state better than the twin, which starts from a single observation.
-
-    Returns:
-        `(K,)` bool; false where there are no twins.
+    A sign test over the conditions; where there are no twins, none does. Meant for data without noise: of noisy
+    observations a filter may know more than the twin, which starts from a single one.
     """
     if evaluation.twins is None:
         return torch.zeros(len(evaluation.forecast), dtype=torch.bool)

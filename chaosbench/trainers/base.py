@@ -1,46 +1,35 @@
-"""The contract of a trainer, and the loop that trainers on windows share."""
+"""The interface of a trainer, and the loop shared by trainers that sample windows of data."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar
 
-import torch
-from pydantic import Field, model_validator
+from pydantic import Field
 from torch import Tensor
 from typing_extensions import override
 
 from chaosbench.data import Dataset, DataSpec
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.forecaster import Forecaster
-from chaosbench.models.piecewise_linear import PiecewiseLinearNetwork
 from chaosbench.seeds import seed_generator
 from chaosbench.source import Source
 from chaosbench.spec import Spec
 from chaosbench.systems.base import SystemSpec
-from chaosbench.trainers.descent import (
-    OptimizerKind,
-    Schedule,
-    clip_gradients,
-    clip_values,
-    gradient_norms,
-    optimizer_of,
-    scheduled,
-)
+from chaosbench.trainers.descent import gradient_norms
 from chaosbench.trainers.forcing_scheme import ForcingScheme
-from chaosbench.trainers.regularisers import conditioning_penalty, linear_readout, manifold_attractor_penalty
 from chaosbench.trainers.training_state import Checkpoint, TrainingState, checkpoint, restore
 
 
 @dataclass(frozen=True)
 class TrainingStep:
-    """One update of K seeds, seen between the backward pass and clipping.
+    """One update of K seeds, as seen between the backward pass and clipping.
 
     Attributes:
         update: 1, 2, ..., `updates`.
-        loss: `(K,)`, detached, on the device.
-        model: its parameters carry the raw gradients.
-        training: where training stands; None for a trainer that cannot be taken up again.
+        loss: `(K,)`, detached, on the device of the model.
+        model: its parameters hold the raw gradients.
+        training: the trainer's own state; None if the trainer does not support checkpoints.
     """
 
     update: int
@@ -51,47 +40,47 @@ class TrainingStep:
     training: TrainingState | None = None
 
     def gradient_norms(self) -> Tensor:
-        """Euclidean norm of each seed's gradient, `(K,)`."""
+        """Return the Euclidean norm of each seed's gradient, `(K,)`."""
         return gradient_norms(self.model)
 
     def checkpoint(self) -> Checkpoint:
-        """All that `fit` needs to go on from here as if it had never stopped."""
-        assert self.training is not None, "this trainer sets nothing down"
+        """Return everything that `fit` needs to continue from here as if it had never stopped."""
+        assert self.training is not None, "this trainer does not support checkpoints"
         return checkpoint(self.model, self.training)
 
 
 class TrainerSpec(Spec, ABC):
-    """A way to train K models at once.
+    """A method that trains K models at once.
 
     Attributes:
-        learning: how it finds a model's numbers; it trains models of the same `learning`, and no others.
+        learning: how the trainer sets the parameters; it accepts only models with the same `learning`.
     """
 
     learning: ClassVar[str] = "gradients"
 
     @abstractmethod
     def fit(self, model: Forecaster, data: Dataset, seeds: Sequence[int]) -> Iterator[TrainingStep]:
-        """Train in place; yields once per update, after the backward pass and before clipping.
+        """Train the model in place; yield once per update, after the backward pass and before clipping.
 
-        A trainer without gradients yields once, when all is done.
+        A trainer without gradients yields once, at the end.
         """
 
     def forcing_scheme(self, training: TrainingState) -> ForcingScheme | None:
-        """Through which products of Jacobians gradients pass at this point of training; None where none do."""
+        """Return how states are forced and gradients cut at this point; None if no gradient passes through time."""
         return None
 
     def check(self, data: Dataset) -> None:
-        """Refuse data that this trainer cannot work with, before anything is trained."""
+        """Raise a `DataError` if the trainer cannot work with the data; called before training."""
 
     def incompatibility(self, system: Source, data: DataSpec, model: ModelSpec) -> str | None:
-        """Why this combination cannot work, told from the specs alone; None where it can."""
+        """Return why this combination cannot work, judged by the specs alone; None if it can."""
         if self.learning != model.learning:
-            return f"{self.kind} trains by {self.learning}, and {model.kind} learns by {model.learning}"
+            return f"{self.kind} trains by {self.learning}, but {model.kind} learns by {model.learning}"
         return None
 
 
 class WindowTrainer(TrainerSpec):
-    """Training on a batch of random windows of the training orbits per update."""
+    """A trainer that draws a batch of random windows from the training orbits for every update."""
 
     updates: int = Field(30_000, ge=1)
     batch: int = Field(32, ge=1)  # B, windows per update
@@ -99,26 +88,30 @@ class WindowTrainer(TrainerSpec):
 
     @abstractmethod
     def gradient(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
-        """Leave raw gradients in the parameters; the loss of each seed, `(K, B, T + 1, D) -> (K,)`, detached."""
+        """Store raw gradients in the parameters and return the loss, detached, `(K, B, T + 1, D) -> (K,)`."""
 
     @abstractmethod
     def advance(self, model: Forecaster, training: TrainingState) -> None:
-        """Make of the gradients a step of the parameters."""
+        """Change the parameters by one step along the stored gradients."""
 
     def extra_state(self, model: Forecaster, data: Dataset) -> dict[str, Tensor]:
-        """What the trainer keeps from update to update; entries that require a gradient are trained, too."""
+        """Return tensors to be kept between updates; those that require a gradient are trained with the model."""
         return {}
 
+    def window_length(self, training: TrainingState) -> int:
+        """Return the length of this update's windows [steps]."""
+        return self.sequence_length
+
     def windows(self, training: TrainingState) -> Tensor:
-        """The windows of this update, `(K, B, T + 1, D)`."""
-        return training.data.windows(self.batch, self.sequence_length, training.windows)
+        """Draw the windows of this update, `(K, B, T + 1, D)`."""
+        return training.data.windows(self.batch, self.window_length(training), training.windows)
 
     @override
     def forcing_scheme(self, training: TrainingState) -> ForcingScheme:
-        return ForcingScheme(self.sequence_length)
+        return ForcingScheme(self.window_length(training))
 
     def start(self, model: Forecaster, data: Dataset, seeds: Sequence[int]) -> TrainingState:
-        """Where training stands before the first update."""
+        """Return the state of training before the first update."""
         training = TrainingState.begin(data, self.updates, seeds)
         training.extra_state = self.extra_state(model, data)
         return training
@@ -127,9 +120,12 @@ class WindowTrainer(TrainerSpec):
     def fit(
         self, model: Forecaster, data: Dataset, seeds: Sequence[int], checkpoint: Checkpoint | None = None
     ) -> Iterator[TrainingStep]:
-        """A seed whose numbers blow up goes on alone with NaN.
+        """Train the model in place; yield once per update, after the backward pass and before clipping.
 
-        With a checkpoint, from there on: the next step is what it would have been without a stop, to the last bit.
+        A seed whose numbers blow up continues with NaN and leaves the others unchanged.
+
+        Args:
+            checkpoint: continue from there; the following steps are bitwise those of an uninterrupted training.
         """
         training = self.start(model, data, seeds)
         if checkpoint is not None:
@@ -141,123 +137,42 @@ class WindowTrainer(TrainerSpec):
             yield TrainingStep(training.update, self.updates, loss, model, data, training)
             self.advance(model, training)
 
+    @override
     def check(self, data: Dataset) -> None:
-        """Windows must fit into the training orbits."""
-        data.windows(1, self.sequence_length, [seed_generator(0, "check")])
-
-    def incompatibility(self, system: Source, data: DataSpec, model: ModelSpec) -> str | None:
-        """Windows must fit into the training orbits, where the data say how long those are."""
-        if isinstance(system, SystemSpec) and self.sequence_length >= data.train_length:
-            return (
-                f"sequence_length = {self.sequence_length} does not fit into orbits of data.train_length = "
-                f"{data.train_length} steps; a window is one step longer"
-            )
-        return super().incompatibility(system, data, model)
-
-
-class GradientTrainer(WindowTrainer):
-    """Stochastic gradient descent on a loss of windows.
-
-    Defaults follow Mikhaeil, Monfared and Durstewitz 2022, NeurIPS, where they state one; the steps of
-    `"multi_step"` follow Brenner et al. 2022, ICML, who divide the learning rate by ten at each.
-    """
-
-    optimizer: OptimizerKind = "adam"
-    learning_rate: float = Field(1e-3, gt=0)
-    final_learning_rate: float | None = Field(None, gt=0)  # reached by the schedule; None: constant
-    schedule: Schedule = "exponential"
-    milestones: tuple[float, ...] = Field((0.1, 0.8, 0.9), min_length=1)  # of "multi_step", shares of the updates
-    weight_decay: float = Field(0.01, ge=0)  # of "adamw"
-    clip_norm: float | None = Field(None, gt=0)  # largest gradient norm of a seed; None: not clipped
-    clip_value: float | None = Field(None, gt=0)  # largest entry of a gradient; None: not clipped
-    manifold_attractor: float = Field(0.0, ge=0)  # weight of the penalty that makes states of a PLRNN slow
-    manifold_share: float = Field(1.0, gt=0, le=1)  # of the states that it is on
-    conditioning: float = Field(0.0, ge=0)  # weight of the penalty on an ill-conditioned observation matrix
-
-    @abstractmethod
-    def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
-        """The loss of each seed, `(K, B, T + 1, D) -> (K,)`."""
+        check_window(data, self.sequence_length)
 
     @override
-    def start(self, model: Forecaster, data: Dataset, seeds: Sequence[int]) -> TrainingState:
-        """With an optimizer over the model and what is trained beside it."""
-        training = super().start(model, data, seeds)
-        trained = [*model.parameters(), *(kept for kept in training.extra_state.values() if kept.requires_grad)]
-        training.optimizer = optimizer_of(self.optimizer, trained, rate=self.learning_rate, decay=self.weight_decay)
-        return training
-
-    def parts(self, windows: Tensor) -> Sequence[Tensor]:
-        """The windows, `(K, B, T + 1, D)`, in parts `(K, ., ., D)` whose graphs need not be in memory together.
-
-        The loss must be the mean of theirs, each as often as it has windows. One part, unless overridden.
-        """
-        return [windows]
-
-    def gradient(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
-        """Backpropagation of the loss and its penalties."""
-        assert training.optimizer is not None
-        training.optimizer.zero_grad(set_to_none=True)
-        parts = self.parts(windows)
-        count, losses = sum(part.shape[1] for part in parts), list[Tensor]()
-        for part in parts:
-            loss = self.loss(model, part, training) * (part.shape[1] / count)
-            if not losses:
-                loss = self._penalised(loss, model)
-            loss.sum().backward()
-            losses.append(loss.detach())
-        return torch.stack(losses).sum(dim=0)
-
-    def advance(self, model: Forecaster, training: TrainingState) -> None:
-        """Clip, and step at this update's learning rate."""
-        if self.clip_value is not None:
-            clip_values(model, self.clip_value)
-        if self.clip_norm is not None:
-            clip_gradients(model, self.clip_norm)
-        assert training.optimizer is not None
-        for group in training.optimizer.param_groups:
-            group["lr"] = self.learning_rate_at(training.progress)
-        training.optimizer.step()
-
-    def learning_rate_at(self, progress: float) -> float:
-        """The learning rate when that share of the updates is done."""
-        if self.final_learning_rate is None:
-            return self.learning_rate
-        start, end = self.learning_rate, self.final_learning_rate
-        return scheduled(self.schedule, progress, start=start, end=end, milestones=self.milestones)
-
     def incompatibility(self, system: Source, data: DataSpec, model: ModelSpec) -> str | None:
-        """Penalties must find the weights that they are on."""
-        if self.manifold_attractor or self.conditioning:
-            built = built_alone(model, system, data)
-            if self.manifold_attractor and not isinstance(built, PiecewiseLinearNetwork):
-                return f"manifold_attractor is a penalty on networks of the PLRNN family, and {model.label} is none"
-            if self.conditioning and linear_readout(built) is None:
-                return f"conditioning is a penalty on an observation matrix, and {model.label} has none"
-        return super().incompatibility(system, data, model)
-
-    def _penalised(self, loss: Tensor, model: Forecaster) -> Tensor:
-        if self.manifold_attractor:
-            assert isinstance(model, PiecewiseLinearNetwork)
-            loss = loss + self.manifold_attractor * manifold_attractor_penalty(model, self.manifold_share)
-        if self.conditioning:
-            readout = linear_readout(model)
-            assert readout is not None
-            loss = loss + self.conditioning * conditioning_penalty(readout)
-        return loss
-
-    @model_validator(mode="after")
-    def _a_schedule_leads_somewhere(self) -> Self:
-        if self.schedule != "exponential" and self.final_learning_rate is None:
-            raise ValueError(f"schedule = {self.schedule!r} needs a final_learning_rate to lead to")
-        return self
+        reason = window_too_long("sequence_length", self.sequence_length, system, data)
+        return reason or super().incompatibility(system, data, model)
 
 
-def built_alone(model: ModelSpec, system: Source, data: DataSpec) -> Forecaster:
-    """One seed of the model for what is seen of the system, to ask what it can do."""
+def check_window(data: Dataset, steps: int) -> None:
+    """Raise a `DataError` if the training orbits are shorter than a window of `steps` steps."""
+    data.windows(1, steps, [seed_generator(0, "check")])
+
+
+def window_too_long(field: str, steps: int, system: Source, data: DataSpec) -> str | None:
+    """Return why a window does not fit into simulated orbits; None if it does, or if the source has no equation.
+
+    Args:
+        field: what sets the length of the window, for the message.
+        steps: that length [steps].
+    """
+    if not isinstance(system, SystemSpec) or steps < data.train_length:
+        return None
+    return (
+        f"{field} = {steps} does not fit into orbits of data.train_length = {data.train_length} steps; "
+        "a window is one step longer"
+    )
+
+
+def observed_dimension(system: Source, data: DataSpec) -> int:
+    """Return D, the number of coordinates that a model sees."""
     observables = system.dimension if data.observed is None else len(data.observed)
-    return model.build(observables * data.embedding, (0,))
+    return observables * data.embedding
 
 
 def squared_error(predicted: Tensor, target: Tensor) -> Tensor:
-    """Mean over all but the leading axis, `(K, ...), (K, ...) -> (K,)`."""
+    """Return the mean squared error over all but the leading axis, `(K, ...), (K, ...) -> (K,)`."""
     return (predicted - target).square().flatten(1).mean(dim=1)

@@ -7,15 +7,15 @@ from torch import Tensor
 from typing_extensions import override
 
 from chaosbench.models.forecaster import Forecaster
-from chaosbench.trainers.base import GradientTrainer, squared_error
-from chaosbench.trainers.forcing import sequential_unroll
+from chaosbench.trainers.forcing import free_unroll
+from chaosbench.trainers.gradient_trainer import UnrollTrainer
 from chaosbench.trainers.training_state import TrainingState
 
 
-class BPTT(GradientTrainer):
+class BPTT(UnrollTrainer):
     """The model runs freely from the first observation of each window; gradients flow through the whole window.
 
-    See `truncated_bptt` and `windowed_bptt` for the variants that cut the gradient.
+    The variants that cut the gradient are the trainers `truncated_bptt` and `windowed_bptt`.
 
     Source:
         Werbos 1990, Proceedings of the IEEE 78, 1550; gradients are clipped to the norm 1, as in the baseline of
@@ -26,5 +26,5 @@ class BPTT(GradientTrainer):
     clip_norm: float | None = Field(1.0, gt=0)  # largest gradient norm of a seed; None: not clipped
 
     @override
-    def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
-        return squared_error(sequential_unroll(model, windows, windows.shape[2] - 1), windows[:, :, 1:])
+    def predict(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
+        return free_unroll(model, windows)

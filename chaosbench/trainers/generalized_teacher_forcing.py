@@ -1,33 +1,34 @@
-"""Generalised teacher forcing: the state drawn a part of the way towards the data at every step."""
+"""Generalised teacher forcing: the state is blended with the forced state at every step."""
 
 from typing import Annotated, Literal, Self
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
+from typing_extensions import override
 
 from chaosbench.data import Dataset, DataSpec
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.models.piecewise_linear import PiecewiseLinearNetwork
 from chaosbench.source import Source
-from chaosbench.trainers.base import GradientTrainer, built_alone, squared_error
 from chaosbench.trainers.descent import OptimizerKind
 from chaosbench.trainers.forcing import blended_unroll
 from chaosbench.trainers.forcing_scheme import ForcingScheme
+from chaosbench.trainers.gradient_trainer import UnrollTrainer, build_single
 from chaosbench.trainers.jacobians import Estimator, jacobian_size
 from chaosbench.trainers.training_state import TrainingState
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class GeneralizedTeacherForcing(GradientTrainer):
-    """z_(t+1) = F((1 - alpha) z_t + alpha force(z_t, x_t)), so that gradients pass (1 - alpha) J from step to step.
+class GeneralizedTeacherForcing(UnrollTrainer):
+    """z_(t+1) = F((1 - alpha) z_t + alpha force(z_t, x_t)), so that each step multiplies gradients by (1 - alpha) J.
 
-    alpha = 0 is backpropagation through time, alpha = 1 forces at every step. `"adaptive"`: every `every` updates the
-    Jacobians at the forced states of the batch are estimated to have size N, alpha* = max(0, 1 - 1 / N) would keep
-    their products from growing; a larger alpha* is taken at once, a smaller one approached by
-    alpha <- momentum alpha + (1 - momentum) alpha*, from alpha = 1.
+    alpha = 0 is backpropagation through time, alpha = 1 forces at every step. With `"adaptive"`, the size N of the
+    Jacobians at the forced states of the batch is estimated every `every` updates; alpha* = max(0, 1 - 1 / N) stops the
+    growth of their products. A larger alpha* is adopted at once, a smaller one is approached by
+    alpha <- momentum alpha + (1 - momentum) alpha*. Training starts with alpha = 1.
 
     Source:
         Hess, Monfared, Brenner and Durstewitz 2023, ICML (2306.04406), section 3.3; defaults of its code for Lorenz-63.
@@ -36,50 +37,52 @@ class GeneralizedTeacherForcing(GradientTrainer):
     kind: Literal["generalized_teacher_forcing"] = "generalized_teacher_forcing"
     alpha: Share | Literal["adaptive"] = "adaptive"
     final_alpha: Share | None = None  # reached linearly from alpha; None: constant
-    estimator: Estimator = "product_upper_bound"  # of N, where alpha is adaptive
-    momentum: float = Field(0.999, ge=0, lt=1)  # of an adaptive alpha on its way down
-    every: int = Field(5, ge=1)  # [updates] from one estimate to the next
+    estimator: Estimator = "product_upper_bound"  # of N, if alpha is adaptive
+    momentum: float = Field(0.999, ge=0, lt=1)  # of an adaptive alpha that decreases
+    every: int = Field(5, ge=1)  # [updates] between two estimates
     updates: int = Field(250_000, ge=1)  # 5,000 epochs of 50 batches
     batch: int = Field(16, ge=1)  # B, windows per update
     optimizer: OptimizerKind = "radam"
     final_learning_rate: float | None = Field(1e-6, gt=0)  # reached by the schedule; None: constant
 
+    @override
     def extra_state(self, model: Forecaster, data: Dataset) -> dict[str, Tensor]:
-        """Each seed's alpha, `(K,)`."""
+        """Return each seed's alpha, `(K,)`."""
         start = 1.0 if self.alpha == "adaptive" else self.alpha
         return {"alpha": data.train.new_full((model.seeds,), start)}
 
-    def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
-        """Mean squared error under forcing, taken before each forcing."""
+    @override
+    def predict(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
         training.extra_state["alpha"] = self.next_alpha(model, windows, training)
         weights = training.extra_state["alpha"][:, None, None].expand(-1, 1, windows.shape[2] - 2)
-        return squared_error(blended_unroll(model, windows, weights), windows[:, :, 1:])
+        return blended_unroll(model, windows, weights)
 
     @torch.no_grad()
     def next_alpha(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
-        """Each seed's alpha for this update, `(K,)`."""
+        """Return each seed's alpha for this update, `(K,)`."""
         alpha = training.extra_state["alpha"]
         if self.alpha != "adaptive":
             final = self.alpha if self.final_alpha is None else self.final_alpha
             return torch.full_like(alpha, self.alpha + (final - self.alpha) * training.progress)
         if (training.update - 1) % self.every:
             return alpha
-        wanted = (1 - 1 / jacobian_size(model, windows, self.estimator)).clamp(min=0)
-        return torch.where(wanted > alpha, wanted, self.momentum * alpha + (1 - self.momentum) * wanted)
+        target = (1 - 1 / jacobian_size(model, windows, self.estimator)).clamp(min=0)
+        return torch.where(target > alpha, target, self.momentum * alpha + (1 - self.momentum) * target)
 
+    @override
     def forcing_scheme(self, training: TrainingState) -> ForcingScheme:
-        """Drawn towards the data by alpha at every step."""
         return ForcingScheme(self.sequence_length, alpha=training.extra_state["alpha"])
 
+    @override
     def incompatibility(self, system: Source, data: DataSpec, model: ModelSpec) -> str | None:
-        """One of the estimators needs the coefficients of the PLRNN family."""
+        """Check also that the model has the coefficients which `jacobian_upper_bound` needs."""
         bounded = self.alpha == "adaptive" and self.estimator == "jacobian_upper_bound"
-        if bounded and not isinstance(built_alone(model, system, data), PiecewiseLinearNetwork):
-            return f"jacobian_upper_bound is known for the PLRNN family alone, and {model.label} is not of it"
+        if bounded and not isinstance(build_single(model, system, data), PiecewiseLinearNetwork):
+            return f"jacobian_upper_bound is defined for the PLRNN family alone, and {model.label} is not one of it"
         return super().incompatibility(system, data, model)
 
     @model_validator(mode="after")
     def _only_a_number_is_annealed(self) -> Self:
         if self.alpha == "adaptive" and self.final_alpha is not None:
-            raise ValueError("final_alpha is where an alpha given as a number ends; an adaptive one has none")
+            raise ValueError("final_alpha is the end of an alpha given as a number; an adaptive alpha has none")
         return self

@@ -1,4 +1,4 @@
-"""A curriculum over the horizon: first short forecasts, then longer ones."""
+"""A curriculum over the horizon: short forecasts first, longer ones later."""
 
 from math import ceil
 from typing import Literal
@@ -6,20 +6,21 @@ from typing import Literal
 import torch
 from pydantic import Field
 from torch import Tensor
+from typing_extensions import override
 
 from chaosbench.data import Dataset
 from chaosbench.errors import DataError
 from chaosbench.models.forecaster import Forecaster
-from chaosbench.trainers.base import GradientTrainer, squared_error
-from chaosbench.trainers.forcing import Interval, interval_in_steps, sequential_unroll
-from chaosbench.trainers.forcing_scheme import ForcingScheme
+from chaosbench.trainers.forcing import free_unroll
+from chaosbench.trainers.forcing_interval import Interval, interval_in_steps
+from chaosbench.trainers.gradient_trainer import UnrollTrainer
 from chaosbench.trainers.training_state import TrainingState
 
 
-class HorizonCurriculum(GradientTrainer):
-    """Free runs from data whose length grows in `stages` equal shares of the updates, from `first` to the whole window.
+class HorizonCurriculum(UnrollTrainer):
+    """Free runs from data become longer in `stages` of equal numbers of updates, from `first` to `sequence_length`.
 
-    Stage s of S has ceil(first (sequence_length / first)^(s / (S - 1))) steps, as ceil(c / lambda) with growing c does.
+    Stage s of S has ceil(first (sequence_length / first)^(s / (S - 1))) steps, as ceil(c / lambda) with growing c.
 
     Source:
         Bengio, Louradour, Collobert and Weston 2009, ICML, for curricula; for dynamical systems, Bucci et al. 2023,
@@ -31,31 +32,23 @@ class HorizonCurriculum(GradientTrainer):
     stages: int = Field(5, ge=2)
     clip_norm: float | None = Field(1.0, gt=0)  # largest gradient norm of a seed; None: not clipped
 
+    @override
     def extra_state(self, model: Forecaster, data: Dataset) -> dict[str, Tensor]:
-        """The first horizon [steps]."""
         return {"first": torch.tensor(interval_in_steps(self.first, data))}
 
-    def horizon(self, training: TrainingState) -> int:
-        """This update's length of run [steps]."""
+    @override
+    def window_length(self, training: TrainingState) -> int:
         first, stage = int(training.extra_state["first"]), int(training.progress * self.stages)
         growth: float = (self.sequence_length / first) ** (stage / (self.stages - 1))
-        return min(self.sequence_length, ceil(first * growth - 1e-9))  # a whole number is not rounded up
+        return min(self.sequence_length, ceil(first * growth - 1e-9))  # rounding must not add a step to an integer
 
-    def windows(self, training: TrainingState) -> Tensor:
-        """Windows as long as the run."""
-        return training.data.windows(self.batch, self.horizon(training), training.windows)
+    @override
+    def predict(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
+        return free_unroll(model, windows)
 
-    def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
-        """Mean squared error of the free run."""
-        return squared_error(sequential_unroll(model, windows, windows.shape[2] - 1), windows[:, :, 1:])
-
-    def forcing_scheme(self, training: TrainingState) -> ForcingScheme:
-        """As long as this update's run."""
-        return ForcingScheme(self.horizon(training))
-
+    @override
     def check(self, data: Dataset) -> None:
-        """The first horizon must fit into a window."""
         super().check(data)
         first = interval_in_steps(self.first, data)
         if first > self.sequence_length:
-            raise DataError(f"first = {first} steps is beyond sequence_length = {self.sequence_length}; lower it")
+            raise DataError(f"first = {first} steps exceeds sequence_length = {self.sequence_length}; lower it")

@@ -1,4 +1,4 @@
-"""How large a model's Jacobians are where the data put it."""
+"""Estimates of how large a model's Jacobians are at states forced from data."""
 
 from typing import Literal
 
@@ -16,11 +16,12 @@ Estimator = Literal[
 
 @torch.no_grad()
 def jacobian_size(model: Forecaster, windows: Tensor, estimator: Estimator) -> Tensor:
-    """An estimate of what a step multiplies gradients by, `(K, B, T + 1, D) -> (K,)`.
+    """Estimate the factor by which a step multiplies gradients, `(K, B, T + 1, D) -> (K,)`.
 
-    `"jacobian_upper_bound"` is max |A| + ||W1|| max |phi'| ||W2||, whatever the state. The others take the Jacobians
-    J_t at the states that show the data and the largest over sequences: of max_t ||J_t||, of the geometric mean of
-    ||J_t||, of ||mean_t J_t||, and of ||exp(mean_t log J_t)||.
+    `"jacobian_upper_bound"` is max |A| + ||W1|| max |phi'| ||W2||, a bound for all states. The other estimators use the
+    Jacobians J_t at the states forced from data and return the largest value over sequences: of max_t ||J_t||
+    (`"batch_maximum"`), of the geometric mean of ||J_t|| (`"product_upper_bound"`), of ||mean_t J_t||
+    (`"arithmetic_mean"`), and of ||exp(mean_t log J_t)|| (`"explog_approximation"`).
 
     Source:
         Hess et al. 2023, ICML (2306.04406), section 3.3 and appendix.
@@ -29,15 +30,15 @@ def jacobian_size(model: Forecaster, windows: Tensor, estimator: Estimator) -> T
         assert isinstance(model, PiecewiseLinearNetwork)
         c = model.coefficients()
         inward = 1.0 if c.inward is None else spectral_norm(c.inward)
-        slope = 1.0 if c.mixture is None else c.mixture.abs().sum(dim=(-2, -1))  # the steepest that phi can be
+        slope = 1.0 if c.mixture is None else c.mixture.abs().sum(dim=(-2, -1))  # steepest possible slope of phi
         return c.diagonal.abs().amax(dim=(-2, -1)) + spectral_norm(c.outward) * slope * inward
-    # Sequence by sequence, so that no more than T Jacobians of each seed are in memory.
+    # One sequence after the other, so that only T Jacobians of each seed are in memory.
     sequences = [_sequence_size(jacobians(model, window), estimator) for window in windows[:, :, :-1].unbind(1)]
     return torch.stack(sequences).amax(dim=0)
 
 
 def jacobians(model: Forecaster, observations: Tensor) -> Tensor:
-    """Jacobians of the step at the states that show these observations, `(K, T, D) -> (K, T, S, S)`."""
+    """Return the Jacobians of the step at the states forced from these observations, `(K, T, D) -> (K, T, S, S)`."""
     states = model.initial_state(observations.contiguous())
     size = states.shape[-1]
     identity = torch.eye(size, dtype=states.dtype, device=states.device)
@@ -45,7 +46,7 @@ def jacobians(model: Forecaster, observations: Tensor) -> Tensor:
 
 
 def _sequence_size(sequence: Tensor, estimator: Estimator) -> Tensor:
-    """Of one sequence of Jacobians, `(K, T, S, S) -> (K,)`."""
+    """Estimate the size for one sequence of Jacobians, `(K, T, S, S) -> (K,)`."""
     if estimator == "batch_maximum":
         return spectral_norm(sequence).amax(dim=1)
     if estimator == "product_upper_bound":
@@ -56,7 +57,7 @@ def _sequence_size(sequence: Tensor, estimator: Estimator) -> Tensor:
 
 
 def _logarithm(matrices: Tensor) -> Tensor:
-    """Principal logarithms, complex, in double precision; of singular matrices that of the nearest sound size."""
+    """Return principal logarithms, complex, in double precision; eigenvalues near zero are replaced by 1e-12."""
     sound = matrices.isfinite().all(dim=-1).all(dim=-1)[..., None, None]
     identity = torch.eye(matrices.shape[-1], dtype=torch.float64, device=matrices.device)
     values, vectors = torch.linalg.eig(torch.where(sound, matrices.double(), identity))

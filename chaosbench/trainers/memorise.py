@@ -1,4 +1,4 @@
-"""Training by being shown the data once."""
+"""Training by storing the data."""
 
 from collections.abc import Iterator, Sequence
 from typing import ClassVar, Literal
@@ -10,14 +10,12 @@ from chaosbench.data import Dataset
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.models.replay import MemorisingForecaster
 from chaosbench.seeds import seed_generator
-from chaosbench.trainers.base import TrainerSpec, TrainingStep
-from chaosbench.trainers.one_step import one_step_error
-
-_PAIRS = 256  # of neighbouring observations, on which the loss is measured
+from chaosbench.trainers.base import TrainerSpec, TrainingStep, check_window
+from chaosbench.trainers.one_step import random_pairs_error
 
 
 class Memorise(TrainerSpec):
-    """The model keeps of the training orbits what it needs. There is nothing to set, and the loss is not minimised.
+    """The model stores what it needs of the training orbits; no loss is minimised.
 
     Source:
         Nearest neighbours as a forecast: Lorenz 1969, Journal of the Atmospheric Sciences 26, 636.
@@ -29,12 +27,11 @@ class Memorise(TrainerSpec):
     @torch.no_grad()
     @override
     def fit(self, model: Forecaster, data: Dataset, seeds: Sequence[int]) -> Iterator[TrainingStep]:
-        """The loss is the error of one step from random training observations."""
-        assert isinstance(model, MemorisingForecaster), f"{type(model).__name__} cannot remember"
+        """Store the data, and yield once; the loss is the error of one step from random training observations."""
+        assert isinstance(model, MemorisingForecaster), f"{type(model).__name__} stores no data"
         model.memorise(data.train, [seed_generator(seed, "memory") for seed in seeds])
-        windows = data.windows(_PAIRS, 1, [seed_generator(seed, "windows") for seed in seeds])
-        yield TrainingStep(1, 1, one_step_error(model, windows), model, data)
+        yield TrainingStep(1, 1, random_pairs_error(model, data, seeds), model, data)
 
+    @override
     def check(self, data: Dataset) -> None:
-        """An observation must have one that follows."""
-        data.windows(1, 1, [seed_generator(0, "check")])
+        check_window(data, 1)

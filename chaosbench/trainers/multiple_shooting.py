@@ -1,26 +1,28 @@
-"""Multiple shooting: short runs from learned starts, drawn together at their seams."""
+"""Multiple shooting: short runs from learned starts, with penalties on the gaps between them."""
 
 from typing import Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
+from typing_extensions import override
 
 from chaosbench.data import Dataset, DataSpec
 from chaosbench.errors import DataError
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.source import Source
-from chaosbench.trainers.base import GradientTrainer, squared_error
+from chaosbench.trainers.base import squared_error
 from chaosbench.trainers.forcing_scheme import ForcingScheme
+from chaosbench.trainers.gradient_trainer import GradientTrainer
 from chaosbench.trainers.training_state import TrainingState
 
 
 class MultipleShooting(GradientTrainer):
-    """Training orbits are cut every `interval` steps; each cut has a state of its own, learned beside the weights.
+    """Training orbits are cut every `interval` steps; each cut has its own state, learned along with the weights.
 
-    The loss is the error of the runs from cut to cut plus `continuity` times the mean of |end_i - start_(i+1)|². States
-    begin where the data put them. They belong to the data and not to the model: forecasts start from data as ever.
+    The loss is the error of the runs from cut to cut plus `continuity` times the mean of |end_i - start_(i+1)|². The
+    states are initialised from data. They are no part of the model: forecasts start from data, as for every trainer.
 
     Source:
         Bock 1981, Springer Series in Chemical Physics 18, 102; for networks, Turan and Jaeschke 2022, IEEE Control
@@ -28,35 +30,43 @@ class MultipleShooting(GradientTrainer):
     """
 
     kind: Literal["multiple_shooting"] = "multiple_shooting"
-    interval: int = Field(10, ge=1)  # [steps] from cut to cut
-    continuity: float = Field(1.0, ge=0)  # weight of the gaps at the seams
+    interval: int = Field(10, ge=1)  # [steps] between cuts
+    continuity: float = Field(1.0, ge=0)  # weight of the gaps at the cuts
 
     @property
     def segments(self) -> int:
-        """Runs per window."""
+        """Number of runs per window."""
         return self.sequence_length // self.interval
 
+    @override
+    def window_length(self, training: TrainingState) -> int:
+        return self.segments * self.interval
+
+    @override
     def extra_state(self, model: Forecaster, data: Dataset) -> dict[str, Tensor]:
-        """States at the cuts of every orbit, `(K, N * cuts, S)`, trained."""
+        """Return the trained states at the cuts of all orbits, `(K, N * cuts, S)`."""
         observations = data.train[:, : self._cuts(data) * self.interval : self.interval].flatten(0, 1)
         with torch.no_grad():
             states = model.initial_state(observations.expand(model.seeds, -1, -1).contiguous())
         return {"states": states.clone().requires_grad_()}
 
+    @override
     def windows(self, training: TrainingState) -> Tensor:
-        """Windows that begin at cuts, `(K, B, segments * interval + 1, D)`."""
+        """Draw windows that begin at cuts, `(K, B, segments * interval + 1, D)`."""
         train, cuts = training.data.train, self._cuts(training.data)
         starts = cuts - self.segments + 1
-        draws = [torch.randint(len(train) * starts, (self.batch,), generator=one) for one in training.windows]
-        drawn = torch.stack(draws).to(train.device)
-        orbit, cut = drawn // starts, drawn % starts
+        draws = [
+            torch.randint(len(train) * starts, (self.batch,), generator=generator) for generator in training.windows
+        ]
+        index = torch.stack(draws).to(train.device)
+        orbit, cut = index // starts, index % starts
         training.extra_state["cuts"] = orbit * cuts + cut
-        stretches = train.unfold(1, self.segments * self.interval + 1, 1)
+        stretches = train.unfold(1, self.window_length(training) + 1, 1)
         windows: Tensor = stretches[orbit, cut * self.interval].mT
         return windows
 
+    @override
     def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
-        """Mean squared error of the runs, and the gaps between them."""
         batch = windows.shape[1]
         index = training.extra_state["cuts"][:, :, None] + torch.arange(self.segments, device=windows.device)
         seeds = torch.arange(model.seeds, device=windows.device)[:, None, None]
@@ -66,26 +76,29 @@ class MultipleShooting(GradientTrainer):
         gaps = ends.unflatten(1, (batch, self.segments))[:, :, :-1] - starts[:, :, 1:]
         return torch.add(error, gaps.square().sum(dim=-1).flatten(1).mean(dim=1), alpha=self.continuity)
 
+    @override
     def forcing_scheme(self, training: TrainingState) -> ForcingScheme:
-        """Cut at every seam, where a learned state begins."""
-        return ForcingScheme(self.segments * self.interval, self.interval, "learned")
+        return ForcingScheme(self.window_length(training), self.interval, "learned")
 
+    @override
     def check(self, data: Dataset) -> None:
-        """A window must have a seam."""
         super().check(data)
-        if self.segments < 2:
-            raise DataError(self._seamless())
+        if reason := self._too_short():
+            raise DataError(reason)
 
+    @override
     def incompatibility(self, system: Source, data: DataSpec, model: ModelSpec) -> str | None:
-        """A window must have a seam."""
-        return self._seamless() if self.segments < 2 else super().incompatibility(system, data, model)
+        return self._too_short() or super().incompatibility(system, data, model)
 
     def _cuts(self, data: Dataset) -> int:
-        """Cuts of an orbit from which a whole run follows."""
+        """Return the number of cuts in an orbit from which a whole run follows."""
         return (data.train.shape[1] - 1) // self.interval
 
-    def _seamless(self) -> str:
+    def _too_short(self) -> str | None:
+        """Return why windows contain no cut; None if they do."""
+        if self.segments >= 2:
+            return None
         return (
-            f"a window of {self.sequence_length} steps has no seam where cuts are {self.interval} steps apart; "
+            f"a window of {self.sequence_length} steps contains no cut if cuts are {self.interval} steps apart; "
             f"give at least sequence_length = {2 * self.interval}"
         )

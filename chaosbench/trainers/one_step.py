@@ -1,18 +1,24 @@
-"""The loss of trainers that minimise none step by step: the error of one step from the data."""
+"""The error of one step from the data, which trainers without an iterated loss report."""
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
+from chaosbench.data import Dataset
 from chaosbench.models.forecaster import Forecaster
+from chaosbench.seeds import seed_generator
+
+_PAIRS = 256  # random pairs of consecutive observations
 
 
 @torch.no_grad()
 def one_step_error(model: Forecaster, windows: Tensor, *, warm_up: int = 0) -> Tensor:
-    """Mean squared error of the observation that follows, the model being forced at every step.
+    """Return the mean squared error of predicting the next observation, with the state forced at every step.
 
     Args:
         windows: `(K, B, T + 1, D)`.
-        warm_up: predictions that do not count [steps].
+        warm_up: predictions at the start that do not count [steps].
 
     Returns:
         `(K,)`.
@@ -25,3 +31,8 @@ def one_step_error(model: Forecaster, windows: Tensor, *, warm_up: int = 0) -> T
             error = model.observe(state) - windows[:, :, time + 1]
             total += error.double().square().flatten(1).mean(dim=1)
     return (total / (windows.shape[2] - 1 - warm_up)).to(windows.dtype)
+
+
+def random_pairs_error(model: Forecaster, data: Dataset, seeds: Sequence[int]) -> Tensor:
+    """Return the mean squared error of one step from random training observations, `(K,)`."""
+    return one_step_error(model, data.windows(_PAIRS, 1, [seed_generator(seed, "windows") for seed in seeds]))

@@ -11,9 +11,10 @@ from chaosbench.models.readouts import LinearReadout
 
 
 def manifold_attractor_penalty(model: PiecewiseLinearNetwork, share: float) -> Tensor:
-    """sum (1 - A)² + ||W1||² + ||h1||² over the last share of the states, which become slow and uncoupled, `(K,)`.
+    """Return sum (1 - A)² + ||W1||² + ||h1||² over the last `share` of the states, `(K,)`.
 
-    The last, because an identity read-out shows the first. Where the share is all, W2 and h2 count, too.
+    It makes these states slow and uncoupled. The first states are left out because an identity read-out shows them. If
+    the share is 1, W2 and h2 count as well.
 
     Source:
         Schmidt et al. 2021, ICLR (1910.03471); for the shallow network, Hess et al. 2023, ICML.
@@ -27,20 +28,20 @@ def manifold_attractor_penalty(model: PiecewiseLinearNetwork, share: float) -> T
 
 
 def conditioning_penalty(readout: LinearReadout) -> Tensor:
-    """(1 - sigma_max / sigma_min)² of the observation matrix, which keeps its pseudo-inverse tame, `(K,)`.
+    """Return (1 - sigma_max / sigma_min)² of the observation matrix, which keeps its pseudo-inverse small, `(K,)`.
 
     Source:
         Hess et al. 2023, ICML (2306.04406), appendix.
     """
     weight = readout.weight
     sound = weight.isfinite().flatten(1).all(dim=1)
-    # LAPACK refuses a whole batch for one matrix with NaN.
+    # LAPACK rejects a whole batch because of one matrix with NaN.
     filler = torch.eye(*weight.shape[-2:], dtype=weight.dtype, device=weight.device)
     values = torch.linalg.svdvals(torch.where(sound[:, None, None], weight, filler))
     return torch.where(sound, (1 - values[:, 0] / (values[:, -1] + 1e-8)).square(), torch.nan)
 
 
 def linear_readout(model: Forecaster) -> LinearReadout | None:
-    """The model's observation matrix, where it has one."""
+    """Return the model's observation matrix, if it has one."""
     readout = getattr(model, "readout", None)
     return readout if isinstance(readout, LinearReadout) else None

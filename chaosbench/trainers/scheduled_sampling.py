@@ -1,19 +1,20 @@
-"""Scheduled sampling: data or the model's own output, by the toss of a coin."""
+"""Scheduled sampling: the state is forced at random steps, more and more rarely."""
 
 from math import exp
 from typing import Literal
 
 from pydantic import Field
 from torch import Tensor
+from typing_extensions import override
 
 from chaosbench.models.forecaster import Forecaster
-from chaosbench.trainers.base import GradientTrainer, squared_error
 from chaosbench.trainers.forcing import blended_unroll
 from chaosbench.trainers.forcing_scheme import ForcingScheme
+from chaosbench.trainers.gradient_trainer import UnrollTrainer
 from chaosbench.trainers.training_state import TrainingState
 
 
-class ScheduledSampling(GradientTrainer):
+class ScheduledSampling(UnrollTrainer):
     """At every step of every window the state is forced from data with a probability that falls during training.
 
     After i updates it is p = final + (start - final) s, with s = 1 - i / updates (linear), exp(-i / k) (exponential),
@@ -27,26 +28,26 @@ class ScheduledSampling(GradientTrainer):
     probability: float = Field(1.0, ge=0, le=1)  # of forcing, at the start
     final_probability: float = Field(0.0, ge=0, le=1)
     decay: Literal["linear", "exponential", "inverse_sigmoid"] = "linear"
-    decay_updates: float = Field(2_000.0, gt=0)  # k [updates]; without a meaning where the decay is linear
+    decay_updates: float = Field(2_000.0, gt=0)  # k [updates]; not used by the linear decay
     clip_norm: float | None = Field(1.0, gt=0)  # largest gradient norm of a seed; None: not clipped
 
     def probability_at(self, training: TrainingState) -> float:
-        """This update's probability of forcing a step."""
+        """Return this update's probability of forcing a step."""
         done, k = training.update - 1, self.decay_updates
         if self.decay == "linear":
             share = 1 - training.progress
         elif self.decay == "exponential":
             share = exp(-done / k)
         else:
-            share = k / (k + exp(min(done / k, 700.0)))  # beyond, the exponential would overflow
+            share = k / (k + exp(min(done / k, 700.0)))  # a larger exponent would overflow
         return self.final_probability + (self.probability - self.final_probability) * share
 
-    def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
-        """Mean squared error, taken before each forcing."""
-        tosses = training.uniform(windows.shape[1], windows.shape[2] - 2)
-        forced = (tosses < self.probability_at(training)).to(windows)
-        return squared_error(blended_unroll(model, windows, forced), windows[:, :, 1:])
+    @override
+    def predict(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
+        draws = training.uniform(windows.shape[1], windows.shape[2] - 2)
+        forced = (draws < self.probability_at(training)).to(windows)
+        return blended_unroll(model, windows, forced)
 
+    @override
     def forcing_scheme(self, training: TrainingState) -> ForcingScheme:
-        """Forced by the toss of a coin before every step."""
         return ForcingScheme(self.sequence_length, probability=self.probability_at(training))

@@ -1,25 +1,27 @@
-"""Second-order forward-mode optimisation: no backward pass through time at all."""
+"""Second-order forward-mode optimisation: Gauss-Newton steps without a backward pass through time."""
 
 from typing import Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
+from typing_extensions import override
 
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.trainers.base import WindowTrainer, squared_error
 from chaosbench.trainers.training_state import TrainingState
 
 _Tangents = dict[str, Tensor]
-_AT_ONCE = 25  # directions whose tangents of states and weights are in memory together; no slower than all P
+_AT_ONCE = 25  # directions whose tangents are in memory together; no slower than all P
 
 
 class SOFO(WindowTrainer):
     """Gauss-Newton steps in a random subspace of the parameters, from forward-mode derivatives of a free run.
 
-    Per update: P random directions V of unit norm; Y = dx^/dV of every prediction; G = Yᵀ H Y and g = Yᵀ dL/dx^ of the
-    mean squared error; V U (1 / (s + damping s_max)) Uᵀ g with G = U s Uᵀ, times the learning rate, is subtracted.
-    The gradient shown is V g, backpropagation's projected. Memory does not grow with backpropagation's depth.
+    Each update draws P random directions V of unit norm and computes the derivative Y = dx^/dV of every prediction. For
+    the mean squared error, G = Yᵀ H Y and g = Yᵀ dL/dx^; with G = U s Uᵀ, the update subtracts learning_rate times
+    V U (1 / (s + damping s_max)) Uᵀ g. The reported gradient V g is the projection of the gradient that backpropagation
+    computes. Memory does not grow with the length of a graph through time.
 
     Source:
         Yu, Xia, Ma, Lengyel and Hennequin 2024, NeurIPS, "Second-order forward-mode optimization of recurrent neural
@@ -28,33 +30,34 @@ class SOFO(WindowTrainer):
 
     kind: Literal["sofo"] = "sofo"
     directions: int = Field(100, ge=1)  # P
-    damping: float = Field(1e-5, gt=0)  # of the curvature, in units of its largest
+    damping: float = Field(1e-5, gt=0)  # of the curvature, relative to its largest eigenvalue
     learning_rate: float = Field(0.01, gt=0)
     updates: int = Field(3_000, ge=1)
     sequence_length: int = Field(33, ge=1)  # T [steps]
 
     @torch.no_grad()
+    @override
     def gradient(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
-        """The projected gradient, and the step that `advance` takes."""
+        """Store the projected gradient in the parameters, and the Gauss-Newton step in the extra state."""
         directions = self.random_directions(model, training)
         predicted, tangents = forward_derivatives(model, windows, directions)
         residual, scale = predicted - windows[:, :, 1:], 2 / predicted[0].numel()
         flat = tangents.flatten(2).transpose(0, 1)  # (K, P, B * T * D)
         slopes = scale * (flat @ residual.flatten(1).unsqueeze(-1)).squeeze(-1)  # g
-        steps = self._solved(scale * flat @ flat.mT, slopes)
+        steps = self._damped_step(scale * flat @ flat.mT, slopes)
         for name, parameter in model.named_parameters():
             parameter.grad = torch.einsum("pk...,kp->k...", directions[name], slopes)
             training.extra_state[name] = torch.einsum("pk...,kp->k...", directions[name], steps)
         return squared_error(predicted, windows[:, :, 1:])
 
     @torch.no_grad()
+    @override
     def advance(self, model: Forecaster, training: TrainingState) -> None:
-        """Take the step."""
         for name, parameter in model.named_parameters():
             parameter.sub_(self.learning_rate * training.extra_state[name])
 
     def random_directions(self, model: Forecaster, training: TrainingState) -> _Tangents:
-        """P directions for each seed, of unit norm over all its parameters: `(P, K, ...)` for each of these."""
+        """Draw P directions for each seed, of unit norm over all its parameters; `(P, K, ...)` for each parameter."""
         named = dict(model.named_parameters())
         sizes = [value[0].numel() for value in named.values()]
         draws = training.normal(self.directions, sum(sizes))
@@ -64,50 +67,51 @@ class SOFO(WindowTrainer):
             for (name, value), part in zip(named.items(), parts, strict=True)
         }
 
-    def _solved(self, curvature: Tensor, slopes: Tensor) -> Tensor:
-        """U (1 / (s + damping s_max)) Uᵀ g, `(K, P, P), (K, P) -> (K, P)`; NaN for a seed that is not finite."""
+    def _damped_step(self, curvature: Tensor, slopes: Tensor) -> Tensor:
+        """Return U (1 / (s + damping s_max)) Uᵀ g, `(K, P, P), (K, P) -> (K, P)`; NaN for a seed that is not finite."""
         sound = curvature.isfinite().all(dim=-1).all(dim=-1)
-        # LAPACK refuses a whole batch for one matrix with NaN.
+        # LAPACK rejects a whole batch because of one matrix with NaN.
         values, vectors = torch.linalg.eigh(torch.where(sound[:, None, None], curvature, 0.0))
         values = values.clamp(min=0)
         damped = values + self.damping * values[:, -1:]
         rotated = (vectors.mT @ slopes.unsqueeze(-1)).squeeze(-1)
-        solved = (vectors @ (rotated / damped).unsqueeze(-1)).squeeze(-1)
-        return torch.where(sound[:, None], solved, torch.nan)
+        step = (vectors @ (rotated / damped).unsqueeze(-1)).squeeze(-1)
+        return torch.where(sound[:, None], step, torch.nan)
 
 
 def forward_derivatives(model: Forecaster, windows: Tensor, directions: _Tangents) -> tuple[Tensor, Tensor]:
-    """Free-running predictions `(K, B, T, D)` and their derivatives along each direction, `(P, K, B, T, D)`."""
+    """Return free-running predictions, `(K, B, T, D)`, and their derivatives by direction, `(P, K, B, T, D)`."""
     run = FreeRun(model)
     parameters = {f"model.{name}": value.detach() for name, value in model.named_parameters()}
 
     def predict(values: _Tangents) -> Tensor:
-        found: Tensor = torch.func.functional_call(run, values, (windows,))
-        return found
+        predicted: Tensor = torch.func.functional_call(run, values, (windows,))
+        return predicted
 
-    def along(tangents: _Tangents) -> tuple[Tensor, Tensor]:
-        predicted, derivative, *_ = torch.func.jvp(predict, (parameters,), (tangents,))
-        return predicted, derivative
+    def derivative(tangents: _Tangents) -> tuple[Tensor, Tensor]:
+        predicted, slope, *_ = torch.func.jvp(predict, (parameters,), (tangents,))
+        return predicted, slope
 
-    together = torch.vmap(along, out_dims=(None, 0))  # type: ignore[arg-type]  # None is allowed
+    batched = torch.vmap(derivative, out_dims=(None, 0))  # type: ignore[arg-type]  # None is allowed
     split = {f"model.{name}": value.split(_AT_ONCE) for name, value in directions.items()}
-    parts = [together(dict(zip(split, part, strict=True))) for part in zip(*split.values(), strict=True)]
+    parts = [batched(dict(zip(split, part, strict=True))) for part in zip(*split.values(), strict=True)]
     return parts[0][0], torch.cat([derivatives for _, derivatives in parts])
 
 
 class FreeRun(nn.Module):
-    """Lets `functional_call`, which calls `forward`, reach the steps of a model.
+    """A module whose `forward` runs a model freely, as `functional_call` requires.
 
-    Not `predict`, which may be fused and without forward-mode derivatives, and not `unroll`, which would keep P
-    tangents of every state; what is observed is copied, for as a view it would keep them, too.
+    It avoids `predict`, which may be fused and have no forward-mode derivatives, and `unroll`, which would keep P
+    tangents of every state. Observations are copied, because a view would keep the tangents of the state alive.
     """
 
     def __init__(self, model: Forecaster) -> None:
         super().__init__()
         self.model = model
 
+    @override
     def forward(self, windows: Tensor) -> Tensor:
-        """Free-running predictions, `(K, B, T + 1, D) -> (K, B, T, D)`."""
+        """Return free-running predictions, `(K, B, T + 1, D) -> (K, B, T, D)`."""
         state, observed = self.model.initial_state(windows[:, :, 0]), []
         for _ in range(windows.shape[2] - 1):
             state = self.model.step(state)

@@ -1,66 +1,59 @@
-"""Sparse teacher forcing: the state set from data every tau steps."""
+"""Sparse teacher forcing: the state is set from data every tau steps."""
 
 from typing import Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
+from typing_extensions import override
 
-from chaosbench.data import Dataset
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.seeds import seed_generator
-from chaosbench.trainers.base import GradientTrainer, squared_error
-from chaosbench.trainers.forcing import Interval, forced_unroll, interval_in_steps
+from chaosbench.trainers.base import squared_error
+from chaosbench.trainers.forcing import forced_unroll
+from chaosbench.trainers.forcing_interval import Interval, IntervalTrainer
 from chaosbench.trainers.forcing_scheme import ForcingScheme
 from chaosbench.trainers.training_state import TrainingState
 
 
-class SparseTeacherForcing(GradientTrainer):
-    """Backpropagation through time with the state set to B⁺ x every `interval` steps, so that gradients grow no longer.
+class SparseTeacherForcing(IntervalTrainer):
+    """Backpropagation through time with the state set to B⁺ x every `interval` steps, which stops gradient growth.
 
-    `"tau_pred"`, the predictability time ln 2 / lambda_max, is the paper's rule; practice favours a fraction of it.
-    Whether the whole state is set or a part of it is the read-out's business. With a `spread`, one tau is drawn per
-    update for all seeds, which keeps the batch one program and a seed's result independent of its neighbours.
+    The paper sets the interval to the predictability time ln 2 / lambda_max, `"tau_pred"`; in practice a fraction of it
+    often works better. The read-out determines whether forcing sets the whole state or a part of it. With a `spread`,
+    one tau is drawn per update for all seeds, so that they remain one batch and independent of each other.
 
     Source:
-        Mikhaeil, Monfared and Durstewitz 2022, NeurIPS (2110.07238), section 4.1; no clipping, as there. Forcing of a
-        part, and tau from the autocorrelation: Brenner et al. 2022, ICML (2207.02542).
+        Mikhaeil, Monfared and Durstewitz 2022, NeurIPS (2110.07238), section 4.1, without clipping, as in the paper.
+        Forcing of a part of the state, and tau from the autocorrelation: Brenner et al. 2022, ICML (2207.02542).
     """
 
     kind: Literal["sparse_teacher_forcing"] = "sparse_teacher_forcing"
     interval: Interval = "tau_pred"  # tau [steps], a multiple such as "0.4 tau_pred", or "autocorrelation"
-    spread: int = Field(0, ge=0)  # [steps]; tau is uniform within interval +- spread, and at least 1
+    spread: int = Field(0, ge=0)  # tau is drawn uniformly from interval +- spread, and is at least 1 [steps]
     anneal: bool = False  # tau grows from 1 to the interval: floor((interval - 1) update / updates) + 1
 
-    def extra_state(self, model: Forecaster, data: Dataset) -> dict[str, Tensor]:
-        """The interval [steps]."""
-        return {"interval": torch.tensor(interval_in_steps(self.interval, data))}
-
     def interval_at(self, training: TrainingState) -> int:
-        """This update's tau [steps]."""
-        interval = self._middle(training)
+        """Return this update's tau [steps]."""
+        interval = self._central_interval(training)
         if self.spread:
             generator = seed_generator(training.update, "forcing interval")
             shift = torch.randint(-self.spread, self.spread + 1, (), generator=generator)
             interval = max(1, interval + int(shift))
         return interval
 
+    @override
     def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
-        """Mean squared error under forcing, taken before each forcing."""
-        predicted = forced_unroll(model, windows, self.interval_at(training))
-        return squared_error(predicted, windows[:, :, 1:])
+        return squared_error(forced_unroll(model, windows, self.interval_at(training)), windows[:, :, 1:])
 
+    @override
     def forcing_scheme(self, training: TrainingState) -> ForcingScheme:
-        """Forced every tau steps, of a spread the mean one: which was drawn last says nothing of training."""
-        draws = range(self._middle(training) - self.spread, self._middle(training) + self.spread + 1)
-        return ForcingScheme(self.sequence_length, round(sum(max(1, one) for one in draws) / len(draws)))
+        """Return the mean interval where it is random, since the last draw is not typical of the training."""
+        central = self._central_interval(training)
+        intervals = [max(1, central + shift) for shift in range(-self.spread, self.spread + 1)]
+        return ForcingScheme(self.sequence_length, round(sum(intervals) / len(intervals)))
 
-    def check(self, data: Dataset) -> None:
-        """The interval must mean something for this system."""
-        super().check(data)
-        interval_in_steps(self.interval, data)
-
-    def _middle(self, training: TrainingState) -> int:
-        """This update's tau before its draw [steps]."""
+    def _central_interval(self, training: TrainingState) -> int:
+        """Return this update's tau before a random shift [steps]."""
         interval = int(training.extra_state["interval"])
         return (interval - 1) * training.update // training.updates + 1 if self.anneal else interval

@@ -1,4 +1,4 @@
-"""Where a training stands between two updates, and how it is set down to be taken up again."""
+"""The state of training between two updates, and checkpoints to continue from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,14 +17,14 @@ Checkpoint = dict[str, Tensor]
 
 @dataclass
 class TrainingState:
-    """All that changes from update to update besides the model.
+    """Everything besides the model that changes from update to update.
 
     Attributes:
-        data: what is learned from.
-        updates: how many are asked for.
-        windows, draws: each seed's own generators, of its windows and of whatever else its trainer draws.
-        extra_state: what the trainer keeps; tensors that require a gradient are trained beside the model.
-        optimizer: None for a trainer that steps by itself.
+        data: the training data.
+        updates: number of updates in the whole training.
+        windows, draws: one generator per seed, for its windows and for all other random numbers of the trainer.
+        extra_state: the trainer's own tensors; those that require a gradient are trained with the model.
+        optimizer: None if the trainer changes the parameters itself.
         update: 1, 2, ..., `updates`; 0 before the first.
     """
 
@@ -38,56 +38,58 @@ class TrainingState:
 
     @classmethod
     def begin(cls, data: Dataset, updates: int, seeds: Sequence[int]) -> Self:
-        """Before the first update."""
+        """Return the state before the first update, without extra state or optimiser."""
         windows, draws = ([seed_generator(seed, purpose) for seed in seeds] for purpose in ("windows", "training"))
         return cls(data, updates, windows, draws)
 
     @property
     def progress(self) -> float:
-        """The share of the updates already done, from 0 to just below 1."""
+        """Share of the updates already done, from 0 to just below 1."""
         return (self.update - 1) / self.updates
 
     def uniform(self, *shape: int) -> Tensor:
-        """Numbers in [0, 1), `(K, *shape)`, each seed's from its own generator."""
-        return torch.stack([torch.rand(*shape, generator=one) for one in self.draws]).to(self.data.train)
+        """Draw uniform numbers in [0, 1), `(K, *shape)`, each seed's from its own generator."""
+        return torch.stack([torch.rand(*shape, generator=draw) for draw in self.draws]).to(self.data.train)
 
     def normal(self, *shape: int) -> Tensor:
-        """Standard normal numbers, `(K, *shape)`, each seed's from its own generator."""
-        return torch.stack([torch.randn(*shape, generator=one) for one in self.draws]).to(self.data.train)
+        """Draw standard normal numbers, `(K, *shape)`, each seed's from its own generator."""
+        return torch.stack([torch.randn(*shape, generator=draw) for draw in self.draws]).to(self.data.train)
 
 
 def checkpoint(model: Forecaster, training: TrainingState) -> Checkpoint:
-    """A pause between the backward pass and the step, as named tensors; the gradients belong to it."""
-    found = {"update": torch.tensor(training.update)}
-    found |= {name: torch.stack([one.get_state() for one in pool]) for name, pool in _generators(training).items()}
-    found |= {f"model.{name}": value for name, value in model.state_dict().items()}
-    found |= {f"extra_state.{name}": value for name, value in training.extra_state.items()}
-    for name, value in _trained(model, training).items():
-        if value.grad is not None:
-            found[f"gradient.{name}"] = value.grad
+    """Copy model and training, gradients included, into named tensors; call it between backward pass and step."""
+    tensors = {"update": torch.tensor(training.update)}
+    for name, generators in _generators(training).items():
+        tensors[name] = torch.stack([generator.get_state() for generator in generators])
+    tensors |= {f"model.{name}": value for name, value in model.state_dict().items()}
+    tensors |= {f"extra_state.{name}": value for name, value in training.extra_state.items()}
+    for name, parameter in _trained(model, training).items():
+        if parameter.grad is not None:
+            tensors[f"gradient.{name}"] = parameter.grad
         if training.optimizer is not None:
-            found |= {f"optimizer.{name}.{key}": kept for key, kept in training.optimizer.state[value].items()}
-    return {name: value.detach().clone() for name, value in found.items()}
+            state = training.optimizer.state[parameter]
+            tensors |= {f"optimizer.{name}.{key}": value for key, value in state.items()}
+    return {name: value.detach().clone() for name, value in tensors.items()}
 
 
-def restore(model: Forecaster, training: TrainingState, kept: Checkpoint) -> None:
-    """Put model and training back into the pause that was set down; they must be of the same trainer and seeds."""
-    training.update = int(kept["update"])
-    for name, pool in _generators(training).items():
-        for one, state in zip(pool, kept[name], strict=True):
-            one.set_state(state.cpu().clone())  # a view would crash torch
-    model.load_state_dict(_below("model.", kept))
-    for name, value in _below("extra_state.", kept).items():
+def restore(model: Forecaster, training: TrainingState, saved: Checkpoint) -> None:
+    """Set model and training to a checkpoint of the same trainer, model and seeds."""
+    training.update = int(saved["update"])
+    for name, generators in _generators(training).items():
+        for generator, state in zip(generators, saved[name], strict=True):
+            generator.set_state(state.cpu().clone())  # a view would crash torch
+    model.load_state_dict(_below("model.", saved))
+    for name, value in _below("extra_state.", saved).items():
         if name in training.extra_state and training.extra_state[name].requires_grad:
             training.extra_state[name].data.copy_(value)
         else:
             training.extra_state[name] = value.clone()
-    for name, value in _trained(model, training).items():
-        gradient = kept.get(f"gradient.{name}")
-        value.grad = None if gradient is None else gradient.clone()
+    for name, parameter in _trained(model, training).items():
+        gradient = saved.get(f"gradient.{name}")
+        parameter.grad = None if gradient is None else gradient.clone()
         if training.optimizer is not None:
-            state = _below(f"optimizer.{name}.", kept)
-            training.optimizer.state[value] = {key: one.clone() for key, one in state.items()}
+            state = _below(f"optimizer.{name}.", saved)
+            training.optimizer.state[parameter] = {key: value.clone() for key, value in state.items()}
 
 
 def _generators(training: TrainingState) -> dict[str, list[Generator]]:
@@ -101,5 +103,6 @@ def _trained(model: Forecaster, training: TrainingState) -> dict[str, Tensor]:
     }
 
 
-def _below(prefix: str, kept: Checkpoint) -> Checkpoint:
-    return {name.removeprefix(prefix): value for name, value in kept.items() if name.startswith(prefix)}
+def _below(prefix: str, saved: Checkpoint) -> Checkpoint:
+    """Return the tensors whose names begin with the prefix, without it."""
+    return {name.removeprefix(prefix): value for name, value in saved.items() if name.startswith(prefix)}

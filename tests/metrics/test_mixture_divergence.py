@@ -60,9 +60,9 @@ def test_conventions_are_the_directions_variances_and_points_that_they_name():
 
 
 def test_an_unknown_convention_or_another_dimension_is_refused_in_one_line():
-    with pytest.raises(ChaosbenchError, match=r"'gft'.*'gtf'"):
+    with pytest.raises(ChaosbenchError, match="no convention is called 'gft'; did you mean 'gtf'"):
         mixture_divergence(normal(5, 2), normal(5, 2), convention="gft")  # type: ignore[arg-type]
-    with pytest.raises(ChaosbenchError, match=r"2 dimensions.*\b3\b"):
+    with pytest.raises(ChaosbenchError, match="has 2 dimensions and the truth 3"):
         mixture_divergence(normal(5, 2), normal(5, 3))
 
 

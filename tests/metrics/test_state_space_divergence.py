@@ -155,16 +155,16 @@ def test_a_density_made_once_scores_like_the_function() -> None:
 
 
 def test_a_histogram_too_large_is_refused_in_one_line() -> None:
-    with pytest.raises(ChaosbenchError, match=r"30\*\*6 cells.*5 dimensions"):
+    with pytest.raises(ChaosbenchError, match=r"30\*\*6 cells; observe at most 5 dimensions"):
         state_space_divergence(normal(10, 6), normal(10, 6))
     with pytest.raises(ChaosbenchError, match=r"400\*\*3 cells"):
         state_space_divergence(normal(10, 3), normal(10, 3), bins=400)
 
 
 def test_bins_conventions_and_dimensions_that_cannot_be_are_refused() -> None:
-    with pytest.raises(ChaosbenchError, match=r"bin.*\b0\b"):
+    with pytest.raises(ChaosbenchError, match="at least one bin, not 0"):
         state_space_divergence(normal(10, 2), normal(10, 2), bins=0)
-    with pytest.raises(ChaosbenchError, match=r"'gft'.*'gtf'"):
+    with pytest.raises(ChaosbenchError, match="no convention is called 'gft'; did you mean 'gtf'"):
         state_space_divergence(normal(10, 2), normal(10, 2), convention="gft")  # type: ignore[arg-type]
-    with pytest.raises(ChaosbenchError, match=r"2 dimensions.*\b3\b"):
+    with pytest.raises(ChaosbenchError, match="2 dimensions and the truth 3"):
         state_space_divergence(normal(10, 2), normal(10, 3))

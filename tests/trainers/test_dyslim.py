@@ -45,7 +45,7 @@ def test_runs_grow_by_a_step_up_to_the_longest(lorenz: Dataset):
     found = []
     for update in (1, 10, 11, 20, 21, 500):
         training.update = update
-        found.append(trainer.rollout(training))
+        found.append(trainer.window_length(training))
     assert found == [1, 1, 2, 2, 3, 3]
 
 

@@ -12,11 +12,10 @@ from chaosbench.trainers.base import squared_error
 from chaosbench.trainers.forcing import (
     folded_unroll,
     forced_unroll,
-    interval_in_steps,
     sequential_unroll,
-    tau_pred_factor,
     truncated_unroll,
 )
+from chaosbench.trainers.forcing_interval import interval_in_steps, tau_pred_factor
 
 RESETTING = [RNN(hidden=8), LSTM(hidden=8), PLRNN(hidden=8), ShallowPLRNN(hidden=12)]
 every_model = pytest.mark.parametrize("spec", RESETTING, ids=lambda spec: spec.label)

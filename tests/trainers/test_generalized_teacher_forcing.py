@@ -136,5 +136,5 @@ def test_an_annealed_alpha_goes_in_a_straight_line(lorenz: Dataset):
 
 
 def test_an_adaptive_alpha_has_no_end():
-    with pytest.raises(ValidationError, match="an adaptive one has none"):
+    with pytest.raises(ValidationError, match="final_alpha"):
         GeneralizedTeacherForcing(final_alpha=0.1)

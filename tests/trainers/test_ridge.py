@@ -122,7 +122,8 @@ def test_what_happens_in_the_warm_up_does_not_count(lorenz: Dataset):
 
 def test_a_warm_up_as_long_as_the_orbits_is_refused(lorenz: Dataset):
     reason = Ridge(warm_up=299).incompatibility(Lorenz63(), DataSpec(train_length=300), EchoStateNetwork())
-    assert "warm_up = 299 leaves nothing of orbits of data.train_length = 300" in (reason or "")
+    for part in ("warm_up", "300", "data.train_length"):
+        assert part in (reason or "")
     with pytest.raises(DataError, match="do not fit"):
         Ridge(warm_up=299).check(lorenz)
     Ridge(warm_up=298).check(lorenz)

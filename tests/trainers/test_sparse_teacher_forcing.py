@@ -10,7 +10,7 @@ from chaosbench.data import Dataset
 from chaosbench.errors import DataError
 from chaosbench.models import RNN
 from chaosbench.trainers import SparseTeacherForcing, TrainingState
-from chaosbench.trainers.forcing import autocorrelation_time
+from chaosbench.trainers.forcing_interval import autocorrelation_time
 
 
 def course_of(trainer: SparseTeacherForcing, data: Dataset) -> TrainingState:

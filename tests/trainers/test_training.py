@@ -249,14 +249,14 @@ SERIES = TimeSeries(path="nowhere.npy", columns=(0, 1, 2))
     ("trainer", "system", "data", "model", "reason"),
     [
         (BPTT(sequence_length=3_000), Lorenz63(), DataSpec(), RNN(), "does not fit into orbits"),
-        (BPTT(manifold_attractor=1.0), Lorenz63(), DataSpec(), LSTM(), "of the PLRNN family, and lstm is none"),
+        (BPTT(manifold_attractor=1.0), Lorenz63(), DataSpec(), LSTM(), "PLRNN family"),
         (BPTT(conditioning=1.0), Lorenz63(), DataSpec(), ShallowPLRNN(), "observation matrix"),
         (
             GeneralizedTeacherForcing(estimator="jacobian_upper_bound"),
             Lorenz63(),
             DataSpec(),
             RNN(),
-            "for the PLRNN family alone",
+            "PLRNN family",
         ),
         (JacobianMatching(), SERIES, DataSpec(), RNN(), "no equation"),
         (JacobianMatching(), Lorenz63(), DataSpec(observed=(0, 1)), RNN(), "do not show the state itself"),

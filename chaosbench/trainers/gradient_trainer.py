@@ -1,0 +1,143 @@
+"""Stochastic gradient descent on a loss of windows: optimiser, learning rate, clipping and penalties."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Self
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+from typing_extensions import override
+
+from chaosbench.data import Dataset, DataSpec
+from chaosbench.models.base import ModelSpec
+from chaosbench.models.forecaster import Forecaster
+from chaosbench.models.piecewise_linear import PiecewiseLinearNetwork
+from chaosbench.source import Source
+from chaosbench.trainers.base import WindowTrainer, observed_dimension, squared_error
+from chaosbench.trainers.descent import (
+    OptimizerKind,
+    Schedule,
+    build_optimizer,
+    clip_gradients,
+    clip_values,
+    scheduled_rate,
+)
+from chaosbench.trainers.regularisers import conditioning_penalty, linear_readout, manifold_attractor_penalty
+from chaosbench.trainers.training_state import TrainingState
+
+
+class GradientTrainer(WindowTrainer):
+    """Stochastic gradient descent on a loss of windows.
+
+    Defaults follow Mikhaeil, Monfared and Durstewitz 2022, NeurIPS, where the paper states them; the milestones of
+    `"multi_step"` follow Brenner et al. 2022, ICML, who divide the learning rate by ten at each.
+    """
+
+    optimizer: OptimizerKind = "adam"
+    learning_rate: float = Field(1e-3, gt=0)
+    final_learning_rate: float | None = Field(None, gt=0)  # reached by the schedule; None: constant
+    schedule: Schedule = "exponential"
+    milestones: tuple[float, ...] = Field((0.1, 0.8, 0.9), min_length=1)  # of "multi_step" [shares of the updates]
+    weight_decay: float = Field(0.01, ge=0)  # of "adamw"
+    clip_norm: float | None = Field(None, gt=0)  # largest gradient norm of a seed; None: not clipped
+    clip_value: float | None = Field(None, gt=0)  # largest entry of a gradient; None: not clipped
+    manifold_attractor: float = Field(0.0, ge=0)  # weight of the penalty that makes states of a PLRNN slow
+    manifold_share: float = Field(1.0, gt=0, le=1)  # share of the states that the penalty acts on
+    conditioning: float = Field(0.0, ge=0)  # weight of the penalty on an ill-conditioned observation matrix
+
+    @abstractmethod
+    def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
+        """Return the loss of each seed, `(K, B, T + 1, D) -> (K,)`."""
+
+    def parts(self, windows: Tensor) -> Sequence[Tensor]:
+        """Split the windows `(K, B, T + 1, D)` into parts `(K, ., ., D)` that are backpropagated one after the other.
+
+        The loss must be the mean of the parts' losses, weighted by their numbers of windows. By default there is one.
+        """
+        return [windows]
+
+    @override
+    def start(self, model: Forecaster, data: Dataset, seeds: Sequence[int]) -> TrainingState:
+        training = super().start(model, data, seeds)
+        trained = [*model.parameters(), *(value for value in training.extra_state.values() if value.requires_grad)]
+        training.optimizer = build_optimizer(
+            self.optimizer, trained, learning_rate=self.learning_rate, weight_decay=self.weight_decay
+        )
+        return training
+
+    @override
+    def gradient(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
+        assert training.optimizer is not None
+        training.optimizer.zero_grad(set_to_none=True)
+        parts = self.parts(windows)
+        count, losses = sum(part.shape[1] for part in parts), list[Tensor]()
+        for part in parts:
+            loss = self.loss(model, part, training) * (part.shape[1] / count)
+            if not losses:
+                loss = self._penalised(loss, model)
+            loss.sum().backward()
+            losses.append(loss.detach())
+        return torch.stack(losses).sum(dim=0)
+
+    @override
+    def advance(self, model: Forecaster, training: TrainingState) -> None:
+        if self.clip_value is not None:
+            clip_values(model, self.clip_value)
+        if self.clip_norm is not None:
+            clip_gradients(model, self.clip_norm)
+        assert training.optimizer is not None
+        for group in training.optimizer.param_groups:
+            group["lr"] = self.learning_rate_at(training.progress)
+        training.optimizer.step()
+
+    def learning_rate_at(self, progress: float) -> float:
+        """Return the learning rate after the share `progress` of the updates."""
+        if self.final_learning_rate is None:
+            return self.learning_rate
+        start, end = self.learning_rate, self.final_learning_rate
+        return scheduled_rate(self.schedule, progress, start=start, end=end, milestones=self.milestones)
+
+    @override
+    def incompatibility(self, system: Source, data: DataSpec, model: ModelSpec) -> str | None:
+        """Check also that the model has the weights that the penalties act on."""
+        if self.manifold_attractor or self.conditioning:
+            built = build_single(model, system, data)
+            if self.manifold_attractor and not isinstance(built, PiecewiseLinearNetwork):
+                return f"manifold_attractor penalises networks of the PLRNN family, and {model.label} is not one"
+            if self.conditioning and linear_readout(built) is None:
+                return f"conditioning penalises an observation matrix, and {model.label} has none"
+        return super().incompatibility(system, data, model)
+
+    def _penalised(self, loss: Tensor, model: Forecaster) -> Tensor:
+        if self.manifold_attractor:
+            assert isinstance(model, PiecewiseLinearNetwork)
+            loss = loss + self.manifold_attractor * manifold_attractor_penalty(model, self.manifold_share)
+        if self.conditioning:
+            readout = linear_readout(model)
+            assert readout is not None
+            loss = loss + self.conditioning * conditioning_penalty(readout)
+        return loss
+
+    @model_validator(mode="after")
+    def _a_schedule_has_an_end(self) -> Self:
+        if self.schedule != "exponential" and self.final_learning_rate is None:
+            raise ValueError(f"schedule = {self.schedule!r} needs a final_learning_rate to end at")
+        return self
+
+
+class UnrollTrainer(GradientTrainer):
+    """Gradient descent on the mean squared error of one unroll; subclasses differ in how they unroll the model."""
+
+    @abstractmethod
+    def predict(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
+        """Predict `windows[:, :, 1:]`, `(K, B, T + 1, D) -> (K, B, T, D)`."""
+
+    @override
+    def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
+        return squared_error(self.predict(model, windows, training), windows[:, :, 1:])
+
+
+def build_single(model: ModelSpec, system: Source, data: DataSpec) -> Forecaster:
+    """Build one seed of the model for these data, to inspect its parts."""
+    return model.build(observed_dimension(system, data), (0,))
