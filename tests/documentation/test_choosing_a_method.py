@@ -9,7 +9,10 @@ from chaosbench import registry
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs/choosing-a-method.md").read_text(encoding="utf-8")
-KINDS = registry.load().kinds
+KINDS = {
+    noun: {name: kind for name, kind in kinds.items() if kind.__module__.startswith(("chaosbench.", "chaosbench_sindy"))}
+    for noun, kinds in registry.load().kinds.items()
+}  # a kind from any other plug-in is not documented here
 
 
 def section(title: str) -> str:
