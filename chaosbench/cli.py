@@ -1,4 +1,4 @@
-"""The command line: parse, call, show. Heavy imports stay inside commands, so that `--help` answers at once."""
+"""The command line: parse, call, show. Heavy imports are inside the commands, so that `--help` is fast."""
 
 import json
 import os
@@ -17,42 +17,42 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="chaosbench",
-    help="Benchmark recurrent networks on chaotic data: fair rankings, and why a method failed.",
+    help="Benchmark recurrent networks on chaotic data: fair rankings, and reasons why a method fails.",
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-plugins_app = typer.Typer(help="What plug-ins there are.")
+plugins_app = typer.Typer(help="Show plug-ins.")
 app.add_typer(plugins_app, name="plugins")
 
 
 _LISTINGS = ("systems", "models", "trainers", "diagnostics", "metrics", "suites")
 _INTERRUPTED = 130
-_UsageError: Any = typer.BadParameter.__base__  # of click, which newer releases of Typer carry inside
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+_UsageError: Any = typer.BadParameter.__base__  # a class of click, which newer releases of Typer vendor
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def main() -> None:
-    """The console script: users' mistakes end in one line and exit code 2."""
+    """Run the command line; a user's mistake is one line on standard error and exit code 2."""
     try:
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except _UsageError as error:
-        _tell(f"{error.format_message()} See: chaosbench --help")
+        _print_error(f"{error.format_message()} See: chaosbench --help")
         code = 2
     except ChaosbenchError as error:
-        _tell(str(error))
+        _print_error(str(error))
         code = 2
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
-    except BrokenPipeError:  # the reader, `head` say, has seen enough
+    except BrokenPipeError:  # the reader of a pipe, such as `head`, has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
-    if code == _INTERRUPTED:  # Typer may turn the interrupt into this code by itself
-        _tell("interrupted; what was finished is kept, and the same command goes on from there")
+    if code == _INTERRUPTED:  # Typer itself may turn the interrupt into this code
+        _print_error("interrupted; finished experiments are kept, and the same command runs the rest")
     sys.exit(code)
 
 
-def _tell(text: str) -> None:
-    """One line, whatever is in it."""
+def _print_error(text: str) -> None:
+    """Print a message as one line on standard error."""
     print(" ".join(text.split()), file=sys.stderr)
 
 
@@ -68,28 +68,30 @@ def _root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Benchmark recurrent networks on chaotic data: fair rankings, and why a method failed."""
+    """Benchmark recurrent networks on chaotic data: fair rankings, and reasons why a method fails."""
 
 
 @app.command()
 def run(
     suite_name: Annotated[str, typer.Argument(metavar="SUITE", help="A shipped suite, or the path of a TOML file.")],
-    results: Annotated[Path, typer.Option(help="Where finished experiments are kept, one folder each.")] = Path(
-        "results"
-    ),
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda or cuda:N.")] = "auto",
-    seeds: Annotated[str | None, typer.Option(help="In place of the suite's: 0:5 for 0 to 4, or 1,4,7.")] = None,
+    results: Annotated[Path, typer.Option(help="Directory for results, one folder per experiment.")] = Path("results"),
+    device: Annotated[str, typer.Option(help="auto (a GPU if there is one), cpu, cuda or cuda:N.")] = "auto",
+    seeds: Annotated[str | None, typer.Option(help="Replace the suite's seeds: 0:5 for 0 to 4, or 1,4,7.")] = None,
     changes: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="PART.FIELD=VALUE", help="trainer.updates=100; a list is a grid."),
+        typer.Option(
+            "--set", metavar="PART.FIELD=VALUE", help="Change a field: trainer.updates=100; a list is a grid."
+        ),
     ] = None,
-    systems: Annotated[list[str] | None, typer.Option("-s", "--system", help="Only this kind or label.")] = None,
-    models: Annotated[list[str] | None, typer.Option("-m", "--model", help="Only this kind or label.")] = None,
-    trainers: Annotated[list[str] | None, typer.Option("-t", "--trainer", help="Only this kind or label.")] = None,
-    workers: Annotated[int | None, typer.Option(min=1, help="Processes at once; one per core unless told.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would run, and run nothing.")] = False,
+    systems: Annotated[list[str] | None, typer.Option("-s", "--system", help="Run only this kind or label.")] = None,
+    models: Annotated[list[str] | None, typer.Option("-m", "--model", help="Run only this kind or label.")] = None,
+    trainers: Annotated[list[str] | None, typer.Option("-t", "--trainer", help="Run only this kind or label.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Number of worker processes (default: one per core; one on a GPU).")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run, and stop.")] = False,
 ) -> None:
-    """Run a suite, or what is missing of it, and show the ranking."""
+    """Run the experiments of a suite that have no result yet, and show the ranking."""
     from chaosbench import execution, suite
     from chaosbench.leaderboard import store
     from chaosbench.terminal import campaign
@@ -120,7 +122,7 @@ def rank(
     results: Annotated[Path, typer.Argument(help="A results directory.")],
     as_json: AsJson = False,
 ) -> None:
-    """Rank what a results directory holds, system by system."""
+    """Show the ranking of a results directory, one table per system."""
     from chaosbench.leaderboard import store
     from chaosbench.leaderboard.rank import rank as rank_experiments
 
@@ -138,12 +140,16 @@ def explain(
     results: Annotated[Path, typer.Argument(help="A results directory.")],
     run_words: Annotated[
         list[str] | None,
-        typer.Argument(metavar="RUN", help="Words of its labels, bptt lstm say, or how its folder begins."),
+        typer.Argument(
+            metavar="RUN",
+            help="Words of its labels, such as bptt lstm, or the beginning of its folder's name "
+            "(default: all runs, one line per seed).",
+        ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="This seed alone; the median one at length unless told.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Explain this seed (default: the median seed).")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tell why runs went as they did: what theory says of their gradients, and what was measured."""
+    """Explain why runs went well or badly: gradients and exponents, measured and as theory predicts them."""
     from chaosbench.terminal import explanation
 
     name = " ".join(run_words or ())
@@ -156,9 +162,9 @@ def explain(
 
 @app.command("list")
 def list_(
-    what: Annotated[str, typer.Argument(help=f"What to list: {', '.join(_LISTINGS)}.")], as_json: AsJson = False
+    what: Annotated[str, typer.Argument(help=f"One of {', '.join(_LISTINGS)}.")], as_json: AsJson = False
 ) -> None:
-    """List what exists: built in, and from plug-ins."""
+    """List the available systems, models and so on, including those of plug-ins."""
     from chaosbench import suite
     from chaosbench.terminal import catalogue
 
@@ -176,10 +182,10 @@ def list_(
 
 @app.command()
 def describe(
-    kind: Annotated[str, typer.Argument(help="The kind of a system, model, trainer, diagnostic or metric.")],
+    kind: Annotated[str, typer.Argument(help="A system, model, trainer, diagnostic or metric.")],
     as_json: AsJson = False,
 ) -> None:
-    """Tell all about a kind: what it is, its source, its fields and their defaults."""
+    """Describe a kind: definition, source, fields and defaults."""
     from chaosbench.terminal import catalogue
 
     description = catalogue.description(_registry(), kind)
@@ -191,20 +197,20 @@ def describe(
 
 @app.command()
 def certify(
-    kind: Annotated[str, typer.Argument(help="The kind of a system.")],
+    kind: Annotated[str, typer.Argument(help="A system.")],
     changes: Annotated[
-        list[str] | None, typer.Option("--set", metavar="PARAMETER=VALUE", help="Another parameter, rho=38 say.")
+        list[str] | None, typer.Option("--set", metavar="PARAMETER=VALUE", help="Change a parameter, such as rho=38.")
     ] = None,
-    budget: Annotated[str, typer.Option(help="About how long it may take: 60s or 5m.")] = "60s",
+    budget: Annotated[str, typer.Option(help="Approximate running time, such as 60s or 5m.")] = "60s",
     as_json: AsJson = False,
 ) -> None:
-    """Measure a system's Lyapunov exponents and check them; exit code 1 where a check fails."""
+    """Measure the Lyapunov exponents of a system and check them. The exit code is 1 if a check fails."""
     import torch
 
     from chaosbench.exponents.certify import certify as certified
     from chaosbench.terminal import certificate as report
 
-    torch.set_num_threads(1)  # tiny steps run many times slower on several threads of a busy machine
+    torch.set_num_threads(1)  # on a busy machine, several threads make such small steps many times slower
     certificate = certified(_system(kind, options.changes(changes)), budget=options.seconds(budget))
     if as_json:
         _print_json(report.row(certificate))
@@ -216,7 +222,7 @@ def certify(
 
 @app.command()
 def schema() -> None:
-    """Print the JSON schema of a suite file, for editors."""
+    """Print the JSON schema of suite files, for editors."""
     from chaosbench import suite
 
     _print_json(suite.schema(_registry()))
@@ -224,7 +230,7 @@ def schema() -> None:
 
 @plugins_app.command("list")
 def plugins_list(as_json: AsJson = False) -> None:
-    """List the installed plug-ins, the broken ones with their cause."""
+    """List the installed plug-ins, and why broken ones were not loaded."""
     from chaosbench.terminal import catalogue
 
     registry = _registry(quiet=True)
@@ -235,22 +241,22 @@ def plugins_list(as_json: AsJson = False) -> None:
 
 
 def _registry(*, quiet: bool = False) -> "Registry":
-    """Every kind there is; a broken plug-in is told once, and stops nothing."""
+    """Load all kinds, and print a warning for each broken plug-in."""
     from chaosbench import registry
 
     loaded = registry.load()
     for plugin in loaded.plugins if not quiet else ():
         if plugin.error:
             print(
-                f"plug-in {plugin.name!r} ({plugin.package} {plugin.version}) is broken and left out: {plugin.error}"
-                f"; uninstall it, or name those to load in CHAOSBENCH_PLUGINS",
+                f"plug-in {plugin.name!r} ({plugin.package} {plugin.version}) is broken and was not loaded: "
+                f"{plugin.error}; uninstall it, or list the plug-ins to load in CHAOSBENCH_PLUGINS",
                 file=sys.stderr,
             )
     return loaded
 
 
 def _system(kind: str, changes: dict[str, Any]) -> "SystemSpec":
-    """Return the system of that kind with some parameters changed."""
+    """Return the system of a kind, with some parameters changed."""
     from chaosbench import suite
     from chaosbench.systems import SystemSpec
 
@@ -261,15 +267,15 @@ def _system(kind: str, changes: dict[str, Any]) -> "SystemSpec":
 
 
 def _device(wanted: str) -> str:
-    """The device that is meant, seen to exist."""
+    """Return the device to use, after a check that it exists."""
     import torch
 
     count = torch.cuda.device_count()
     if wanted == "auto":
         return "cuda" if count else "cpu"
-    known = ["cpu", *(["cuda"] if count else []), *(f"cuda:{index}" for index in range(count))]
-    if wanted not in known:
-        raise SpecError(f"there is no device {wanted!r} on this machine; known: auto, {', '.join(known)}")
+    devices = ["cpu", *(["cuda"] if count else []), *(f"cuda:{index}" for index in range(count))]
+    if wanted not in devices:
+        raise SpecError(f"there is no device {wanted!r} on this machine; known: auto, {', '.join(devices)}")
     return wanted
 
 

@@ -1,4 +1,4 @@
-"""What is written behind options of the command line, read: seeds, changed fields, times."""
+"""Parsers for option values of the command line: seeds, overrides, durations."""
 
 import tomllib
 from typing import Any
@@ -7,40 +7,40 @@ from chaosbench.errors import SpecError
 
 
 def seeds(text: str | None) -> list[int] | None:
-    """`0:5`, `3`, or `1,4,7`."""
+    """Parse `0:5`, `3` or `1,4,7` into a list of seeds; None stays None."""
     if text is None:
         return None
     first, colon, last = text.partition(":")
     try:
-        found = list(range(int(first or 0), int(last))) if colon else [int(part) for part in text.split(",")]
+        numbers = list(range(int(first or 0), int(last))) if colon else [int(part) for part in text.split(",")]
     except ValueError:
-        found = []
-    if not found or min(found) < 0:
+        numbers = []
+    if not numbers or min(numbers) < 0:
         raise SpecError(f"--seeds {text!r} names no seeds; write 0:5 for 0 to 4, or 1,4,7")
-    return found
+    return numbers
 
 
 def changes(texts: list[str] | None) -> dict[str, Any]:
-    """`trainer.updates=100`; the value is TOML, or else a word."""
-    found = {}
+    """Parse options such as `trainer.updates=100`; a value that is not TOML is a string."""
+    values = {}
     for text in texts or ():
         path, equals, value = text.partition("=")
         if not equals or not path or not value:
             raise SpecError(f"--set {text!r} is not PART.FIELD=VALUE, such as trainer.updates=100")
         try:
-            found[path.strip()] = tomllib.loads(f"value = {value}")["value"]
+            values[path.strip()] = tomllib.loads(f"value = {value}")["value"]
         except tomllib.TOMLDecodeError:
-            found[path.strip()] = value.strip()
-    return found
+            values[path.strip()] = value.strip()
+    return values
 
 
 def seconds(text: str) -> float:
-    """`60s`, `5m`, or a plain number of seconds."""
+    """Parse `60s`, `5m`, `1h` or a plain number into seconds."""
     unit = {"s": 1.0, "m": 60.0, "h": 3600.0}.get(text[-1:], 0.0)
     try:
-        found = float(text[:-1]) * unit if unit else float(text)
+        value = float(text[:-1]) * unit if unit else float(text)
     except ValueError:
-        found = 0.0
-    if not 0 < found < float("inf"):
-        raise SpecError(f"--budget {text!r} is no time; write 60s or 5m")
-    return found
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise SpecError(f"--budget {text!r} is not a positive time; write 60s or 5m")
+    return value

@@ -1,4 +1,4 @@
-"""Where experiments run: worker processes on this machine."""
+"""Run experiments in worker processes on this machine."""
 
 from chaosbench.execution.campaign import Published, carry_on, missing, prepare
 from chaosbench.execution.workers import Advanced, Event, Finished, Started, carry_out

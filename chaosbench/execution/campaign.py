@@ -1,4 +1,4 @@
-"""A campaign: run what is missing from a results directory, and publish each experiment as it ends."""
+"""A campaign: run the experiments that have no result yet, and publish each one when it ends."""
 
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
@@ -35,10 +35,10 @@ def missing(experiments: Sequence[Experiment], stored: Iterable[Stored]) -> list
 
 
 def prepare(results: Path) -> None:
-    """Make the results directory and see that it can be written.
+    """Create the results directory and check that it can be written.
 
     Raises:
-        StoreError: where it cannot.
+        StoreError: where it cannot be written.
     """
     store.prepare(results)
 
@@ -46,7 +46,7 @@ def prepare(results: Path) -> None:
 def carry_on(
     experiments: Sequence[Experiment], results: Path, *, device: str, workers: int
 ) -> Generator[Event | Published, None, None]:
-    """Run experiments and publish each; stopping at any moment loses only what is running."""
+    """Run experiments and publish each one; an interruption loses only the experiments that are running."""
     store.prepare(results)
     logs = results / "logs"
     events = carry_out(experiments, device=device, workers=workers, logs=logs)

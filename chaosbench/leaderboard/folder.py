@@ -1,4 +1,4 @@
-"""The folder of one experiment: five files, and a manifest of their hashes that is written last."""
+"""The folder of one experiment: five files, and a manifest of their hashes, which is written last."""
 
 import hashlib
 import json
@@ -21,9 +21,9 @@ if TYPE_CHECKING:  # at run time the ranking must do without torch
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
-FINISHED = frozenset({"ok", "diverged"})  # statuses that are results; every other may be tried again
-MANIFEST = "manifest.json"  # SHA-256 of every other file; a folder that has it is whole
-ROWS = 20_000_000  # more than any experiment writes; a small file can claim to hold far more
+FINISHED = frozenset({"ok", "diverged"})  # statuses of runs that have a result; all others may be run again
+MANIFEST = "manifest.json"  # SHA-256 of every other file; a folder that has it is complete
+ROWS = 20_000_000  # more than any experiment writes; a small malicious file can claim far more
 
 
 @dataclass(frozen=True)
@@ -31,9 +31,9 @@ class Stored:
     """A published experiment, read without torch and without the plug-ins that made it.
 
     Attributes:
-        folder: where it lies.
+        folder: its path.
         identity: equal for experiments whose seeds may be pooled.
-        experiment: its full content as JSON.
+        experiment: the content of `Experiment` as JSON.
         runs, records: rows with the fields of `Run` and `Record`.
     """
 
@@ -45,12 +45,12 @@ class Stored:
 
     @property
     def retryable(self) -> bool:
-        """Whether no seed came to a result, so that running it again may replace it."""
+        """True if no seed has a result, so that running the experiment again may replace the folder."""
         return not any(run["status"] in FINISHED for run in self.runs)
 
     @property
     def median_run(self) -> int:
-        """Index into `runs` of the seed that is median by the first metric; a diverged seed ranks last."""
+        """Index into `runs` of the median seed by the first metric, where a diverged seed ranks last."""
         finals = [row for row in self.records if row["update"] is None and row["better"]]
         named = [row for row in finals if row["name"] == finals[0]["name"]]
         sign = -1 if named and named[0]["better"] == "higher" else 1
@@ -60,7 +60,7 @@ class Stored:
 
 
 def fill(folder: Path, result: "Result") -> None:
-    """Write every file of a result, the manifest last, and bring them to the disk."""
+    """Write every file of a result, with the manifest last, and flush all of them to the disk."""
     experiment = result.experiment
     spec = {
         "schema": VERSION,
@@ -73,7 +73,7 @@ def fill(folder: Path, result: "Result") -> None:
         # By path: given a Python file object with torch imported, pyarrow may abort the process at exit.
         pq.write_table(table, str(folder / name), write_page_checksum=True, compression="zstd")
     for name, arrays in (("forecast.safetensors", result.arrays), ("weights.safetensors", result.weights)):
-        # Contiguous: safetensors writes the buffer of a view as it lies, which is another array. Not save_file, which
+        # Contiguous, because safetensors writes the buffer of a view, which is another array. Not by save_file, which
         # makes files that only their owner can read.
         (folder / name).write_bytes(save({key: np.ascontiguousarray(array) for key, array in arrays.items()}))
     hashes = {path.name: _sha256(path) for path in sorted(folder.iterdir())}
@@ -83,7 +83,11 @@ def fill(folder: Path, result: "Result") -> None:
 
 
 def read(folder: Path) -> Stored:
-    """The experiment in a published folder, every byte of it checked against the manifest."""
+    """Read the experiment in a published folder, and check its files against the manifest.
+
+    Raises:
+        StoreError: where the folder is incomplete, damaged, or of another layout.
+    """
     spec = json.loads(_checked(folder, "spec.json").read_text(encoding="utf-8"))
     if spec.get("schema") != VERSION:
         raise StoreError(f"{str(folder)!r} has layout {spec.get('schema')!r}; this chaosbench reads layout {VERSION}")
@@ -93,29 +97,29 @@ def read(folder: Path) -> Stored:
 
 
 def forecast(folder: Path) -> Arrays:
-    """The arrays that the pictures are drawn from."""
+    """Read the arrays from which pictures are drawn."""
     return load_file(_checked(folder, "forecast.safetensors"))
 
 
 def weights(folder: Path) -> Arrays:
-    """The trained weights; leading axis: the seeds in order."""
+    """Read the trained weights; the leading axis is the seeds, in order."""
     return load_file(_checked(folder, "weights.safetensors"))
 
 
 def hashes(folder: Path) -> dict[str, str]:
-    """SHA-256 of every file of the folder, as its manifest has them."""
+    """Read the SHA-256 of every file of a folder from its manifest."""
     path = folder / MANIFEST
     try:
-        found: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))["files"]
+        files: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))["files"]
     except FileNotFoundError as error:
         raise StoreError(f"{str(folder)!r} holds no finished experiment: it has no {MANIFEST}") from error
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(path, str(error)) from error
-    return found
+    return files
 
 
 def _table(folder: Path, name: str) -> pa.Table:
-    """A Parquet file of the folder, its pages checked, refused before decoding if it claims too much."""
+    """Read a Parquet file and verify its pages; a file that claims too many rows is refused before it is decoded."""
     path = _checked(folder, name)
     try:
         with pq.ParquetFile(str(path), page_checksum_verification=True) as file:
@@ -127,14 +131,14 @@ def _table(folder: Path, name: str) -> pa.Table:
 
 
 def _checked(folder: Path, name: str) -> Path:
-    """The path of a file of the folder whose bytes are those of the manifest."""
+    """Return the path of a file, after a check that its hash is in the manifest."""
     path, expected = folder / name, hashes(folder).get(name)
     try:
-        found = _sha256(path)
+        digest = _sha256(path)
     except OSError as error:
         raise _damaged(path, error.strerror or str(error)) from error
-    if found != expected:
-        raise _damaged(path, f"its bytes are not those of {MANIFEST}")
+    if digest != expected:
+        raise _damaged(path, f"its hash is not the one in {MANIFEST}")
     return path
 
 

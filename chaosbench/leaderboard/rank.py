@@ -1,4 +1,4 @@
-"""The ranking: per system and data, models and trainers by label, with what the seeds can and cannot tell apart."""
+"""The ranking of models and trainers, one board per system and data, with a test against the best entry."""
 
 import dataclasses
 import json
@@ -17,7 +17,7 @@ Tier = Literal["best", "tied", "unclear", "behind"]
 
 @dataclass(frozen=True)
 class Measure:
-    """A metric of a board; its `floor` is the score of the truth itself, None where there is none."""
+    """A metric of a board. `floor` is the score of the truth itself; None where there is none."""
 
     name: str
     unit: str
@@ -30,9 +30,9 @@ class Score:
     """One metric of one entry.
 
     Attributes:
-        values: one per seed that came to a result; None: diverged.
-        median: over those, None counted as worse than any value; None where that is the median.
-        interval: 95 % of the mean (Student's t); None for a single seed or where a seed has no value.
+        values: one per seed that has a result; None: the seed diverged.
+        median: of these values, where None is worse than any number; None if the median falls on a diverged seed.
+        interval: 95 % interval of the mean (Student's t); None for a single seed or where a seed has no value.
     """
 
     values: tuple[float | None, ...]
@@ -46,13 +46,13 @@ class Entry:
 
     Attributes:
         rank: by the median of the board's first metric; equal medians share a rank.
-        tier: what that rank is worth: "tied" with the best by Welch's t-test (p >= 0.05), "unclear" where a single
-            seed or a diverged one forbids the test.
-        seeds: how many were run.
-        diverged: how many of them diverged: these count, as worse than any value.
-        failed: how many came to no result (failed, crashed, timeout, oom, skipped): these have no say in the median.
+        tier: comparison with the best entry: "tied" if Welch's t-test does not find a difference (p >= 0.05), "unclear"
+            if there is no test, because of a single seed or a diverged one.
+        seeds: how many seeds were run.
+        diverged: how many of them diverged; they count as worse than any value.
+        failed: how many have no result (failed, crashed, timeout, oom, skipped); medians ignore them.
         train_seconds: median over seeds [s].
-        scores: in the order of the board's measures; None where never measured.
+        scores: in the order of the board's measures; None where no seed has the score.
     """
 
     rank: int
@@ -68,17 +68,17 @@ class Entry:
 
     @property
     def failed_share(self) -> float:
-        """The share of seeds that diverged or came to no result."""
+        """The share of seeds that diverged or have no result."""
         return (self.diverged + self.failed) / self.seeds
 
 
 @dataclass(frozen=True)
 class Board:
-    """Entries that answered the same questions about the same data, best first."""
+    """Entries with the same system, data and evaluation, best first."""
 
     system: str
     data: str
-    evaluation: str  # how the free runs and forecasts were made, as JSON
+    evaluation: str  # the content of `EvaluationSpec` as JSON
     suites: tuple[str, ...]
     measures: tuple[Measure, ...]
     entries: tuple[Entry, ...]
@@ -86,18 +86,18 @@ class Board:
 
 @dataclass(frozen=True)
 class Ranking:
-    """Every board of a results directory."""
+    """All boards of a results directory."""
 
     boards: tuple[Board, ...]
 
     def to_json(self) -> str:
-        """The same content as JSON."""
+        """Return the content as JSON."""
         return json.dumps(dataclasses.asdict(self), indent=1, allow_nan=False)
 
 
 @dataclass(frozen=True)
 class _Seed:
-    """One seed's run with its final scores by metric."""
+    """The run of one seed, and its final scores by metric."""
 
     run: Row
     scores: dict[str, Row]
@@ -123,19 +123,19 @@ def rank(experiments: Iterable[Stored], *, identities: Container[str] | None = N
 
 
 def _board(key: tuple[str, str, str], experiments: Sequence[Stored]) -> Board:
-    """The board of experiments that share system, data and evaluation."""
+    """Return the board of experiments that share system, data and evaluation."""
     newest_first = sorted(experiments, key=lambda stored: stored.runs[0]["started"], reverse=True)
     finals = [row for stored in newest_first for row in stored.records if _is_score(row)]
     measures = _measures(finals)
     entries: dict[tuple[str, str], dict[int, _Seed]] = {}
     for seed in _seeds(newest_first):
-        known = entries.setdefault((seed.run["model"], seed.run["trainer"]), {})
-        before = known.get(seed.run["seed"])
-        # A seed counts once: a result before a failure, then the newest.
-        if before is None or (before.run["status"] not in FINISHED and seed.run["status"] in FINISHED):
-            known[seed.run["seed"]] = seed
+        by_number = entries.setdefault((seed.run["model"], seed.run["trainer"]), {})
+        newer = by_number.get(seed.run["seed"])
+        # A seed counts once: its newest result, or else its newest failure.
+        if newer is None or (newer.run["status"] not in FINISHED and seed.run["status"] in FINISHED):
+            by_number[seed.run["seed"]] = seed
     lowest = [_lowest(measure.name, finals) for measure in measures]
-    unranked = [_entry(labels, list(found.values()), measures, lowest) for labels, found in entries.items()]
+    unranked = [_entry(labels, list(seeds.values()), measures, lowest) for labels, seeds in entries.items()]
     suites = tuple(sorted({stored.runs[0]["suite"] for stored in experiments}))
     return Board(*key, suites, measures, _ranked(unranked, measures))
 
@@ -152,28 +152,28 @@ def _seeds(experiments: Iterable[Stored]) -> Iterable[_Seed]:
 
 
 def _measures(finals: Sequence[Row]) -> tuple[Measure, ...]:
-    """The metrics in the order of the records; one that is nowhere defined (no value, no floor) comes last."""
+    """Return the metrics in the order of the records; those without any value or floor come last."""
     by_name: dict[str, list[Row]] = {}
     for row in finals:
         by_name.setdefault(row["name"], []).append(row)
     measures: list[Measure] = []
     undefined: list[Measure] = []
-    for name, found in by_name.items():
-        floors = [row["floor"] for row in found if row["floor"] is not None]
-        measure = Measure(name, found[0]["unit"], found[0]["better"], statistics.median(floors) if floors else None)
-        defined = floors or any(row["value"] is not None for row in found)
+    for name, rows in by_name.items():
+        floors = [row["floor"] for row in rows if row["floor"] is not None]
+        measure = Measure(name, rows[0]["unit"], rows[0]["better"], statistics.median(floors) if floors else None)
+        defined = floors or any(row["value"] is not None for row in rows)
         (measures if defined else undefined).append(measure)
     return (*measures, *undefined)
 
 
 def _lowest(name: str, finals: Sequence[Row]) -> float:
-    """Where intervals are cut off: at 0 for a metric that is nowhere negative."""
+    """Return the value at which intervals are cut off: 0 for a metric without negative values."""
     numbers = [row[field] for row in finals if row["name"] == name for field in ("value", "floor")]
     return 0.0 if all(number is None or number >= 0 for number in numbers) else -math.inf
 
 
 def _entry(labels: tuple[str, str], seeds: list[_Seed], measures: Sequence[Measure], lowest: Sequence[float]) -> Entry:
-    """An entry that awaits its rank."""
+    """Return an entry that has no rank yet."""
     runs = [seed.run for seed in seeds]
     times = [run["train_seconds"] for run in runs if run["status"] in FINISHED and run["train_seconds"] is not None]
     return Entry(
@@ -191,7 +191,7 @@ def _entry(labels: tuple[str, str], seeds: list[_Seed], measures: Sequence[Measu
 
 
 def _score(measure: Measure, seeds: Iterable[_Seed], lowest: float) -> Score | None:
-    """The entry's score; a diverged seed has its say even where nothing was recorded of it."""
+    """Return the score of an entry; a diverged seed counts even if it has no record."""
     values: list[float | None] = []
     for seed in seeds:
         row = seed.scores.get(measure.name)
@@ -205,7 +205,7 @@ def _score(measure: Measure, seeds: Iterable[_Seed], lowest: float) -> Score | N
 
 
 def _ranked(entries: Sequence[Entry], measures: Sequence[Measure]) -> tuple[Entry, ...]:
-    """The entries best first: by the median of the first metric, then fewest failures, then label."""
+    """Sort entries by the median of the first metric, then by the share of failed seeds, then by label."""
     sign = -1 if measures and measures[0].better == "higher" else 1
 
     def key(entry: Entry) -> tuple[bool, float]:
@@ -221,7 +221,7 @@ def _ranked(entries: Sequence[Entry], measures: Sequence[Measure]) -> tuple[Entr
 
 
 def _tier(entry: Entry, best: Entry, first: bool) -> Tier:
-    """What the seeds can tell of this entry and the best."""
+    """Compare an entry with the best one."""
     if first:
         return "best"
     own, other = entry.scores[0], best.scores[0]

@@ -1,4 +1,4 @@
-"""The results directory: one folder per experiment, written beside, published whole, never changed after."""
+"""The results directory: one folder per experiment, published as a whole and never changed afterwards."""
 
 import re
 import shutil
@@ -17,14 +17,17 @@ from chaosbench.leaderboard.folder import FINISHED, MANIFEST, Stored, fill, hash
 if TYPE_CHECKING:  # at run time the ranking must do without torch
     from chaosbench.experiment import Experiment, Result
 
-STALE = 3600.0  # [s] after which what a killed writer left is swept
+STALE = 3600.0  # [s] after which the unfinished folder of a killed writer is removed
 
 
 def write(result: "Result", results: Path) -> Path:
     """Publish a result as a folder of its own and return that folder.
 
-    A folder of the same experiment is replaced if none of its seeds came to a result; else it is kept, with a warning
-    if its numbers differ.
+    An existing folder of the same experiment is replaced if none of its seeds has a result. Otherwise it is kept, and a
+    warning is given if its numbers differ.
+
+    Raises:
+        StoreError: where the folder cannot be written.
     """
     prepare(results)
     target = results / folder_name(result.experiment)
@@ -41,12 +44,16 @@ def write(result: "Result", results: Path) -> Path:
 
 
 def folders(results: Path) -> list[Path]:
-    """The published experiments of a results directory, sorted by name; at least one."""
-    found = _published(results)
-    if not found:
+    """Return the folders of the published experiments, sorted by name; at least one.
+
+    Raises:
+        StoreError: where there is none.
+    """
+    published = _published(results)
+    if not published:
         why = f"expected folders that hold a {MANIFEST}" if results.exists() else "it does not exist"
         raise StoreError(f"there are no results in {str(results)!r}: {why}; run a suite first")
-    return found
+    return published
 
 
 def read_all(results: Path, *, may_be_empty: bool = False) -> list[Stored]:
@@ -78,11 +85,15 @@ def done_seeds(experiments: Iterable[Stored]) -> dict[str, set[int]]:
 
 
 def prepare(results: Path) -> None:
-    """Make the results directory, see that it can be written, and sweep what killed writers left."""
+    """Create the results directory, check that it can be written, and remove what killed writers left.
+
+    Raises:
+        StoreError: where it cannot be written.
+    """
     try:
         results.mkdir(parents=True, exist_ok=True)
         for left in results.glob(".tmp-*"):
-            with suppress(FileNotFoundError):  # its writer may publish it meanwhile
+            with suppress(FileNotFoundError):  # its writer may be publishing it
                 if time.time() - left.stat().st_mtime > STALE:
                     shutil.rmtree(left, ignore_errors=True)
         probe = _beside(results)
@@ -95,19 +106,19 @@ def prepare(results: Path) -> None:
 
 
 def folder_name(experiment: "Experiment") -> str:
-    """Readable and unique: model, trainer and system, then the digest."""
+    """Return a readable, unique name: model, trainer, system and the beginning of the digest."""
     labels = (experiment.model.label, experiment.trainer.label, experiment.system.label)
     return "-".join([*filter(None, map(_slug, labels)), experiment.digest()[:12]])
 
 
 def _slug(label: str) -> str:
-    """The label in characters that are safe everywhere; of a long one the kind alone: half a setting would mislead."""
+    """Return a label in characters that are safe in paths; a long one is cut to its kind, never within a setting."""
     words = "-".join(re.findall(r"[a-z0-9._]+", label.lower()))
     return (words if len(words) <= 32 else label.lower().partition("(")[0][:32]).strip("._-")
 
 
 def _publish(beside: Path, target: Path) -> None:
-    """Rename the finished folder into place; of several writers one wins and the others keep its folder."""
+    """Rename a finished folder into place; where several writers compete, the first one wins."""
     while True:
         try:
             beside.rename(target)
@@ -123,7 +134,7 @@ def _publish(beside: Path, target: Path) -> None:
 
 
 def _cleared(target: Path) -> bool:
-    """Whether the folder in the way was taken away: it is unfinished, holds no result, or another writer took it."""
+    """Move an existing folder away if it is unfinished or has no result; return True if the path is free."""
     aside = _beside(target.parent)
     try:
         if (target / MANIFEST).exists() and not read(target).retryable:
@@ -131,7 +142,7 @@ def _cleared(target: Path) -> bool:
         target.rename(aside)
     except (FileNotFoundError, StoreError):
         return not target.exists()
-    if (aside / MANIFEST).exists() and not read(aside).retryable:  # another writer published it between those lines
+    if (aside / MANIFEST).exists() and not read(aside).retryable:  # another writer published it meanwhile
         with suppress(OSError):
             aside.rename(target)
     shutil.rmtree(aside, ignore_errors=True)
@@ -139,7 +150,7 @@ def _cleared(target: Path) -> bool:
 
 
 def _warn_if_different(beside: Path, target: Path) -> None:
-    """Say so if the experiment that was there already gave other numbers; times and machines may differ."""
+    """Warn if the published folder has other numbers; times and machines may differ."""
 
     def numbers(folder: Path) -> tuple[Any, ...]:
         stored = read(folder)
@@ -152,7 +163,7 @@ def _warn_if_different(beside: Path, target: Path) -> None:
 
 
 def _published(results: Path) -> list[Path]:
-    """The finished folders; none where nothing was ever run."""
+    """Return the finished folders; an empty list where the directory does not exist."""
     if results.exists() and not results.is_dir():
         raise StoreError(f"there are no results in {str(results)!r}: it is a file; name a results directory")
     return sorted(path.parent for path in results.glob(f"[!.]*/{MANIFEST}"))

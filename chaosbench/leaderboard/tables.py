@@ -1,6 +1,7 @@
-"""The tables of a results directory without weights and forecasts: `python -m chaosbench.leaderboard.tables FROM TO`.
+"""Copy the tables of a results directory, without weights and forecasts.
 
-What is kept of each experiment is small, can be ranked, and is enough for every page of numbers.
+Usage: `python -m chaosbench.leaderboard.tables FROM TO`. The copy is small, can be ranked, and is enough to generate
+every page of numbers.
 """
 
 import json
@@ -13,7 +14,7 @@ from chaosbench.leaderboard.folder import MANIFEST, hashes
 from chaosbench.leaderboard.schema import VERSION
 from chaosbench.leaderboard.store import read_all
 
-_KEPT = ("records.parquet", "runs.parquet", "spec.json")
+_COPIED = ("records.parquet", "runs.parquet", "spec.json")
 
 
 def keep_tables(results: Path, target: Path, *, suite: str | None = None) -> list[Path]:
@@ -21,14 +22,14 @@ def keep_tables(results: Path, target: Path, *, suite: str | None = None) -> lis
 
     Args:
         results: a results directory.
-        target: another; a folder of the same name there is replaced.
-        suite: only what this suite asked for.
+        target: another directory; a folder of the same name there is replaced.
+        suite: copy only the experiments of this suite.
 
     Returns:
         The folders written.
 
     Raises:
-        StoreError: where there is nothing to copy, or a file is damaged.
+        StoreError: where there is no experiment to copy, or a file is damaged.
     """
     if target.resolve() == results.resolve():
         raise StoreError(f"{str(target)!r} would be copied onto itself; name another directory")
@@ -40,10 +41,10 @@ def keep_tables(results: Path, target: Path, *, suite: str | None = None) -> lis
         beside = target / folder.name
         shutil.rmtree(beside, ignore_errors=True)
         beside.mkdir(parents=True)
-        for name in _KEPT:
+        for name in _COPIED:
             shutil.copyfile(folder / name, beside / name)
-        known = hashes(folder)
-        manifest = {"schema": VERSION, "files": {name: known[name] for name in _KEPT}}
+        digests = hashes(folder)
+        manifest = {"schema": VERSION, "files": {name: digests[name] for name in _COPIED}}
         text = json.dumps(manifest, indent=1, sort_keys=True) + "\n"
         (beside / MANIFEST).write_text(text, encoding="utf-8")
         written.append(beside)

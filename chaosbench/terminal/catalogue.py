@@ -1,4 +1,4 @@
-"""What exists, for people and as rows: kinds, their fields, and the plug-ins they come from."""
+"""The catalogue of kinds, their fields, and installed plug-ins, as tables and as rows for JSON."""
 
 import inspect
 from typing import Any, cast
@@ -18,7 +18,7 @@ Row = dict[str, Any]
 
 
 def rows(registry: Registry, plural: str) -> list[Row]:
-    """A row for each kind of a noun: its name, what it is, and where it comes from."""
+    """Return a row per kind of a noun (in the plural): name, summary and origin."""
     noun = cast("Noun", plural.removesuffix("s"))
     return [
         {"name": kind, "summary": _summary(spec), "origin": registry.origins[noun, kind]}
@@ -26,25 +26,25 @@ def rows(registry: Registry, plural: str) -> list[Row]:
     ]
 
 
-def show(title: str, found: list[Row]) -> None:
-    """The rows as a table."""
+def show(title: str, rows: list[Row]) -> None:
+    """Print the rows as a table."""
     console = Console(highlight=False)
     table = Table(box=box.HORIZONTALS, pad_edge=False)
     table.add_column(title, no_wrap=True)
-    table.add_column("what it is", overflow="fold")
-    foreign = any(not row.get("origin", "chaosbench ").startswith("chaosbench ") for row in found)
+    table.add_column("description", overflow="fold")
+    foreign = any(not row.get("origin", "chaosbench ").startswith("chaosbench ") for row in rows)
     if foreign:
         table.add_column("from", no_wrap=True)
-    for row in found:
+    for row in rows:
         table.add_row(row["name"], Text(row["summary"]), *([row["origin"]] if foreign else []))
     console.print(table)
 
 
 def description(registry: Registry, kind: str) -> Row:
-    """All about a kind.
+    """Return the description of a kind: noun, origin, docstring, fields and facts.
 
     Raises:
-        UnknownNameError: where no noun has it.
+        UnknownNameError: where no noun has this kind.
     """
     for noun in NOUNS:
         if kind in registry.kinds[noun]:
@@ -60,28 +60,28 @@ def description(registry: Registry, kind: str) -> Row:
     raise unknown_name("kind", kind, {kind for noun in NOUNS for kind in registry.kinds[noun]})
 
 
-def show_description(found: Row) -> None:
-    """The description, as a page."""
+def show_description(described: Row) -> None:
+    """Print the description of a kind."""
     console = Console(highlight=False, soft_wrap=True)
-    console.print(Text.assemble((found["kind"], "bold"), f"  a {found['noun']} from {found['origin']}\n"))
-    console.print(Text(found["text"] + "\n"))
+    console.print(Text.assemble((described["kind"], "bold"), f"  a {described['noun']} from {described['origin']}\n"))
+    console.print(Text(described["text"] + "\n"))
     table = Table(box=box.HORIZONTALS, pad_edge=False)
     for heading in ("field", "type", "default"):
         table.add_column(heading)
-    for name, field in found["fields"].items():
+    for name, field in described["fields"].items():
         table.add_row(name, Text(field["type"]), Text("required" if field["required"] else repr(field["default"])))
     console.print(table, soft_wrap=False)
     for name in ("unit", "better", "dimension"):
-        if name in found:
-            console.print(f"{name}: {found[name]}", markup=False)
-    if reference := found.get("reference"):
+        if name in described:
+            console.print(f"{name}: {described[name]}", markup=False)
+    if reference := described.get("reference"):
         console.print(Text(f"Lyapunov exponents [1 / system time]: {reference['text']}"))
         console.print(Text(f"predictability time ln 2 / lambda_1: {reference['predictability_steps']} steps"))
         console.print(Text(f"source: {reference['source']}"))
 
 
 def plugin_rows(registry: Registry) -> list[Row]:
-    """A row for each installed plug-in; `error` tells why one was left out."""
+    """Return a row per installed plug-in; `error` is the reason why it was not loaded, or empty."""
     return [
         {
             "name": plugin.name,
@@ -100,23 +100,23 @@ def plugin_rows(registry: Registry) -> list[Row]:
 
 
 def show_plugins(registry: Registry) -> None:
-    """The plug-ins as a table."""
+    """Print the plug-ins as a table."""
     console = Console(highlight=False)
-    found = plugin_rows(registry)
-    if not found:
-        console.print("no plug-ins are installed; everything listed comes with chaosbench")
+    plugins = plugin_rows(registry)
+    if not plugins:
+        console.print("no plug-ins are installed; all kinds come with chaosbench")
         return
     table = Table(box=box.HORIZONTALS, pad_edge=False)
-    for heading in ("plug-in", "package", "status", "offers, or why it was left out"):
+    for heading in ("plug-in", "package", "status", "kinds, or why it was not loaded"):
         table.add_column(heading, overflow="fold")
-    for row in found:
-        told = row["error"] or ", ".join(row["offers"])
-        table.add_row(row["name"], f"{row['package']} {row['version']}", row["status"], Text(told))
+    for row in plugins:
+        text = row["error"] or ", ".join(row["offers"])
+        table.add_row(row["name"], f"{row['package']} {row['version']}", row["status"], Text(text))
     console.print(table)
 
 
 def _summary(spec: type[Spec]) -> str:
-    """The first paragraph of the docstring, on one line."""
+    """Return the first paragraph of the docstring on one line."""
     return " ".join((inspect.getdoc(spec) or "").split("\n\n")[0].split())
 
 
@@ -131,9 +131,9 @@ def _fields(spec: type[Spec]) -> dict[str, Row]:
 
 
 def _type(form: Row) -> str:
-    """A JSON schema's type, in words."""
+    """Describe the type in a JSON schema."""
     if "anyOf" in form:
-        return " or ".join(_type(one) for one in form["anyOf"])
+        return " or ".join(_type(choice) for choice in form["anyOf"])
     if "enum" in form:
         return " | ".join(map(repr, form["enum"]))
     bounds = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
@@ -142,7 +142,7 @@ def _type(form: Row) -> str:
 
 
 def _facts(spec: type[Spec]) -> Row:
-    """What a class says of itself beside its fields."""
+    """Return the class attributes to show beside the fields: unit, direction, dimension and reference."""
     facts = {name: getattr(spec, name) for name in ("unit", "better") if isinstance(getattr(spec, name, None), str)}
     if issubclass(spec, SystemSpec) and not any(field.is_required() for field in spec.model_fields.values()):
         system = spec.model_validate({})
@@ -153,14 +153,14 @@ def _facts(spec: type[Spec]) -> Row:
 
 
 def _reference(system: SystemSpec) -> Row:
-    known = system.reference
-    assert known is not None
-    pairs = zip(known.exponents, known.intervals, strict=True)
-    time = known.predictability_time
+    reference = system.reference
+    assert reference is not None
+    pairs = zip(reference.exponents, reference.intervals, strict=True)
+    time = reference.predictability_time
     return {
-        "exponents": list(known.exponents),
-        "intervals": list(known.intervals),
+        "exponents": list(reference.exponents),
+        "intervals": list(reference.intervals),
         "text": ", ".join(f"{value:.4f} ± {width:.4f}" for value, width in pairs),
         "predictability_steps": None if time is None else round(time / system.dt, 1),
-        "source": known.source,
+        "source": reference.source,
     }
