@@ -10,7 +10,7 @@ from chaosbench import registry
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs/choosing-a-method.md").read_text(encoding="utf-8")
 KINDS = {
-    noun: {name: kind for name, kind in kinds.items() if kind.__module__.startswith(("chaosbench.", "chaosbench_sindy"))}
+    noun: {name: spec for name, spec in kinds.items() if re.match(r"chaosbench\.|chaosbench_sindy", spec.__module__)}
     for noun, kinds in registry.load().kinds.items()
 }  # a kind from any other plug-in is not documented here
 

@@ -1,4 +1,4 @@
-"""A small data set for training tests."""
+"""A small data set for tests of trainers."""
 
 import pytest
 import torch
@@ -16,5 +16,5 @@ def lorenz() -> Dataset:
 
 @pytest.fixture
 def lorenz32(lorenz: Dataset) -> Dataset:
-    """The same in the precision of training."""
+    """The same orbits in single precision, as in training."""
     return lorenz.to("cpu", torch.float32)

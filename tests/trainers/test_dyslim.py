@@ -1,4 +1,4 @@
-"""Learning by invariant measures: weights of the steps, the curriculum of lengths, and the pushforward."""
+"""DySLIM: weights of the steps, growing runs, and the pushforward."""
 
 from torch.testing import assert_close
 
@@ -17,14 +17,14 @@ def test_its_loss_equals_a_loop_over_steps(lorenz: Dataset):
     training.update = 4
     windows = trainer.windows(training)
     twin = trainer.start(model, lorenz, SEEDS)
-    anywhere = lorenz.windows(6, 1, twin.draws)[:, :, 0]
+    attractor = lorenz.windows(6, 1, twin.draws)[:, :, 0]
     state, total, weights = model.initial_state(windows[:, :, 0]), 0.0, [1.0, 0.5, 0.25, 0.2]
     for k, weight in enumerate(weights, start=1):
         state = model.step(state)
         ours, theirs = model.observe(state), windows[:, :, k]
         error = (ours - theirs).square().mean(dim=(1, 2))
         measures = 100 * maximum_mean_discrepancy(ours, theirs, trainer.scales)
-        total = total + weight * (error + measures + maximum_mean_discrepancy(ours, anywhere, trainer.scales))
+        total = total + weight * (error + measures + maximum_mean_discrepancy(ours, attractor, trainer.scales))
     assert_close(trainer.loss(model, windows, training), total / sum(weights), rtol=1e-12, atol=1e-14)
 
 
@@ -39,27 +39,27 @@ def test_without_distances_it_is_the_mean_squared_error(lorenz: Dataset):
     assert_close(trainer.loss(model, windows, training), expected)
 
 
-def test_runs_grow_by_a_step_up_to_the_longest(lorenz: Dataset):
+def test_runs_grow_by_one_step_until_they_are_longest(lorenz: Dataset):
     trainer = DySLIM(growth=10, sequence_length=3)
     training = trainer.start(RNN(hidden=4).build(3, SEEDS), lorenz, SEEDS)
-    found = []
+    lengths = []
     for update in (1, 10, 11, 20, 21, 500):
         training.update = update
-        found.append(trainer.window_length(training))
-    assert found == [1, 1, 2, 2, 3, 3]
+        lengths.append(trainer.window_length(training))
+    assert lengths == [1, 1, 2, 2, 3, 3]
 
 
-def test_the_pushforward_passes_gradients_through_the_last_step_alone(lorenz: Dataset):
-    """As if the state before it were given."""
+def test_with_the_pushforward_gradients_pass_through_the_last_step_only(lorenz: Dataset):
+    """The gradient is that of one step from a constant state."""
     trainer = DySLIM(batch=6, sequence_length=4, growth=1, conditional=0, unconditional=0, pushforward=True)
     model = RNN(hidden=5).build(3, SEEDS).double()
     training = trainer.start(model, lorenz, SEEDS)
     training.update = 4
     windows = trainer.windows(training)
     trainer.loss(model, windows, training).sum().backward()
-    found = model.weight.grad.clone()
+    gradient = model.weight.grad.clone()
     model.zero_grad()
     state = model.unroll(model.initial_state(windows[:, :, 0]), 3)[:, :, -1].detach()
     predicted = model.observe(model.step(state))
     (predicted - windows[:, :, 4]).square().mean(dim=(1, 2)).sum().backward()
-    assert_close(found, model.weight.grad)
+    assert_close(gradient, model.weight.grad)

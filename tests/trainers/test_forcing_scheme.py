@@ -1,4 +1,4 @@
-"""What trainers say of the products of Jacobians that their gradients pass."""
+"""Trainers report where they force the state, where they cut the gradient, and how."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ from chaosbench.trainers import (
 from chaosbench.trainers.forcing import windowed_unroll
 
 
-def path(trainer, data: Dataset, update: int) -> ForcingScheme:
+def scheme(trainer, data: Dataset, update: int) -> ForcingScheme:
     training = trainer.start(RNN(hidden=4).build(3, (0,)).double(), data, (0,))
     training.update = update
     return trainer.forcing_scheme(training)
@@ -33,12 +33,12 @@ def path(trainer, data: Dataset, update: int) -> ForcingScheme:
     ],
     ids=lambda value: getattr(value, "label", ""),
 )
-def test_a_trainer_that_cuts_says_what_the_state_is_then(trainer, expected, lorenz: Dataset):
-    assert path(trainer, lorenz, 1) == expected
+def test_the_scheme_says_what_the_state_is_after_a_cut(trainer, expected, lorenz: Dataset):
+    assert scheme(trainer, lorenz, 1) == expected
 
 
-def test_a_stretch_of_windowed_training_depends_on_no_data(lorenz: Dataset):
-    """Every stretch begins from z = 0: predictions of all are those of the first."""
+def test_windows_of_windowed_training_start_alike_whatever_the_data(lorenz: Dataset):
+    """Every window starts from z = 0, so that all have the predictions of the first."""
     model = RNN(hidden=4).build(3, (0,)).double()
     predicted = windowed_unroll(model, lorenz.train[None, :2, :13].double(), 4)
     assert torch.equal(predicted[:, :, :4], predicted[:, :, 4:8])
@@ -46,25 +46,25 @@ def test_a_stretch_of_windowed_training_depends_on_no_data(lorenz: Dataset):
 
 
 @pytest.mark.parametrize(("interval", "spread", "mean"), [(20, 0, 20), (20, 5, 20), (1, 5, 2), (3, 4, 3)])
-def test_the_path_of_a_drawn_interval_is_its_mean_whatever_was_drawn_last(interval, spread, mean, lorenz: Dataset):
-    """From 1 +- 5 with at least 1 come six times 1 and 2 to 6, 26 / 11; of 3 +- 4 three times 1 and 2 to 7, 30 / 9."""
+def test_the_scheme_of_a_random_interval_has_its_mean(interval, spread, mean, lorenz: Dataset):
+    """1 +- 5, at least 1: six times 1, and 2 to 6, mean 26 / 11; 3 +- 4: three times 1, and 2 to 7, mean 30 / 9."""
     trainer = SparseTeacherForcing(interval=interval, spread=spread)
-    assert {path(trainer, lorenz, update).interval for update in range(1, 30)} == {mean}
+    assert {scheme(trainer, lorenz, update).interval for update in range(1, 30)} == {mean}
 
 
-def test_the_path_of_an_annealed_interval_grows_with_it(lorenz: Dataset):
+def test_the_interval_of_the_scheme_grows_when_it_is_annealed(lorenz: Dataset):
     trainer = SparseTeacherForcing(interval=11, anneal=True, updates=100)
-    assert [path(trainer, lorenz, update).interval for update in (1, 50, 100)] == [1, 6, 11]
+    assert [scheme(trainer, lorenz, update).interval for update in (1, 50, 100)] == [1, 6, 11]
 
 
-def test_scheduled_sampling_tells_its_probability(lorenz: Dataset):
+def test_scheduled_sampling_reports_its_probability(lorenz: Dataset):
     trainer = ScheduledSampling(updates=100, probability=0.9, final_probability=0.1)
-    found = path(trainer, lorenz, 51)
-    assert (found.interval, found.forced) == (None, True)
-    assert found.probability == pytest.approx(0.5)
+    sampled = scheme(trainer, lorenz, 51)
+    assert (sampled.interval, sampled.forced) == (None, True)
+    assert sampled.probability == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize(("probability", "chain"), [(0.0, 200), (0.5, 2), (1.0, 1)])
-def test_the_mean_product_between_tosses_is_the_window_over_the_mean_number_of_them(probability, chain):
+@pytest.mark.parametrize(("probability", "length"), [(0.0, 200), (0.5, 2), (1.0, 1)])
+def test_the_mean_product_is_the_window_over_the_mean_number_of_forcings(probability, length):
     """200 / (1 + 199 / 2) = 1.99."""
-    assert ForcingScheme(200, probability=probability).product_length == chain
+    assert ForcingScheme(200, probability=probability).product_length == length

@@ -1,4 +1,4 @@
-"""Generalised teacher forcing between its two ends, and the size of Jacobians that its alpha is made from."""
+"""Generalised teacher forcing between its limits, and the estimates of Jacobians that set its alpha."""
 
 import numpy as np
 import pytest
@@ -32,13 +32,13 @@ def gradients_of(trainer, spec: ModelSpec, data: Dataset):
 
 @every_model
 @pytest.mark.parametrize(("alpha", "end"), [(0.0, BPTT()), (1.0, SparseTeacherForcing(interval=1))])
-def test_its_ends_are_backpropagation_and_forcing_at_every_step(spec: ModelSpec, alpha, end, lorenz: Dataset):
-    for one, other in zip(
+def test_alpha_0_is_backpropagation_and_alpha_1_forces_at_every_step(spec: ModelSpec, alpha, end, lorenz: Dataset):
+    for gradient, other in zip(
         gradients_of(GeneralizedTeacherForcing(alpha=alpha), spec, lorenz), gradients_of(end, spec, lorenz), strict=True
     ):
-        assert (one is None) == (other is None)
-        if one is not None:
-            assert_close(one, other, rtol=1e-10, atol=1e-12)
+        assert (gradient is None) == (other is None)
+        if gradient is not None:
+            assert_close(gradient, other, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 1.0])
@@ -49,19 +49,19 @@ def test_a_gradient_shrinks_by_one_minus_alpha_with_every_step(alpha: float):
         model.outward.zero_()
     windows = windows_of(5).requires_grad_()
     predicted = blended_unroll(model, windows, torch.full((2, 1, 4), alpha, dtype=torch.float64))
-    (found,) = torch.autograd.grad(predicted[:, 0, 4].sum(), windows)
+    (slope,) = torch.autograd.grad(predicted[:, 0, 4].sum(), windows)
     expected = (1 - alpha) ** 4 * model.diagonal[:, 0] ** 5
-    assert_close(found[:, 0, 0], expected.detach(), rtol=1e-12, atol=1e-14)
+    assert_close(slope[:, 0, 0], expected.detach(), rtol=1e-12, atol=1e-14)
 
 
 def shallow_jacobians(model, windows: np.ndarray) -> np.ndarray:
     """diag(A) + W1 diag(W2 z + h2 > 0) W2 at every observation but the last, `(K, B, T, M, M)`."""
     a, w1, w2, h2 = (value.detach().numpy() for value in (model.diagonal, model.outward, model.inward, model.threshold))
-    found = np.empty((*windows.shape[:2], windows.shape[2] - 1, 3, 3))
-    for k, b, t in np.ndindex(*found.shape[:3]):
+    matrices = np.empty((*windows.shape[:2], windows.shape[2] - 1, 3, 3))
+    for k, b, t in np.ndindex(*matrices.shape[:3]):
         slope = windows[k, b, t] @ w2[k] + h2[k, 0] > 0
-        found[k, b, t] = np.diag(a[k, 0]) + w1[k].T @ np.diag(slope.astype(float)) @ w2[k].T
-    return found
+        matrices[k, b, t] = np.diag(a[k, 0]) + w1[k].T @ np.diag(slope.astype(float)) @ w2[k].T
+    return matrices
 
 
 def test_jacobians_and_all_estimates_of_their_size_equal_direct_computation():
@@ -69,7 +69,7 @@ def test_jacobians_and_all_estimates_of_their_size_equal_direct_computation():
     direct = shallow_jacobians(model, windows.numpy())
     assert_close(jacobians(model, windows[:, 0, :-1]).detach(), torch.from_numpy(direct[:, 0]))
     norms = np.linalg.norm(direct, 2, axis=(-2, -1))
-    logarithms = np.array([logm(one) for one in direct.reshape(-1, 3, 3)]).reshape(direct.shape).mean(axis=2)
+    logarithms = np.array([logm(matrix) for matrix in direct.reshape(-1, 3, 3)]).reshape(direct.shape).mean(axis=2)
     a, w1, w2 = (value.detach().numpy() for value in (model.diagonal, model.outward, model.inward))
     expected = {
         "jacobian_upper_bound": [
@@ -78,13 +78,11 @@ def test_jacobians_and_all_estimates_of_their_size_equal_direct_computation():
         "batch_maximum": norms.max(axis=(1, 2)),
         "product_upper_bound": np.exp(np.log(norms).mean(axis=2)).max(axis=1),
         "arithmetic_mean": np.linalg.norm(direct.mean(axis=2), 2, axis=(-2, -1)).max(axis=1),
-        "explog_approximation": [max(np.linalg.norm(expm(one), 2) for one in logarithms[k]) for k in range(2)],
+        "explog_approximation": [max(np.linalg.norm(expm(matrix), 2) for matrix in logarithms[k]) for k in range(2)],
     }
     for name, value in expected.items():
-        found = jacobian_size(model, windows, name)
-        assert_close(
-            found, torch.as_tensor(np.asarray(value)), rtol=1e-9, atol=1e-12, msg=lambda text, n=name: n + text
-        )
+        size = jacobian_size(model, windows, name)
+        assert_close(size, torch.as_tensor(np.asarray(value)), rtol=1e-9, atol=1e-12, msg=lambda text, n=name: n + text)
 
 
 def test_the_upper_bound_bounds_the_maximum_that_bounds_the_geometric_mean():
@@ -105,14 +103,14 @@ def test_an_adaptive_alpha_rises_at_once_and_falls_slowly(lorenz: Dataset):
         model.outward.mul_(20)
     training = trainer.start(model, lorenz, SEEDS)
     training.update = 1
-    wanted = (1 - 1 / jacobian_size(model, windows, "batch_maximum")).clamp(min=0)
-    assert ((wanted > 0) & (wanted < 1)).all()
-    assert_close(trainer.next_alpha(model, windows, training), 0.9 + 0.1 * wanted)
-    training.extra_state["alpha"] = wanted / 2
-    assert_close(trainer.next_alpha(model, windows, training), wanted)
+    target = (1 - 1 / jacobian_size(model, windows, "batch_maximum")).clamp(min=0)
+    assert ((target > 0) & (target < 1)).all()
+    assert_close(trainer.next_alpha(model, windows, training), 0.9 + 0.1 * target)
+    training.extra_state["alpha"] = target / 2
+    assert_close(trainer.next_alpha(model, windows, training), target)
 
 
-def test_alpha_is_estimated_only_when_due_and_a_diverged_seed_has_none(lorenz: Dataset):
+def test_alpha_is_estimated_only_when_due_and_is_nan_for_a_diverged_seed(lorenz: Dataset):
     trainer = GeneralizedTeacherForcing(every=5)
     model, windows = RNN(hidden=6).build(3, SEEDS).double(), windows_of(7)
     with torch.no_grad():
@@ -127,7 +125,7 @@ def test_alpha_is_estimated_only_when_due_and_a_diverged_seed_has_none(lorenz: D
     assert alpha[1].isnan()
 
 
-def test_an_annealed_alpha_goes_in_a_straight_line(lorenz: Dataset):
+def test_an_annealed_alpha_changes_linearly(lorenz: Dataset):
     trainer = GeneralizedTeacherForcing(alpha=0.8, final_alpha=0.2, updates=10)
     model = RNN(hidden=6).build(3, SEEDS)
     training = trainer.start(model, lorenz, SEEDS)
@@ -135,6 +133,6 @@ def test_an_annealed_alpha_goes_in_a_straight_line(lorenz: Dataset):
     assert_close(trainer.next_alpha(model, windows_of(5), training), torch.full((2,), 0.5, dtype=torch.float64))
 
 
-def test_an_adaptive_alpha_has_no_end():
+def test_an_adaptive_alpha_has_no_final_value():
     with pytest.raises(ValidationError, match="final_alpha"):
         GeneralizedTeacherForcing(final_alpha=0.1)
