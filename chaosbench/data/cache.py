@@ -1,4 +1,4 @@
-"""Orbits kept between runs: by content, checked when read, made once when several processes want the same."""
+"""Cache of orbits on disk: keyed by content, verified when read, computed once even if several processes need it."""
 
 import contextlib
 import hashlib
@@ -13,33 +13,34 @@ from chaosbench.files import cache_folder, write_whole
 
 try:
     import fcntl
-except ImportError:  # not a POSIX system: several processes may do the same work, and nothing worse
+except ImportError:  # not a POSIX system: several processes may do the same work
     fcntl = None  # type: ignore[assignment]
 
 Tensors = dict[str, Tensor]
-_CHECKSUM = 32  # bytes of SHA-256 in front of the tensors
+_CHECKSUM = 32  # bytes of SHA-256 before the tensors
 
 
 def cached(key: str, make: Callable[[], Tensors]) -> Tensors:
-    """What `make` gives, from the cache where an undamaged entry of that key is there.
+    """Return the cached tensors of `key`; if there is no intact entry, call `make` and store its result.
 
-    A cache that cannot be written costs time, never results.
+    A cache folder that cannot be written costs time only.
     """
     path = cache_folder() / "orbits" / f"{key}.safetensors"
-    found = _read(path)
-    if found is not None:
-        return found
-    with _alone(path.with_suffix(".lock")):
-        found = _read(path)  # another process may have made it meanwhile
-        if found is None:
-            found = made = make()
-            with contextlib.suppress(OSError):
-                write_whole(path, lambda beside: beside.write_bytes(_content(made)))
-    return found
+    entry = _read(path)
+    if entry is not None:
+        return entry
+    with _locked(path.with_suffix(".lock")):
+        entry = _read(path)  # another process may have written it meanwhile
+        if entry is not None:
+            return entry
+        tensors = make()
+        with contextlib.suppress(OSError):
+            write_whole(path, lambda temporary: temporary.write_bytes(_content(tensors)))
+    return tensors
 
 
 def _read(path: Path) -> Tensors | None:
-    """The entry; None where there is none or it is damaged."""
+    """Return the entry; None if it is absent or damaged."""
     try:
         content = path.read_bytes()
         payload = content[_CHECKSUM:]
@@ -54,8 +55,8 @@ def _content(tensors: Tensors) -> bytes:
 
 
 @contextlib.contextmanager
-def _alone(lock: Path) -> Iterator[None]:
-    """Wait until no other process holds the lock; the system lets go of it when its holder dies."""
+def _locked(lock: Path) -> Iterator[None]:
+    """Hold a lock file exclusively; the operating system releases it when the process dies."""
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
         file = lock.open("w")

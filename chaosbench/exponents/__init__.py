@@ -1,4 +1,4 @@
-"""Lyapunov exponents of systems: certified, or measured on first use and cached."""
+"""Lyapunov exponents of systems: certified, or computed on first use and cached."""
 
 from chaosbench.exponents.certify import certify
 from chaosbench.exponents.measured import cached_reference, largest_exponent, measured_reference

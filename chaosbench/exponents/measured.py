@@ -1,4 +1,4 @@
-"""Exponents for parameters that nobody certified: measured on first use, and kept on disk."""
+"""Lyapunov exponents of systems without a certificate: computed on first use and cached on disk."""
 
 import contextlib
 import math
@@ -15,16 +15,17 @@ from chaosbench.intervals import half_width
 from chaosbench.systems.base import SystemSpec
 from chaosbench.systems.reference import Reference
 
-_METHOD = "1"  # to be raised when `measured_reference` gives other numbers
+_METHOD = "1"  # raise it when `measured_reference` returns other numbers
 
 
 def largest_exponent(system: SystemSpec) -> float:
-    """Return the system's largest Lyapunov exponent [1 / system time], or zero where it cannot be told from zero.
+    """Return the system's largest Lyapunov exponent [1 / system time], or zero if it cannot be distinguished from zero.
 
-    The exponent comes from a shipped certificate or a known reference; else it is measured on first use and cached.
+    The exponent comes from a published reference or a shipped certificate; otherwise it is computed on first use and
+    cached.
 
     Raises:
-        DataError: where an orbit escapes.
+        DataError: if an orbit escapes to infinity.
     """
     reference = system.reference or cached_reference(system)
     return 0.0 if abs(reference.largest) <= reference.tolerances[0] else reference.largest
@@ -32,17 +33,17 @@ def largest_exponent(system: SystemSpec) -> float:
 
 @lru_cache(maxsize=256)
 def cached_reference(system: SystemSpec) -> Reference:
-    """The system's leading exponent, measured within seconds and the same at every call.
+    """Return the system's largest exponent from the cache, or compute it within seconds.
 
     Raises:
-        DataError: where an orbit escapes.
+        DataError: if an orbit escapes to infinity.
     """
     path = cache_folder() / "exponents" / f"{cache_key(system, _METHOD)}.json"
     try:
         return Reference.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError):  # not there, or damaged: it is made (again)
+    except (OSError, ValidationError):  # absent or damaged
         reference = measured_reference(system, exponents=1)
-    with contextlib.suppress(OSError):  # a folder that cannot be written costs time, not results
+    with contextlib.suppress(OSError):  # a folder that cannot be written costs time only
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, lambda beside: beside.write_text(reference.model_dump_json(indent=1)))
     return reference
@@ -59,24 +60,27 @@ def measured_reference(
     exponents: int | None = None,
     seed: int = 0,
 ) -> Reference:
-    """Exponents of a system's attractor, measured on an ensemble of orbits.
+    """Compute Lyapunov exponents of a system's attractor from an ensemble of orbits.
 
     Args:
         system: the system.
-        states: `(B, S)` on the attractor, whose precision is worked in; None draws `members` in float64.
-        members: orbits in the ensemble, each from its own state on the attractor.
+        states: `(B, S)` on the attractor; their precision is used throughout. None: `members` random states in float64.
+        members: number of orbits, each from its own state on the attractor.
         steps: length of each orbit [steps].
-        transient: steps in which tangent vectors are aligned and nothing is counted [steps].
-        every: steps between two orthonormalisations [steps].
-        exponents: how many, leading ones first; None is as many as the system says.
-        seed: of the initial states.
+        transient: steps at the start in which tangent vectors align and growth is not counted [steps].
+        every: steps between two QR decompositions [steps].
+        exponents: number of leading exponents; None: `system.leading`, or all.
+        seed: seed of the initial states.
 
     Returns:
-        Means over the ensemble, with Student's intervals of 95 % for them.
+        Means over the ensemble with Student-t intervals of 95 %.
+
+    Raises:
+        DataError: if an orbit escapes to infinity.
     """
     states = system.initial_state(members, torch.Generator().manual_seed(seed)) if states is None else states
     count = exponents or system.leading
-    # Averaged first and sorted last: to sort each member's own would push near exponents apart.
+    # Average first, sort last: sorting each member's exponents would bias close ones apart.
     each = finite_time_exponents(
         system, states, steps=steps, transient=transient, every=every, exponents=count, dt=system.dt
     ).double()
@@ -90,7 +94,7 @@ def measured_reference(
         parameters=system.parameters,
         exponents=tuple(mean.tolist()),
         intervals=tuple(interval.tolist()),
-        # Where nothing is chaotic tangents may still grow as t; from `transient` on, this is what it looks like.
+        # Tangents may grow as t without chaos; counted from `transient` on, that is an apparent exponent of this size.
         resolution=math.log1p(steps / max(transient, 1)) / (steps * system.dt),
         source="computed by chaosbench",
         method=f"tangent dynamics in {precision}, QR every {every} steps: {ensemble}",

@@ -1,4 +1,4 @@
-"""The largest Lyapunov exponent of measured data, from how fast neighbouring states part."""
+"""The largest Lyapunov exponent of recorded data, estimated from how fast neighbouring states separate."""
 
 import math
 from typing import Any
@@ -15,11 +15,11 @@ from chaosbench.source import SeparationCurve
 Array = np.ndarray[Any, np.dtype[Any]]
 
 _POINTS = 200  # of the curve, at most
-_PERIODS = 20  # that neighbours are followed for
+_PERIODS = 20  # mean periods for which neighbours are followed
 _REFERENCES = 10_000  # states whose neighbours are followed, at most
-_BLOCKS = 16  # of time, whose slopes tell how far the slope is known
-_FEWEST = 5  # points of a fit
-_ANSWERS = 2_000_000  # of the tree at once: bounds memory
+_BLOCKS = 16  # of time; the spread of their slopes gives the interval
+_FEWEST = 5  # points of a fit, at least
+_ANSWERS = 2_000_000  # neighbours that one query of the tree returns at most; bounds memory
 
 
 def separation_curve(
@@ -27,27 +27,27 @@ def separation_curve(
 ) -> SeparationCurve:
     """Follow each state and its nearest neighbour, and fit a line to the mean logarithm of their distance.
 
-    The line is fitted where the curve grows most while it is straight (R^2 >= 0.99), from a quarter of a mean period
-    on, when neighbours have turned into the unstable direction, and below 70 % of the whole growth, before they fill
-    the attractor. Where that is less than a doubling, R^2 >= 0.95 from the start on has to do, as for short or
-    high-dimensional data; and where nothing doubles, the line is that of the whole curve, and its interval is at least
-    the slope of one doubling.
+    The fit covers the window with the largest growth over which the curve is straight (R^2 >= 0.99). The window begins
+    after a quarter of a mean period, when neighbours have turned into the unstable direction, and ends below 70 % of
+    the whole growth, before they fill the attractor. If the distance does not double there, as for short or
+    high-dimensional data, windows from the start with R^2 >= 0.95 are accepted. If no window shows a doubling, the line
+    is fitted to the whole curve, and its interval is at least the slope of one doubling.
 
-    The interval covers chance (the spread over 16 stretches of time) and the curve's bend (half the difference between
-    the slopes of the fit's halves), but not what is common to all pairs. With 10,000 states Lorenz, Hénon and the
-    logistic map come out right to a tenth; phase-coherent flows (Rössler) 15 to 20 % low, with more states too; and
-    where neighbours start less than two e-foldings below saturation (Duffing, Thomas), a factor of two is possible.
+    The interval covers chance (the spread over 16 stretches of time) and the bend of the curve (half the difference
+    between the slopes of the fit's halves), but not errors common to all pairs. With 10,000 states, Lorenz, Hénon and
+    the logistic map are right within a tenth; phase-coherent flows (Rössler) are 15 to 20 % low even with more states;
+    and if neighbours start less than two e-foldings below saturation (Duffing, Thomas), a factor of two is possible.
     Coloured noise can grow like chaos.
 
     Args:
-        series: `(T, D)`; delay vectors where one observable was measured. Each column is standardised.
+        series: `(T, D)`; use delay vectors if there is a single observable. Each column is standardised.
         dt: time per row [system time].
-        theiler: least distance in time between neighbours [steps]; None is the mean period of the power spectrum.
-        steps: how far neighbours are followed [steps]; None is twenty mean periods, or a fifth of the series.
-        neighbours: of each state.
+        theiler: least distance in time between neighbours [steps]; None: the mean period of the power spectrum.
+        steps: how far neighbours are followed [steps]; None: twenty mean periods, at most a fifth of the series.
+        neighbours: number of neighbours of each state.
 
     Raises:
-        DataError: where a column is constant, or states have no neighbours to follow.
+        DataError: if a column is constant, or states have no neighbours to follow.
 
     Source:
         Rosenstein, Collins and De Luca 1993, Physica D 65, 117, equations 11-13.
@@ -79,64 +79,66 @@ def separation_curve(
 
 
 def delay_vectors(series: Tensor, *, dimension: int = 5, lag: int | None = None) -> Tensor:
-    """States rebuilt from one observable, `(T, 1)` to `(T - (dimension - 1) lag, dimension)`.
+    """Reconstruct states from one observable, `(T, 1) -> (T - (dimension - 1) lag, dimension)`.
 
     Args:
-        series: what was measured.
-        dimension: coordinates of each state.
-        lag: between two coordinates [steps]; None is when the autocorrelation first falls below 1 / e.
+        series: the observable.
+        dimension: number of coordinates of each state.
+        lag: time between two coordinates [steps]; None: the first lag at which the autocorrelation is below 1 / e.
 
     Source:
-        Takens 1981, Lecture Notes in Mathematics 898, 366; the lag after Rosenstein, Collins and De Luca 1994,
+        Takens 1981, Lecture Notes in Mathematics 898, 366; the choice of the lag: Rosenstein, Collins and De Luca 1994,
         Physica D 73, 82.
     """
     lag = int(decorrelation_time(series[None, :, :1], adjusted=False)) if lag is None else lag
-    # At least half of the rows are kept, however slow the series.
+    # Keep at least half of the rows, however slow the series.
     lag = max(1, min(lag, len(series) // (2 * (dimension - 1))))
     return series[:, 0].unfold(0, (dimension - 1) * lag + 1, 1)[:, ::lag]
 
 
 def _mean_period(points: Array) -> float:
-    """One over the mean frequency of the power spectrum [steps]."""
+    """Return the mean period: 1 / mean frequency of the power spectrum [steps]."""
     power = (np.abs(np.fft.rfft(points * np.hanning(len(points))[:, None], axis=0)) ** 2).sum(axis=1)
     power[0] = 0
     return float(power.sum() / (np.fft.rfftfreq(len(points)) * power).sum())
 
 
 def _neighbour_pairs(points: Array, *, theiler: int, neighbours: int) -> tuple[Array, Array]:
-    """Each reference state and its nearest others, more than `theiler` steps away and not the same, in order of time.
+    """Return indices of reference states and of their nearest distinct neighbours, ordered in time, `(pairs,)` each.
 
-    Most have one among the first few answers of the tree: only the others ask for more.
+    Neighbours are more than `theiler` steps away. Most states have one among the first few neighbours in the tree; only
+    the others query for more.
     """
     from scipy.spatial import cKDTree
 
     tree = cKDTree(points)
     open_states = np.unique(np.linspace(0, len(points) - 1, min(len(points), _REFERENCES)).astype(int))
-    asked, found = min(4 * neighbours, len(points)), []
+    queried = min(4 * neighbours, len(points))
+    parts = []
     while len(open_states):
         unanswered = []
-        for states in np.array_split(open_states, math.ceil(len(open_states) * asked / _ANSWERS)):
-            distances, answers = tree.query(points[states], k=range(1, asked + 1))
+        for states in np.array_split(open_states, math.ceil(len(open_states) * queried / _ANSWERS)):
+            distances, answers = tree.query(points[states], k=range(1, queried + 1))
             fit = (np.abs(answers - states[:, None]) > theiler) & (distances > 0)
             enough = fit.sum(axis=1) >= neighbours
             rows, columns = np.nonzero(fit & (fit.cumsum(axis=1) <= neighbours) & enough[:, None])
-            found.append(np.stack([states[rows], answers[rows, columns]]))
+            parts.append(np.stack([states[rows], answers[rows, columns]]))
             unanswered.append(states[~enough])
-        # The last round asks for all there are: who is still open has no such neighbours.
-        open_states = np.concatenate(unanswered) if asked < len(points) else np.array([], int)
-        asked = min(4 * asked, len(points))
-    pairs = np.concatenate(found, axis=1)
+        # The last round queries all points: states that are still open have no such neighbours.
+        open_states = np.concatenate(unanswered) if queried < len(points) else np.array([], int)
+        queried = min(4 * queried, len(points))
+    pairs = np.concatenate(parts, axis=1)
     if pairs.shape[1] < 2 * _BLOCKS:
         raise DataError(
-            f"only {pairs.shape[1]} of {len(points)} states have a neighbour that is not the same state and more than "
-            f"{theiler} steps away, too few for an exponent; expected a longer series, or one that does not stand still"
+            f"only {pairs.shape[1]} of {len(points)} states have a neighbour that differs from them and is more than "
+            f"{theiler} steps away, too few for an exponent; use a longer series, or one that does not stand still"
         )
     first, second = pairs[:, np.argsort(pairs[0], kind="stable")]
     return first, second
 
 
 def _log_distances(points: Array, first: Array, second: Array, *, offsets: Array) -> Array:
-    """Logarithm of each pair's distance at each offset, `(P, pairs)`; zero counts as the smallest distance seen."""
+    """Return log distances of all pairs at all offsets, `(P, pairs)`; zero counts as the smallest non-zero distance."""
     squares = np.empty((len(offsets), len(first)))
     for row, offset in enumerate(offsets):
         apart = points[first + offset] - points[second + offset]
@@ -146,25 +148,25 @@ def _log_distances(points: Array, first: Array, second: Array, *, offsets: Array
 
 
 def _linear_range(offsets: Array, curve: Array, *, period: float) -> tuple[int, int, bool]:
-    """Where to fit, as indices, and whether the curve at least doubles there; see `separation_curve`."""
+    """Return first and last index of the fit, and True if the distance doubles there; see `separation_curve`."""
     ceiling = curve[0] + 0.7 * (np.percentile(curve, 95) - curve[0])
     end = int(np.argmax(curve >= ceiling)) + 1
     for begin, straight in ((int(np.searchsorted(offsets, period / 4)), 0.99), (0, 0.95)):
-        found = _steepest_window(offsets[begin:end], curve[begin:end], straight=straight)
-        if found is not None:
-            return begin + found[0], begin + found[1], True
+        window = _steepest_window(offsets[begin:end], curve[begin:end], straight=straight)
+        if window is not None:
+            return begin + window[0], begin + window[1], True
     begin = min(int(np.searchsorted(offsets, period)), len(offsets) // 2)
     return begin, len(offsets), False
 
 
 def _steepest_window(offsets: Array, curve: Array, *, straight: float) -> tuple[int, int] | None:
-    """Of all windows in which a line explains `straight` of the variance, the one with most growth; None below ln 2."""
+    """Return the window with most growth in which a line explains `straight` of the variance; None below ln 2."""
     if len(offsets) < _FEWEST:
         return None
     first, last = np.triu_indices(len(offsets) + 1, k=_FEWEST)
 
     def mean(values: Array) -> Array:
-        """Over every window, from running sums."""
+        """Return the mean over every window, from cumulative sums."""
         sums = np.concatenate([[0.0], np.cumsum(values)])
         result: Array = (sums[last] - sums[first]) / (last - first)
         return result
@@ -179,7 +181,7 @@ def _steepest_window(offsets: Array, curve: Array, *, straight: float) -> tuple[
 
 
 def _slope(offsets: Array, logs: Array) -> tuple[float, float, float]:
-    """Slope of the mean curve, half width of its 95 % confidence, both per step, and the share explained."""
+    """Return slope and half width of its 95 % interval, both [1 / step], and the share of variance explained."""
     curve = logs.mean(axis=1)
     middle = len(offsets) // 2
     slope = _line(offsets, curve)
@@ -192,6 +194,6 @@ def _slope(offsets: Array, logs: Array) -> tuple[float, float, float]:
 
 
 def _line(offsets: Array, curve: Array) -> float:
-    """Slope of the least-squares line."""
+    """Return the slope of the least-squares line."""
     x = offsets - offsets.mean()
     return float((x * curve).sum() / (x * x).sum())

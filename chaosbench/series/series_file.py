@@ -1,4 +1,4 @@
-"""Reads a file of measurements, and refuses what no model can learn from."""
+"""Read a file of recorded data, and reject files that no model can be trained on."""
 
 import csv
 import difflib
@@ -15,26 +15,26 @@ from chaosbench.errors import DataError
 Array = np.ndarray[Any, np.dtype[np.float64]]
 Column = int | str
 
-_SHORTEST = 100  # rows; statistics of fewer say nothing
-_JITTER = 0.01  # of a step; times written with few digits are uneven by less
+_SHORTEST = 100  # rows; statistics of fewer are meaningless
+_JITTER = 0.01  # of a step; times written with few digits deviate by less
 
 
 def read_series(
     name: str, *, columns: tuple[Column, ...] | None, time: Column | None, sha256: str | None
 ) -> tuple[Array, float | None]:
-    """The chosen columns of a `.npy`, `.csv` or `.parquet` file, read once and again only when it has changed.
+    """Read columns of a `.npy`, `.csv` or `.parquet` file; the result is cached until the file changes.
 
     Args:
         name: the path, absolute or relative to the working directory.
-        columns: by name or place; None is every numeric one but the time.
-        time: the column of times, which have to increase evenly.
-        sha256: of the file, checked where given.
+        columns: names or positions; None: all numeric columns except the time.
+        time: the column of times, which must increase evenly.
+        sha256: checksum of the file; None: not checked.
 
     Returns:
-        `(T, D)`, not to be written to, and the step of the times where there are any.
+        The series `(T, D)`, which must not be modified, and the step of the times if there is a column of times.
 
     Raises:
-        DataError: in one line that names the file, the column and the row.
+        DataError: with one line that names file, column and row.
     """
     path = Path(name).expanduser().absolute()
     try:
@@ -50,24 +50,24 @@ def read_series(
 @lru_cache(maxsize=4)
 def _load(
     path: Path,
-    stamp: tuple[int, int],  # noqa: ARG001  # a part of the key
+    stamp: tuple[int, int],  # noqa: ARG001  # part of the cache key
     name: str,
     columns: tuple[Column, ...] | None,
     time: Column | None,
     sha256: str | None,
 ) -> tuple[Array, float | None]:
-    """The checked series `(T, D)`, and its time step where there is a column of times."""
+    """Return the checked series `(T, D)`, and its time step if there is a column of times."""
     readers = {".npy": _npy_columns, ".csv": _csv_columns, ".parquet": _parquet_columns}
     if path.suffix.lower() not in readers:
-        raise DataError(f"{name!r} is of no known format; expected {', '.join(readers)}")
+        raise DataError(f"{name!r} has an unknown format; expected {', '.join(readers)}")
     try:
         content_digest = _digest(path) if sha256 else None
         table: list[tuple[Column, Any]] = readers[path.suffix.lower()](path)
-    except (OSError, ValueError, csv.Error, EOFError) as error:  # pyarrow's errors are among these
+    except (OSError, ValueError, csv.Error, EOFError) as error:  # pyarrow's errors derive from these
         cause = " ".join(str(error).split())
         raise DataError(f"{name!r} cannot be read as {path.suffix}: {cause or type(error).__name__}") from error
     if content_digest != sha256:
-        raise DataError(f"{name!r} has the sha256 {content_digest}, expected {sha256}; it is another file, or damaged")
+        raise DataError(f"{name!r} has the sha256 {content_digest}, expected {sha256}; the file differs or is damaged")
     return _checked(table, name, columns, time)
 
 
@@ -79,14 +79,14 @@ def _digest(path: Path) -> str:
 def _npy_columns(path: Path) -> list[tuple[Column, Any]]:
     array = np.load(path, allow_pickle=False)
     if not isinstance(array, np.ndarray) or array.ndim not in (1, 2) or array.dtype.kind not in "biuf":
-        given = f"{array.dtype} of shape {array.shape}" if isinstance(array, np.ndarray) else "an archive"
-        raise ValueError(f"it holds {given}; expected real numbers of shape (T,) or (T, D)")
+        content = f"{array.dtype} of shape {array.shape}" if isinstance(array, np.ndarray) else "an archive"
+        raise ValueError(f"it holds {content}; expected real numbers of shape (T,) or (T, D)")
     table = array if array.ndim == 2 else array[:, None]
     return list(enumerate(table.astype(np.float64).T))
 
 
 def _csv_columns(path: Path) -> list[tuple[Column, Any]]:
-    """Cells as text: pyarrow would infer a column's type from its first megabyte."""
+    """Read cells as text, because pyarrow would infer the type of a column from its first megabyte."""
     import pyarrow
     from pyarrow import csv as arrow_csv
 
@@ -95,7 +95,7 @@ def _csv_columns(path: Path) -> list[tuple[Column, Any]]:
     delimiter = next((mark for mark in ";\t" if mark in line), ",")
     header = next(csv.reader([line], delimiter=delimiter), [])
     named = not all(_number(cell) is not None for cell in header)
-    names = header if named else [str(place) for place in range(len(header))]
+    names = header if named else [str(index) for index in range(len(header))]
     table = arrow_csv.read_csv(
         path,
         read_options=arrow_csv.ReadOptions(use_threads=False, column_names=names, skip_rows=int(named)),
@@ -104,7 +104,7 @@ def _csv_columns(path: Path) -> list[tuple[Column, Any]]:
             column_types=dict.fromkeys(names, pyarrow.string()), strings_can_be_null=True
         ),
     )
-    return [(name.strip() if named else place, table.column(place)) for place, name in enumerate(names)]
+    return [(name.strip() if named else index, table.column(index)) for index, name in enumerate(names)]
 
 
 def _parquet_columns(path: Path) -> list[tuple[Column, Any]]:
@@ -124,46 +124,46 @@ def _number(cell: Any) -> float | None:
 def _checked(
     table: list[tuple[Column, Any]], name: str, columns: Sequence[Column] | None, time: Column | None
 ) -> tuple[Array, float | None]:
-    """The chosen columns as numbers that a model can learn from, and the step of the times."""
+    """Return the chosen columns as finite, varying numbers `(T, D)`, and the step of the times."""
     if not table or len(table[0][1]) < _SHORTEST:
         rows = len(table[0][1]) if table else 0
         raise DataError(f"{name!r} has {rows} rows; expected at least {_SHORTEST}")
-    clock = None if time is None else _place(table, name, time)
+    clock = None if time is None else _position(table, name, time)
     if columns is None:
-        read = {place: _numbers(table[place], name) for place in range(len(table)) if place != clock}
-        chosen = {place: values for place, values in read.items() if values is not None}
+        read = {index: _numbers(table[index], name) for index in range(len(table)) if index != clock}
+        chosen = {index: values for index, values in read.items() if values is not None}
     else:
         chosen = {}
         for column in columns:
-            place = _place(table, name, column)
-            if place in chosen or place == clock:
-                raise DataError(f"column {column!r} of {name!r} is asked for twice; name each column once")
-            chosen[place] = _demanded(table[place], name)
+            index = _position(table, name, column)
+            if index in chosen or index == clock:
+                raise DataError(f"column {column!r} of {name!r} is named twice; name each column once")
+            chosen[index] = _required_numbers(table[index], name)
     if not chosen:
         raise DataError(f"{name!r} has no numeric column to observe; expected at least one")
-    for place, values in chosen.items():
+    for index, values in chosen.items():
         if values.min() == values.max():
             raise DataError(
-                f"column {table[place][0]!r} of {name!r} is {values[0]:g} in all rows; leave it out of columns"
+                f"column {table[index][0]!r} of {name!r} is {values[0]:g} in all rows; leave it out of columns"
             )
-    step = None if clock is None else _uniform_step(_demanded(table[clock], name), name, table[clock][0])
+    step = None if clock is None else _uniform_step(_required_numbers(table[clock], name), name, table[clock][0])
     return np.stack(list(chosen.values()), axis=1), step
 
 
-def _place(table: list[tuple[Column, Any]], name: str, column: Column) -> int:
-    """Where a column stands, by its name or its place."""
-    names = [known for known, _ in table]
+def _position(table: list[tuple[Column, Any]], name: str, column: Column) -> int:
+    """Return the position of a column that is given by name or position."""
+    names = [label for label, _ in table]
     if column in names:
         return names.index(column)
     if isinstance(column, int) and 0 <= column < len(table):
         return column
-    near = difflib.get_close_matches(str(column), [str(known) for known in names], n=1, cutoff=0.6)
+    near = difflib.get_close_matches(str(column), [str(label) for label in names], n=1, cutoff=0.6)
     hint = f"; did you mean {near[0]!r}?" if near and isinstance(column, str) else "."
-    raise DataError(f"{name!r} has no column {column!r}{hint} Known: {', '.join(repr(known) for known in names[:20])}.")
+    raise DataError(f"{name!r} has no column {column!r}{hint} Known: {', '.join(repr(label) for label in names[:20])}.")
 
 
-def _demanded(column: tuple[Column, Any], name: str) -> Array:
-    """A column that was asked for, and has to be numeric."""
+def _required_numbers(column: tuple[Column, Any], name: str) -> Array:
+    """Return the numbers of a column that must be numeric."""
     values = _numbers(column, name)
     if values is None:
         raise DataError(
@@ -174,24 +174,24 @@ def _demanded(column: tuple[Column, Any], name: str) -> Array:
 
 
 def _numbers(column: tuple[Column, Any], name: str) -> Array | None:
-    """The finite numbers of a column, or None where no cell is one; a column of both is refused."""
+    """Return the finite numbers of a column, or None if no cell is a number; a mixture is an error."""
     label, cells = column
-    written = not isinstance(cells, np.ndarray)
-    values = _cast(cells) if written else cells
+    is_arrow = not isinstance(cells, np.ndarray)
+    values = _cast(cells) if is_arrow else cells
     bad = np.flatnonzero(~np.isfinite(values))
-    if written and len(bad) == len(values):
+    if is_arrow and len(bad) == len(values):
         return None
     if len(bad):
         row = int(bad[0])
         raise DataError(
             f"column {label!r} of {name!r} has {str(cells[row])!r} in row {row} (counted from 0); expected a finite "
-            "number: fill or cut the gap, or choose other columns"
+            "number: fill or remove the gap, or choose other columns"
         )
     return values
 
 
 def _cast(cells: Any) -> Array:
-    """pyarrow's cells as float64, NaN where a cell is none."""
+    """Convert pyarrow cells to float64, with NaN for cells that are not numbers."""
     import pyarrow
     from pyarrow import compute
 
@@ -206,14 +206,14 @@ def _cast(cells: Any) -> Array:
 
 
 def _uniform_step(times: Array, name: str, label: Column) -> float:
-    """The step of times that increase evenly."""
+    """Return the step of the times, which must increase evenly."""
     steps = np.diff(times)
     usual = float(np.median(steps))
     if (steps <= 0).any():
         row = int(np.argmax(steps <= 0))
         raise DataError(
             f"the time in column {label!r} of {name!r} does not increase from row {row} to {row + 1} (counted from 0): "
-            f"{times[row]:g}, {times[row + 1]:g}; sort the rows, or drop the repeated ones"
+            f"{times[row]:g}, {times[row + 1]:g}; sort the rows, or remove repeated ones"
         )
     uneven = np.abs(steps - usual) > _JITTER * usual + 4 * np.spacing(np.abs(times).max())
     if uneven.any():

@@ -23,16 +23,16 @@ class TimeSeries(Source):
 
     kind: Literal["timeseries"] = "timeseries"
     path: str = Field(min_length=1)  # absolute, or relative to the working directory
-    columns: tuple[Column, ...] | None = Field(default=None, min_length=1)  # by name or place; None: all numeric ones
-    time: Column | None = None  # the column of times, which is no observable; gives dt where none is given
+    columns: tuple[Column, ...] | None = Field(default=None, min_length=1)  # names or positions; None: all numeric ones
+    time: Column | None = None  # column of times, not an observable; gives dt if none is set
     dt: float = Field(default=1.0, gt=0)  # [system time] per step
-    source: str = ""  # who measured it
+    source: str = ""  # who recorded it
     licence: str = ""
-    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")  # of the file; checked where given
+    sha256: str | None = Field(default=None, pattern="^[0-9a-f]{64}$")  # of the file; checked if given
     train_share: float = Field(default=0.7, gt=0, lt=1)
-    validation_share: float = Field(default=0.1, ge=0, lt=1)  # the test has what is left of both
+    validation_share: float = Field(default=0.1, ge=0, lt=1)  # the rest is for testing
     gap: int = Field(default=0, ge=0)  # [steps] left out between two splits
-    exponent: float | None = None  # [1 / system time] largest one, known beforehand; None: estimated
+    exponent: float | None = None  # largest exponent, if known [1 / system time]; None: estimated
     exponent_source: str = ""
 
     @model_validator(mode="after")
@@ -43,62 +43,62 @@ class TimeSeries(Source):
                 "to test on; expected a sum below 1"
             )
         if self.exponent is not None and not self.exponent_source:
-            raise ValueError(f"exponent = {self.exponent} needs its exponent_source: who measured it, and how")
+            raise ValueError(f"exponent = {self.exponent} needs its exponent_source: who determined it, and how")
         if self.columns and len(set(self.columns)) < len(self.columns):
             raise ValueError(f"columns = {list(self.columns)} names a column twice")
         return self
 
     @model_validator(mode="after")
     def _times_give_the_step(self) -> Self:
-        """Read once, when the spec is first written down: a stored spec has its dt and needs no file."""
+        """Read dt from the file when the spec is created; a stored spec contains dt and needs no file."""
         if self.time is not None and "dt" not in self.model_fields_set:
             object.__setattr__(self, "dt", self._loaded()[1])
         return self
 
     @property
     def label(self) -> str:
-        """The kind, the file's stem, and the fields that change the numbers: `timeseries(jena, dt=10)`."""
-        told = {"columns", "dt", "train_share", "validation_share", "gap", "exponent"}
+        """The kind, the file's stem, and the changed fields that affect results: `timeseries(jena, dt=10)`."""
+        shown = {"columns", "dt", "train_share", "validation_share", "gap", "exponent"}
         fields = type(self).model_fields
         changed = [
             f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
-            for name, value in ((name, getattr(self, name)) for name in fields if name in told)
+            for name, value in ((name, getattr(self, name)) for name in fields if name in shown)
             if value != fields[name].default
         ]
         return f"{self.kind}({', '.join([Path(self.path).stem, *changed])})"
 
     @property
     def dimension(self) -> int:
-        """D, the columns that are read; the file is opened where the spec does not say."""
+        """Number of columns that are read; the file is opened unless `columns` is set."""
         return len(self.columns) if self.columns else self._loaded()[0].shape[1]
 
     def read(self) -> Tensor:
-        """The whole series, `(T, D)` in float64 [the file's units].
+        """Read the whole series, `(T, D)` in float64 [the file's units].
 
         Raises:
-            DataError: where the file, or a number in it, cannot be used; it names the column and the row.
+            DataError: if the file or a number in it cannot be used; the message names column and row.
         """
         series, step = self._loaded()
         if step is not None and abs(step - self.dt) > 1e-3 * self.dt:
             raise DataError(
                 f"the times in column {self.time!r} of {self.path!r} are {step:g} apart, but dt = {self.dt:g}; "
-                "leave dt out, or correct it"
+                "omit dt, or correct it"
             )
         return torch.from_numpy(series.copy())
 
     def splits(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Training, validation and test series, `(T_i, D)`, in the order of time and `gap` steps apart.
+        """Return training, validation and test series, `(T_i, D)`, in the order of time and `gap` steps apart.
 
         Raises:
-            DataError: where a split is empty, and as `read` does.
+            DataError: if a split is empty, and as `read` does.
         """
         series = self.read()
         ends = [round(share * len(series)) for share in (self.train_share, self.train_share + self.validation_share)]
         starts = [0, ends[0] + self.gap, (ends[1] if self.validation_share else ends[0]) + self.gap]
         parts = [series[start:end] for start, end in zip(starts, [*ends, len(series)], strict=True)]
-        asked = {"training": True, "validation": self.validation_share > 0, "test": True}
-        for (name, wanted), part in zip(asked.items(), parts, strict=True):
-            if wanted and not len(part):
+        required = {"training": True, "validation": self.validation_share > 0, "test": True}
+        for (name, needed), part in zip(required.items(), parts, strict=True):
+            if needed and not len(part):
                 raise DataError(
                     f"the {len(series)} rows of {self.path!r} leave no {name} split: train_share = {self.train_share}, "
                     f"validation_share = {self.validation_share}, gap = {self.gap}; "
@@ -157,7 +157,7 @@ class TimeSeries(Source):
         return separation_curve(delay_vectors(train) if train.shape[1] == 1 else train, dt=self.dt)
 
     def _loaded(self) -> tuple[Array, float | None]:
-        """The series, and the step of its times where there are any."""
+        """Read the series, and the step of its times if there is a column of times."""
         return read_series(self.path, columns=self.columns, time=self.time, sha256=self.sha256)
 
 

@@ -1,4 +1,4 @@
-"""Systems to learn from: the contract, and one file per published system."""
+"""Systems with an equation: the contract, and one file per published system."""
 
 from chaosbench.systems.base import Flow, Map, SystemSpec
 from chaosbench.systems.chen import Chen

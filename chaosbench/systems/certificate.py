@@ -1,4 +1,4 @@
-"""Certificates: what was measured of a system, each check with its number; and those that are shipped."""
+"""Certificates: the Lyapunov exponents of a system and the checks they passed; and the shipped certificates."""
 
 import json
 from functools import lru_cache
@@ -10,7 +10,7 @@ from chaosbench.systems.reference import Reference
 
 
 class Check(Content):
-    """Something that must hold, and by how much it does."""
+    """A number that must not exceed its tolerance."""
 
     name: str
     meaning: str
@@ -19,40 +19,40 @@ class Check(Content):
 
     @property
     def passed(self) -> bool:
-        """Whether the number is within its tolerance."""
+        """True if the number is within its tolerance."""
         return self.measured <= self.tolerance
 
 
 class Certificate(Content):
-    """A system's exponents, and the checks that they stood."""
+    """Lyapunov exponents of a system and the checks of their computation."""
 
     kind: str
     label: str
     dt: float  # [system time] per step
     budget: float  # [seconds]
     regime: Regime
-    divergence: float | None  # mean trace of the Jacobian, or mean ln |det J| of a map [1 / system time]
+    divergence: float | None  # mean trace of the field's Jacobian, or mean ln |det J| of a map [1 / system time]
     reference: Reference
     checks: tuple[Check, ...]
-    remarks: tuple[str, ...] = ()  # what could not be checked, and why
+    remarks: tuple[str, ...] = ()  # checks that could not be made, and why
 
     @property
     def passed(self) -> bool:
-        """Whether every check did."""
+        """True if every check passed."""
         return all(check.passed for check in self.checks)
 
     @property
     def predictability_steps(self) -> float | None:
-        """tau_pred = ln 2 / lambda_1 [steps]; None where there is no chaos."""
+        """tau_pred = ln 2 / lambda_1 [steps]; None if the system is not chaotic."""
         time = self.reference.predictability_time
         return None if time is None else time / self.dt
 
 
 @lru_cache(maxsize=1)
 def shipped_certificates() -> dict[str, tuple[Certificate, ...]]:
-    """The certificates that come with chaosbench, by kind, the default parameters' first."""
-    found: dict[str, tuple[Certificate, ...]] = {}
+    """Return the shipped certificates by kind; the first of each kind is for the default parameters."""
+    certificates: dict[str, tuple[Certificate, ...]] = {}
     for content in json.loads(resources.files(__package__).joinpath("certificates.json").read_text()):
         certificate = Certificate.model_validate(content)
-        found[certificate.kind] = (*found.get(certificate.kind, ()), certificate)
-    return found
+        certificates[certificate.kind] = (*certificates.get(certificate.kind, ()), certificate)
+    return certificates

@@ -5,12 +5,13 @@ from typing import ClassVar, Literal
 import torch
 from pydantic import Field
 from torch import Tensor
+from typing_extensions import override
 
 from chaosbench.systems.base import Flow
 
 
 class Chen(Flow):
-    """The dual of the Lorenz system: the same terms, the other sign of feedback, another topology.
+    """The Chen system: similar terms to Lorenz 1963, but not topologically equivalent to it.
 
     x' = a (y - x),  y' = (c - a) x - x z + c y,  z' = x y - b z
 
@@ -29,13 +30,13 @@ class Chen(Flow):
     c: float = 28.0
     dt: float = Field(default=0.005, gt=0)  # [system time]
 
+    @override
     def vector_field(self, state: Tensor) -> Tensor:
-        """dz/dt, `(..., 3)` to `(..., 3)`."""
         x, y, z = state.unbind(-1)
         return torch.stack([self.a * (y - x), (self.c - self.a - z) * x + self.c * y, x * y - self.b * z], dim=-1)
 
+    @override
     def tangent_field(self, state: Tensor, tangents: Tensor) -> Tensor:
-        """The field's Jacobian times `tangents`, `(..., 3), (..., 3, M)` to `(..., 3, M)`."""
         x, y, z = state[..., None].unbind(-2)
         u, v, w = tangents.unbind(-2)
         turned = (self.c - self.a - z) * u + self.c * v - x * w

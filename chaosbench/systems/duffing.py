@@ -6,12 +6,15 @@ from typing import ClassVar, Literal
 import torch
 from pydantic import Field
 from torch import Tensor
+from typing_extensions import override
 
 from chaosbench.systems.base import Flow
 
 
 class Duffing(Flow):
-    """A ball between two wells, shaken: the phase of the drive is the third state, its cosine the third observable.
+    """A damped particle in a double-well potential with a periodic drive.
+
+    The third state is the phase of the drive, the third observable its cosine.
 
     x' = v,  v' = x - x^3 - damping v + amplitude cos(phase),  phase' = omega (modulo 2 pi)
 
@@ -21,40 +24,42 @@ class Duffing(Flow):
     """
 
     dimension: ClassVar[int] = 3
-    transient: ClassVar[float] = 300.0  # [system time]; transients decay as exp(-damping t / 2)
+    transient: ClassVar[float] = 300.0  # [system time]; deviations decay as exp(-damping t / 2)
 
     kind: Literal["duffing"] = "duffing"
     damping: float = 0.1
     amplitude: float = 0.35
     omega: float = 1.4  # of the drive [radians / system time]
-    dt: float = Field(default=0.1773, gt=0)  # [system time]; 25 steps to a period of the drive
+    dt: float = Field(default=0.1773, gt=0)  # [system time]; a period of the drive has 25 steps
 
+    @override
     def vector_field(self, state: Tensor) -> Tensor:
-        """dz/dt, `(..., 3)` to `(..., 3)`."""
         x, v, phase = state.unbind(-1)
         force = x - x * x * x - self.damping * v + self.amplitude * phase.cos()
         return torch.stack([v, force, torch.full_like(x, self.omega)], dim=-1)
 
+    @override
     def tangent_field(self, state: Tensor, tangents: Tensor) -> Tensor:
-        """The field's Jacobian times `tangents`, `(..., 3), (..., 3, M)` to `(..., 3, M)`."""
         x, _, phase = state[..., None].unbind(-2)
         along, across, shift = tangents.unbind(-2)
         force = (1 - 3 * x * x) * along - self.damping * across - self.amplitude * phase.sin() * shift
         return torch.stack([across, force, torch.zeros_like(shift)], dim=-2)
 
+    @override
     def step(self, state: Tensor) -> Tensor:
-        """The state one `dt` later, `(..., 3)` to `(..., 3)`."""
         return self._wrapped(super().step(state))
 
+    @override
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
-        """The next state `(..., 3)` and tangents `(..., 3, M)`; to wrap the phase has the derivative one."""
+        """Return the next state and tangents; wrapping the phase has derivative 1."""
         stepped, carried = super().tangent_step(state, tangents)
         return self._wrapped(stepped), carried
 
+    @override
     def observe(self, state: Tensor) -> Tensor:
-        """Position, velocity and the drive's cosine, `(..., 3)` to `(..., 3)`."""
+        """Return position, velocity and the cosine of the drive's phase, `(..., 3) -> (..., 3)`."""
         return torch.cat([state[..., :2], state[..., 2:].cos()], dim=-1)
 
     def _wrapped(self, state: Tensor) -> Tensor:
-        """The phase in [0, 2 pi), because a growing number would lose its digits."""
+        """Wrap the phase to [0, 2 pi); a growing phase would lose digits."""
         return torch.cat([state[..., :2], state[..., 2:].remainder(2 * math.pi)], dim=-1)

@@ -4,12 +4,13 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor
+from typing_extensions import override
 
 from chaosbench.systems.base import Flow
 
 
 class Halvorsen(Flow):
-    """Three variables that play the same role in turn.
+    """Halvorsen's system, symmetric under cyclic permutation of its three variables.
 
     x' = -a x - 4 y - 4 z - y^2,  y' = -a y - 4 z - 4 x - z^2,  z' = -a z - 4 x - 4 y - x^2
 
@@ -25,12 +26,12 @@ class Halvorsen(Flow):
     a: float = 1.27
     dt: float = Field(default=0.02, gt=0)  # [system time]
 
+    @override
     def vector_field(self, state: Tensor) -> Tensor:
-        """dz/dt, `(..., 3)` to `(..., 3)`."""
         following = state.roll(-1, -1)
         return -self.a * state - 4 * (following + state.roll(1, -1)) - following * following
 
+    @override
     def tangent_field(self, state: Tensor, tangents: Tensor) -> Tensor:
-        """The field's Jacobian times `tangents`, `(..., 3), (..., 3, M)` to `(..., 3, M)`."""
         following = state.roll(-1, -1)[..., None]
         return -self.a * tangents - (4 + 2 * following) * tangents.roll(-1, -2) - 4 * tangents.roll(1, -2)

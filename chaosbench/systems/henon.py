@@ -4,12 +4,13 @@ from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from chaosbench.systems.base import Map
 
 
 class Henon(Map):
-    """Stretching and folding of the plane with constant contraction: the determinant is -b everywhere.
+    """A map that stretches and folds the plane; the determinant of its Jacobian is -b everywhere.
 
     x' = 1 - a x^2 + y,  y' = b x
 
@@ -24,12 +25,12 @@ class Henon(Map):
     a: float = 1.4
     b: float = 0.3
 
+    @override
     def step(self, state: Tensor) -> Tensor:
-        """The next state, `(..., 2)` to `(..., 2)`."""
         x, y = state.unbind(-1)
         return torch.stack([1 - self.a * x * x + y, self.b * x], dim=-1)
 
+    @override
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
-        """The next state `(..., 2)` and tangents `(..., 2, M)`."""
         u, v = tangents.unbind(-2)
         return self.step(state), torch.stack([-2 * self.a * state[..., :1] * u + v, self.b * u], dim=-2)

@@ -5,12 +5,13 @@ from typing import ClassVar, Literal
 import torch
 from pydantic import Field
 from torch import Tensor
+from typing_extensions import override
 
 from chaosbench.systems.base import Flow
 
 
 class HyperRossler(Flow):
-    """The first hyperchaos: two positive exponents in four dimensions.
+    """The first hyperchaotic system: two positive exponents in four dimensions.
 
     x' = -y - z,  y' = x + a y + w,  z' = b + x z,  w' = -c z + d w
 
@@ -28,15 +29,15 @@ class HyperRossler(Flow):
     c: float = 0.5
     d: float = 0.05
     dt: float = Field(default=0.1, gt=0)  # [system time]
-    substeps: int = Field(default=6, ge=1)  # the contraction by exp(x dt), x near -100, must be resolved
+    substeps: int = Field(default=6, ge=1)  # resolve the contraction by exp(x dt), where x is near -100
 
+    @override
     def vector_field(self, state: Tensor) -> Tensor:
-        """dz/dt, `(..., 4)` to `(..., 4)`."""
         x, y, z, w = state.unbind(-1)
         return torch.stack([-y - z, x + self.a * y + w, self.b + x * z, self.d * w - self.c * z], dim=-1)
 
+    @override
     def tangent_field(self, state: Tensor, tangents: Tensor) -> Tensor:
-        """The field's Jacobian times `tangents`, `(..., 4), (..., 4, M)` to `(..., 4, M)`."""
         x, _, z, _ = state[..., None].unbind(-2)
         u, v, s, w = tangents.unbind(-2)
         return torch.stack([-v - s, u + self.a * v + w, z * u + x * s, self.d * w - self.c * s], dim=-2)

@@ -6,19 +6,20 @@ from typing import ClassVar, Literal
 import torch
 from pydantic import Field
 from torch import Generator, Tensor
+from typing_extensions import override
 
 from chaosbench.dynamics import ExponentialWeights, exponential_step, exponential_weights
 from chaosbench.systems.base import Flow
 
 
 class KuramotoSivashinsky(Flow):
-    """The height of a flame front: waves that grow when long, die when short, and steepen; chaos in space and time.
+    """Spatiotemporal chaos of a flame front: long waves grow, short waves decay, and the nonlinearity couples them.
 
     u_t = -u u_x - u_xx - u_xxxx,  u(x + length) = u(x)
 
-    The state is u on a grid; its mean is kept and zero. A step is `substeps` steps of the exponential method ETDRK4
-    on the Fourier modes, of which the upper third is cut in the product (dealiasing). Three exponents are zero:
-    along the flow, by translation, and by a change of the mean (Galilean invariance).
+    The state is u on a grid; its mean is conserved and zero. A step is `substeps` steps of the exponential method
+    ETDRK4 on the Fourier modes; products drop the upper third of the modes (dealiasing). Three exponents are zero:
+    along the flow, under translation, and under a change of the mean (Galilean invariance).
 
     Source:
         Kuramoto & Tsuzuki 1976, Progress of Theoretical Physics 55, 356; Sivashinsky 1977, Acta Astronautica 4, 1177;
@@ -31,39 +32,42 @@ class KuramotoSivashinsky(Flow):
     neutral: ClassVar[int] = 3
 
     kind: Literal["kuramoto_sivashinsky"] = "kuramoto_sivashinsky"
-    length: float = Field(default=22.0, gt=0)  # of the ring
-    size: int = Field(default=64, ge=8, multiple_of=2)  # points of the grid
+    length: float = Field(default=22.0, gt=0)  # of the ring, a period of u
+    size: int = Field(default=64, ge=8, multiple_of=2)  # grid points
     dt: float = Field(default=0.25, gt=0)  # [system time]
-    substeps: int = Field(default=8, ge=1)  # ETDRK4 steps per dt; they err by 2e-6 per unit of time
+    substeps: int = Field(default=8, ge=1)  # ETDRK4 steps per dt; error 2e-6 per unit of time
 
     @property
+    @override
     def dimension(self) -> int:
-        """One observable per point of the grid."""
+        """Number of grid points; each is an observable."""
         return self.size
 
+    @override
     def random_starts(self, batch: int, generator: Generator) -> Tensor:
-        """White noise without its mean, which the equation would keep for ever."""
+        """Sample white noise and subtract its mean, which the equation would conserve."""
         noise = super().random_starts(batch, generator)
         return noise - noise.mean(-1, keepdim=True)
 
+    @override
     def vector_field(self, state: Tensor) -> Tensor:
-        """du/dt on the grid, `(..., S)` to `(..., S)`."""
         linear, derivative = _symbols(self.length, self.size, state.dtype, state.device)
         modes = torch.fft.rfft(state)
         slope: Tensor = torch.fft.irfft(linear * modes + _product(derivative, modes[..., None, :])[..., 0, :])
         return slope
 
+    @override
     def step(self, state: Tensor) -> Tensor:
-        """The state one `dt` later, `(..., S)` to `(..., S)`."""
         return self._advanced(state[..., None, :])[..., 0, :]
 
+    @override
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
-        """The next state `(..., S)` and tangents `(..., S, M)`, through the same method side by side."""
+        """Return the next state and tangents, integrated together by the same method."""
         rows = self._advanced(torch.cat([state[..., None, :], tangents.mT], dim=-2))
         return rows[..., 0, :], rows[..., 1:, :].mT
 
     def _advanced(self, rows: Tensor) -> Tensor:
-        """State and tangents one `dt` later, `(..., 1 + M, S)`; the state is row 0."""
+        """Return state (row 0) and tangents (other rows) one `dt` later, `(..., 1 + M, S)`."""
         _, derivative = _symbols(self.length, self.size, rows.dtype, rows.device)
         weights = _weights(self.length, self.size, self.dt / self.substeps, rows.dtype, rows.device)
         modes = torch.fft.rfft(rows)
@@ -74,7 +78,7 @@ class KuramotoSivashinsky(Flow):
 
 
 def _product(derivative: Tensor, modes: Tensor) -> Tensor:
-    """The modes of -(u^2 / 2)_x in row 0, of -(u v)_x in the row of each tangent v, `(..., 1 + M, F)`."""
+    """Return the modes of -(u^2 / 2)_x in row 0 and of -(u v)_x in the row of each tangent v, `(..., 1 + M, F)`."""
     rows = torch.fft.irfft(modes)
     state = rows[..., :1, :]
     products: Tensor = torch.fft.rfft(torch.cat([state / 2, rows[..., 1:, :]], dim=-2) * state)
@@ -83,7 +87,7 @@ def _product(derivative: Tensor, modes: Tensor) -> Tensor:
 
 @lru_cache(maxsize=16)
 def _symbols(length: float, size: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Of the modes, `(F)`: the linear part k^2 - k^4, and -i k where a product is not cut."""
+    """Return per mode `(F)` the linear part k^2 - k^4 and the derivative -i k, zero for modes that products drop."""
     number = torch.arange(size // 2 + 1, dtype=torch.float64, device=device)
     wave = 2 * torch.pi * number / length
     derivative = torch.where(3 * number < size, -1j * wave, 0)

@@ -5,18 +5,19 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor
+from typing_extensions import override
 
 from chaosbench.systems.base import Map
 from chaosbench.systems.reference import Reference
 
 
 class Logistic(Map):
-    """Growth that starves itself: the simplest map with every regime from rest to chaos.
+    """Population growth with limited resources; depending on r, a fixed point, cycles or chaos.
 
     x' = r x (1 - x)
 
-    At r = 4 the exponent is ln 2 exactly, but rounded orbits fall onto short cycles, in single precision within
-    thousands of steps; the default is smaller.
+    At r = 4 the exponent is exactly ln 2, but rounded orbits end in short cycles, in single precision within thousands
+    of steps. The default is therefore smaller.
 
     Source:
         May 1976, Nature 261, 459, equation 3; the exponent at r = 4: Ulam & von Neumann 1947, Bulletin of the
@@ -25,7 +26,7 @@ class Logistic(Map):
 
     dimension: ClassVar[int] = 1
     start: ClassVar[tuple[float, ...] | None] = (0.4,)
-    spread: ClassVar[float] = 0.03  # outside of [0, 1] orbits escape
+    spread: ClassVar[float] = 0.03  # orbits outside [0, 1] escape
     transient: ClassVar[float] = 1000.0  # [steps]
     references: ClassVar[tuple[Reference, ...]] = (
         Reference(
@@ -38,12 +39,12 @@ class Logistic(Map):
     )
 
     kind: Literal["logistic"] = "logistic"
-    r: float = Field(default=3.9, ge=0, le=4)  # rate of growth
+    r: float = Field(default=3.9, ge=0, le=4)  # growth rate
 
+    @override
     def step(self, state: Tensor) -> Tensor:
-        """The next state, `(..., 1)` to `(..., 1)`."""
         return self.r * state * (1 - state)
 
+    @override
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
-        """The next state `(..., 1)` and tangents `(..., 1, M)`."""
         return self.step(state), (self.r * (1 - 2 * state))[..., None] * tangents

@@ -5,12 +5,13 @@ from typing import ClassVar, Literal
 import torch
 from pydantic import Field
 from torch import Tensor
+from typing_extensions import override
 
 from chaosbench.systems.base import Flow
 
 
 class Lorenz84(Flow):
-    """The westerly wind (x) and the two phases of its planetary waves (y, z).
+    """The westerly wind (x) and the cosine and sine phases of a chain of planetary waves (y, z).
 
     x' = -y^2 - z^2 - a (x - F),  y' = x y - b x z - y + G,  z' = b x y + x z - z
 
@@ -29,14 +30,14 @@ class Lorenz84(Flow):
     G: float = 1.0  # asymmetric heating
     dt: float = Field(default=0.05, gt=0)  # [system time]
 
+    @override
     def vector_field(self, state: Tensor) -> Tensor:
-        """dz/dt, `(..., 3)` to `(..., 3)`."""
         x, y, z = state.unbind(-1)
         wind = self.a * (self.F - x) - y * y - z * z
         return torch.stack([wind, x * y - self.b * x * z - y + self.G, self.b * x * y + x * z - z], dim=-1)
 
+    @override
     def tangent_field(self, state: Tensor, tangents: Tensor) -> Tensor:
-        """The field's Jacobian times `tangents`, `(..., 3), (..., 3, M)` to `(..., 3, M)`."""
         x, y, z = state[..., None].unbind(-2)
         u, v, w = tangents.unbind(-2)
         turn = self.b * x

@@ -4,12 +4,13 @@ from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
+from typing_extensions import override
 
 from chaosbench.systems.base import Map
 
 
 class Lozi(Map):
-    """The Hénon map in straight lines: what is proved of Hénon's with effort is plain here.
+    """A piecewise linear version of the Hénon map, for which a strange attractor is easier to prove.
 
     x' = 1 - a |x| + y,  y' = b x
 
@@ -25,12 +26,12 @@ class Lozi(Map):
     a: float = 1.7
     b: float = 0.5
 
+    @override
     def step(self, state: Tensor) -> Tensor:
-        """The next state, `(..., 2)` to `(..., 2)`."""
         x, y = state.unbind(-1)
         return torch.stack([1 - self.a * x.abs() + y, self.b * x], dim=-1)
 
+    @override
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
-        """The next state `(..., 2)` and tangents `(..., 2, M)`."""
         u, v = tangents.unbind(-2)
         return self.step(state), torch.stack([-self.a * state[..., :1].sign() * u + v, self.b * u], dim=-2)

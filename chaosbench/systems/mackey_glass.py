@@ -1,4 +1,4 @@
-"""The Mackey-Glass equation of 1977, a map of one delay's history."""
+"""The Mackey-Glass equation of 1977, stepped as a map on the history over one delay."""
 
 from functools import lru_cache
 from math import exp
@@ -7,6 +7,7 @@ from typing import ClassVar, Literal, Self
 import torch
 from pydantic import Field, model_validator
 from torch import Generator, Tensor
+from typing_extensions import override
 
 from chaosbench.systems.base import SystemSpec
 
@@ -14,27 +15,27 @@ _POINTS = 6  # of each interpolating polynomial
 
 
 class MackeyGlass(SystemSpec):
-    """The number of blood cells, whose production answers to their number a delay ago.
+    """The concentration of blood cells, whose production depends on the concentration one delay earlier.
 
     x' = beta x(t - tau) / (1 + x(t - tau)^n) - gamma x
 
-    The state is x(t), x(t - h), ..., x(t - tau) with h = dt / substeps. By the method of steps the production of the
-    next `dt` is known from the history: it is interpolated by polynomials of degree 5 and integrated exactly
-    against exp(-gamma t), which makes a step one matrix product.
+    The state is x(t), x(t - h), ..., x(t - tau) with h = dt / substeps. The history determines the production over the
+    next `dt` (method of steps); polynomials of degree 5 interpolate it and are integrated exactly against
+    exp(-gamma t), so that a step is one matrix product.
 
     Source:
         Mackey & Glass 1977, Science 197, 287, equation 4b.
     """
 
     dimension: ClassVar[int] = 1
-    start: ClassVar[tuple[float, ...] | None] = (0.9,)  # throughout; from negative histories x stays negative
+    start: ClassVar[tuple[float, ...] | None] = (0.9,)  # a constant history; from a negative one x stays negative
     transient: ClassVar[float] = 2000.0  # [system time]
     leading: ClassVar[int | None] = 4
 
     kind: Literal["mackey_glass"] = "mackey_glass"
     beta: float = 0.2  # production
     gamma: float = Field(default=0.1, gt=0)  # loss
-    n: float = 10.0  # steepness of the answer
+    n: float = 10.0  # steepness of the feedback
     tau: float = Field(default=17.0, gt=0)  # delay [system time]
     dt: float = Field(default=1.0, gt=0)  # [system time]
     substeps: int = Field(default=4, ge=1)  # samples of the history per dt
@@ -44,28 +45,30 @@ class MackeyGlass(SystemSpec):
         intervals = self.tau * self.substeps / self.dt
         if abs(intervals - round(intervals)) > 1e-9 * intervals:
             raise ValueError(
-                f"tau={self.tau} is no multiple of dt / substeps = {self.dt / self.substeps}; change either"
+                f"tau={self.tau} is not a multiple of dt / substeps = {self.dt / self.substeps}; change either"
             )
         if round(intervals) < max(self.substeps, _POINTS):
             raise ValueError(
-                f"tau={self.tau} is too short for dt={self.dt} with substeps={self.substeps}; take a smaller dt"
+                f"tau={self.tau} is too short for dt={self.dt} with substeps={self.substeps}; choose a smaller dt"
             )
         return self
 
     @property
+    @override
     def state_size(self) -> int:
-        """Samples of one delay, both ends included."""
+        """Number of samples of the history over one delay, both ends included."""
         return round(self.tau * self.substeps / self.dt) + 1
 
+    @override
     def step(self, state: Tensor) -> Tensor:
-        """The history one `dt` later, `(..., S)` to `(..., S)`, newest first."""
+        """Return the history one `dt` later, newest sample first, `(..., S) -> (..., S)`."""
         decay, weights = self._matrices(state)
         past = state[..., -weights.shape[1] :]
         newest = state[..., :1] * decay + (self.beta * past / (1 + past.abs() ** self.n)) @ weights.mT
         return torch.cat([newest, state[..., : -self.substeps]], dim=-1)
 
+    @override
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
-        """The next state `(..., S)` and tangents `(..., S, M)`."""
         decay, weights = self._matrices(state)
         past = state[..., -weights.shape[1] :]
         power = past.abs() ** self.n
@@ -76,7 +79,7 @@ class MackeyGlass(SystemSpec):
         return self.step(state), torch.cat([newest, tangents[..., : -self.substeps, :]], dim=-2)
 
     def step_error(self) -> float:
-        """Error that a unit of system time adds, in standard deviations of the attractor [1 / system time]."""
+        """Estimate the error per unit of system time, in standard deviations of the attractor [1 / system time]."""
         fine = self.replaced(substeps=2 * self.substeps)
         states = fine.initial_state(64, Generator().manual_seed(0))
         difference = fine.step(states)[..., ::2] - self.step(states[..., ::2])
@@ -88,7 +91,7 @@ class MackeyGlass(SystemSpec):
 
 @lru_cache(maxsize=64)
 def _integration(gamma: float, h: float, count: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Weights of x(t), `(count)`, and of the oldest productions, `(count, P)`, in the new samples, newest first."""
+    """Return weights of x(t) `(count)` and of the P oldest productions `(count, P)` in new samples, newest first."""
     points = max(count + 1, _POINTS)
     samples = [torch.zeros(points, dtype=torch.float64)]  # by position of the production, oldest first
     for interval in range(count):
@@ -101,19 +104,19 @@ def _integration(gamma: float, h: float, count: int, dtype: torch.dtype, device:
 
 
 def _quadrature(rate: float, begin: int) -> Tensor:
-    """Weights at the points 0 .. P-1 of the integral from `begin` to `begin` + 1 of exp(-rate (begin + 1 - s)) f(s)."""
+    """Return weights of f(0) .. f(P-1) in the integral of exp(-rate (begin + 1 - s)) f(s) over [begin, begin + 1]."""
     nodes, weights = _gauss_legendre()
-    places = begin + nodes
+    positions = begin + nodes
     points = torch.arange(_POINTS, dtype=torch.float64)
     lagrange = torch.ones(len(nodes), _POINTS, dtype=torch.float64)
     for other in range(_POINTS):
-        factor = (places[:, None] - other) / torch.where(points == other, 1.0, points - other)
+        factor = (positions[:, None] - other) / torch.where(points == other, 1.0, points - other)
         lagrange = lagrange * torch.where(points == other, 1.0, factor)
     return (weights * torch.exp(-rate * (1 - nodes))) @ lagrange
 
 
 def _gauss_legendre() -> tuple[Tensor, Tensor]:
-    """Ten nodes and weights on [0, 1], from the eigenvectors of the Jacobi matrix (Golub & Welsch 1969)."""
+    """Return ten nodes and weights on [0, 1], computed from the Jacobi matrix (Golub & Welsch 1969)."""
     order = torch.arange(1, 10, dtype=torch.float64)
     side = order / (4 * order * order - 1).sqrt()
     values, vectors = torch.linalg.eigh(torch.diag(side, 1) + torch.diag(side, -1))

@@ -1,4 +1,4 @@
-"""What is known of a system's Lyapunov exponents, and how well."""
+"""Lyapunov exponents of a system with their uncertainty and origin."""
 
 import math
 from collections.abc import Mapping
@@ -11,16 +11,16 @@ from torch import Tensor
 from chaosbench.dynamics import entropy_bound, kaplan_yorke_dimension
 from chaosbench.spec import Content
 
-ROUNDING = 1e-6  # [1 / system time]; no exponent is known better
+ROUNDING = 1e-6  # [1 / system time]; least uncertainty of any exponent
 
 
 class Reference(Content):
-    """Lyapunov exponents at one set of parameters, leading ones first."""
+    """Lyapunov exponents at one set of parameters, in descending order."""
 
-    parameters: Mapping[str, Any]  # of the equation; the numerical method's are no part of it
+    parameters: Mapping[str, Any]  # of the equation, not of the numerical method
     exponents: tuple[float, ...] = Field(min_length=1)  # descending [1 / system time]
-    intervals: tuple[float, ...]  # half widths of 95 % confidence [1 / system time]
-    resolution: float = Field(default=0.0, ge=0)  # what an orbit as long as this shows without any chaos
+    intervals: tuple[float, ...]  # half widths of 95 % confidence intervals [1 / system time]
+    resolution: float = Field(default=0.0, ge=0)  # apparent exponent of a non-chaotic orbit [1 / system time]
     source: str
     method: str
 
@@ -31,17 +31,17 @@ class Reference(Content):
 
     @property
     def tolerances(self) -> tuple[float, ...]:
-        """What is closer to zero than this cannot be told from zero [1 / system time]."""
+        """Exponents closer to zero than this cannot be distinguished from zero [1 / system time]."""
         return tuple(interval + self.resolution + ROUNDING for interval in self.intervals)
 
     @property
     def chaotic(self) -> bool:
-        """Whether the largest exponent is positive beyond doubt."""
+        """True if the largest exponent is positive beyond its tolerance."""
         return self.exponents[0] > self.tolerances[0]
 
     @property
     def kaplan_yorke_dimension(self) -> float:
-        """Kaplan-Yorke dimension of the exponents known."""
+        """Kaplan-Yorke dimension of these exponents."""
         return float(kaplan_yorke_dimension(self._settled()))
 
     @property
@@ -51,10 +51,10 @@ class Reference(Content):
 
     @property
     def predictability_time(self) -> float | None:
-        """ln 2 / lambda_1, in which a small error doubles [system time]; None where there is no chaos."""
+        """ln 2 / lambda_1, the time in which a small error doubles [system time]; None if the system is not chaotic."""
         return math.log(2) / self.largest if self.chaotic else None
 
     def _settled(self) -> Tensor:
-        """The exponents; zero where they cannot be told from zero, so that noise is counted neither way."""
+        """Return the exponents, zero where they cannot be distinguished from zero, so that noise has no effect."""
         pairs = zip(self.exponents, self.tolerances, strict=True)
         return torch.tensor([0.0 if abs(value) <= width else value for value, width in pairs], dtype=torch.float64)

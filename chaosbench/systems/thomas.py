@@ -4,12 +4,13 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor
+from typing_extensions import override
 
 from chaosbench.systems.base import Flow
 
 
 class Thomas(Flow):
-    """A particle with friction in a lattice of forces: a labyrinth.
+    """A particle with friction in a periodic lattice of forces ("labyrinth chaos").
 
     x' = sin y - friction x,  y' = sin z - friction y,  z' = sin x - friction z
 
@@ -26,10 +27,10 @@ class Thomas(Flow):
     friction: float = 0.18
     dt: float = Field(default=0.2, gt=0)  # [system time]
 
+    @override
     def vector_field(self, state: Tensor) -> Tensor:
-        """dz/dt, `(..., 3)` to `(..., 3)`."""
         return state.roll(-1, -1).sin() - self.friction * state
 
+    @override
     def tangent_field(self, state: Tensor, tangents: Tensor) -> Tensor:
-        """The field's Jacobian times `tangents`, `(..., 3), (..., 3, M)` to `(..., 3, M)`."""
         return state.roll(-1, -1).cos()[..., None] * tangents.roll(-1, -2) - self.friction * tangents

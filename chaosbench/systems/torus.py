@@ -1,24 +1,25 @@
-"""Two oscillators that never meet again: motion on a torus."""
+"""Two independent oscillators: motion on a torus."""
 
 from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
+from typing_extensions import override
 
 from chaosbench.systems.base import Flow
 
 
 class Torus(Flow):
-    """Quasi-periodic motion on an attracting torus: no chaos, and no period either.
+    """Quasi-periodic motion on an attracting torus, neither chaotic nor periodic.
 
     x_i' = x_i (1 - r_i^2) - omega_i y_i,  y_i' = y_i (1 - r_i^2) + omega_i x_i,  r_i^2 = x_i^2 + y_i^2,  i = 1, 2
 
-    The exponents are 0, 0, -2, -2 wherever the frequencies' ratio is irrational; the default is the golden mean.
+    The exponents are 0, 0, -2, -2 if the ratio of the frequencies is irrational; the default is the golden mean.
 
     Source:
         Guckenheimer & Holmes 1983, Nonlinear Oscillations, Dynamical Systems, and Bifurcations of Vector Fields,
-        section 3.4, twice the normal form of Hopf.
+        section 3.4: two copies of the Hopf normal form.
     """
 
     dimension: ClassVar[int] = 4
@@ -30,13 +31,13 @@ class Torus(Flow):
     omega_2: float = 0.5 * (1 + 5**0.5)  # [radians / system time]
     dt: float = Field(default=0.1, gt=0)  # [system time]
 
+    @override
     def vector_field(self, state: Tensor) -> Tensor:
-        """dz/dt, `(..., 4)` to `(..., 4)`."""
         x_1, y_1, x_2, y_2 = state.unbind(-1)
         return torch.stack([*_slopes(x_1, y_1, self.omega_1), *_slopes(x_2, y_2, self.omega_2)], dim=-1)
 
+    @override
     def tangent_field(self, state: Tensor, tangents: Tensor) -> Tensor:
-        """The field's Jacobian times `tangents`, `(..., 4), (..., 4, M)` to `(..., 4, M)`."""
         x_1, y_1, x_2, y_2 = state[..., None].unbind(-2)
         u_1, v_1, u_2, v_2 = tangents.unbind(-2)
         first = _carried(x_1, y_1, u_1, v_1, self.omega_1)

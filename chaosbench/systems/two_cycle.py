@@ -4,12 +4,13 @@ from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor
+from typing_extensions import override
 
 from chaosbench.systems.base import Map
 
 
 class TwoCycle(Map):
-    """The logistic map where it alternates between two values: the simplest thing to learn that is not a point.
+    """The logistic map in its two-cycle: the simplest attractor that is not a fixed point.
 
     x' = r x (1 - x)
 
@@ -21,16 +22,16 @@ class TwoCycle(Map):
 
     dimension: ClassVar[int] = 1
     start: ClassVar[tuple[float, ...] | None] = (0.4,)
-    spread: ClassVar[float] = 0.03  # outside of [0, 1] orbits escape
+    spread: ClassVar[float] = 0.03  # orbits outside [0, 1] escape
     transient: ClassVar[float] = 200.0  # [steps]
 
     kind: Literal["two_cycle"] = "two_cycle"
-    r: float = Field(default=3.2, gt=3, lt=3.44)  # rate of growth; from 1 + sqrt 6 on, the cycle has four steps
+    r: float = Field(default=3.2, gt=3, lt=3.44)  # growth rate; above 1 + sqrt 6 the cycle has four steps
 
+    @override
     def step(self, state: Tensor) -> Tensor:
-        """The next state, `(..., 1)` to `(..., 1)`."""
         return self.r * state * (1 - state)
 
+    @override
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
-        """The next state `(..., 1)` and tangents `(..., 1, M)`."""
         return self.step(state), (self.r * (1 - 2 * state))[..., None] * tangents

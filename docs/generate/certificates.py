@@ -1,4 +1,7 @@
-"""Certifies the shipped systems and writes `certificates.json`: `python -m docs.generate.certificates [KIND ...]`."""
+"""Certify the shipped systems and write `chaosbench/systems/certificates.json`.
+
+Run `python -m docs.generate.certificates [KIND ...]`.
+"""
 
 import argparse
 import json
@@ -9,6 +12,7 @@ from pathlib import Path
 
 from chaosbench import systems
 from chaosbench.exponents.certify import certify
+from chaosbench.files import write_whole
 from chaosbench.systems.base import SystemSpec
 from chaosbench.systems.certificate import Certificate
 
@@ -38,38 +42,37 @@ SHIPPED: tuple[SystemSpec, ...] = (
     systems.LimitCycle(),
     systems.TwoCycle(),
 )
-_PATH = Path(__file__).with_name("certificates.json")
+_PATH = Path(systems.__file__).with_name("certificates.json")
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Certify the kinds that are named, or all, and write them beside the others."""
+    """Certify the named kinds, or all, and keep the certificates of the others."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("kinds", nargs="*", help="only these")
-    parser.add_argument("--budget", type=float, default=60.0, help="for each system, on one core [seconds]")
-    parser.add_argument("--workers", type=int, default=2, help="processes at once")
-    given = parser.parse_args(arguments)
-    known = {entry["label"]: entry for entry in json.loads(_PATH.read_text())} if _PATH.exists() else {}
-    chosen = [system for system in SHIPPED if not given.kinds or system.kind in given.kinds]
-    with multiprocessing.get_context("spawn").Pool(given.workers, initializer=_single_thread) as pool:
-        for certificate in pool.imap(_certified, [(system, given.budget) for system in chosen], chunksize=1):
-            known[certificate.label] = certificate.model_dump(mode="json")
+    parser.add_argument("kinds", nargs="*", help="kinds to certify; default: all")
+    parser.add_argument("--budget", type=float, default=60.0, help="computing time per system on one core [seconds]")
+    parser.add_argument("--workers", type=int, default=2, help="number of processes")
+    options = parser.parse_args(arguments)
+    entries = {entry["label"]: entry for entry in json.loads(_PATH.read_text())} if _PATH.exists() else {}
+    chosen = [system for system in SHIPPED if not options.kinds or system.kind in options.kinds]
+    with multiprocessing.get_context("spawn").Pool(options.workers, initializer=_single_thread) as pool:
+        for certificate in pool.imap(_certified, [(system, options.budget) for system in chosen], chunksize=1):
+            entries[certificate.label] = certificate.model_dump(mode="json")
             failed = ", ".join(check.name for check in certificate.checks if not check.passed)
             print(
                 f"{certificate.label}: {certificate.regime}; {f'FAILED: {failed}' if failed else 'all checks passed'}"
             )
-    ordered = [known[system.label] for system in SHIPPED if system.label in known]
-    beside = _PATH.with_suffix(".part")
-    beside.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n")
-    beside.replace(_PATH)
+    ordered = [entries[system.label] for system in SHIPPED if system.label in entries]
+    content = json.dumps(ordered, indent=1, ensure_ascii=False) + "\n"
+    write_whole(_PATH, lambda temporary: temporary.write_text(content))
 
 
-def _certified(order: tuple[SystemSpec, float]) -> Certificate:
-    system, budget = order
+def _certified(arguments: tuple[SystemSpec, float]) -> Certificate:
+    system, budget = arguments
     return certify(system, budget=budget)
 
 
 def _single_thread() -> None:
-    """Tiny steps run many times slower on several threads of a busy machine."""
+    """Use one thread per process: small steps are many times slower on several threads of a busy machine."""
     import torch
 
     os.environ["OMP_NUM_THREADS"] = "1"

@@ -1,4 +1,4 @@
-"""The catalogue as a page: `python -m docs.generate.systems > docs/systems.md`."""
+"""Write the catalogue of systems: `python -m docs.generate.systems > docs/systems.md`."""
 
 import inspect
 
@@ -9,12 +9,13 @@ from docs.generate.certificates import SHIPPED
 _INTRODUCTION = """\
 # Systems
 
-Every number below was measured by `chaosbench certify KIND`, which checks it before it shows it: against half the
-numerical step, against single precision, against the mean divergence (or mean ln |det J|) of the same orbits, and
-against the exponents that must be zero. Intervals are of 95 %. `python -m docs.generate.certificates` measures them all
-again, and `python -m docs.generate.systems > docs/systems.md` makes this page.
+Every number below was computed by `chaosbench certify KIND` and passed its checks: agreement with half the numerical
+step and with single precision, a sum of exponents equal to the mean trace of the Jacobian (for maps the mean of
+ln |det J|), and zero exponents where symmetries require them. Intervals are 95 % confidence intervals.
+`python -m docs.generate.certificates` computes all numbers again, and
+`python -m docs.generate.systems > docs/systems.md` writes this page.
 
-tau_pred = ln 2 / lambda_1 is the time in which a small error doubles; a system that is not chaotic has none.
+tau_pred = ln 2 / lambda_1 is the time in which a small error doubles; systems that are not chaotic have none.
 
 | system | regime | dt | leading exponents [1 / system time] | Kaplan-Yorke dimension | tau_pred [steps] |
 |---|---|---|---|---|---|
@@ -22,7 +23,7 @@ tau_pred = ln 2 / lambda_1 is the time in which a small error doubles; a system 
 
 
 def page() -> str:
-    """The page, in Markdown."""
+    """Return the page in Markdown."""
     certificates = [certificate for group in shipped_certificates().values() for certificate in group]
     table = "".join(_row(certificate) for certificate in certificates)
     defaults = {system.kind: system for system in reversed(SHIPPED)}
@@ -31,14 +32,16 @@ def page() -> str:
 
 
 def _row(certificate: Certificate) -> str:
-    known = certificate.reference
-    pairs = list(zip(known.exponents, known.intervals, strict=True))
-    told = ", ".join(f"{value:.4f} ± {width:.4f}".replace("-", "−") for value, width in pairs[:4])
-    told += ", …" if len(pairs) > 4 else ""
+    reference = certificate.reference
+    pairs = list(zip(reference.exponents, reference.intervals, strict=True))
+    exponents = ", ".join(f"{value:.4f} ± {width:.4f}".replace("-", "−") for value, width in pairs[:4])
+    exponents += ", …" if len(pairs) > 4 else ""
     steps = certificate.predictability_steps
     time = "none" if steps is None else f"{steps:.1f}"
-    dimension = f"{known.kaplan_yorke_dimension:.3f}"
-    return f"| `{certificate.label}` | {certificate.regime} | {certificate.dt:g} | {told} | {dimension} | {time} |\n"
+    dimension = f"{reference.kaplan_yorke_dimension:.3f}"
+    return (
+        f"| `{certificate.label}` | {certificate.regime} | {certificate.dt:g} | {exponents} | {dimension} | {time} |\n"
+    )
 
 
 def _chapter(system: SystemSpec, certificate: Certificate) -> str:
@@ -46,16 +49,16 @@ def _chapter(system: SystemSpec, certificate: Certificate) -> str:
     body, _, source = text.partition("\n\nSource:\n")
     summary, *rest = body.split("\n\n")
     parameters = ", ".join(f"{name} = {value:.10g}" for name, value in system.parameters.items())
-    # The numbers of a check are a measured deviation, and the largest allowed.
+    # A check shows its deviation and the largest one allowed.
     checks = "; ".join(f"{check.name} {check.measured:.2g} of {check.tolerance:g}" for check in certificate.checks)
-    known = certificate.reference
+    method = certificate.reference.method
     paragraphs = [
         f"\n## {system.kind}",
         _line(summary),
         *(f"    {part}" if part.startswith(("x", "u_t")) and "=" in part else _line(part) for part in rest),
         f"Defaults: {parameters}; dt = {system.dt:g}. Observed: {_observed(system)}.",
         f"Source: {_line(source)}",
-        f"Certificate: {checks}. Measured by {known.method}. {' '.join(certificate.remarks)}".rstrip(),
+        f"Certificate: {checks}. Computed by {method}. {' '.join(certificate.remarks)}".rstrip(),
     ]
     return "\n\n".join(paragraphs) + "\n"
 
