@@ -1,4 +1,4 @@
-"""Why a run went as it did, in words: every sentence is computed from its numbers."""
+"""Explanation of a run: paragraphs whose sentences are computed from its stored numbers."""
 
 import math
 from collections import Counter
@@ -19,28 +19,28 @@ from chaosbench.leaderboard.folder import FINISHED, Stored
 from chaosbench.leaderboard.schema import Row
 from chaosbench.theory.run_diagnosis import PREFIX
 
-# How it is said that a seed came to that end, before the reason.
+# Before the message of a seed that ended with this status.
 _ENDS = {
-    "ok": "Beware",
-    "diverged": "It diverged",
-    "failed": "It failed",
-    "crashed": "It crashed",
-    "timeout": "It ran out of time",
-    "oom": "It ran out of memory",
-    "skipped": "It was skipped",
+    "ok": "Warning",
+    "diverged": "The run diverged",
+    "failed": "The run failed",
+    "crashed": "The run crashed",
+    "timeout": "The run exceeded its time limit",
+    "oom": "The run ran out of memory",
+    "skipped": "The run was skipped",
 }
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """An experiment explained: one seed at length, the others in a line each.
+    """An explained experiment: one seed in paragraphs, the others in one line each.
 
     Attributes:
-        title: what ran.
-        seed: the one told at length.
-        paragraphs: headings and texts.
-        others: a line for each other seed.
-        figures: the numbers behind the words, for programs.
+        title: trainer, model and system of the experiment.
+        seed: the seed that the paragraphs explain.
+        paragraphs: pairs of heading and text.
+        others: one line for each other seed.
+        figures: numbers and verdicts of all seeds, for programs.
     """
 
     title: str
@@ -73,7 +73,7 @@ def brief(result: SeedResult) -> str:
     if diagnosis.empty:
         return f"{outcome}; not diagnosed" if result.status in FINISHED else outcome
     if not diagnosis.has_dynamics:
-        return f"{outcome}; replays what it was shown"
+        return f"{outcome}; replays training data"
     return "; ".join([outcome, *_brief_verdict(result), *_brief_clipping(result), *_brief_suspicion(result)])
 
 
@@ -82,7 +82,7 @@ def _brief_verdict(result: SeedResult) -> Iterator[str]:
     if verdict.regime != "divergent":  # the first suspect names divergence
         yield describe_regime(verdict, result.diagnosis)
     if verdict.exponent_ratio is not None and verdict.regime == "chaotic":
-        yield f"lambda_1 {ratio(verdict.exponent_ratio)} the data's"
+        yield f"lambda_1 is {ratio(verdict.exponent_ratio)} the data's"
     if verdict.growth_ratio is not None:
         yield f"gradients grow at {ratio(verdict.growth_ratio)} lambda_1"
 
@@ -97,7 +97,7 @@ def _brief_clipping(result: SeedResult) -> Iterator[str]:
 
 def _brief_suspicion(result: SeedResult) -> Iterator[str]:
     if result.verdict.consistent is False:
-        yield "growth and exponent disagree"
+        yield "growth rate and exponent disagree"
     yield from result.verdict.suspects[:1]
 
 
@@ -140,38 +140,42 @@ def _outcome(result: SeedResult, results: Sequence[SeedResult], *, median: bool)
     first = result.scores[0]["name"].partition("(")[0] if result.scores else ""
     middle = "the better" if len(results) == 2 else "the median"
     role = f", {middle} by {first}" if median and len(results) > 1 and first else ""
-    scores = [
-        f"{row['name']} {'undefined' if row['value'] is None else number(row['value'])}"
-        + (f" (two true orbits: {number(row['floor'])})" if row["floor"] is not None else "")
-        for row in result.scores[:3]
-    ]
+    scores = [_score(row) for row in result.scores[:3]]
     message = f" {_ENDS.get(result.status, result.status)}: {_one_line(result.message)}." if result.message else ""
     seeds = f"{len(results)} seed{'s' if len(results) > 1 else ''}"
-    return f"{tally} of {seeds}. Seed {result.seed}{role}: {'; '.join(scores) or 'no scores'}.{message}"
+    return f"{seeds}: {tally}. Seed {result.seed}{role}: {'; '.join(scores) or 'no scores'}.{message}"
+
+
+def _score(row: Row) -> str:
+    value = "is undefined" if row["value"] is None else f"= {number(row['value'])}"
+    floor = "" if row["floor"] is None else f" (between two true orbits: {number(row['floor'])})"
+    return f"{row['name']} {value}{floor}"
 
 
 def _diagnosed(result: SeedResult, run: Row) -> list[tuple[str, str]]:
     if not result.diagnosis.has_dynamics:
-        replayed = "This forecaster replays what it was shown: its steps are no dynamics that theory could speak of."
-        return [("what was learned", replayed), ("cost", _cost(result))]
+        replay = "This forecaster replays its training data, so that the theory of gradients does not apply."
+        return [("learned dynamics", replay), ("cost", _cost(result))]
     history = training_history(result, updates=run["updates"], seconds=run["train_seconds"])
     suspects = result.verdict.suspects
     return [
-        ("what gradients pass through", " ".join(gradient_path(result))),
-        ("how training went", " ".join(history)),
-        ("what was learned", " ".join(learned_dynamics(result))),
+        ("gradients in training", " ".join(gradient_path(result))),
+        ("training", " ".join(history)),
+        ("learned dynamics", " ".join(learned_dynamics(result))),
         ("theory", " ".join(theory_check(result))),
-        ("look at", "; ".join(suspects) + "." if suspects else ""),
+        ("suspects", " ".join(f"{suspect[0].upper()}{suspect[1:]}." for suspect in suspects)),
         ("cost", _cost(result)),
     ]
 
 
 def _undiagnosed(result: SeedResult) -> str:
-    if result.status in FINISHED:  # such a folder is never replaced
-        return "None is stored, as of old, and none can be added; to have one, run the suite into another directory."
+    if result.status in FINISHED:  # finished results are never replaced
+        return (
+            "No diagnosis is stored (results of an older version). Rerun the suite into another directory to get one."
+        )
     if result.status == "skipped":
-        return "None: there was nothing to diagnose."
-    return "None: the run came to no end. The same command tries it again."
+        return "The run was skipped, so that there is nothing to diagnose."
+    return "The run did not finish. Run the same command again to retry it."
 
 
 def _cost(result: SeedResult) -> str:
@@ -179,7 +183,7 @@ def _cost(result: SeedResult) -> str:
     if not is_finite(share) or not is_finite(seconds):
         return ""
     page = duration(seconds + (result.initial.diagnosis_seconds or 0.0))
-    return f"All diagnostics took {percent(share)} of the training time; those of this page {page} for each seed."
+    return f"All diagnostics took {percent(share)} of the training time; the diagnosis shown here took {page} per seed."
 
 
 def _one_line(message: str) -> str:

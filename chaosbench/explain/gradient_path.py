@@ -13,7 +13,7 @@ def gradient_path(result: SeedResult) -> Iterator[str]:
     """Yield sentences on the training window, on forcing and cuts, and on the growth of gradients there."""
     diagnosis = result.diagnosis
     if diagnosis.chain_length is None:
-        yield "This trainer tells of no gradients through time."
+        yield "This trainer propagates no gradients through time."
         return
     yield from _window(result, diagnosis.chain_length)
     if diagnosis.forcing_share is not None:
@@ -26,12 +26,12 @@ def _window(result: SeedResult, chain: float) -> Iterator[str]:
     """Yield the length of the training window, and where in it products end."""
     diagnosis, window = result.diagnosis, result.diagnosis.path_length
     if window == 1:
-        yield "Gradients pass a single step of the network."
+        yield "Gradients pass through a single step of the network."
         return
     if window is not None:
         yield _window_length(result, window)
     if diagnosis.chain_blank and not diagnosis.chain_cut:
-        yield "It begins from z = 0, whatever the data show."
+        yield "The state starts from z = 0, independently of the data."
     if diagnosis.forcing_probability is not None:
         yield _random_forcing(result, chain, diagnosis.forcing_probability)
     elif diagnosis.chain_forced:
@@ -40,26 +40,26 @@ def _window(result: SeedResult, chain: float) -> Iterator[str]:
         interval, restart = _interval(result, chain), _state_after_cut(result)
         yield f"The gradient is cut {interval}, so that no product of Jacobians is longer{restart}."
     elif window is not None and chain < window and diagnosis.forcing_share is None:
-        yield f"Gradients were followed over {chain:.0f} step{'s' if chain > 1 else ''} of it."
+        yield f"The diagnosis followed gradients over {chain:.0f} step{'s' if chain > 1 else ''} of it."
 
 
 def _window_length(result: SeedResult, window: int) -> str:
-    asked, times = result.trainer.get("sequence_length", window), result.lyapunov_times(window)
-    part = "" if asked == window else f" of the {asked} of sequence_length"
+    setting, times = result.trainer.get("sequence_length", window), result.lyapunov_times(window)
+    shorter = "" if setting == window else f" (sequence_length is {setting})"
     length = "" if times is None else f", {number(times)} Lyapunov times of the data"
-    return f"Your window is {window} steps{part}{length}."
+    return f"The training window has {window} steps{shorter}{length}."
 
 
 def _random_forcing(result: SeedResult, chain: float, probability: float) -> str:
-    """Return the forcing probability of scheduled sampling at the end of training, and what it came to."""
+    """Return the forcing probability of scheduled sampling at the end of training, and the intervals it led to."""
     if probability in (0, 1):
         return f"At the end of training the state was forced at {'every' if probability else 'no'} step."
-    text = f"At the end of training a step was forced with probability {number(probability)}"
+    text = f"At the end of training the state was forced with probability {number(probability)} per step"
     if not result.diagnosis.chain_forced:
-        return f"{text}, and none was along the windows followed."
+        return f"{text}, but at no step of the windows followed."
     often = f"on average every {number(chain)} steps{in_lyapunov_times(result.lyapunov_times(chain))}"
-    longest = f"the longest stretch was of {result.diagnosis.chain_longest} steps"
-    return f"{text}: along the windows followed {often}, {_end_of_products(result)}; {longest}."
+    longest = f"the longest segment has {result.diagnosis.chain_longest} steps"
+    return f"{text}: in the windows followed {often}, {_end_of_products(result)}; {longest}."
 
 
 def _interval(result: SeedResult, chain: float) -> str:
@@ -78,57 +78,69 @@ def _interval(result: SeedResult, chain: float) -> str:
 
 def _end_of_products(result: SeedResult) -> str:
     if result.diagnosis.chain_ends:
-        return "which ends every product of Jacobians there"
-    return "in part: products go on"
+        return "which ends every product of Jacobians"
+    return "but only in part: products of Jacobians continue through the rest"
 
 
 def _state_after_cut(result: SeedResult) -> str:
     if result.diagnosis.chain_blank:
-        return ", and the state begins anew from z = 0"
+        return ", and the state restarts from z = 0"
     if result.diagnosis.chain_learned:
-        return "; there begins a state learned beside the weights, measured here as the one that data show"
+        return ", and restarts from a learned state, which the diagnosis replaces by the state set from data"
     return ""
 
 
 def _generalised_forcing(result: SeedResult, alpha: float) -> Iterator[str]:
     """Yield the forcing strength, and what it leaves of the exponent."""
     diagnosis = result.diagnosis
-    yield f"At every step the state is drawn towards the data by alpha = {number(alpha)}."
+    yield f"At every step the state is moved towards the data with weight alpha = {number(alpha)}."
     expected, forced = diagnosis.forced_exponent_expected, diagnosis.forced_exponents
     if is_finite(expected) and forced and is_finite(forced[0].value):
         yield (
-            f"That makes of lambda_1 a forced exponent lambda_1 + ln(1 - alpha) / dt = {number(expected)}; "
-            f"along training data {number(forced[0].value)} was measured {RATE}."
+            f"This lowers lambda_1 to lambda_1 + ln(1 - alpha) / dt = {number(expected)}; the exponent measured along "
+            f"training data is {number(forced[0].value)} {RATE}."
         )
 
 
 def _growth(result: SeedResult, chain: float) -> Iterator[str]:
-    """Yield the growth of a product of Jacobians, beside what the data's exponent makes expected."""
-    diagnosis, expected = result.diagnosis, result.lyapunov_times(chain)
+    """Yield the growth of a product of Jacobians, compared with that at the data's exponent."""
+    diagnosis, expected, span = result.diagnosis, result.lyapunov_times(chain), _span(result, chain)
     grown = diagnosis.chain_growth
     if not is_finite(grown):
         lost = result.verdict.regime == "divergent"
-        yield "Their growth there could not be measured." if lost else "Over this stretch gradients vanish altogether."
+        yield "Their growth could not be measured." if lost else f"{span}, gradients vanish completely."
         return
-    random = diagnosis.forcing_probability is not None and diagnosis.chain_forced
-    mean = "Between forcings, on average: " if random else ""
     if expected is not None:
-        at = f"{'at' if mean else 'At'} the data's exponent"
-        yield f"{mean}{at} expect gradients to grow by e^{number(expected)}; measured e^{number(grown)}."
+        would = f"{span}, gradients would grow by a factor of e^{number(expected)} at the data's lambda_1"
+        yield f"{would}; the measured factor is e^{number(grown)}."
     else:
-        yield f"{mean or f'Over {chain:.0f} steps '}gradients change by e^{number(grown)}."
+        yield f"{span}, gradients change by a factor of e^{number(grown)}."
     if diagnosis.chain_forced and is_finite(diagnosis.window_growth):
         length, over = diagnosis.window_length, number(diagnosis.window_growth)
-        yield f"Over {length} steps, forcing and all, they change by e^{over}."
+        yield f"Over {length} steps with forcing, they change by a factor of e^{over}."
     bound = diagnosis.chain_growth_bound
     if is_finite(bound) and grown > bound + _MARGIN:
         yield _excess(grown, bound, diagnosis.jacobian_norm or 0.0)
 
 
+def _span(result: SeedResult, chain: float) -> str:
+    """Return the segment over which a product of Jacobians is taken."""
+    diagnosis = result.diagnosis
+    if diagnosis.chain_forced:
+        return (
+            "On average between two forcings" if diagnosis.forcing_probability is not None else "Between two forcings"
+        )
+    if diagnosis.chain_cut:
+        return "Between two cuts"
+    if diagnosis.path_length == 1:
+        return "Over this step"
+    return "Over the window" if diagnosis.path_length == chain else "Over these steps"
+
+
 def _excess(grown: float, bound: float, norm: float) -> str:
     """Explain a growth above that at the network's own exponent."""
-    more = f"That is more than the network's own exponent makes of it (e^{number(bound)})"
+    more = f"This is more than at the network's own lambda_1, e^{number(bound)}"
     if grown > 0 and norm > 1:
-        stretch = f"over short times Jacobians of norm {number(norm)} stretch some direction"
-        return f"{more}: {stretch} faster than free runs do in the long run."
-    return f"{more}: along training data, and over so few steps, gradients shrink less than in long free runs."
+        stretch = f"over short times, Jacobians of norm {number(norm)} stretch some directions"
+        return f"{more}: {stretch} faster than long free runs do on average."
+    return f"{more}: along training data and over few steps, gradients shrink less than in long free runs."

@@ -30,13 +30,13 @@ def compare_exponents(name: str, own: Exponent, true: Exponent, *, scale: float)
     zero = max(true.interval or 0.0, scale / 50)
     own_value, value = own.value, true.value
     if abs(value) <= zero or abs(own_value - value) <= width:
-        return f"The {name} exponent is {number(own_value)}, the data's {number(value)}."
+        return f"The {name} exponent is {number(own_value)} (data: {number(value)})."
     if own_value * value <= 0:
-        return f"The {name} exponent is {number(own_value)} where the data's is {number(value)}."
-    sign, values = "negative" if value < 0 else "positive", f"({number(own_value)} in place of {number(value)})"
+        return f"The {name} exponent is {number(own_value)}, while the data's is {number(value)}."
+    sign, values = "negative" if value < 0 else "positive", f"({number(own_value)} instead of {number(value)})"
     if abs(own_value) >= 2 * abs(value):
         return f"The {name} exponent is {number(own_value / value)} times the data's {values}."
-    amount = f"too {sign}" if abs(own_value) > abs(value) else f"less {sign} than it should be"
+    amount = f"too {sign}" if abs(own_value) > abs(value) else f"less {sign} than the data's"
     return f"The {name} exponent is {percent(abs(own_value / value - 1))} {amount} {values}."
 
 

@@ -8,9 +8,9 @@ from chaosbench.explain.regimes import describe_regime
 from chaosbench.explain.seed_result import SeedResult
 
 _THEOREMS = {
-    "grow": "Theorem 2: gradients of a chaotic orbit grow as e^(lambda_1 T), whatever the architecture",
-    "vanish": "Theorem 1: gradients near a fixed point or a cycle vanish exponentially, at the rate of its exponent",
-    "neither": "Theorem 3: gradients of a quasi-periodic orbit grow or shrink more slowly than any exponential",
+    "grow": "Theorem 2: on a chaotic orbit, gradients grow as e^(lambda_1 T) in every architecture",
+    "vanish": "Theorem 1: near an attracting fixed point or cycle, gradients vanish at the rate of its exponent",
+    "neither": "Theorem 3: on a quasi-periodic orbit, gradients grow or shrink more slowly than any exponential",
 }
 
 
@@ -18,23 +18,24 @@ def theory_check(result: SeedResult) -> Iterator[str]:
     """Yield the theorem, the measured rates, whether they agree, and the state of the network before training."""
     verdict, diagnosis = result.verdict, result.diagnosis
     if verdict.regime == "divergent":
-        yield "Theory speaks of bounded orbits, and this one is not."
+        yield "The theorems apply to bounded orbits only."
         return
     if verdict.expected == "none":
-        yield "No theorem speaks of it" + (
-            " yet." if verdict.regime == "undecided" else ": nothing attracts the orbit."
-        )
+        undecided = verdict.regime == "undecided"
+        yield f"No theorem applies: {'the regime is undecided' if undecided else 'the orbit is not an attractor'}."
         return
     yield f"{_THEOREMS[verdict.expected]}."
     gamma = diagnosis.gradient_growth
     if is_finite(gamma):
-        rate = f"Measured rate gamma = {with_interval(gamma, diagnosis.gradient_growth_interval)} {RATE}"
+        rate = f"The measured growth rate is gamma = {with_interval(gamma, diagnosis.gradient_growth_interval)} {RATE}"
         yield f"{rate}, {ratio(verdict.growth_ratio)} lambda_1." if verdict.growth_ratio is not None else f"{rate}."
     else:
-        yield "Measured: they vanish altogether." if gamma == -math.inf else "Their rate could not be measured."
+        yield (
+            "The measured gradients vanish completely." if gamma == -math.inf else "Their growth could not be measured."
+        )
     if is_finite(diagnosis.loss_gradient_growth):
         slope = with_interval(diagnosis.loss_gradient_growth, diagnosis.loss_gradient_growth_interval)
-        yield f"Loss gradients of the parameters grow at {slope}."
+        yield f"Gradients of the loss with respect to the parameters grow at {slope}."
     yield _agreement(result)
     yield from _before_training(result)
 
@@ -42,21 +43,21 @@ def theory_check(result: SeedResult) -> Iterator[str]:
 def _agreement(result: SeedResult) -> str:
     consistent, diagnosis = result.verdict.consistent, result.diagnosis
     if consistent is not None:
-        return f"Growth and exponent {'agree within' if consistent else 'DISAGREE beyond'} their errors."
+        return f"Growth rate and exponent {'agree within' if consistent else 'DISAGREE beyond'} their errors."
     if diagnosis.gradient_growth is None or math.isnan(diagnosis.gradient_growth):
-        reason = "the orbits that gradients were followed along blew up"
+        reason = "the orbits along which gradients were followed blew up"
     elif 0 < (diagnosis.returning_share or 0.0) < 1:
         reason = "free runs end on different attractors"
     else:
-        reason = "errors are too wide"
-    return f"Whether growth and exponent agree cannot be told: {reason}."
+        reason = "their errors are too large"
+    return f"Agreement of growth rate and exponent is undecided, because {reason}."
 
 
 def _before_training(result: SeedResult) -> Iterator[str]:
     verdict, exponent = result.initial_verdict, result.initial.largest_exponent
     if verdict is None:
         return
-    rate = "" if verdict.regime == "divergent" else ", lambda_1 = -inf"
+    rate = "" if verdict.regime == "divergent" else ", with lambda_1 = -inf"
     if rate and exponent is not None and is_finite(exponent.value):
-        rate = f", lambda_1 = {with_interval(*exponent)}"
-    yield f"Before training the network was {describe_regime(verdict, result.initial)}{rate}."
+        rate = f", with lambda_1 = {with_interval(*exponent)}"
+    yield f"Before training, the network was {describe_regime(verdict, result.initial)}{rate}."

@@ -22,9 +22,7 @@ def training_history(result: SeedResult, *, updates: int, seconds: float | None)
     if is_finite(diagnosis.loss_first) and is_finite(diagnosis.loss_last):
         yield _loss(diagnosis.loss_first, diagnosis.loss_last, diagnosis.loss_spikes or 0, updates)
     if is_finite(diagnosis.updates_per_second) and seconds is not None:
-        memory = f", {number(diagnosis.peak_memory)} MiB at the most" if is_finite(diagnosis.peak_memory) else ""
-        speed = f"{number(diagnosis.updates_per_second)} updates a second for all seeds at once, "
-        yield f"{speed if updates > 1 else ''}{duration(seconds)} for each seed{memory}."
+        yield _speed(diagnosis.updates_per_second, diagnosis.peak_memory, updates, seconds)
 
 
 def _clipping_fields(result: SeedResult) -> list[str]:
@@ -39,21 +37,27 @@ def _norms(result: SeedResult) -> Iterator[str]:
             number, (diagnosis.gradient_norm_q05, diagnosis.gradient_norm_median, diagnosis.gradient_norm_q95)
         )
         before = " before clipping" if _clipping_fields(result) else ""
-        yield f"Gradient norms{before}: {middle} in the median, 90 % from {low} to {high}."
+        yield f"The gradient norm{before} has the median {middle}; 90 % of updates lie between {low} and {high}."
 
 
 def _clipping(result: SeedResult) -> Iterator[str]:
     """Yield how often gradients were clipped, entries first as in training."""
     entries, norms = result.diagnosis.clipped_entries_share, result.diagnosis.clipped_share
     if is_finite(entries):
-        yield f"Entries clipped at {result.trainer['clip_value']:g} in {percent(entries)} of updates."
+        yield f"Entries were clipped at {result.trainer['clip_value']:g} in {percent(entries)} of updates."
     if is_finite(norms):
-        what = "Norms of what was left clipped" if "clip_value" in _clipping_fields(result) else "Clipped"
-        yield f"{what} at {result.trainer['clip_norm']:g} in {percent(norms)} of updates."
+        norm = "The norm that remained" if "clip_value" in _clipping_fields(result) else "The norm"
+        yield f"{norm} was clipped at {result.trainer['clip_norm']:g} in {percent(norms)} of updates."
 
 
 def _loss(first: float, last: float, spikes: int, updates: int) -> str:
     if updates == 1:
-        return f"Trained in one go, to a loss of {number(last)}."
-    jumped = "no spike" if not spikes else f"{spikes} spike{'s' if spikes > 1 else ''}"
-    return f"The loss went from {number(first)} to {number(last)} with {jumped}."
+        return f"A single update led to a loss of {number(last)}."
+    jumps = "no spikes" if not spikes else f"{spikes} spike{'s' if spikes > 1 else ''}"
+    return f"The loss went from {number(first)} to {number(last)} with {jumps}."
+
+
+def _speed(updates_per_second: float, memory: float | None, updates: int, seconds: float) -> str:
+    speed = f"ran at {number(updates_per_second)} updates per second for all seeds together and " if updates > 1 else ""
+    peak = f", with a peak memory of {number(memory)} MiB" if is_finite(memory) else ""
+    return f"Training {speed}took {duration(seconds)} per seed{peak}."

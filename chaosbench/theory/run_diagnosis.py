@@ -69,8 +69,8 @@ class RunDiagnosis:
     kaplan_yorke_dimension: float | None = _stored("1", "null where it depends on exponents that were not computed")
     entropy_bound: float | None = _stored("nats / system time", "sum of the positive exponents; null as above")
     spectral_gap: float | None = _stored(_RATE, "gap below the last exponent that the system can have")
-    period: int | None = _stored("steps", "period of the free run; 0: it does not return", int)
-    returning_share: float | None = _stored("1", "share of free runs that return to their starting point")
+    period: int | None = _stored("steps", "period of the free run; 0: it is not periodic", int)
+    returning_share: float | None = _stored("1", "share of free runs that settle on a fixed point or a cycle")
     bounded_share: float | None = _stored("1", "share of free runs that stayed bounded")
 
     forcing_probability: float | None = _stored("1", "forcing probability of scheduled sampling at the end of training")

@@ -1,4 +1,4 @@
-"""Theory against measurement: does a run's gradient growth agree with its exponents, and if not, what is to blame?"""
+"""Comparison of theory and measurement: does a run's gradient growth agree with its exponents, and if not, why?"""
 
 import math
 from collections.abc import Iterator
@@ -6,32 +6,34 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chaosbench.dynamics import Regime, map_regime
+from chaosbench.formats import percent
 
 Theorem = Literal["grow", "vanish", "neither", "none"]
 Finding = Regime | Literal["undecided"]
 
-# Both intervals are of 95 %; half as much again is passed by one sound run in three hundred.
-_DOUBT = 1.5
-_NEAR = 0.1  # two ratios that are that close are taken for the same
-_MOST = 4.5  # of the whole factors by which a dt is taken for wrong: among larger ones every ratio is near one
-_FAR = 1.6  # an exponent off by this factor is no longer a matter of training a little longer
+# Both intervals are of 95 %; a tolerance half as wide again is exceeded by one sound run in three hundred.
+_TOLERANCE = 1.5
+_NEAR = 0.1  # a ratio this close to a whole number counts as that number
+_MOST = 4.5  # largest factor that is attributed to a wrong dt; among larger ones every ratio is near a whole number
+_FAR = 1.6  # an exponent that is off by this factor needs more than a little more training
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a verdict is reached from, of one run; rates in [1 / system time].
+    """The numbers of one run from which its verdict follows; rates in [1 / system time].
 
     Attributes:
-        gamma, gamma_interval: slope of log ||dz_T/dz_0|| against T, -inf where gradients vanish altogether, NaN where
-            the orbits blew up on the way.
-        exponent, exponent_interval: the largest exponent of the free run; NaN where it is not finite.
-        resolution: exponents smaller than this cannot be told from zero by runs as long.
-        period: of the free run [steps]; 0: it does not come back.
-        returning: share of free runs that come back.
+        gamma, gamma_interval: slope of log ||dz_T/dz_0|| against T; -inf where gradients vanish completely, NaN where
+            the orbits blew up.
+        exponent, exponent_interval: largest exponent of the free run; NaN where it is not finite.
+        resolution: runs of this length cannot distinguish smaller exponents from zero.
+        period: of the free run [steps]; 0: it is not periodic.
+        returning: share of free runs that settle on a fixed point or a cycle.
         bounded: share of free runs that stayed finite.
-        loss_gamma, loss_gamma_interval: of log ||dL_T/dtheta||; None: not measured.
-        data_exponent: of the data's system; None: not known.
-        window: over which gradients pass, in Lyapunov times of the data; None: a step or none, or no chaos.
+        loss_gamma, loss_gamma_interval: slope of log ||dL_T/dtheta|| against T; None: not measured.
+        data_exponent: largest exponent of the data's system; None: not known.
+        window: time over which gradients can show that orbits separate, in Lyapunov times of the data; None: the
+            method does not need to show it, or the data are not chaotic.
     """
 
     gamma: float
@@ -50,17 +52,17 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What theory says of a run, and whether it is so.
+    """The theorem that applies to a run, and whether the run agrees with it.
 
     Attributes:
-        regime: of the free run; "undecided" where its exponent cannot be told from zero, nor zero from the data's.
-        expected: what the theorem for that regime says of dz_T/dz_0; "none" where there is none: for a run that
-            diverged, is undecided, or rests on a point or cycle that attracts nothing.
-        growth_ratio: gamma / lambda_1(model), 1 by theory where the run is chaotic; None elsewhere, or not measured.
-        exponent_ratio: lambda_1(model) / lambda_1(data); None where the data are not chaotic, or not known.
-        consistent: whether what was measured is what the theorem says, within the errors; None where these are too wide
-            to tell or not known, where free runs end on different attractors, or where there is no theorem.
-        suspects: what to look at first.
+        regime: of the free run; "undecided" where its exponent may be zero or that of the data.
+        expected: what the theorem for that regime says of dz_T/dz_0; "none" where no theorem applies: the run diverged,
+            its regime is undecided, or it rests on a point or cycle that is not an attractor.
+        growth_ratio: gamma / lambda_1(model), 1 by theory; None where the run is not chaotic or gamma was not measured.
+        exponent_ratio: lambda_1(model) / lambda_1(data); None where the data are not chaotic, or not known to be.
+        consistent: True if the measured growth is that of the theorem within the errors; None where the errors are too
+            large or not known, where free runs end on different attractors, or where no theorem applies.
+        suspects: likely causes of a failure, the first one first.
     """
 
     regime: Finding
@@ -71,108 +73,131 @@ class Verdict:
     suspects: tuple[str, ...]
 
 
-def verdict(found: Evidence) -> Verdict:
-    """Judge a run.
+def verdict(evidence: Evidence) -> Verdict:
+    """Return the verdict on a run.
 
     Source:
         Mikhaeil, Monfared & Durstewitz 2022, NeurIPS (2110.07238): Theorem 1 for fixed points and cycles, 2 for chaos,
         3 for quasi-periodic orbits.
     """
-    width = found.exponent_interval if math.isfinite(found.exponent_interval) else 0.0
-    kind = _regime(found, width)
-    expected = _theorem(found, kind, width)
-    data = found.data_exponent
-    ratio = found.exponent / data if data is not None and data > 0 and math.isfinite(found.exponent) else None
-    growth_ratio = found.gamma / found.exponent if kind == "chaotic" and math.isfinite(found.gamma) else None
-    comparable = expected != "none" and not math.isnan(found.gamma) and found.returning in (0.0, 1.0)
-    consistent = _agree(found, expected) if comparable else None
+    width = evidence.exponent_interval if math.isfinite(evidence.exponent_interval) else 0.0
+    regime = _regime(evidence, width)
+    expected = _theorem(evidence, regime, width)
+    data = evidence.data_exponent
+    ratio = evidence.exponent / data if data is not None and data > 0 and math.isfinite(evidence.exponent) else None
+    growth_ratio = evidence.gamma / evidence.exponent if regime == "chaotic" and math.isfinite(evidence.gamma) else None
+    comparable = expected != "none" and not math.isnan(evidence.gamma) and evidence.returning in (0.0, 1.0)
+    consistent = _agrees(evidence, expected) if comparable else None
     return Verdict(
-        regime=kind,
+        regime=regime,
         expected=expected,
         growth_ratio=growth_ratio,
         exponent_ratio=ratio,
         consistent=consistent,
-        suspects=tuple(_suspects(found, kind, ratio, consistent)),
+        suspects=tuple(_suspects(evidence, regime, ratio, consistent)),
     )
 
 
-def _regime(found: Evidence, width: float) -> Finding:
-    """As the exponent tells, unless zero and the data's exponent lie within its errors alike."""
-    told = map_regime(found.exponent, width + found.resolution, period=found.period, bounded=found.bounded >= 0.5)
-    data = found.data_exponent or 0.0
-    blurred = told == "quasi-periodic" and data > 0 and width + found.resolution > data / 2
-    return "undecided" if blurred else told
+def _regime(evidence: Evidence, width: float) -> Finding:
+    """Return the regime of the exponent, undecided if its error includes both zero and the data's exponent."""
+    error = width + evidence.resolution
+    regime = map_regime(evidence.exponent, error, period=evidence.period, bounded=evidence.bounded >= 0.5)
+    data = evidence.data_exponent or 0.0
+    blurred = regime == "quasi-periodic" and data > 0 and error > data / 2
+    return "undecided" if blurred else regime
 
 
-def _theorem(found: Evidence, kind: Finding, width: float) -> Theorem:
-    if kind == "chaotic":
+def _theorem(evidence: Evidence, regime: Finding, width: float) -> Theorem:
+    if regime == "chaotic":
         return "grow"
-    if kind == "quasi-periodic":
+    if regime == "quasi-periodic":
         return "neither"
-    if kind in ("periodic", "fixed point"):  # Theorem 1 is of those that attract
-        return "vanish" if found.exponent < -width - found.resolution or found.exponent == -math.inf else "none"
+    if regime in ("periodic", "fixed point"):  # Theorem 1 needs an attractor
+        attracting = evidence.exponent < -width - evidence.resolution or evidence.exponent == -math.inf
+        return "vanish" if attracting else "none"
     return "none"
 
 
 def tolerance(*widths: float | None, resolution: float) -> float:
-    """By how much two measured rates may differ: their intervals, added as errors are, and what is not resolved."""
-    known = [width for width in widths if width is not None and math.isfinite(width)]
-    return _DOUBT * math.hypot(*known) + resolution
+    """Return the allowed difference of two rates: 1.5 times the root of the sum of squared intervals, plus resolution.
+
+    Args:
+        widths: half widths of 95 % confidence intervals [1 / system time]; None and NaN are ignored.
+        resolution: smallest rate that is distinguished from zero [1 / system time].
+    """
+    finite = [width for width in widths if width is not None and math.isfinite(width)]
+    return _TOLERANCE * math.hypot(*finite) + resolution
 
 
-def _agree(found: Evidence, expected: Theorem) -> bool | None:
-    """Whether gamma is what the theorem says, of an orbit with that exponent."""
-    if found.gamma == -math.inf or found.exponent == -math.inf:
-        return found.gamma < 0 and found.exponent < 0
-    if math.isnan(found.gamma_interval) or math.isnan(found.exponent_interval):
+def _agrees(evidence: Evidence, expected: Theorem) -> bool | None:
+    """Return whether gamma is that of the theorem; None if the errors are too large to decide."""
+    if evidence.gamma == -math.inf or evidence.exponent == -math.inf:
+        return evidence.gamma < 0 and evidence.exponent < 0
+    if math.isnan(evidence.gamma_interval) or math.isnan(evidence.exponent_interval):
         return None
-    allowed = tolerance(found.gamma_interval, found.exponent_interval, resolution=found.resolution)
+    allowed = tolerance(evidence.gamma_interval, evidence.exponent_interval, resolution=evidence.resolution)
     if expected == "neither":
-        # What is small enough to pass for zero, the data's exponent says; without one, what runs as long can show.
-        scale = found.data_exponent if found.data_exponent else 4 * found.resolution
-        return None if allowed > scale / 2 else abs(found.gamma) <= allowed
-    if allowed > max(abs(found.gamma), abs(found.exponent)) / 2:
+        # The data's exponent sets the scale of "small"; without one, it is the resolution of runs of this length.
+        scale = evidence.data_exponent if evidence.data_exponent else 4 * evidence.resolution
+        return None if allowed > scale / 2 else abs(evidence.gamma) <= allowed
+    if allowed > max(abs(evidence.gamma), abs(evidence.exponent)) / 2:
         return None
-    return abs(found.gamma - found.exponent) <= allowed
+    return abs(evidence.gamma - evidence.exponent) <= allowed
 
 
-def _suspects(found: Evidence, kind: Finding, ratio: float | None, consistent: bool | None) -> Iterator[str]:
-    chaotic_data = found.data_exponent is not None and found.data_exponent > 0
-    if kind == "divergent":
-        yield "numbers that blow up in free running: too large a learning rate, or a map that nothing keeps bounded"
+def _suspects(evidence: Evidence, regime: Finding, ratio: float | None, consistent: bool | None) -> Iterator[str]:
+    """Yield likely causes of a failure, the first one first."""
+    if regime == "divergent":
+        yield "the free run blows up: the learning rate is too large, or nothing keeps the map bounded"
         return
-    if 0 < found.returning < 1:
-        yield f"free runs that end on different attractors: {found.returning:.0%} of them come back to where they were"
+    if 0 < evidence.returning < 1:
+        settled = f"{percent(evidence.returning)} of them settle on a fixed point or a cycle"
+        yield f"free runs end on different attractors: {settled}"
     elif consistent is False:
-        yield "a long transient, or free runs from different conditions that do not share one attractor"
-    if kind == "chaotic" and found.loss_gamma is not None and math.isfinite(found.loss_gamma):
-        allowed = tolerance(found.loss_gamma_interval, found.gamma_interval, resolution=found.resolution)
-        if found.gamma - found.loss_gamma > allowed:
-            yield "a detached state: the loss gradient grows more slowly than the state's own derivative"
-    if not chaotic_data:
-        if kind == "chaotic" and found.data_exponent is not None:
-            yield "chaos that the data do not have: too few data, or noise learned as dynamics"
-        return
-    if kind == "undecided":
-        yield "runs too short, or too few, to tell zero from the data's exponent: raise exponent_steps or _conditions"
-    elif kind == "periodic" and found.period:
-        yield f"a model that learned a cycle of {found.period} steps in place of chaos"
-    elif kind == "periodic":
-        yield "a model that settles, on a point or a cycle, in place of chaos"
-    elif kind == "fixed point":
-        yield "a model that comes to rest in place of chaos"
-    elif kind == "quasi-periodic":
-        yield "a model that learned a closed curve or a torus in place of chaos"
-    elif ratio is not None and not 1 / _FAR < ratio < _FAR:
-        factor = max(ratio, 1 / ratio)
-        known = found.exponent_interval < _NEAR * found.exponent
-        if known and factor < _MOST and abs(factor / round(factor) - 1) < _NEAR:
-            part = f"{round(factor)} times" if ratio > 1 else f"1/{round(factor)} of"
-            yield f"a wrong dt: the exponent is {part} the data's"
-        else:
-            yield f"an exponent {ratio:.2g} times the data's"
-    if found.window is not None and found.window < 1 and (kind != "chaotic" or (ratio or 1) < 1 / _FAR):
+        yield "transients are long, or free runs do not share one attractor"
+    if regime == "chaotic" and _loss_gradient_lags(evidence):
+        yield "the state is detached: the loss gradient grows more slowly than dz_T/dz_0"
+    if evidence.data_exponent is not None and evidence.data_exponent > 0:
+        yield from _missed_chaos(evidence, regime, ratio)
+    elif regime == "chaotic" and evidence.data_exponent is not None:
+        yield "the network learned chaos that the data do not have: too few data, or noise learned as dynamics"
+
+
+def _loss_gradient_lags(evidence: Evidence) -> bool:
+    if evidence.loss_gamma is None or not math.isfinite(evidence.loss_gamma):
+        return False
+    allowed = tolerance(evidence.loss_gamma_interval, evidence.gamma_interval, resolution=evidence.resolution)
+    return evidence.gamma - evidence.loss_gamma > allowed
+
+
+def _missed_chaos(evidence: Evidence, regime: Finding, ratio: float | None) -> Iterator[str]:
+    """Yield how the network fails to be as chaotic as the data, and whether training could have shown it."""
+    instead = {
+        "periodic": f"a cycle of {evidence.period} steps" if evidence.period else "a fixed point or a cycle",
+        "fixed point": "a fixed point",
+        "quasi-periodic": "a closed curve or a torus",
+    }
+    if regime == "undecided":
         yield (
-            f"gradients that pass {found.window:.2g} Lyapunov times, less than 1 / lambda_1: "
-            "nothing on their way shows that orbits part"
+            "free runs are too short or too few to distinguish zero from the data's exponent: "
+            "raise exponent_steps or exponent_conditions"
         )
+    elif regime in instead:
+        yield f"the network learned {instead[regime]} instead of chaos"
+    elif ratio is not None and not 1 / _FAR < ratio < _FAR:
+        yield _wrong_exponent(evidence, ratio)
+    weak = regime != "chaotic" or (ratio or 1) < 1 / _FAR
+    if evidence.window is not None and evidence.window < 1 and weak:
+        yield (
+            f"gradients pass through {evidence.window:.2g} Lyapunov times, less than 1 / lambda_1: "
+            "too short to show that neighbouring orbits separate"
+        )
+
+
+def _wrong_exponent(evidence: Evidence, ratio: float) -> str:
+    factor = max(ratio, 1 / ratio)
+    precise = evidence.exponent_interval < _NEAR * evidence.exponent
+    if precise and factor < _MOST and abs(factor / round(factor) - 1) < _NEAR:
+        part = f"{round(factor)} times" if ratio > 1 else f"1/{round(factor)} of"
+        return f"the time step dt is wrong: the exponent is {part} the data's"
+    return f"the exponent is {ratio:.2g} times the data's"

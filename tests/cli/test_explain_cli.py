@@ -36,9 +36,9 @@ def test_runs_are_explained_briefly_and_one_at_length(call, results: Path):
     for name in (["bptt", "lstm"], ["bptt lstm"], [next(results.glob("lstm*")).name[:9]]):
         code, out, err = call("explain", results, *name)
         assert (code, err) == (0, "")
-        assert "expect gradients to grow by e^1.80; measured e^1.90." in " ".join(out.split())
+        assert {"e^1.80", "e^1.90."} <= set(out.split())
     _, out, _ = call("explain", results, "lstm", "--seed", 2)
-    assert "It diverged: the free run is not finite." in " ".join(out.split())
+    assert "diverged: the free run is not finite." in " ".join(out.split())
 
 
 def test_programs_get_verdicts_and_numbers_without_nan(call, results: Path):
@@ -61,11 +61,11 @@ def test_programs_get_verdicts_and_numbers_without_nan(call, results: Path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["bptt"], "'bptt' may mean 2 experiments; add a word"),
+        (["bptt"], "'bptt' matches 2 experiments"),
         (["lstn"], "did you mean 'lstm'"),
-        (["lstm", "rnn"], "no experiment has all words of 'lstm rnn'"),
-        (["lstm", "--seed", "7"], "there is no seed 7 of bptt on lstm, lorenz63; known: 0, 1, 2"),
-        (["lstm", "--seed", "7", "--json"], "there is no seed 7 of bptt on lstm, lorenz63; known: 0, 1, 2"),
+        (["lstm", "rnn"], "'lstm rnn'"),
+        (["lstm", "--seed", "7"], "bptt on lstm, lorenz63 has no seed 7; seeds: 0, 1, 2"),
+        (["lstm", "--seed", "7", "--json"], "bptt on lstm, lorenz63 has no seed 7; seeds: 0, 1, 2"),
     ],
 )
 def test_a_name_that_means_no_run_or_several_is_one_line_and_exit_code_2(call, results: Path, words, message):

@@ -34,7 +34,7 @@ def test_growth_and_exponent_that_disagree_beyond_their_errors_are_flagged():
     assert verdict(replace(CHAOS, gamma=0.97)).consistent
     flagged = verdict(replace(CHAOS, gamma=0.98))
     assert flagged.consistent is False
-    assert any("do not share one attractor" in suspect for suspect in flagged.suspects)
+    assert any("attractor" in suspect for suspect in flagged.suspects)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,9 @@ def test_theorem_three_is_of_gamma_itself():
 def test_large_factors_are_no_wrong_dt():
     """Among them every ratio is near a whole number: the published network of seven times the exponent, too."""
     found = verdict(replace(CHAOS, exponent=6.4, gamma=6.4, loss_gamma=6.4))
-    assert found.suspects == ("an exponent 7.1 times the data's",)
+    (suspect,) = found.suspects
+    assert "7.1 times" in suspect
+    assert "dt" not in suspect
 
 
 def test_nothing_is_claimed_where_errors_are_too_wide_or_free_runs_differ():
@@ -107,18 +109,19 @@ def test_a_divergent_run_is_not_judged():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"loss_gamma": 0.2}, "a detached state"),
-        ({"exponent": 1.8, "gamma": 1.8}, "a wrong dt: the exponent is 2 times the data's"),
-        ({"exponent": 0.302, "gamma": 0.302, "loss_gamma": 0.3}, "a wrong dt: the exponent is 1/3 of the data's"),
-        ({"exponent": -0.2, "gamma": -0.2, "period": 3}, "learned a cycle of 3 steps"),
-        ({"exponent": -0.2, "gamma": -0.2, "period": 1}, "comes to rest"),
-        ({"exponent": -math.inf, "gamma": -math.inf, "period": 1, "returning": 1.0}, "comes to rest"),
-        ({"exponent": 0.0, "gamma": 0.0}, "a closed curve or a torus"),
-        ({"exponent": 0.1, "gamma": 0.1, "exponent_interval": 0.5}, "too short, or too few, to tell zero from"),
-        ({"exponent": 0.0, "gamma": 0.0, "window": 0.3}, "gradients that pass 0.3 Lyapunov times, less than 1"),
-        ({"exponent": -0.1, "period": 1, "returning": 0.7}, "different attractors: 70% of them come back"),
-        ({"data_exponent": 0.0}, "chaos that the data do not have"),
+        ({"loss_gamma": 0.2}, ["detached"]),
+        ({"exponent": 1.8, "gamma": 1.8}, ["dt", "2 times"]),
+        ({"exponent": 0.302, "gamma": 0.302, "loss_gamma": 0.3}, ["dt", "1/3 of"]),
+        ({"exponent": -0.2, "gamma": -0.2, "period": 3}, ["cycle of 3 steps"]),
+        ({"exponent": -0.2, "gamma": -0.2, "period": 1}, ["fixed point"]),
+        ({"exponent": -math.inf, "gamma": -math.inf, "period": 1, "returning": 1.0}, ["fixed point"]),
+        ({"exponent": 0.0, "gamma": 0.0}, ["torus"]),
+        ({"exponent": 0.1, "gamma": 0.1, "exponent_interval": 0.5}, ["zero", "exponent_steps"]),
+        ({"exponent": 0.0, "gamma": 0.0, "window": 0.3}, ["0.3 Lyapunov times"]),
+        ({"exponent": -0.1, "period": 1, "returning": 0.7}, ["different attractors", "70 %"]),
+        ({"data_exponent": 0.0}, ["chaos", "not"]),
     ],
 )
 def test_the_usual_suspects_are_named(changes, words):
-    assert any(words in suspect for suspect in verdict(replace(CHAOS, **changes)).suspects)
+    suspects = verdict(replace(CHAOS, **changes)).suspects
+    assert any(all(word in suspect for word in words) for suspect in suspects)
