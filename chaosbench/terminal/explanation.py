@@ -1,4 +1,4 @@
-"""What a person sees of `chaosbench explain`: all experiments in a line for each seed, or one at length."""
+"""Output of `chaosbench explain`: every experiment with one line per seed, or one experiment in paragraphs."""
 
 import textwrap
 from collections.abc import Sequence
@@ -16,49 +16,68 @@ from chaosbench.labels import title, titles
 from chaosbench.leaderboard.folder import Stored
 from chaosbench.leaderboard.store import folders, read_all
 
-_WIDTH = 100  # columns that sentences are read well in
-_RECOGNISED, _LISTED = 12, 6  # letters of a folder's name, and experiments named, in a message
+_WIDTH = 100  # columns; longer lines are hard to read
+_SHORTEST_PREFIX = 12  # letters of a folder's name in a message, so that it is recognised
+_LISTED = 6  # experiments listed in a message
 _HARD = "\N{NO-BREAK SPACE}"
 
 
 def rows(results: Path, name: str, seed: int | None) -> list[dict[str, Any]]:
-    """The numbers behind the words, a row for each experiment that is meant; "": all, of every seed."""
-    found = [figures(stored) for stored in _meant(results, name, seed)]
+    """Return the numbers behind the explanations, one row per experiment.
+
+    Args:
+        results: the results directory.
+        name: words of an experiment's labels or the start of its folder's name; "": all experiments.
+        seed: restricts each row to this seed; None: all seeds.
+
+    Raises:
+        UnknownNameError: if no experiment matches.
+    """
+    content = [figures(stored) for stored in _select(results, name, seed)]
     if seed is None:
-        return found
-    return [{**row, "seeds": [one for one in row["seeds"] if one["seed"] == seed]} for row in found]
+        return content
+    return [{**row, "seeds": [entry for entry in row["seeds"] if entry["seed"] == seed]} for row in content]
 
 
 def show(results: Path, name: str, seed: int | None) -> None:
-    """Explain the one experiment that is meant, or all of them briefly where no name is given."""
-    found = _meant(results, name, seed)
+    """Print the explanation of the experiment that matches, or a line per seed of all of them if `name` is empty.
+
+    Args:
+        results: the results directory.
+        name: words of an experiment's labels or the start of its folder's name.
+        seed: the seed to explain; None: the median seed.
+
+    Raises:
+        UnknownNameError: if no experiment matches, or several do.
+    """
+    experiments = _select(results, name, seed)
     console = Console(highlight=False)
     width = min(console.width, _WIDTH)
-    if len(found) == 1:
-        _show_whole(explain(found[0], seed), found[0].folder, console, width)
+    if len(experiments) == 1:
+        _show_paragraphs(explain(experiments[0], seed), experiments[0].folder, console, width)
     elif not name:
-        _show_briefly(found, seed, console, width)
+        _show_lines(experiments, seed, console, width)
     else:
-        raise _ambiguous(results, name, found)
+        raise _ambiguous(results, name, experiments)
 
 
-def _show_briefly(found: Sequence[Stored], seed: int | None, console: Console, width: int) -> None:
-    for stored, name in zip(found, _short(found), strict=True):
-        _print(console, name, width, bold=True)
-        for one in seed_results(stored):
-            if seed is None or one.seed == seed:
-                _print(console, f"seed {one.seed}: {brief(one)}", width, indent="  ", hang="  ")
-    _print(console, "at length: chaosbench explain RESULTS RUN, where RUN is words of these names", width)
+def _show_lines(experiments: Sequence[Stored], seed: int | None, console: Console, width: int) -> None:
+    for stored, heading in zip(experiments, _short_titles(experiments), strict=True):
+        _print(console, heading, width, bold=True)
+        for result in seed_results(stored):
+            if seed is None or result.seed == seed:
+                _print(console, f"seed {result.seed}: {brief(result)}", width, indent="  ", hang="  ")
+    _print(console, "details: chaosbench explain RESULTS RUN, where RUN is words of one of these titles", width)
 
 
-def _show_whole(told: Explanation, folder: Path, console: Console, width: int) -> None:
-    _print(console, told.title, width, bold=True)
-    for heading, text in told.paragraphs:
+def _show_paragraphs(explanation: Explanation, folder: Path, console: Console, width: int) -> None:
+    _print(console, explanation.title, width, bold=True)
+    for heading, text in explanation.paragraphs:
         _print(console, heading, width, bold=True)
         _print(console, text, width, indent="  ")
-    if told.others:
+    if explanation.others:
         _print(console, "other seeds", width, bold=True)
-        for line in told.others:
+        for line in explanation.others:
             _print(console, line, width, indent="  ", hang="  ")
     pictures = sorted(path.name for path in folder.glob("*.png"))
     if pictures:
@@ -66,77 +85,83 @@ def _show_whole(told: Explanation, folder: Path, console: Console, width: int) -
 
 
 def _print(console: Console, text: str, width: int, *, indent: str = "", hang: str = "", bold: bool = False) -> None:
-    """Wrapped, where numbers keep their units beside them."""
-    kept = text.replace(RATE, RATE.replace(" ", _HARD)).replace(" %", f"{_HARD}%").replace(" ± ", f"{_HARD}±{_HARD}")
+    """Print wrapped text; a number and its unit stay on one line."""
+    unbroken = text.replace(RATE, RATE.replace(" ", _HARD))
+    unbroken = unbroken.replace(" %", f"{_HARD}%").replace(" ± ", f"{_HARD}±{_HARD}")
     lines = textwrap.wrap(
-        kept, width, initial_indent=indent, subsequent_indent=indent + hang, break_long_words=False,
+        unbroken, width, initial_indent=indent, subsequent_indent=indent + hang, break_long_words=False,
         break_on_hyphens=False,
     )  # fmt: skip
     console.print(Text("\n".join(lines).replace(_HARD, " "), "bold" if bold else ""), soft_wrap=True)
 
 
-def _meant(results: Path, name: str, seed: int | None) -> list[Stored]:
-    """The experiments whose folder begins so, or whose labels have all these words; of those that ran the seed."""
-    found = read_all(results)
+def _select(results: Path, name: str, seed: int | None) -> list[Stored]:
+    """Return the experiments that match `name` and ran the seed."""
+    experiments = read_all(results)
     if name:
-        found = _begun(found, name) or _worded(results, found, name)
+        experiments = _with_prefix(experiments, name) or _with_words(results, experiments, name)
     if seed is None:
-        return found
-    ran = [stored for stored in found if any(run["seed"] == seed for run in stored.runs)]
-    if not ran:
-        known = sorted({run["seed"] for stored in found for run in stored.runs})
-        where = _label(found[0]) if len(found) == 1 else str(results)
-        raise UnknownNameError(f"there is no seed {seed} of {where}; known: {', '.join(map(str, known))}")
-    return ran
+        return experiments
+    with_seed = [stored for stored in experiments if any(run["seed"] == seed for run in stored.runs)]
+    if not with_seed:
+        seeds = sorted({run["seed"] for stored in experiments for run in stored.runs})
+        where = _title(experiments[0]) if len(experiments) == 1 else str(results)
+        raise UnknownNameError(f"{where} has no seed {seed}; seeds: {', '.join(map(str, seeds))}")
+    return with_seed
 
 
-def _begun(every: Sequence[Stored], name: str) -> list[Stored]:
-    """A folder's whole name means it alone."""
-    whole = [stored for stored in every if stored.folder.name == name]
-    return whole or [stored for stored in every if stored.folder.name.startswith(name)]
+def _with_prefix(experiments: Sequence[Stored], name: str) -> list[Stored]:
+    """Return the experiment whose folder has this name, else those whose folder's name starts with it."""
+    exact = [stored for stored in experiments if stored.folder.name == name]
+    return exact or [stored for stored in experiments if stored.folder.name.startswith(name)]
 
 
-def _worded(results: Path, every: Sequence[Stored], name: str) -> list[Stored]:
-    """Words are parts of labels; one that is a kind's whole name means no kind that merely has it in its name."""
+def _with_words(results: Path, experiments: Sequence[Stored], name: str) -> list[Stored]:
+    """Return the experiments whose title contains all words.
+
+    A word that equals a kind ("rnn") selects that kind only, not others that contain it ("plrnn").
+    """
     words = name.lower().split()
     for word in words:
-        if not any(word in _label(stored).lower() for stored in every):
-            kinds = {kind for stored in every for kind in _kinds(stored)}
+        if not any(word in _title(stored).lower() for stored in experiments):
+            kinds = {kind for stored in experiments for kind in _kinds(stored)}
             raise unknown_name("experiment", word, kinds, place=str(results))
-    found = [stored for stored in every if all(word in _label(stored).lower() for word in words)]
-    if not words or not found:
-        names = "; ".join(_listed(_short(every)))
-        raise UnknownNameError(f"{results!s}: no experiment has all words of {name!r}. Known: {names}")
-    whole = [sum(word in _kinds(stored) for word in words) for stored in found]
-    return [stored for stored, count in zip(found, whole, strict=True) if count == max(whole)]
+    matching = [stored for stored in experiments if all(word in _title(stored).lower() for word in words)]
+    if not words or not matching:
+        existing = "; ".join(_first(_short_titles(experiments)))
+        raise UnknownNameError(f"{results!s}: no experiment matches all words of {name!r}; there are: {existing}")
+    exact = [sum(word in _kinds(stored) for word in words) for stored in matching]
+    return [stored for stored, count in zip(matching, exact, strict=True) if count == max(exact)]
 
 
-def _ambiguous(results: Path, name: str, found: Sequence[Stored]) -> UnknownNameError:
-    every = [folder.name for folder in folders(results)]
+def _ambiguous(results: Path, name: str, experiments: Sequence[Stored]) -> UnknownNameError:
+    names = [folder.name for folder in folders(results)]
     candidates = [
-        f"{_beginning(stored.folder.name, every)} ({label})" for stored, label in zip(found, _short(found), strict=True)
+        f"{_unique_prefix(stored.folder.name, names)} ({short})"
+        for stored, short in zip(experiments, _short_titles(experiments), strict=True)
     ]
     return UnknownNameError(
-        f"{name!r} may mean {len(found)} experiments; add a word, or give the beginning of a folder's name: "
-        f"{'; '.join(_listed(candidates))}"
+        f"{name!r} matches {len(experiments)} experiments; add a word, or give the start of a folder's name: "
+        f"{'; '.join(_first(candidates))}"
     )
 
 
-def _beginning(name: str, every: Sequence[str]) -> str:
-    """As much of a folder's name as tells it from every other, and no less than can be recognised."""
-    lengths = range(min(_RECOGNISED, len(name)), len(name))
-    return next((name[:n] for n in lengths if sum(one.startswith(name[:n]) for one in every) == 1), name)
+def _unique_prefix(name: str, names: Sequence[str]) -> str:
+    """Return the shortest recognisable prefix of a folder's name that no other name has."""
+    lengths = range(min(_SHORTEST_PREFIX, len(name)), len(name))
+    return next((name[:n] for n in lengths if sum(other.startswith(name[:n]) for other in names) == 1), name)
 
 
-def _listed(names: Sequence[str]) -> list[str]:
-    return [*names[:_LISTED], *([f"{len(names) - _LISTED} more"] if len(names) > _LISTED else [])]
+def _first(entries: Sequence[str]) -> list[str]:
+    """Return the first entries, and how many more there are."""
+    return [*entries[:_LISTED], *([f"{len(entries) - _LISTED} more"] if len(entries) > _LISTED else [])]
 
 
-def _short(found: Sequence[Stored]) -> list[str]:
-    return titles([stored.runs[0] for stored in found])
+def _short_titles(experiments: Sequence[Stored]) -> list[str]:
+    return titles([stored.runs[0] for stored in experiments])
 
 
-def _label(stored: Stored) -> str:
+def _title(stored: Stored) -> str:
     return title(stored.runs[0])
 
 

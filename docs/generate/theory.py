@@ -1,4 +1,4 @@
-"""Measured gradients beside the theorems: `python -m docs.generate.theory RESULTS > docs/theory.md`."""
+"""The page on theorems and measured gradients: `python -m docs.generate.theory RESULTS > docs/theory.md`."""
 
 import math
 import statistics
@@ -18,38 +18,38 @@ from chaosbench.theory.run_diagnosis import Exponent, RunDiagnosis
 from chaosbench.theory.verdict import Theorem
 
 _INTRODUCTION = """\
-# Theory beside measurement
+# Theory and measurement
 
-Mikhaeil, Monfared and Durstewitz (2022, [arXiv 2110.07238](https://arxiv.org/abs/2110.07238)) tie the loss gradients
-of a recurrent network to the Lyapunov exponents of its orbits, whatever its architecture. The suite `theory` trains
-three architectures on chaotic, quasi-periodic and periodic data, and asks each trained network both questions: how fast
-do its gradients grow with the horizon (gamma), and how fast do its orbits part (lambda_1)? How each is measured is
-written in [diagnosis.md](diagnosis.md). Rates are per unit of system time; ± is a half width of 95 % confidence, and
-beside it stands the range over seeds.
+Mikhaeil, Monfared and Durstewitz (2022, [arXiv 2110.07238](https://arxiv.org/abs/2110.07238)) relate the loss gradients
+of a recurrent network to the Lyapunov exponents of its orbits, in every architecture. The suite `theory` trains three
+architectures on chaotic, quasi-periodic and periodic data, and measures two rates of each trained network: how fast its
+gradients grow with the horizon (gamma), and how fast neighbouring orbits separate (lambda_1).
+[diagnosis.md](diagnosis.md) describes how they are measured. Rates are per unit of system time. Each cell has the
+median over seeds with the half width of its 95 % confidence interval, and the range over seeds in brackets.
 
-A seed is sorted by how its own network moves, not by its data: a network that failed to learn chaos is a case of
-another theorem. This page is made of the tables in `leaderboards/theory`, which are those of a results directory after
-`chaosbench run theory`."""
+A seed is sorted by the regime of its own network, not by its data: a network that did not learn the chaos of its data
+belongs to another theorem. This page is generated from the tables in `leaderboards/theory`, which a results directory
+has after `chaosbench run theory`."""
 
 _SECTIONS: tuple[tuple[Theorem, str, str], ...] = (
     (
         "grow",
         "Theorem 2: chaotic networks",
-        "The norm of dz_T/dz_0 grows as e^(lambda_1 T), so that gamma / lambda_1 is 1, for every gate and activation.",
+        "The norm of dz_T/dz_0 grows as e^(lambda_1 T), so that gamma / lambda_1 is 1, for all gates and activations.",
     ),
     (
         "neither",
         "Theorem 3: quasi-periodic networks",
-        "The norm grows or shrinks more slowly than any exponential: gamma is 0, and so is lambda_1. A limit cycle of "
-        "a flow is a closed curve for the map that learns it, hence belongs here.",
+        "The norm grows or shrinks more slowly than any exponential: gamma and lambda_1 are both 0. A limit cycle of a "
+        "flow is a closed curve of the map that learns it, so that it belongs here.",
     ),
     (
         "vanish",
         "Theorem 1: networks on fixed points and cycles",
-        "The norm vanishes exponentially, at the rate of the cycle's own exponent: gamma / lambda_1 is 1, both "
-        "below 0. The gradient of the loss with respect to the parameters stays bounded.",
+        "The norm vanishes exponentially, at the rate of the cycle's own exponent: gamma / lambda_1 is 1, and both are "
+        "negative. The gradient of the loss with respect to the parameters stays bounded.",
     ),
-    ("none", "Networks that diverge", "Of these the theorems say nothing."),
+    ("none", "Networks that diverge", "The theorems do not apply to them."),
 )
 
 
@@ -75,31 +75,31 @@ def page(results: Path, pictures: Iterable[tuple[str, str]] = ()) -> str:
 
 def _summary(results: Sequence[SeedResult]) -> str:
     if not results:
-        return "**Of no network is there a diagnosis.**"
+        return "**No network has a diagnosis.**"
     verdicts = [result.verdict for result in results]
     counts = Counter(verdict.consistent for verdict in verdicts if verdict.expected != "none")
     regimes = Counter(verdict.regime for verdict in verdicts)
     tally = ", ".join(f"{count} {regime}" for regime, count in regimes.most_common())
     ratios = [verdict.growth_ratio for verdict in verdicts if verdict.growth_ratio is not None]
     median = (
-        f" Of the chaotic ones gamma / lambda_1 is {statistics.median(ratios):.2f} in the median." if ratios else ""
+        f" The median of gamma / lambda_1 over the chaotic ones is {statistics.median(ratios):.2f}." if ratios else ""
     )
     unknown = (
-        f"; in {counts[None]} it cannot be told, because errors are too wide or free runs end on different attractors"
+        f"; {counts[None]} are undecided, because errors are too large or free runs end on different attractors"
         if counts[None]
         else ""
     )
     return (
-        f"**{len(results)} trained networks: {tally}. Growth and exponent agree within their errors in {counts[True]}, "
-        f"disagree in {counts[False]}{unknown}.**{median}"
+        f"**{len(results)} trained networks: {tally}. Growth rate and exponent agree within their errors in "
+        f"{counts[True]} and disagree in {counts[False]}{unknown}.**{median}"
     )
 
 
 def _table(results: Sequence[SeedResult], theorem: Theorem, labels: dict[str, dict[str, str]]) -> str:
     """Return a table with one row per network, trainer and system."""
-    heads = ["data", "network, training", "seeds", "gamma", "lambda_1 of the network", "of the data"]
+    heads = ["data", "network, training", "seeds", "gamma", "lambda_1 of the network", "lambda_1 of the data"]
     heads += ["gamma / lambda_1"] if theorem in ("grow", "vanish") else []
-    heads += ["slope of log loss gradient", "agree"]
+    heads += ["slope of the log loss gradient", "agree"]
     groups: dict[tuple[str, ...], list[SeedResult]] = {}
     for result in results:
         names = tuple(labels[noun][result.labels[noun]] for noun in ("system", "model", "trainer"))

@@ -1,3 +1,4 @@
+import re
 from math import nan
 
 import pytest
@@ -11,19 +12,19 @@ DOUBTFUL = CHAOS | {"gradient_growth_interval": 0.5}
 
 
 def sections(text):
-    """What stands under each heading."""
+    """The text under each heading."""
     return {part.partition("\n")[0]: part for part in text.split("\n## ")[1:]}
 
 
 def cells(section):
-    """The rows of its table, without head and rule."""
+    """The rows of a table, without head and rule."""
     lines = [line for line in section.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
 
 @pytest.fixture
 def mixed(tmp_path):
-    """One experiment whose seeds move each in its own way, and one of another network."""
+    """One experiment with a seed for each regime, and one of another network."""
     publish(tmp_path, *map(StoredSeed, (CHAOS, CYCLE, TORUS, REST, BLOWN)))
     publish(
         tmp_path,
@@ -35,9 +36,9 @@ def mixed(tmp_path):
     return tmp_path
 
 
-def test_each_seed_stands_under_the_theorem_of_its_own_motion(mixed):
-    found = sections(page(mixed))
-    seeds = {title: [(row[1], row[2]) for row in cells(text)] for title, text in found.items()}
+def test_each_seed_is_sorted_by_the_regime_of_its_own_network(mixed):
+    parts = sections(page(mixed))
+    seeds = {title: [(row[1], row[2]) for row in cells(text)] for title, text in parts.items()}
     assert seeds == {
         "Theorem 2: chaotic networks": [("lstm, bptt", "0"), ("rnn, bptt", "0, 1")],
         "Theorem 3: quasi-periodic networks": [("lstm, bptt", "2")],
@@ -45,25 +46,35 @@ def test_each_seed_stands_under_the_theorem_of_its_own_motion(mixed):
         "Networks that diverge": [("lstm, bptt", "4")],
         "Verdict per run": [],
     }
-    assert found["Verdict per run"].count("\n- seed ") == 8
-    assert "- seed 2: failed: no luck" in found["Verdict per run"]
+    assert parts["Verdict per run"].count("\n- seed ") == 8
+    assert "- seed 2: failed: no luck" in parts["Verdict per run"]
 
 
-def test_agreements_are_counted_of_what_is_bounded(mixed):
+def summary(results):
+    """The bold summary of the page and the sentence behind it."""
+    (paragraph,) = re.findall(r"^\*\*\d+ trained.*$", page(results), re.MULTILINE)
+    return paragraph
+
+
+def test_the_summary_counts_regimes_and_agreement(mixed):
     """Ratios of the chaotic ones: 0.88 / 0.87 = 1.01 twice, and 1.61."""
-    assert (
-        "**7 trained networks: 3 chaotic, 1 periodic, 1 quasi-periodic, 1 fixed point, 1 divergent. Growth and "
-        "exponent agree within their errors in 4, disagree in 1; in 1 it cannot be told, because errors are too wide "
-        "or free runs end on different attractors.** Of the chaotic ones gamma / lambda_1 is 1.01 in the median."
-    ) in page(mixed)
+    text = summary(mixed)
+    regimes = ["3 chaotic", "1 periodic", "1 quasi-periodic", "1 fixed point", "1 divergent"]
+    assert all(word in text for word in ["7 trained networks", *regimes, "different attractors"])
+    agree, disagree, undecided = re.findall(r"agree within their errors in (\d+).*disagree in (\d+).*?(\d+) are", text)[
+        0
+    ]
+    assert (agree, disagree, undecided) == ("4", "1", "1")
+    assert text.endswith("1.01.")
 
 
-def test_doubt_is_not_mentioned_where_there_is_none(tmp_path):
+def test_the_summary_mentions_doubt_only_where_there_is_some(tmp_path):
     publish(tmp_path, StoredSeed(CYCLE))
-    assert "1 periodic. Growth and exponent agree within their errors in 1, disagree in 0.**\n" in page(tmp_path)
+    assert "undecided" not in summary(tmp_path)
+    assert re.findall(r"agree.*in (\d+).*disagree in (\d+)", summary(tmp_path)) == [("1", "0")]
 
 
-def test_rows_tell_the_median_seed_and_the_range(tmp_path):
+def test_rows_have_the_median_seed_and_the_range(tmp_path):
     numbers = [CHAOS | {"gradient_growth": rate, "lyapunov_exponent_1": 0.9} for rate in (0.9, 0.72, 1.8)]
     publish(tmp_path, *map(StoredSeed, numbers))
     ((system, network, seeds, gamma, own, data, ratio, slope, agree),) = cells(
@@ -76,23 +87,23 @@ def test_rows_tell_the_median_seed_and_the_range(tmp_path):
     assert agree == "1 yes, 2 NO"
 
 
-def test_rates_without_bound_count_as_the_lowest(tmp_path):
+def test_rates_of_minus_infinity_are_the_lowest_of_a_range(tmp_path):
     publish(tmp_path, StoredSeed(REST), StoredSeed(CYCLE), StoredSeed(REST))
     (row,) = cells(sections(page(tmp_path))["Theorem 1: networks on fixed points and cycles"])
     assert row[3:5] == ["-inf (-inf to -0.300)", "-inf (-inf to -0.310)"]
     assert row[6] == "0.97", "-0.30 / -0.31 of the one that has a ratio"
 
 
-def test_what_was_not_measured_is_a_dash(tmp_path):
+def test_rates_that_were_not_measured_are_a_dash(tmp_path):
     publish(tmp_path, StoredSeed(CHAOS | {"gradient_growth": nan}), StoredSeed(BLOWN))
-    found = sections(page(tmp_path))
-    ((*_, gamma, _, _, ratio, _, agree),) = cells(found["Theorem 2: chaotic networks"])
+    parts = sections(page(tmp_path))
+    ((*_, gamma, _, _, ratio, _, agree),) = cells(parts["Theorem 2: chaotic networks"])
     assert (gamma, ratio, agree) == ("-", "", "1 ?")
-    assert cells(found["Networks that diverge"])[0][3:5] == ["-", "-"]
+    assert cells(parts["Networks that diverge"])[0][3:5] == ["-", "-"]
 
 
 def test_the_page_depends_on_the_numbers_alone(mixed, tmp_path_factory):
-    """Whichever folder was written first."""
+    """The order in which folders were written does not matter."""
     other = tmp_path_factory.mktemp("other")
     publish(
         other,
@@ -106,9 +117,9 @@ def test_the_page_depends_on_the_numbers_alone(mixed, tmp_path_factory):
     assert "nan" not in page(mixed)
 
 
-def test_results_without_a_diagnosis_make_a_page_that_says_so(tmp_path):
+def test_a_page_of_results_without_a_diagnosis_says_so(tmp_path):
     publish(tmp_path, StoredSeed({}))
     text = page(tmp_path, [("picture.png", "A picture.")])
-    assert "Of no network is there a diagnosis." in text
+    assert "**No network has a diagnosis.**" in text
     assert "- seed 0: ok; not diagnosed" in text
     assert "![A picture.](picture.png)" in text

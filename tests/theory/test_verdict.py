@@ -103,7 +103,7 @@ def test_gradients_whose_orbits_blew_up_are_no_evidence():
 def test_a_divergent_run_is_not_judged():
     found = verdict(replace(CHAOS, bounded=0.0, gamma=math.nan, exponent=math.nan))
     assert (found.regime, found.expected, found.consistent) == ("divergent", "none", None)
-    assert "blow up" in found.suspects[0]
+    assert "learning rate" in found.suspects[0]
 
 
 @pytest.mark.parametrize(
