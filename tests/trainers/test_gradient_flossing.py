@@ -1,4 +1,4 @@
-"""Gradient flossing: exponents that gradients pass through, and where they are moved."""
+"""Gradient flossing: differentiable exponents, and the targets to which they are moved."""
 
 import pytest
 import torch
@@ -22,20 +22,20 @@ def starts(model, batch: int = 3) -> torch.Tensor:
 
 @pytest.mark.parametrize("spec", [RNN(hidden=5), LSTM(hidden=3), ShallowPLRNN(hidden=9)], ids=lambda spec: spec.label)
 def test_all_exponents_together_are_the_mean_logarithm_of_the_determinant(spec: ModelSpec):
-    """And their sum is the one number of a finite time that does not depend on the tangents' start."""
+    """Their sum is the only finite-time quantity that does not depend on the initial tangents."""
     model = spec.build(3, SEEDS).double()
     state = starts(model)
-    found = differentiable_exponents(model, state, steps=6, exponents=model.state_size)
+    exponents = differentiable_exponents(model, state, steps=6, exponents=model.state_size)
     other = finite_time_exponents(model, state, steps=6)
-    assert_close(found.sum(-1), other.sum(-1), rtol=1e-9, atol=1e-9)
+    assert_close(exponents.sum(-1), other.sum(-1), rtol=1e-9, atol=1e-9)
 
 
 def test_the_gradient_of_the_exponents_equals_that_of_the_logarithm_of_singular_values():
-    """The sum over all directions is mean ln |det|, whose derivative torch knows without any QR."""
+    """The sum over all directions is the mean of ln |det|, which torch differentiates without any QR."""
     model = RNN(hidden=4).build(3, SEEDS).double()
     state = starts(model)
     differentiable_exponents(model, state, steps=3, exponents=4).sum().backward()
-    found = model.weight.grad.clone()
+    gradient = model.weight.grad.clone()
     model.zero_grad()
     total = 0.0
     for k in range(2):
@@ -45,10 +45,10 @@ def test_the_gradient_of_the_exponents_equals_that_of_the_logarithm_of_singular_
                 jacobian = (1 - z.square())[:, None] * model.weight[k]
                 total = total + torch.linalg.slogdet(jacobian).logabsdet / 3
     total.backward()
-    assert_close(found, model.weight.grad, rtol=1e-9, atol=1e-10)
+    assert_close(gradient, model.weight.grad, rtol=1e-9, atol=1e-10)
 
 
-def test_of_a_scaled_identity_loss_and_gradient_are_known(lorenz: Dataset):
+def test_loss_and_gradient_of_a_scaled_identity_have_closed_forms(lorenz: Dataset):
     """z' = a z: every exponent is ln a, so L = (ln a - t)², and dL / da_i = 2 / 3 (ln a - t) / a by ln |det|."""
     model = ShallowPLRNN(hidden=1, states=3).build(3, SEEDS).double()
     scales = torch.tensor([0.5, 1.5], dtype=torch.float64)
@@ -67,8 +67,8 @@ def test_of_a_scaled_identity_loss_and_gradient_are_known(lorenz: Dataset):
 
 
 @pytest.mark.parametrize("target", [0.0, -0.3])
-def test_flossing_moves_the_spectrum_where_the_loss_says(target: float, lorenz32: Dataset):
-    """Measured afterwards by another routine, over ten times as many steps: the distance falls to a tenth."""
+def test_flossing_moves_the_spectrum_to_its_target(target: float, lorenz32: Dataset):
+    """Another routine, over ten times as many steps, finds the distance from the target reduced to a tenth."""
     trainer = GradientFlossing(
         target=target, exponents=3, pretraining=250, episodes=0, updates=250, batch=4, conditions=4,
         sequence_length=30, learning_rate=5e-3, clip_norm=None,
@@ -90,17 +90,17 @@ def test_the_target_may_be_the_spectrum_of_the_data(lorenz: Dataset):
     model = RNN(hidden=8).build(3, SEEDS)
     target = GradientFlossing(target="system").extra_state(model, lorenz)["target"]
     assert_close(target, 0.01 * torch.tensor(Lorenz63().reference.exponents, dtype=torch.float64))
-    # The divergence of the flow, -(sigma + 1 + beta), is the sum of its exponents.
+    # The trace of the vector field, -(sigma + 1 + beta), is the sum of its exponents.
     assert float(target.sum()) == pytest.approx(-0.01 * (10 + 1 + 8 / 3), rel=1e-3)
 
 
-def test_a_spectrum_that_is_not_known_is_no_target(lorenz: Dataset):
+def test_an_unknown_spectrum_is_rejected_as_a_target(lorenz: Dataset):
     with pytest.raises(DataError, match="lower exponents, or certify"):
         GradientFlossing(target="system", exponents=4).check(lorenz)
     assert Henon().reference is not None
 
 
-def test_flossing_comes_before_training_and_in_episodes_between():
+def test_flossing_comes_before_training_and_in_episodes_during_it():
     trainer = GradientFlossing(pretraining=3, every=2, episode=1, episodes=2)
-    found = "".join("f" if trainer.flosses(update) else "t" for update in range(1, 13))
-    assert found == "fff" + "ttf" * 2 + "ttt"
+    schedule = "".join("f" if trainer.flosses(update) else "t" for update in range(1, 13))
+    assert schedule == "fff" + "ttf" * 2 + "ttt"

@@ -21,23 +21,23 @@ def windows_of(steps: int, dimension: int = 3, seed: int = 0) -> torch.Tensor:
 def test_the_statistics_of_lorenz96_are_those_of_its_equation():
     """x_(k-1) (x_(k-2) - x_(k+1)) on a ring, with the velocity and the site itself, one point per site and time."""
     window = windows_of(6, dimension=5)[0, 0]
-    found = InvariantMeasure(statistics="lorenz96").summary(window)
+    points = InvariantMeasure(statistics="lorenz96").summary(window)
     x, expected = window.numpy(), []
     for t in range(5):
         for k in range(5):
             advection = x[t, k - 1] * (x[t, k - 2] - x[t, (k + 1) % 5])
             expected.append([advection, x[t + 1, k] - x[t, k], x[t, k]])
-    assert_close(found, torch.from_numpy(np.array(expected)))
+    assert_close(points, torch.from_numpy(np.array(expected)))
 
 
-def test_the_statistics_elsewhere_are_points_and_velocities():
+def test_the_default_statistics_are_points_and_velocities():
     window = windows_of(6)
-    found = InvariantMeasure().summary(window)
-    assert torch.equal(found, torch.cat([window[:, :, :-1], window[:, :, 1:] - window[:, :, :-1]], dim=-1))
+    points = InvariantMeasure().summary(window)
+    assert torch.equal(points, torch.cat([window[:, :, :-1], window[:, :, 1:] - window[:, :, :-1]], dim=-1))
 
 
 @pytest.mark.parametrize("distance", ["sinkhorn", "sliced_wasserstein"])
-def test_windows_as_they_should_be_have_no_transport_whatever_their_units(distance: str, lorenz: Dataset):
+def test_equal_windows_have_no_transport_cost_and_units_do_not_matter(distance: str, lorenz: Dataset):
     trainer, target, other = InvariantMeasure(distance=distance, blur=0.3), windows_of(20), windows_of(20, seed=1)
     model = RNN(hidden=4).build(3, SEEDS)
 
@@ -51,7 +51,7 @@ def test_windows_as_they_should_be_have_no_transport_whatever_their_units(distan
     assert_close(transport(other * units + 7, target * units + 7), apart, rtol=1e-6, atol=1e-9)
 
 
-def test_its_loss_is_a_relative_error_and_after_the_warm_up_the_transport_too(lorenz: Dataset):
+def test_the_loss_is_a_relative_error_plus_the_transport_cost_after_the_warm_up(lorenz: Dataset):
     trainer = InvariantMeasure(updates=10, batch=4, sequence_length=12, interval=4, iterations=5)
     model = RNN(hidden=5).build(3, SEEDS).double()
     training = trainer.start(model, lorenz, SEEDS)
@@ -63,14 +63,14 @@ def test_its_loss_is_a_relative_error_and_after_the_warm_up_the_transport_too(lo
     error = ((predicted - target).norm(dim=(2, 3)) / target.norm(dim=(2, 3))).mean(dim=1)
     assert_close(trainer.loss(model, windows, training), error)
     training.update = 10
-    one, other = trainer.summary(predicted), trainer.summary(target)
-    mean, deviation = other.mean(2, keepdim=True), other.std(2, keepdim=True)
-    transport = sinkhorn_divergence((one - mean) / deviation, (other - mean) / deviation, blur=0.02, iterations=5)
+    ours, theirs = trainer.summary(predicted), trainer.summary(target)
+    mean, deviation = theirs.mean(2, keepdim=True), theirs.std(2, keepdim=True)
+    transport = sinkhorn_divergence((ours - mean) / deviation, (theirs - mean) / deviation, blur=0.02, iterations=5)
     assert_close(trainer.loss(model, windows, training), error + 3 * transport.mean(dim=1))
 
 
-def test_long_windows_are_compared_at_some_of_their_points_the_same_of_both(lorenz: Dataset):
-    """A window against itself costs nothing, and against itself moved by a deviation it costs something."""
+def test_long_windows_are_compared_at_the_same_random_points(lorenz: Dataset):
+    """The cost is 0 between a window and itself, and positive after a shift by one standard deviation."""
     trainer, target = InvariantMeasure(points=7, blur=0.05, iterations=400), windows_of(40)
     model = RNN(hidden=4).build(3, SEEDS)
     same = trainer.transport(target, target, trainer.start(model, lorenz, SEEDS))

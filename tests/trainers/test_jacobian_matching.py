@@ -28,11 +28,11 @@ SMOOTH = [
     LinOSS(hidden=5),
     NeuralODE(hidden=5),
 ]
-MATRIX = ((0.6, -1.0), (0.9, 0.7))  # |det| = 1.32, so that nothing dies out; the sine turns back what leaves
+MATRIX = ((0.6, -1.0), (0.9, 0.7))  # |det| = 1.32, so that orbits do not decay; the sine bounds them
 
 
 class Turning(Map):
-    """x' = sin(M x): bounded, and linear nowhere."""
+    """x' = sin(M x): a bounded, nonlinear map."""
 
     kind: Literal["turning"] = "turning"
     dimension: ClassVar[int] = 2
@@ -62,8 +62,8 @@ class TrueMap(Forecaster):
         return observation * self.data.deviation + self.data.mean
 
 
-def data_of(system: Map, **asked) -> Dataset:
-    spec = DataSpec(train_orbits=4, train_length=200, validation_orbits=0, test_orbits=2, test_length=50, **asked)
+def data_of(system: Map, **settings) -> Dataset:
+    spec = DataSpec(train_orbits=4, train_length=200, validation_orbits=0, test_orbits=2, test_length=50, **settings)
     return replace(simulate(system, spec), largest_exponent=1.0)
 
 
@@ -77,19 +77,19 @@ def test_the_true_map_has_no_loss_in_any_units(system: Map, standardise: str, st
     assert_close(trainer.loss(model, trainer.windows(training), training), torch.zeros(2, dtype=torch.float64))
 
 
-def test_the_jacobian_of_henon_is_the_papers_in_standardised_units():
+def test_the_jacobian_of_henon_is_the_known_one_in_standardised_units():
     """J = [[-2 a x, 1], [b, 0]] in its own units; entry (i, j) is scaled by deviation_j / deviation_i."""
     data = data_of(Henon())
     x = data.train[0, :5]
-    found = system_jacobian(data, x)
+    jacobians = system_jacobian(data, x)
     own = (x * data.deviation + data.mean)[:, 0]
     scale = data.deviation[None] / data.deviation[:, None]
     for t in range(5):
         expected = torch.tensor([[-2.8 * float(own[t]), 1.0], [0.3, 0.0]], dtype=torch.float64)
-        assert_close(found[t], expected * scale)
+        assert_close(jacobians[t], expected * scale)
 
 
-def test_its_loss_equals_autograds_jacobian_point_by_point(lorenz: Dataset):
+def test_the_loss_equals_one_computed_with_autograd_point_by_point(lorenz: Dataset):
     trainer, model = JacobianMatching(weight=0.5, batch=3), ShallowPLRNN(hidden=9).build(3, (0, 1)).double()
     training = trainer.start(model, lorenz, (0, 1))
     windows = trainer.windows(training)
@@ -98,8 +98,8 @@ def test_its_loss_equals_autograds_jacobian_point_by_point(lorenz: Dataset):
         for b in range(3):
 
             def forecast(x, k=k):
-                everyone = x.expand(2, 1, 3)
-                return model.observe(model.step(model.initial_state(everyone)))[k, 0]
+                both_seeds = x.expand(2, 1, 3)
+                return model.observe(model.step(model.initial_state(both_seeds)))[k, 0]
 
             x = windows[k, b, 0]
             errors.append((forecast(x) - windows[k, b, 1]).square())
@@ -109,7 +109,7 @@ def test_its_loss_equals_autograds_jacobian_point_by_point(lorenz: Dataset):
         assert_close(trainer.loss(model, windows, training)[k], expected)
 
 
-def test_data_that_do_not_show_the_state_are_refused(lorenz: Dataset):
+def test_data_that_do_not_show_the_state_are_rejected(lorenz: Dataset):
     JacobianMatching().check(lorenz)
     for changes in ({"observed": (0, 1)}, {"embedding": 2}):
         hidden = replace(lorenz, spec=lorenz.spec.replaced(**changes))
@@ -119,7 +119,7 @@ def test_data_that_do_not_show_the_state_are_refused(lorenz: Dataset):
 
 
 @pytest.mark.parametrize("spec", SMOOTH, ids=lambda spec: spec.label)
-def test_its_gradient_is_the_slope_of_its_loss(spec: ModelSpec, lorenz: Dataset):
+def test_the_gradient_is_the_slope_of_the_loss(spec: ModelSpec, lorenz: Dataset):
     """Along a random direction, by central differences, whose error is h² of the third derivative: some 1e-8."""
     trainer, model = JacobianMatching(batch=6), spec.build(3, (0,)).double()
     training = trainer.start(model, lorenz, (0,))
@@ -128,7 +128,7 @@ def test_its_gradient_is_the_slope_of_its_loss(spec: ModelSpec, lorenz: Dataset)
     trainer.gradient(model, windows, training)
     slope = sum((p.grad * d).sum() for p, d in zip(parameters, directions, strict=True) if p.grad is not None)
     losses = []
-    for shift in (1e-5, -2e-5):  # from the middle to one end, and on to the other
+    for shift in (1e-5, -2e-5):  # from the centre to one end, and then to the other
         with torch.no_grad():
             for parameter, direction in zip(parameters, directions, strict=True):
                 parameter.add_(shift * direction)
@@ -137,7 +137,7 @@ def test_its_gradient_is_the_slope_of_its_loss(spec: ModelSpec, lorenz: Dataset)
 
 
 @pytest.mark.parametrize("spec", [NeuralODE(hidden=5), ShallowPLRNN(hidden=9)], ids=lambda spec: spec.label)
-def test_pairs_taken_in_blocks_give_the_gradient_of_all_at_once(spec: ModelSpec, lorenz: Dataset):
+def test_blocks_of_pairs_give_the_gradient_of_all_pairs(spec: ModelSpec, lorenz: Dataset):
     """450 pairs of 3 tangents make two blocks; penalties count once. Sums in another order differ by rounding."""
     penalty = 0.3 if isinstance(spec, ShallowPLRNN) else 0.0
     trainer, model = JacobianMatching(batch=9, sequence_length=50, manifold_attractor=penalty), spec.build(3, (0, 1))
@@ -145,18 +145,18 @@ def test_pairs_taken_in_blocks_give_the_gradient_of_all_at_once(spec: ModelSpec,
     windows = trainer.windows(training)
     assert [part.shape for part in trainer.parts(windows)] == [(2, 225, 2, 3)] * 2
     loss = trainer.gradient(model, windows, training)
-    found = [parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None]
+    gradients = [parameter.grad.clone() for parameter in model.parameters() if parameter.grad is not None]
     model.zero_grad()
     expected = trainer.loss(model, windows, training)
     if penalty:
         expected = expected + penalty * manifold_attractor_penalty(model, 1.0)
     expected.sum().backward()
     assert_close(loss, expected.detach())
-    assert_close(found, [parameter.grad for parameter in model.parameters() if parameter.grad is not None])
+    assert_close(gradients, [parameter.grad for parameter in model.parameters() if parameter.grad is not None])
 
 
-def test_blocks_are_the_same_whoever_rides_beside(lorenz: Dataset):
-    """So that sums have one order, and a seed's numbers do not depend on how many there are."""
+def test_blocks_do_not_depend_on_the_number_of_seeds(lorenz: Dataset):
+    """Sums then have one order, and a seed's numbers do not depend on the other seeds."""
     trainer = JacobianMatching(batch=9, sequence_length=50)
     sizes = {
         count: [part.shape[1] for part in trainer.parts(trainer.windows(trainer.start(model, lorenz, range(count))))]

@@ -1,4 +1,4 @@
-"""Training by showing the data once."""
+"""Training by storing the data."""
 
 import re
 
@@ -15,12 +15,12 @@ from chaosbench.trainers import BPTT, SOFO, JacobianMatching, Memorise, Ridge, T
 
 
 @pytest.mark.parametrize("spec", [Climatology(), ContextParroting()], ids=lambda spec: spec.kind)
-def test_it_keeps_the_promises_of_its_contract(spec: ModelSpec, lorenz32: Dataset):
+def test_it_passes_the_conformance_kit(spec: ModelSpec, lorenz32: Dataset):
     check_trainer(Memorise(), model=spec, data=lorenz32)
 
 
 def test_the_loss_is_the_error_of_one_step_from_the_data(lorenz32: Dataset):
-    """Of persistence the change of the data; of the parrot none, since it has seen them."""
+    """For persistence it is the change of the data; for context parroting 0, since it stores them."""
     windows = lorenz32.windows(256, 1, [seed_generator(seed, "windows") for seed in (3, 8)])
     for spec, expected in (
         (Persistence(), (windows[:, :, 1] - windows[:, :, 0]).square().mean(dim=(1, 2))),

@@ -1,4 +1,4 @@
-"""Multiple shooting: runs between learned states, and the gaps at their seams."""
+"""Multiple shooting: runs between learned states, and the gaps between them."""
 
 import torch
 from torch.testing import assert_close
@@ -11,7 +11,7 @@ SEEDS = (3, 5)
 TRAINER = MultipleShooting(interval=6, sequence_length=25, batch=4, updates=60, continuity=0.7)
 
 
-def test_its_loss_equals_a_loop_over_segments(lorenz: Dataset):
+def test_the_loss_equals_a_loop_over_segments(lorenz: Dataset):
     model = RNN(hidden=5).build(3, SEEDS).double()
     training = TRAINER.start(model, lorenz, SEEDS)
     with torch.no_grad():
@@ -36,8 +36,8 @@ def test_its_loss_equals_a_loop_over_segments(lorenz: Dataset):
         assert_close(TRAINER.loss(model, windows, training)[k], expected, rtol=1e-12, atol=1e-14)
 
 
-def test_states_begin_where_the_data_put_them(lorenz: Dataset):
-    """So that without a weight on the seams the first loss is that of sparse forcing."""
+def test_states_are_initialised_from_data(lorenz: Dataset):
+    """With zero weight on the gaps, the first loss is that of sparse teacher forcing."""
     model, trainer = RNN(hidden=5).build(3, SEEDS).double(), TRAINER.replaced(continuity=0.0)
     training = trainer.start(model, lorenz, SEEDS)
     windows = trainer.windows(training)

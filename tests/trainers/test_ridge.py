@@ -1,4 +1,4 @@
-"""Ridge regression against numpy's least squares, and what noise, warm-up and a start do to it."""
+"""Ridge regression against numpy's least squares, and the effects of noise and warm-up."""
 
 from dataclasses import replace
 
@@ -53,13 +53,13 @@ def fitted(trainer: Ridge, model: RegressionForecaster, data: Dataset) -> torch.
 
 @pytest.mark.parametrize("spec", [EchoStateNetwork(hidden=20), SampledRNN(hidden=20)], ids=lambda spec: spec.kind)
 @pytest.mark.parametrize("trainer", [Ridge(), Ridge(noise=0.0, warm_up=0)], ids=lambda trainer: trainer.label)
-def test_it_keeps_the_promises_of_its_contract(spec, trainer: Ridge, lorenz32: Dataset):
+def test_it_passes_the_conformance_kit(spec, trainer: Ridge, lorenz32: Dataset):
     check_trainer(trainer, model=spec, data=lorenz32)
 
 
 @pytest.mark.parametrize("strength", [1e-3, 1e-6])
-def test_the_read_out_is_that_of_least_squares_with_the_penalty_as_more_rows(strength: float, lorenz: Dataset):
-    """|C|² sqrt(n strength) as rows; normal equations lose condition number times rounding, 1e-9 here."""
+def test_the_read_out_solves_least_squares_with_the_penalty_as_additional_rows(strength: float, lorenz: Dataset):
+    """The rows are sqrt(n strength) I. Normal equations lose the condition number times rounding, 1e-9 here."""
     model = EchoStateNetwork(hidden=20).build(3, SEEDS).double()
     fitted(Ridge(regularisation=strength, noise=0.0, warm_up=40), model, lorenz)
     state, rows, targets = torch.zeros(2, 4, model.state_size, dtype=torch.float64), [], []
@@ -73,14 +73,14 @@ def test_the_read_out_is_that_of_least_squares_with_the_penalty_as_more_rows(str
         whole = np.block(
             [[phi, np.ones((len(phi), 1))], [np.sqrt(len(phi) * strength) * np.eye(20), np.zeros((20, 1))]]
         )
-        wanted = np.concatenate([*targets, np.zeros((20, 3))])
-        solution = np.linalg.lstsq(whole, wanted, rcond=None)[0]
+        padded = np.concatenate([*targets, np.zeros((20, 3))])
+        solution = np.linalg.lstsq(whole, padded, rcond=None)[0]
         assert_close(model.readout.weight[seed].numpy(), solution[:-1].T, atol=1e-7, rtol=1e-7)
         assert_close(model.readout.bias[seed, 0].numpy(), solution[-1], atol=1e-7, rtol=1e-7)
 
 
-def test_a_linear_map_is_recovered_and_the_loss_is_its_error(lorenz: Dataset):
-    """Data x' = A x + b fit exactly; on other data the loss is what numpy leaves unexplained."""
+def test_a_linear_map_is_recovered_and_the_loss_is_the_residual(lorenz: Dataset):
+    """Data from x' = A x + b are fitted exactly; on other data the loss is numpy's residual."""
     matrix = torch.tensor([[0.9, -0.4, 0.0], [0.4, 0.9, 0.1], [0.0, 0.0, 0.5]], dtype=torch.float64)
     orbits = [torch.randn(4, 3, dtype=torch.float64)]
     for _ in range(40):
@@ -93,12 +93,12 @@ def test_a_linear_map_is_recovered_and_the_loss_is_its_error(lorenz: Dataset):
     loss = fitted(Ridge(regularisation=1e-15, noise=0.0, warm_up=0), model, lorenz)
     before, after = lorenz.train[:, :-1].reshape(-1, 3).numpy(), lorenz.train[:, 1:].reshape(-1, 3).numpy()
     whole = np.column_stack([before, np.ones(len(before))])
-    left = ((whole @ np.linalg.lstsq(whole, after, rcond=None)[0] - after) ** 2).mean()
-    assert loss.tolist() == pytest.approx([left, left], rel=1e-8)
+    residual = ((whole @ np.linalg.lstsq(whole, after, rcond=None)[0] - after) ** 2).mean()
+    assert loss.tolist() == pytest.approx([residual, residual], rel=1e-8)
 
 
-def test_noise_shrinks_the_slopes_as_theory_says(lorenz: Dataset):
-    """Of x' = C (x + s e): C = cov(x', x) (cov(x) + s²)⁻¹, up to 1 / sqrt(pairs) = 3 %, each seed by its own draws."""
+def test_noise_shrinks_the_slopes_as_predicted(lorenz: Dataset):
+    """C = cov(x', x) (cov(x) + s²)⁻¹ for noise s, up to 1 / sqrt(pairs) = 3 %; each seed has its own noise."""
     model = Linear(3).double()
     fitted(Ridge(regularisation=1e-15, noise=0.5, warm_up=0), model, lorenz)
     before, after = lorenz.train[:, :-1].flatten(0, 1), lorenz.train[:, 1:].flatten(0, 1)
@@ -109,7 +109,7 @@ def test_noise_shrinks_the_slopes_as_theory_says(lorenz: Dataset):
     assert not torch.equal(model.weight[0], model.weight[1])
 
 
-def test_what_happens_in_the_warm_up_does_not_count(lorenz: Dataset):
+def test_observations_in_the_warm_up_do_not_count(lorenz: Dataset):
     train = lorenz.train.clone()
     train[:, :50] += 5.0
     weights = []
@@ -120,7 +120,7 @@ def test_what_happens_in_the_warm_up_does_not_count(lorenz: Dataset):
     assert torch.equal(*weights)
 
 
-def test_a_warm_up_as_long_as_the_orbits_is_refused(lorenz: Dataset):
+def test_a_warm_up_as_long_as_the_orbits_is_rejected(lorenz: Dataset):
     reason = Ridge(warm_up=299).incompatibility(Lorenz63(), DataSpec(train_length=300), EchoStateNetwork())
     for part in ("warm_up", "300", "data.train_length"):
         assert part in (reason or "")

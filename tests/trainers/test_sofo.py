@@ -22,14 +22,14 @@ def flat(values, k: int) -> torch.Tensor:
 
 
 @every_model
-def test_its_gradient_is_backpropagations_projected_on_the_same_directions(spec: ModelSpec, lorenz: Dataset):
+def test_the_gradient_is_that_of_backpropagation_projected_on_the_directions(spec: ModelSpec, lorenz: Dataset):
     """V Vᵀ g, with the columns of V of unit norm."""
     model = spec.build(3, SEEDS).double()
     training = TRAINER.start(model, lorenz, SEEDS)
     directions = TRAINER.random_directions(model, TRAINER.start(model, lorenz, SEEDS))
     windows = TRAINER.windows(training)
     loss = TRAINER.gradient(model, windows, training)
-    found = [parameter.grad.clone() for parameter in model.parameters()]
+    gradients = [parameter.grad.clone() for parameter in model.parameters()]
     model.zero_grad()
     expected = BPTT().loss(model, windows, training)
     expected.sum().backward()
@@ -38,7 +38,7 @@ def test_its_gradient_is_backpropagations_projected_on_the_same_directions(spec:
         basis = torch.stack([flat([v[p] for v in directions.values()], k) for p in range(6)])
         assert_close(basis.square().sum(1), torch.ones(6, dtype=torch.float64))
         gradient = flat([p.grad if p.grad is not None else 0 * p.detach() for p in model.parameters()], k)
-        assert_close(flat(found, k), basis.T @ (basis @ gradient), rtol=1e-9, atol=1e-12)
+        assert_close(flat(gradients, k), basis.T @ (basis @ gradient), rtol=1e-9, atol=1e-12)
 
 
 @every_model
@@ -46,7 +46,7 @@ def test_forward_derivatives_equal_finite_differences(spec: ModelSpec, lorenz: D
     model = spec.build(3, SEEDS).double()
     training = TRAINER.start(model, lorenz, SEEDS)
     windows, directions = TRAINER.windows(training), TRAINER.random_directions(model, training)
-    predicted, found = forward_derivatives(model, windows, directions)
+    predicted, derivatives = forward_derivatives(model, windows, directions)
     ends = []
     for sign in (1, -1):
         moved = spec.build(3, SEEDS).double()
@@ -54,12 +54,12 @@ def test_forward_derivatives_equal_finite_differences(spec: ModelSpec, lorenz: D
             for name, parameter in moved.named_parameters():
                 parameter.add_(sign * 1e-6 * directions[name][2])
             ends.append(moved.predict(moved.initial_state(windows[:, :, 0]), 12)[0])
-    assert_close(found[2], (ends[0] - ends[1]) / 2e-6, rtol=1e-5, atol=1e-7)
+    assert_close(derivatives[2], (ends[0] - ends[1]) / 2e-6, rtol=1e-5, atol=1e-7)
     assert_close(predicted, model.predict(model.initial_state(windows[:, :, 0]), 12)[0].detach())
 
 
-def test_directions_beyond_those_taken_at_once_are_followed_like_any(lorenz: Dataset):
-    """Products over fewer directions round differently."""
+def test_directions_in_several_blocks_have_the_derivatives_of_single_ones(lorenz: Dataset):
+    """They are equal up to rounding, since products over fewer directions round differently."""
     model, many = RNN(hidden=5).build(3, SEEDS).double(), TRAINER.replaced(directions=53)
     training = many.start(model, lorenz, SEEDS)
     windows, directions = many.windows(training), many.random_directions(model, training)
@@ -70,7 +70,7 @@ def test_directions_beyond_those_taken_at_once_are_followed_like_any(lorenz: Dat
         assert_close(together[p], alone[0])
 
 
-def test_its_step_solves_the_damped_gauss_newton_system(lorenz: Dataset):
+def test_the_step_solves_the_damped_gauss_newton_system(lorenz: Dataset):
     """V (G + damping s_max)⁻¹ g with G = 2 / n Yᵀ Y and g = 2 / n Yᵀ r, by a linear solver."""
     model = RNN(hidden=5).build(3, SEEDS).double()
     before = [parameter.detach().clone() for parameter in model.parameters()]
@@ -84,14 +84,14 @@ def test_its_step_solves_the_damped_gauss_newton_system(lorenz: Dataset):
         y, residual = tangents[:, k].flatten(1), (predicted - windows[:, :, 1:])[k].flatten()
         curvature, slopes = 2 / len(residual) * y @ y.T, 2 / len(residual) * y @ residual
         largest = torch.linalg.matrix_norm(curvature, 2)
-        solved = torch.linalg.solve(curvature + 1e-5 * largest * torch.eye(6), slopes)
+        step = torch.linalg.solve(curvature + 1e-5 * largest * torch.eye(6), slopes)
         basis = torch.stack([flat([v[p] for v in directions.values()], k) for p in range(6)])
         moved = flat(before, k) - flat([parameter.detach() for parameter in model.parameters()], k)
-        assert_close(moved, 0.01 * basis.T @ solved, rtol=1e-6, atol=1e-10)
+        assert_close(moved, 0.01 * basis.T @ step, rtol=1e-6, atol=1e-10)
 
 
 def test_as_many_directions_as_parameters_fit_a_linear_map_in_one_step(lorenz: Dataset):
-    """A full Gauss-Newton step on a loss that is quadratic: one step of a linear network, at learning rate 1."""
+    """A full Gauss-Newton step, at learning rate 1, minimises a quadratic loss: one step of a linear network."""
     model = ShallowPLRNN(hidden=1, states=3).build(3, (0,)).double()
     with torch.no_grad():
         model.threshold.fill_(-1e3)  # the hidden unit is silent: the prediction is linear in A and h1
@@ -108,19 +108,19 @@ def test_as_many_directions_as_parameters_fit_a_linear_map_in_one_step(lorenz: D
 
 
 @pytest.mark.parametrize("spec", [LSTM(hidden=3), LSTM(hidden=3, form="closed_loop")], ids=lambda spec: spec.label)
-def test_no_more_than_the_last_state_keeps_its_tangents(spec: ModelSpec, lorenz: Dataset):
-    """What is observed is a part of the state, and as a view would keep the tangents of all of it."""
+def test_only_the_last_state_keeps_its_tangents(spec: ModelSpec, lorenz: Dataset):
+    """Observations are a part of the state; a view of it would keep the tangents of the whole state alive."""
     model = spec.build(3, SEEDS).double()
     step, tangents, alive = model.step, [], []
 
-    def watched(state):
+    def counting_step(state):
         following = step(state)
         tangents.append(StorageWeakRef(forward_ad.unpack_dual(following).tangent.untyped_storage()))
         alive.append(sum(not tangent.expired() for tangent in tangents))
         return following
 
-    model.step = watched
+    model.step = counting_step
     with torch.no_grad(), forward_ad.dual_level():
         duals = {f"model.{name}": forward_ad.make_dual(p, torch.ones_like(p)) for name, p in model.named_parameters()}
         torch.func.functional_call(FreeRun(model), duals, (TRAINER.windows(TRAINER.start(model, lorenz, SEEDS)),))
-    assert alive == [1, *[2] * 11]  # that which is made, and that which it is made of
+    assert alive == [1, *[2] * 11]  # the new state and the one before

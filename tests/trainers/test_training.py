@@ -1,4 +1,4 @@
-"""Training of K seeds at once: independence, clipping, schedules, repeatability, and taking it up again."""
+"""Training of K seeds at once: independence, clipping, schedules, repeatability, and checkpoints."""
 
 from dataclasses import replace
 
@@ -67,11 +67,11 @@ every_trainer = pytest.mark.parametrize("trainer", TRAINERS, ids=lambda trainer:
 every_kind = pytest.mark.parametrize("trainer", KINDS, ids=lambda trainer: trainer.label)
 
 
-def test_a_seed_sees_the_same_windows_alone_and_beside_others(lorenz32: Dataset):
-    many = [seed_generator(seed, "windows") for seed in (3, 5, 8)]
-    one = [seed_generator(5, "windows")]
+def test_a_seed_sees_the_same_windows_alone_and_with_others(lorenz32: Dataset):
+    group = [seed_generator(seed, "windows") for seed in (3, 5, 8)]
+    alone = [seed_generator(5, "windows")]
     for _ in range(3):
-        assert torch.equal(lorenz32.windows(6, 20, many)[1], lorenz32.windows(6, 20, one)[0])
+        assert torch.equal(lorenz32.windows(6, 20, group)[1], lorenz32.windows(6, 20, alone)[0])
 
 
 def test_windows_are_stretches_of_training_orbits(lorenz32: Dataset):
@@ -84,15 +84,15 @@ def test_windows_are_stretches_of_training_orbits(lorenz32: Dataset):
 
 @every_model
 @every_trainer
-def test_every_trainer_keeps_the_promises_of_its_contract(spec: ModelSpec, trainer: TrainerSpec, lorenz32: Dataset):
-    """Among them that a seed trains alike alone and beside others, repeats itself, and may diverge on its own."""
+def test_every_model_and_trainer_pass_the_conformance_kit(spec: ModelSpec, trainer: TrainerSpec, lorenz32: Dataset):
+    """Among others: a seed trains alike alone and with others, repeats itself, and diverges on its own."""
     check_trainer(trainer, model=spec, data=lorenz32)
 
 
 @pytest.mark.parametrize("spec", [RNN(hidden=5), ShallowPLRNN(hidden=9, states=4)], ids=lambda spec: spec.label)
 @every_kind
-def test_every_kind_keeps_the_promises_of_its_contract(spec: ModelSpec, trainer: TrainerSpec, lorenz32: Dataset):
-    """With forcing of the whole state and of a part of it."""
+def test_every_kind_passes_the_conformance_kit(spec: ModelSpec, trainer: TrainerSpec, lorenz32: Dataset):
+    """Once with forcing of the whole state, once with forcing of a part of it."""
     check_trainer(trainer, model=spec, data=lorenz32)
 
 
@@ -107,17 +107,17 @@ def test_training_changes_every_parameter(spec: ModelSpec, trainer: TrainerSpec,
 
 
 @pytest.mark.parametrize("trainer", [*TRAINERS, *KINDS], ids=lambda trainer: trainer.label)
-def test_training_taken_up_from_a_checkpoint_equals_never_having_stopped(trainer: WindowTrainer, lorenz32: Dataset):
-    """To the last bit, in a model that starts elsewhere, from whatever update it was set down at."""
+def test_training_continued_from_a_checkpoint_equals_uninterrupted_training(trainer: WindowTrainer, lorenz32: Dataset):
+    """To the last bit, in a model with other initial weights, for an early and a later checkpoint."""
     spec, seeds = ShallowPLRNN(hidden=9), (3, 5)
-    whole, kept = spec.build(3, seeds), []
+    whole, checkpoints = spec.build(3, seeds), []
     for step in trainer.fit(whole, lorenz32, seeds):
         if step.update in (1, 5):
-            kept.append(step.checkpoint())
-    for one in kept:
+            checkpoints.append(step.checkpoint())
+    for checkpoint in checkpoints:
         model = spec.build(3, (1, 2))
-        updates = [step.update for step in trainer.fit(model, lorenz32, seeds, one)]
-        assert updates == list(range(int(one["update"]) + 1, 13))
+        updates = [step.update for step in trainer.fit(model, lorenz32, seeds, checkpoint)]
+        assert updates == list(range(int(checkpoint["update"]) + 1, 13))
         for name, value in whole.state_dict().items():
             assert torch.equal(model.state_dict()[name], value), name
 
@@ -134,7 +134,7 @@ def test_gradients_are_clipped_seed_by_seed():
     assert_close(gradient_norms(model), torch.stack([torch.tensor(0.5), before[1]]))
 
 
-def test_clipping_by_value_bounds_every_entry_and_leaves_the_small_ones():
+def test_clipping_by_value_bounds_every_entry_and_keeps_small_entries():
     model = RNN(hidden=8).build(3, (0, 1))
     for parameter in model.parameters():
         parameter.grad = torch.linspace(-1, 1, parameter.numel()).view_as(parameter).clone()
@@ -146,7 +146,7 @@ def test_clipping_by_value_bounds_every_entry_and_leaves_the_small_ones():
         )
 
 
-def test_a_window_as_long_as_the_sequence_starts_once_from_zero(lorenz: Dataset):
+def test_a_window_as_long_as_the_sequence_is_one_free_run_from_zero(lorenz: Dataset):
     model = RNN(hidden=8).build(3, (0, 1)).double()
     windows = lorenz.windows(4, 25, [seed_generator(0, "w"), seed_generator(1, "w")])
     state = torch.zeros(2, 4, 8, dtype=torch.float64)
@@ -170,15 +170,15 @@ def test_backpropagation_through_whole_windows_has_no_field_that_cuts(field: str
         BPTT.model_validate({field: 30})
 
 
-def test_windows_longer_than_the_orbits_are_refused_before_training(lorenz: Dataset):
+def test_windows_longer_than_the_orbits_are_rejected_before_training(lorenz: Dataset):
     with pytest.raises(DataError, match="do not fit"):
         BPTT(sequence_length=300).check(lorenz)
-    calm = replace(lorenz, largest_exponent=-1.0)
+    periodic = replace(lorenz, largest_exponent=-1.0)
     with pytest.raises(DataError, match="not chaotic"):
-        SparseTeacherForcing(sequence_length=20).check(calm)
+        SparseTeacherForcing(sequence_length=20).check(periodic)
 
 
-def test_schedules_begin_at_the_learning_rate_and_pass_where_their_formulas_say():
+def test_schedules_start_at_the_learning_rate_and_follow_their_formulas():
     rates = {"learning_rate": 1e-2, "final_learning_rate": 1e-5}
     exponential = BPTT(**rates)
     assert exponential.learning_rate_at(0.5) == pytest.approx((1e-2 * 1e-5) ** 0.5)
@@ -187,20 +187,20 @@ def test_schedules_begin_at_the_learning_rate_and_pass_where_their_formulas_say(
     assert cosine.learning_rate_at(0.5) == pytest.approx((1e-2 + 1e-5) / 2)
     assert cosine.learning_rate_at(1 / 3) == pytest.approx(1e-5 + (1e-2 - 1e-5) * 0.75)
     steps = BPTT(schedule="multi_step", **rates)
-    found = [steps.learning_rate_at(progress) for progress in (0.0, 0.09, 0.1, 0.79, 0.8, 0.9)]
-    assert found == pytest.approx([1e-2, 1e-2, 1e-3, 1e-3, 1e-4, 1e-5])
+    rates_of_steps = [steps.learning_rate_at(progress) for progress in (0.0, 0.09, 0.1, 0.79, 0.8, 0.9)]
+    assert rates_of_steps == pytest.approx([1e-2, 1e-2, 1e-3, 1e-3, 1e-4, 1e-5])
     assert {trainer.learning_rate_at(0.0) for trainer in (exponential, cosine, steps, BPTT(learning_rate=1e-2))} == {
         1e-2
     }
 
 
-def test_a_schedule_without_an_end_is_refused():
-    with pytest.raises(ValidationError, match="needs a final_learning_rate"):
+def test_a_schedule_without_an_end_is_rejected():
+    with pytest.raises(ValidationError, match="final_learning_rate"):
         BPTT(schedule="cosine")
 
 
 def test_the_optimizer_steps_at_the_scheduled_rate(lorenz32: Dataset):
-    """The first step of Adam is its learning rate, whatever the gradient."""
+    """The first step of Adam has the length of the learning rate, whatever the gradient."""
     for trainer, rate in ((BPTT(learning_rate=0.01, **SMALL), 0.01), (BPTT(learning_rate=0.02, **SMALL), 0.02)):
         model, start = RNN(hidden=5).build(3, (0,)), RNN(hidden=5).build(3, (0,))
         steps = trainer.fit(model, lorenz32, (0,))
@@ -209,8 +209,8 @@ def test_the_optimizer_steps_at_the_scheduled_rate(lorenz32: Dataset):
         assert_close(shift, torch.full_like(shift, rate), rtol=1e-3, atol=0)
 
 
-def test_the_manifold_attractor_vanishes_for_the_identity_and_counts_the_last_states():
-    """A = 1, W = 0 and h = 0 leave every state where it is; only rows of the last states are looked at."""
+def test_the_manifold_attractor_penalty_vanishes_for_the_identity_and_counts_the_last_states():
+    """A = 1, W = 0 and h = 0 keep every state unchanged; only the rows of the last states count."""
     model = PLRNN(hidden=6).build(3, (0, 1))
     with torch.no_grad():
         model.weight[:, 4:], model.bias[:, :, 4:] = torch.eye(6)[4:], 0.0
@@ -220,15 +220,15 @@ def test_the_manifold_attractor_vanishes_for_the_identity_and_counts_the_last_st
     assert_close(manifold_attractor_penalty(model, 1.0), expected)
 
 
-def test_the_conditioning_penalty_is_that_of_the_condition_number():
+def test_the_conditioning_penalty_follows_from_the_condition_number():
     model = RNN(hidden=6).build(3, (0, 1, 2))
     with torch.no_grad():
         model.readout.weight[1] = torch.eye(3, 6)
         model.readout.weight[2] = torch.nan
-    found = conditioning_penalty(model.readout)
-    assert_close(found[0], (1 - torch.linalg.cond(model.readout.weight[0])).square(), rtol=1e-4, atol=1e-5)
-    assert found[1] < 1e-6
-    assert found[2].isnan()
+    penalty = conditioning_penalty(model.readout)
+    assert_close(penalty[0], (1 - torch.linalg.cond(model.readout.weight[0])).square(), rtol=1e-4, atol=1e-5)
+    assert penalty[1] < 1e-6
+    assert penalty[2].isnan()
 
 
 def test_penalties_are_added_to_the_loss(lorenz32: Dataset):
@@ -270,14 +270,14 @@ SERIES = TimeSeries(path="nowhere.npy", columns=(0, 1, 2))
     ],
     ids=lambda value: value.label if isinstance(value, TrainerSpec) else "",
 )
-def test_what_cannot_work_is_refused_with_the_reason(
+def test_an_impossible_combination_is_rejected_with_the_reason(
     trainer: TrainerSpec, system: SystemSpec, data: DataSpec, model: ModelSpec, reason: str
 ):
     assert reason in (trainer.incompatibility(system, data, model) or "")
 
 
 @pytest.mark.parametrize("trainer", [*TRAINERS, *KINDS], ids=lambda trainer: trainer.label)
-def test_what_can_work_is_not_refused(trainer: TrainerSpec):
+def test_a_possible_combination_is_accepted(trainer: TrainerSpec):
     assert trainer.incompatibility(Lorenz63(), DataSpec(), RNN()) is None
     if not (isinstance(trainer, JacobianMatching) or "system" in trainer.label):
         assert trainer.incompatibility(SERIES, DataSpec(), RNN()) is None
