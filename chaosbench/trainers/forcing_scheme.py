@@ -1,4 +1,4 @@
-"""Where a trainer forces the state or cuts the gradient, and so which products of Jacobians its gradients contain."""
+"""How trainers force the state or cut the gradient, which determines the products of Jacobians in their gradients."""
 
 from dataclasses import dataclass
 from typing import Literal
