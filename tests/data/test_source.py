@@ -1,5 +1,6 @@
 """A source of a plug-in that has no equation: recordings of its own reach training, scores and pictures."""
 
+from dataclasses import replace
 from typing import ClassVar, Literal
 
 import pluggy
@@ -15,7 +16,8 @@ from chaosbench.models import ShallowPLRNN
 from chaosbench.run import run_experiment
 from chaosbench.seeds import seed_generator
 from chaosbench.source import Recordings
-from chaosbench.systems import SystemSpec
+from chaosbench.systems import Henon, SystemSpec
+from chaosbench.testing import check_source
 from chaosbench.trainers import JacobianMatching, SparseTeacherForcing
 
 SMALL = DataSpec(train_orbits=2, train_length=120, test_orbits=2, test_length=150, validation_length=60)
@@ -104,6 +106,50 @@ def test_trainers_that_need_an_equation_refuse_other_sources():
     reason = JacobianMatching().incompatibility(Pendulum(), SMALL, ShallowPLRNN())
     assert reason is not None
     assert "no equation" in reason
+
+
+def test_the_conformance_check_accepts_sources_with_and_without_an_equation():
+    check_source(Pendulum())
+    check_source(Henon())
+
+
+class Broken(Pendulum):
+    kind: Literal["broken"] = "broken"
+    fault: str = ""
+
+    def recordings(self, spec: DataSpec) -> Recordings:
+        recordings = super().recordings(spec)
+        test = recordings.test
+        return {
+            "single orbit": replace(recordings, test=test[:1]),
+            "short": replace(recordings, test=test[:, 1:]),
+            "float32": replace(recordings, train=recordings.train.float()),
+            "not finite": replace(recordings, train=recordings.train.log()),
+            "constant": replace(recordings, train=torch.ones_like(recordings.train)),
+            "observable": replace(recordings, validation=recordings.validation[..., :1]),
+            "states": replace(recordings, states=test),
+            "exponent": replace(recordings, largest_exponent=float("nan")),
+            "random": replace(recordings, train=recordings.train + torch.rand(())),
+        }[self.fault]
+
+
+@pytest.mark.parametrize(
+    ("fault", "word"),
+    [
+        ("single orbit", "at least 2"),
+        ("short", "100 steps"),
+        ("float32", "float64"),
+        ("not finite", "finite"),
+        ("constant", "vary"),
+        ("observable", r"\(N, T, 2\)"),
+        ("states", "every 25 steps"),
+        ("exponent", "exponent"),
+        ("random", "depend"),
+    ],
+)
+def test_the_conformance_check_names_what_is_broken(fault: str, word: str):
+    with pytest.raises(AssertionError, match=word):
+        check_source(Broken(fault=fault))
 
 
 def test_every_shipped_equation_is_a_source():
