@@ -1,5 +1,6 @@
-"""The symbolic dynamics of the almost-linear network's regions."""
+"""The symbolic dynamics of the linear regions of the almost-linear network."""
 
+from itertools import combinations
 from math import log
 
 import pytest
@@ -12,7 +13,7 @@ from chaosbench.models import AlmostLinearRNN, symbols, transition_matrix, visit
 from chaosbench.models.almost_linear_rnn import entropy, region_shares
 
 
-def test_a_symbol_reads_the_signs_of_the_last_units_as_bits():
+def test_a_symbol_has_the_signs_of_the_last_units_as_bits():
     states = torch.tensor([[9.0, -1.0, -1.0], [9.0, 1.0, -1.0], [-9.0, -1.0, 1.0], [-9.0, 1.0, 1.0], [1.0, 0.0, 0.0]])
     assert symbols(states, 2).tolist() == [0, 1, 2, 3, 0]
     assert symbols(states, 0).tolist() == [0] * 5
@@ -27,14 +28,14 @@ def test_within_a_region_the_map_is_linear():
     regions, visits = visited_regions(symbols(state[0], 2))
     assert regions.tolist() == [0, 1, 2, 3]
     assert visits.sum() == 200
-    found = [jacobians[0, symbols(state[0], 2) == region] for region in regions]
-    for group in found:
+    groups = [jacobians[0, symbols(state[0], 2) == region] for region in regions]
+    for group in groups:
         assert_close(group, group[:1].expand_as(group))
-    assert all(not torch.equal(one[0], other[0]) for one in found for other in found if one is not other)
+    assert all(not torch.equal(first[0], second[0]) for first, second in combinations(groups, 2))
 
 
 def test_a_cycle_visits_its_regions_in_turn():
-    """Symbols 0, 2, 3, 0, 2, 3, ...: each is certain to be followed by the next."""
+    """Symbols 0, 2, 3, 0, 2, 3, ...: each follows its predecessor with probability 1."""
     path = torch.tensor([0, 2, 3] * 4)
     regions, visits = visited_regions(path)
     assert regions.tolist() == [0, 2, 3]
@@ -43,7 +44,7 @@ def test_a_cycle_visits_its_regions_in_turn():
 
 
 def test_transitions_are_counted_within_orbits_and_not_across():
-    """Two orbits 0 0 1 and 1 1 1; the second ends nowhere else. Counted by hand: 0 to 0 once, 0 to 1 once, 1 to 1."""
+    """Orbits 0 0 1 and 1 1 1. By hand: 0 to 0 once, 0 to 1 once, 1 to 1 twice; none from the first to the second."""
     assert transition_matrix(torch.tensor([[0, 0, 1], [1, 1, 1]])).tolist() == [[0.5, 0.5], [0.0, 1.0]]
 
 
@@ -62,48 +63,48 @@ def test_an_orbits_transitions_are_probabilities():
     assert_close(rows[rows > 0], torch.ones_like(rows[rows > 0]))
 
 
-def test_more_kinks_than_units_are_refused():
+def test_more_rectified_units_than_units_are_rejected():
     with pytest.raises(ValidationError, match=r"rectified = 3 .*hidden = 2"):
         AlmostLinearRNN(hidden=2, rectified=3)
 
 
 def states_of(paths: list[list[int]], rectified: int) -> torch.Tensor:
-    """States `(K, 1, T, P)` whose signs read as these symbols."""
+    """Return states `(K, 1, T, P)` with these symbols."""
     bits = torch.tensor(paths)[..., None] >> torch.arange(rectified) & 1
     return (2.0 * bits - 1)[:, None]
 
 
-def test_the_portrait_of_a_cycle_is_known():
-    """Three regions in turn: shares of a third, entropy ln 3, and no entropy of what follows, for it is certain."""
+def test_a_cycle_has_known_shares_and_entropies():
+    """Three regions in turn: shares of 1 / 3, symbol entropy ln 3, transition entropy 0 as transitions are certain."""
     model = AlmostLinearRNN(hidden=2, rectified=2).build(2, (0, 1))
-    told = model.describe_dynamics(states_of([[0, 2, 3] * 6, [1] * 18], 2))
-    assert told["visited_regions"].value.tolist() == [3, 1]
-    assert told["symbol_entropy"].value.tolist() == pytest.approx([log(3), 0], abs=1e-14)
-    assert told["transition_entropy"].value.tolist() == [0, 0]
-    assert told["regions"].value.tolist() == [[0, 1, 2, 3]] * 2
-    assert told["region_shares"].value[1].tolist() == [0, 1, 0, 0]
-    assert told["transitions"].value[0, [0, 2, 3]][:, [0, 2, 3]].tolist() == [[0, 1, 0], [0, 0, 1], [1, 0, 0]]
+    traits = model.describe_dynamics(states_of([[0, 2, 3] * 6, [1] * 18], 2))
+    assert traits["visited_regions"].value.tolist() == [3, 1]
+    assert traits["symbol_entropy"].value.tolist() == pytest.approx([log(3), 0], abs=1e-14)
+    assert traits["transition_entropy"].value.tolist() == [0, 0]
+    assert traits["regions"].value.tolist() == [[0, 1, 2, 3]] * 2
+    assert traits["region_shares"].value[1].tolist() == [0, 1, 0, 0]
+    assert traits["transitions"].value[0, [0, 2, 3]][:, [0, 2, 3]].tolist() == [[0, 1, 0], [0, 0, 1], [1, 0, 0]]
 
 
 def test_coin_tosses_have_the_entropy_of_a_coin():
-    """P = 1: ln 2 for the symbols and for what follows, less about R (R - 1) / 2 T, Miller's bias of a sample of T."""
+    """P = 1: both entropies are ln 2 minus about R (R - 1) / 2 T, Miller's bias for a sample of size T."""
     steps = 40_000
     tosses = torch.randint(2, (1, steps), generator=torch.Generator().manual_seed(0)).tolist()
-    told = AlmostLinearRNN(hidden=1, rectified=1).build(1, (0,)).describe_dynamics(states_of(tosses, 1))
-    assert told["symbol_entropy"].value.item() == pytest.approx(log(2), abs=10 / steps)
-    assert told["transition_entropy"].value.item() == pytest.approx(log(2), abs=10 / steps)
+    traits = AlmostLinearRNN(hidden=1, rectified=1).build(1, (0,)).describe_dynamics(states_of(tosses, 1))
+    assert traits["symbol_entropy"].value.item() == pytest.approx(log(2), abs=10 / steps)
+    assert traits["transition_entropy"].value.item() == pytest.approx(log(2), abs=10 / steps)
 
 
-def test_a_diverged_seed_has_no_portrait_and_leaves_its_neighbours():
+def test_a_diverged_seed_has_no_traits_and_does_not_change_other_seeds():
     model = AlmostLinearRNN(hidden=2, rectified=2).build(2, (0, 1))
     states = states_of([[3, 1, 3, 1], [0, 2, 0, 2]], 2)
     alone, spoiled = model.describe_dynamics(states), states.clone()
     spoiled[1, 0, 2:] = torch.nan
-    told = model.describe_dynamics(spoiled)
+    traits = model.describe_dynamics(spoiled)
     for name in ("visited_regions", "symbol_entropy", "transition_entropy"):
-        assert told[name].value[0] == alone[name].value[0]
-        assert told[name].value[1].isnan()
-    assert told["regions"].value.tolist() == [[1, 3]] * 2
+        assert traits[name].value[0] == alone[name].value[0]
+        assert traits[name].value[1].isnan()
+    assert traits["regions"].value.tolist() == [[1, 3]] * 2
     assert "regions" not in model.describe_dynamics(states * torch.nan)
 
 
@@ -118,10 +119,10 @@ def test_entropies_in_closed_form():
     assert_close(entropy(torch.tensor([[0.25] * 4, [1.0, 0, 0, 0]])), torch.tensor([log(4), 0.0]))
 
 
-def test_only_few_regions_are_told_one_by_one():
-    """512 states of the 2^9 regions, each visited once, and only the numbers remain."""
+def test_with_many_regions_only_numbers_are_reported():
+    """Each of the 2^9 regions is visited once, which is more than are reported one by one."""
     model = AlmostLinearRNN(hidden=9, rectified=9).build(2, (0,))
-    told = model.describe_dynamics(states_of([list(range(512))], 9))
-    assert told["visited_regions"].value.item() == 512
-    assert told["symbol_entropy"].value.item() == pytest.approx(log(512), abs=1e-12)
-    assert set(told) == {"visited_regions", "symbol_entropy", "transition_entropy"}
+    traits = model.describe_dynamics(states_of([list(range(512))], 9))
+    assert traits["visited_regions"].value.item() == 512
+    assert traits["symbol_entropy"].value.item() == pytest.approx(log(512), abs=1e-12)
+    assert set(traits) == {"visited_regions", "symbol_entropy", "transition_entropy"}

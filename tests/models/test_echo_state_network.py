@@ -1,4 +1,4 @@
-"""The echo state network against loops in numpy, torch's own Jacobian, and the Lorenz exponents."""
+"""The echo state network against loops in numpy, its Jacobian in closed form, and the exponents of Lorenz-63."""
 
 import numpy as np
 import pytest
@@ -32,7 +32,7 @@ def trained(lorenz: Dataset) -> ClosedLoopEchoStateNetwork:
 
 
 def driven(model: ClosedLoopEchoStateNetwork, observations: np.ndarray, seed: int) -> np.ndarray:
-    """The reservoir's states under an orbit, `(T, D) -> (T, M)`, from the formula."""
+    """Drive the reservoir by an orbit, `(T, D) -> (T, M)`, with the formula in numpy."""
     w, v, b = (getattr(model, name)[seed].numpy() for name in ("weight", "drive", "bias"))
     r, states = np.zeros(len(w)), []
     for x in observations:
@@ -43,12 +43,12 @@ def driven(model: ClosedLoopEchoStateNetwork, observations: np.ndarray, seed: in
 
 @pytest.mark.parametrize("leak", [1.0, 0.3])
 @pytest.mark.parametrize("dimension", [1, 3])
-def test_it_keeps_the_promises_of_its_contract(leak: float, dimension: int):
+def test_it_fulfils_the_contract_of_a_model(leak: float, dimension: int):
     check_model(EchoStateNetwork(hidden=25, leak=leak), dimension, trainer=Ridge(warm_up=20))
 
 
-def test_reservoirs_are_sparse_have_their_spectral_radius_and_differ():
-    """Scaled in double precision, kept in single: the radius is right to that."""
+def test_reservoirs_are_sparse_differ_and_have_the_given_spectral_radius():
+    """The weights are scaled in double and stored in single precision, which limits the accuracy of the radius."""
     model = EchoStateNetwork(hidden=80, degree=7, spectral_radius=0.9, input_scale=0.2, bias_scale=0.5).build(3, SEEDS)
     for weight in model.weight.numpy():
         assert (np.count_nonzero(weight, axis=1) == 7).all()
@@ -58,7 +58,7 @@ def test_reservoirs_are_sparse_have_their_spectral_radius_and_differ():
     assert not torch.equal(model.weight[0], model.weight[1])
 
 
-def test_driven_by_an_orbit_it_is_the_formula(trained: ClosedLoopEchoStateNetwork, lorenz: Dataset):
+def test_the_driven_reservoir_equals_its_formula(trained: ClosedLoopEchoStateNetwork, lorenz: Dataset):
     state = torch.zeros(2, 1, trained.state_size, dtype=torch.float64)
     for observation in lorenz.train[0, :50]:
         state, response = trained.respond(state, observation.expand(2, 1, -1))
@@ -68,9 +68,11 @@ def test_driven_by_an_orbit_it_is_the_formula(trained: ClosedLoopEchoStateNetwor
         )
 
 
-def test_the_closed_loop_is_the_reservoir_fed_with_its_output(trained: ClosedLoopEchoStateNetwork):
-    """J of r is (1 - a) + a diag(1 - tanh²) (W + V C), the identity of the closed loop."""
-    state = trained.step(torch.randn(2, 4, trained.state_size, dtype=torch.float64))  # now x is C r + d
+def test_the_closed_loop_has_its_jacobian_in_closed_form(
+    trained: ClosedLoopEchoStateNetwork,
+):
+    """The Jacobian of r is (1 - a) + a diag(1 - tanh²) (W + V C)."""
+    state = trained.step(torch.randn(2, 4, trained.state_size, dtype=torch.float64))  # one step makes x = C r + d
     a, m = trained.leak, trained.hidden_state_size
     tangents = torch.randn(2, 4, m, 5, dtype=torch.float64)
     both = torch.cat([tangents, trained.readout.weight[:, None] @ tangents], dim=-2)
@@ -81,10 +83,8 @@ def test_the_closed_loop_is_the_reservoir_fed_with_its_output(trained: ClosedLoo
     assert_close(carried[..., :m, :], expected, atol=1e-12, rtol=1e-10)
 
 
-def test_from_one_observation_it_starts_almost_where_a_history_would_have_led(
-    trained: ClosedLoopEchoStateNetwork, lorenz: Dataset
-):
-    """The error of the learned start is a hundredth of the empty reservoir's, on orbits that were not learned."""
+def test_the_learned_start_is_near_the_state_after_a_history(trained: ClosedLoopEchoStateNetwork, lorenz: Dataset):
+    """On test orbits the error of the learned start is below a hundredth of that of an empty reservoir."""
     path = lorenz.test[0, :500]
     for seed in range(2):
         states = torch.from_numpy(driven(trained, path.numpy(), seed))
@@ -92,9 +92,9 @@ def test_from_one_observation_it_starts_almost_where_a_history_would_have_led(
         assert (start - states[100:-1]).norm() < 0.01 * states[100:-1].norm()
 
 
-def test_its_exponents_are_those_of_the_system_it_has_learned(trained: ClosedLoopEchoStateNetwork, lorenz: Dataset):
-    """Lorenz-63: 0.9056 and 0 (Sprott 2003). Over 8 orbits of 20 Lyapunov times the largest scatters by 0.04 in the
-    mean, which is measured here; four such errors are allowed, and the zero exponent converges faster."""
+def test_the_trained_model_has_the_exponents_of_the_system(trained: ClosedLoopEchoStateNetwork, lorenz: Dataset):
+    """Lorenz-63: 0.9056 and 0 (Sprott 2003). The mean over 8 orbits of 20 Lyapunov times has a standard error of about
+    0.04, which is estimated here; four standard errors are allowed. The zero exponent converges faster."""
     start = trained.initial_state(lorenz.train[:, -1].expand(2, -1, -1).contiguous())
     spectra = lyapunov_spectrum(trained, start, steps=2_000, transient=200, every=5, exponents=2, dt=0.01)
     error = spectra[..., 0].std(dim=1) / len(lorenz.train) ** 0.5

@@ -1,4 +1,4 @@
-"""What every built-in model answers, whatever its architecture."""
+"""Properties that all built-in models share."""
 
 import pytest
 import torch
@@ -62,7 +62,7 @@ every_model = pytest.mark.parametrize("spec", SPECS, ids=lambda spec: spec.label
 
 
 def built(spec: ModelSpec, seeds: tuple[int, ...] = (0, 1, 2)) -> Forecaster:
-    """The model in float64 with biases that are not zero."""
+    """Build the model in float64, with nonzero biases."""
     model = spec.build(3, seeds).double()
     with torch.no_grad():
         for parameter in model.parameters():
@@ -78,7 +78,7 @@ def states_of(model: Forecaster, batch: int = 4) -> torch.Tensor:
 
 @every_model
 @pytest.mark.parametrize("dimension", [1, 3])
-def test_every_model_keeps_the_promises_of_its_contract(spec: ModelSpec, dimension: int):
+def test_every_model_fulfils_its_contract(spec: ModelSpec, dimension: int):
     check_model(spec, dimension)
 
 
@@ -89,8 +89,8 @@ def test_different_seeds_have_different_weights(spec: ModelSpec):
 
 
 @every_model
-def test_analytic_tangents_equal_forward_mode_also_where_no_bias_is_zero(spec: ModelSpec):
-    """A shipped model starts with biases of zero, which would hide a missing one."""
+def test_analytic_tangents_equal_forward_mode_with_nonzero_biases(spec: ModelSpec):
+    """Many biases start at zero, which would hide a missing term."""
     model = built(spec)
     state = states_of(model)
     tangents = torch.randn(*state.shape, 3, dtype=torch.float64)
@@ -100,7 +100,7 @@ def test_analytic_tangents_equal_forward_mode_also_where_no_bias_is_zero(spec: M
     assert_close(analytic, automatic, atol=1e-12, rtol=1e-12)
 
 
-def test_a_clipped_shallow_network_stays_bounded_where_its_diagonal_is_below_one():
+def test_a_clipped_shallow_network_stays_bounded_if_its_diagonal_is_below_one():
     """|phi| <= |h2| elementwise, so |z| <= |W1| |h2| / (1 - max |A|) in the limit."""
     model = ShallowPLRNN(hidden=20, clipped=True).build(3, (0, 1)).double()
     with torch.no_grad():
@@ -113,12 +113,12 @@ def test_a_clipped_shallow_network_stays_bounded_where_its_diagonal_is_below_one
     assert state.abs().max() <= bound
 
 
-def test_a_state_too_small_for_its_observables_is_refused():
+def test_a_state_smaller_than_its_observables_is_rejected():
     with pytest.raises(SpecError, match=r"2 units .*3 observables"):
         PLRNN(hidden=2).build(3, (0,))
 
 
-def test_an_affine_read_out_takes_its_offset_off_before_it_inverts():
+def test_an_affine_read_out_subtracts_its_offset_before_it_inverts():
     model = PLRNN(hidden=7, readout="affine").build(3, (0, 1)).double()
     with torch.no_grad():
         model.readout.bias.normal_()
@@ -128,7 +128,7 @@ def test_an_affine_read_out_takes_its_offset_off_before_it_inverts():
     assert_close(model.observe(model.initial_state(x)), x)
 
 
-def test_a_matrix_with_nan_leaves_the_other_pseudo_inverses_alone():
+def test_a_matrix_with_nan_does_not_change_the_other_pseudo_inverses():
     matrices = torch.randn(3, 2, 5, dtype=torch.float64)
     spoiled = matrices.clone()
     spoiled[1, 0, 0] = torch.nan
@@ -138,7 +138,7 @@ def test_a_matrix_with_nan_leaves_the_other_pseudo_inverses_alone():
 
 
 class Plain(torch.nn.Module):
-    """A stranger's model of one seed."""
+    """A plain module of one seed."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -156,7 +156,7 @@ class Plain(torch.nn.Module):
         return observation
 
 
-def test_stacked_modules_step_as_each_would_alone():
+def test_stacked_modules_step_as_each_does_alone():
     modules = [Plain().double() for _ in range(3)]
     model = stack(modules, 3)
     state = torch.randn(3, 4, 3, dtype=torch.float64)
@@ -169,6 +169,6 @@ def test_stacked_modules_step_as_each_would_alone():
     assert_close(tangents[1, 2], jacobian)
 
 
-def test_a_module_without_a_needed_method_is_refused_by_name():
+def test_a_module_without_a_required_method_is_rejected_with_its_name():
     with pytest.raises(PluginError, match=r"Linear .*'step'"):
         stack([torch.nn.Linear(3, 3)], 3)

@@ -1,4 +1,4 @@
-"""The learned flow, against closed forms and another integrator."""
+"""The neural differential equation against closed forms and another integrator."""
 
 from math import exp
 
@@ -13,7 +13,7 @@ from chaosbench.models import NeuralODE
 from chaosbench.models.neural_ode import runge_kutta_4
 
 
-def test_the_vector_field_is_torchs_perceptron():
+def test_the_vector_field_equals_torchs_perceptron():
     model = NeuralODE(hidden=7).build(3, (0, 4)).double()
     state = torch.randn(2, 5, 3, dtype=torch.float64)
     for k in range(2):
@@ -33,7 +33,7 @@ def test_the_method_is_of_fourth_order():
     assert abs(stepped.item() - exp(0.3)) < 0.3**5 / 100
 
 
-def test_a_step_is_the_flow_of_the_field():
+def test_a_step_equals_the_flow_of_the_field():
     """scipy's eighth-order integrator at 1e-11; 20 fourth-order steps in dt = 0.5 err by 1e-7, 100 by 1e-7 / 5^4."""
     model = NeuralODE(hidden=8, dt=0.5, substeps=100).build(2, (0,)).double()
     with torch.no_grad():
@@ -50,7 +50,7 @@ def test_a_step_is_the_flow_of_the_field():
 
 @pytest.mark.parametrize("substeps", [1, 5])
 def test_a_linear_field_has_the_exponents_of_its_matrix(substeps: int):
-    """GELU is the identity far right of zero, so f(x) = -x / 2; the exponents are ln of the method's own factor."""
+    """GELU is the identity far right of zero, so f(x) = -x / 2; a Runge-Kutta step has a known factor."""
     model = NeuralODE(hidden=2, layers=1, dt=0.2, substeps=substeps).build(2, (0,)).double()
     with torch.no_grad():
         model.weights[0].copy_(torch.eye(2))

@@ -1,4 +1,4 @@
-"""The orthogonal network: its weight stays orthogonal, and its recurrence never expands."""
+"""The orthogonal network: its weight stays orthogonal and its recurrence never expands."""
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ SEEDS = (0, 5)
 
 
 def trained(hidden: int = 7, negative: int = 3):
-    """A model whose weights have been moved, as training does."""
+    """Return a model with perturbed weights, as after training."""
     model = OrthogonalRNN(hidden=hidden, negative=negative).build(2, SEEDS).double()
     with torch.no_grad():
         for parameter in model.parameters():
@@ -34,7 +34,7 @@ def test_the_determinant_is_the_sign_of_the_reflections():
         assert_close(torch.linalg.det(weight), expected, atol=1e-12, rtol=0)
 
 
-def test_the_first_rotations_are_by_the_angles_drawn():
+def test_initial_rotations_have_angles_below_a_right_angle():
     """A = (0, tan(t/2); -tan(t/2), 0) gives a rotation by t, with t uniform in (0, pi/2)."""
     (weight,) = OrthogonalRNN(hidden=8, negative=0).build(2, SEEDS).double().derived_parameters()
     angles = torch.linalg.eigvals(weight).angle().abs()
@@ -44,7 +44,7 @@ def test_the_first_rotations_are_by_the_angles_drawn():
 
 
 def test_no_tangent_of_the_recurrence_grows():
-    """modrelu has slope 0 or 1 and W is orthogonal: every singular value of the memory's Jacobian is 0 or 1."""
+    """modrelu has slope 0 or 1 and W is orthogonal: every singular value of the Jacobian of h is 0 or 1."""
     model = trained()
     state = torch.randn(2, 5, model.state_size, dtype=torch.float64)
     tangents = torch.eye(model.state_size, dtype=torch.float64)[:, :7].expand(2, 5, -1, -1)
@@ -53,7 +53,7 @@ def test_no_tangent_of_the_recurrence_grows():
     assert values.max() <= 1 + 1e-12
 
 
-def test_the_network_is_its_formula():
+def test_the_network_equals_its_formula():
     model = trained()
     state = torch.randn(2, 3, model.state_size, dtype=torch.float64)
     stepped = model.step(state).detach().numpy()
@@ -63,14 +63,14 @@ def test_the_network_is_its_formula():
             part[k].detach().numpy()
             for part in (model.triangle, model.drive, model.shift, model.readout.weight, model.readout.bias)
         )
-        A, one = half - half.T, np.eye(7)
-        W = np.linalg.inv(one + A) @ (one - A) @ signs
-        for row, found in zip(state[k].numpy(), stepped[k], strict=True):
+        A, identity = half - half.T, np.eye(7)
+        W = np.linalg.inv(identity + A) @ (identity - A) @ signs
+        for row, actual in zip(state[k].numpy(), stepped[k], strict=True):
             p = W @ row[:7] + V @ row[7:]
             h = np.sign(p) * np.maximum(np.abs(p) + b[0], 0)
-            np.testing.assert_allclose(found, np.concatenate([h, C @ h + d[0]]), rtol=1e-11, atol=1e-12)
+            np.testing.assert_allclose(actual, np.concatenate([h, C @ h + d[0]]), rtol=1e-11, atol=1e-12)
 
 
-def test_more_signs_than_units_are_refused():
+def test_more_negative_signs_than_units_are_rejected():
     with pytest.raises(ValidationError, match=r"negative = 9 .*hidden = 4"):
         OrthogonalRNN(hidden=4, negative=9)

@@ -1,4 +1,4 @@
-"""The PLRNN family: its map against plain loops, and networks whose exponents are known."""
+"""The PLRNNs: their map against loops, and networks with known exponents."""
 
 from math import log
 
@@ -16,7 +16,7 @@ SEEDS = (0, 5)
 
 
 def ready(model: Forecaster) -> Forecaster:
-    """In float64, with no parameter left at zero."""
+    """Convert to float64 and make all parameters nonzero."""
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.2 * torch.randn(parameter.shape, generator=torch.Generator().manual_seed(2)))
@@ -24,7 +24,7 @@ def ready(model: Forecaster) -> Forecaster:
 
 
 def check(model: Forecaster, formula, weights: list[torch.Tensor]) -> None:
-    """The model's step is `formula` of one seed's weights and one state, evaluated with numpy."""
+    """Compare the step of every seed and state with `formula(state, *weights)` in numpy."""
     state = torch.randn(len(SEEDS), 5, model.state_size, dtype=torch.float64)
     stepped = model.step(state).detach()
     for k in range(len(SEEDS)):
@@ -39,7 +39,7 @@ def relu(x):
 
 
 @pytest.mark.parametrize("centred", [False, True])
-def test_the_plrnn_is_its_formula(centred: bool):
+def test_the_plrnn_equals_its_formula(centred: bool):
     model = ready(PLRNN(hidden=6, centred=centred).build(2, SEEDS))
 
     def formula(z, weight, h):
@@ -50,7 +50,7 @@ def test_the_plrnn_is_its_formula(centred: bool):
 
 
 @pytest.mark.parametrize("clipped", [False, True])
-def test_the_dendritic_network_is_its_formula(clipped: bool):
+def test_the_dendritic_network_equals_its_formula(clipped: bool):
     model = ready(DendriticPLRNN(hidden=6, bases=4, clipped=clipped).build(2, SEEDS))
 
     def formula(z, weight, h, H, alpha):
@@ -64,7 +64,7 @@ def test_the_dendritic_network_is_its_formula(clipped: bool):
 
 
 @pytest.mark.parametrize("clipped", [False, True])
-def test_the_shallow_network_is_its_formula(clipped: bool):
+def test_the_shallow_network_equals_its_formula(clipped: bool):
     model = ready(ShallowPLRNN(hidden=9, states=4, clipped=clipped).build(2, SEEDS))
 
     def formula(z, A, W1, W2, h1, h2):
@@ -74,7 +74,7 @@ def test_the_shallow_network_is_its_formula(clipped: bool):
 
 
 @pytest.mark.parametrize("rectified", [0, 2, 6])
-def test_the_almost_linear_network_is_its_formula(rectified: int):
+def test_the_almost_linear_network_equals_its_formula(rectified: int):
     model = ready(AlmostLinearRNN(hidden=6, rectified=rectified).build(2, SEEDS))
 
     def formula(z, A, W, h):
@@ -84,8 +84,8 @@ def test_the_almost_linear_network_is_its_formula(rectified: int):
     check(model, formula, [model.diagonal, model.weight, model.bias])
 
 
-def test_a_dendritic_network_is_a_shallow_one_with_a_hidden_unit_for_each_basis():
-    """W1 = W x alpha, W2 = 1 x 1, h2 = -H: the family is one map."""
+def test_a_dendritic_network_is_a_shallow_network_with_a_hidden_unit_per_basis():
+    """W1 = W x alpha, W2 = 1 x 1, h2 = -H: both are the same map."""
     dendritic = ready(DendriticPLRNN(hidden=4, bases=3).build(2, SEEDS))
     shallow = ShallowPLRNN(hidden=12, states=4, clipped=True).build(2, SEEDS).double()
     c = dendritic.coefficients()
@@ -101,14 +101,14 @@ def test_a_dendritic_network_is_a_shallow_one_with_a_hidden_unit_for_each_basis(
     assert_close(dendritic.step(state), shallow.step(state))
 
 
-def test_weights_start_on_the_unit_circle():
+def test_initial_weights_have_spectral_radius_one():
     """K / rho(K) with K positive definite: the largest eigenvalue is 1, and all are positive."""
     eigenvalues = torch.linalg.eigvalsh(stable_matrix(12, torch.Generator().manual_seed(0)).double())
     assert_close(eigenvalues.max().item(), 1.0, atol=1e-6, rtol=0)
     assert eigenvalues.min() > 0
 
 
-def test_a_clipped_dendritic_network_stays_bounded_where_its_diagonal_is_below_one():
+def test_a_clipped_dendritic_network_stays_bounded_if_its_diagonal_is_below_one():
     """|relu(z - H) - relu(z)| <= |H|, so |z| <= (|W| sum |alpha| |H| + |h|) / (1 - max |A|) in the limit."""
     model = ready(DendriticPLRNN(hidden=5, bases=4).build(3, SEEDS))
     with torch.no_grad():
@@ -124,7 +124,7 @@ def test_a_clipped_dendritic_network_stays_bounded_where_its_diagonal_is_below_o
 
 
 def shallow(A, W1, W2, h1) -> Forecaster:
-    """The shallow network of one seed with these weights and h2 = 0."""
+    """Build a shallow network of one seed with these weights and h2 = 0."""
     A, W1, W2, h1 = (torch.tensor(weight, dtype=torch.float64) for weight in (A, W1, W2, h1))
     model = ShallowPLRNN(hidden=len(W2)).build(len(A), (0,)).double()
     with torch.no_grad():
@@ -140,7 +140,7 @@ def shallow(A, W1, W2, h1) -> Forecaster:
 
 
 def test_the_tent_map_is_a_shallow_network_whose_exponent_is_ln_mu():
-    """z' = mu z - 2 mu relu(z) + (mu - 1) / 2 at x = z + 1/2; |J| = mu everywhere, so no orbit differs."""
+    """z' = mu z - 2 mu relu(z) + (mu - 1) / 2 at x = z + 1/2; |J| = mu everywhere, so all orbits agree."""
     mu = 1.9
     model = shallow([mu], [[-2 * mu]], [[1.0]], [(mu - 1) / 2])
     x = torch.rand(1, 6, 1, dtype=torch.float64)
@@ -150,7 +150,7 @@ def test_the_tent_map_is_a_shallow_network_whose_exponent_is_ln_mu():
 
 
 def test_the_lozi_map_is_a_shallow_network_with_the_exponents_of_the_map():
-    """Published: 0.4704, and the sum is ln 0.5. The mean of 64 orbits of 2,000 steps is good to about 0.001."""
+    """Published: 0.4704, and the sum is ln 0.5. The mean of 64 orbits of 2,000 steps has an error of about 0.001."""
     W1 = [[-1.7, -1.7, 1.0, -1.0], [0.5, -0.5, 0.0, 0.0]]
     model = shallow([0.0, 0.0], W1, [[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]], [1.0, 0.0])
     states = Lozi().initial_state(64, torch.Generator().manual_seed(0))[None]

@@ -1,4 +1,4 @@
-"""The tanh network, the GRU and the LSTM, against torch's own cells."""
+"""The tanh network, the GRU and the LSTM against torch's own cells."""
 
 import pytest
 import torch
@@ -14,7 +14,7 @@ every_cell = pytest.mark.parametrize("kind", CELLS)
 
 
 def pair(kind: str, form: str) -> tuple[Forecaster, list[nn.Module]]:
-    """A model, and for each of its seeds torch's cell with the same weights."""
+    """Return a model and, per seed, torch's cell with the same weights."""
     spec, cell_type = CELLS[kind]
     model = spec(hidden=HIDDEN, form=form).build(DIMENSION, SEEDS).double()
     cells = []
@@ -31,54 +31,54 @@ def pair(kind: str, form: str) -> tuple[Forecaster, list[nn.Module]]:
     return model, cells
 
 
-def run_cell(cell: nn.Module, x: torch.Tensor, memory: torch.Tensor) -> torch.Tensor:
-    """One step of torch's cell on (h) or (h, c)."""
+def run_cell(cell: nn.Module, x: torch.Tensor, hidden_state: torch.Tensor) -> torch.Tensor:
+    """Advance h or (h, c) by torch's cell."""
     if isinstance(cell, nn.LSTMCell):
-        return torch.cat(cell(x, tuple(memory.chunk(2, dim=-1))), dim=-1)
-    return cell(x, memory)
+        return torch.cat(cell(x, tuple(hidden_state.chunk(2, dim=-1))), dim=-1)
+    return cell(x, hidden_state)
 
 
 @every_cell
-def test_an_autonomous_network_is_torchs_cell_with_zero_input(kind: str):
+def test_an_autonomous_network_equals_torchs_cell_with_zero_input(kind: str):
     model, cells = pair(kind, "autonomous")
     state = torch.randn(len(SEEDS), 4, model.state_size, dtype=torch.float64)
-    quiet = torch.zeros(4, DIMENSION, dtype=torch.float64)
-    expected = torch.stack([run_cell(cell, quiet, part) for cell, part in zip(cells, state, strict=True)])
+    zero_input = torch.zeros(4, DIMENSION, dtype=torch.float64)
+    expected = torch.stack([run_cell(cell, zero_input, part) for cell, part in zip(cells, state, strict=True)])
     assert_close(model.step(state), expected, atol=1e-14, rtol=1e-12)
 
 
 @every_cell
-def test_a_closed_loop_feeds_torchs_cell_with_its_own_affine_output(kind: str):
+def test_a_closed_loop_equals_torchs_cell_with_its_affine_output_as_input(kind: str):
     model, cells = pair(kind, "closed_loop")
     with torch.no_grad():
         model.readout.bias.normal_()
     state = torch.randn(len(SEEDS), 4, model.state_size, dtype=torch.float64)
-    seen, last = model.predict(state, 7)
+    observed, last = model.predict(state, 7)
     for k, cell in enumerate(cells):
-        memory, x = state[k, :, :-DIMENSION], state[k, :, -DIMENSION:]
+        hidden_state, x = state[k, :, :-DIMENSION], state[k, :, -DIMENSION:]
         for step in range(7):
-            memory = run_cell(cell, x, memory)
-            x = memory[:, :HIDDEN] @ model.readout.weight[k].T + model.readout.bias[k, 0]
-            assert_close(seen[k, :, step], x, atol=1e-12, rtol=1e-10)
-        assert_close(last[k], torch.cat([memory, x], dim=-1), atol=1e-12, rtol=1e-10)
+            hidden_state = run_cell(cell, x, hidden_state)
+            x = hidden_state[:, :HIDDEN] @ model.readout.weight[k].T + model.readout.bias[k, 0]
+            assert_close(observed[k, :, step], x, atol=1e-12, rtol=1e-10)
+        assert_close(last[k], torch.cat([hidden_state, x], dim=-1), atol=1e-12, rtol=1e-10)
 
 
 @every_cell
-def test_a_closed_loop_forced_at_every_step_is_torchs_cell_driven_by_the_data(kind: str):
-    """The prediction of an observation has seen all those before it: plain teacher forcing."""
+def test_a_closed_loop_forced_at_every_step_equals_torchs_cell_driven_by_data(kind: str):
+    """Plain teacher forcing: each prediction depends on all earlier observations."""
     model, cells = pair(kind, "closed_loop")
     windows = torch.randn(len(SEEDS), 3, 9, DIMENSION, dtype=torch.float64)
     predicted = forced_unroll(model, windows, 1)
     for k, cell in enumerate(cells):
-        memory = torch.zeros(3, model.state_size - DIMENSION, dtype=torch.float64)
+        hidden_state = torch.zeros(3, model.state_size - DIMENSION, dtype=torch.float64)
         for step in range(8):
-            memory = run_cell(cell, windows[k, :, step], memory)
-            expected = memory[:, :HIDDEN] @ model.readout.weight[k].T + model.readout.bias[k, 0]
+            hidden_state = run_cell(cell, windows[k, :, step], hidden_state)
+            expected = hidden_state[:, :HIDDEN] @ model.readout.weight[k].T + model.readout.bias[k, 0]
             assert_close(predicted[k, :, step], expected, atol=1e-12, rtol=1e-10)
 
 
 @every_cell
-def test_forcing_a_closed_loop_keeps_its_memory_and_an_autonomous_network_forgets(kind: str):
+def test_forcing_keeps_the_hidden_state_of_a_closed_loop_and_resets_an_autonomous_network(kind: str):
     spec, _ = CELLS[kind]
     closed = spec(hidden=HIDDEN, form="closed_loop").build(DIMENSION, SEEDS)
     state, observation = torch.randn(2, 4, closed.state_size), torch.randn(2, 4, DIMENSION)
@@ -93,10 +93,10 @@ def test_a_forced_lstm_starts_from_an_empty_cell():
     assert not model.force(state, observation)[..., HIDDEN:].any()
 
 
-def test_an_lstm_of_one_step_closes_the_loop_too():
-    """The fused path takes the first step by itself; here there is no other."""
+def test_a_single_step_of_a_closed_loop_lstm_is_predicted_without_the_fused_kernel():
+    """`predict` takes the first step outside the fused kernel; here there is no other step."""
     model = LSTM(hidden=HIDDEN, form="closed_loop").build(DIMENSION, SEEDS)
     state = torch.randn(2, 4, model.state_size)
-    seen, last = model.predict(state, 1)
+    observed, last = model.predict(state, 1)
     assert_close(last, model.step(state))
-    assert_close(seen[:, :, 0], model.observe(last))
+    assert_close(observed[:, :, 0], model.observe(last))

@@ -1,4 +1,4 @@
-"""Forecasters that play observations back, against searches and copies written out in numpy."""
+"""Forecasters that replay observations against searches and copies in numpy."""
 
 import numpy as np
 import pytest
@@ -17,17 +17,17 @@ from chaosbench.trainers import Memorise
 SEEDS = (2, 5)
 
 
-def data_of(system: SystemSpec, **asked) -> Dataset:
+def short_data(system: SystemSpec, **settings) -> Dataset:
     short = {"train_orbits": 4, "train_length": 300, "validation_orbits": 0, "test_orbits": 2, "test_length": 300}
-    return simulate(system, DataSpec.model_validate(short | asked))
+    return simulate(system, DataSpec.model_validate(short | settings))
 
 
 @pytest.fixture(scope="module")
 def lorenz() -> Dataset:
-    return data_of(Lorenz63())
+    return short_data(Lorenz63())
 
 
-def remembering(spec: ModelSpec, data: Dataset) -> Forecaster:
+def trained(spec: ModelSpec, data: Dataset) -> Forecaster:
     model = spec.build(data.dimension, SEEDS).double()
     for _ in Memorise().fit(model, data, SEEDS):
         pass
@@ -39,7 +39,7 @@ def conditions(data: Dataset, count: int = 5) -> torch.Tensor:
 
 
 def test_persistence_repeats_its_observation_and_all_its_exponents_are_zero(lorenz: Dataset):
-    model, x = remembering(Persistence(), lorenz), conditions(lorenz)
+    model, x = trained(Persistence(), lorenz), conditions(lorenz)
     observed, _ = model.predict(model.initial_state(x), 7)
     assert torch.equal(observed, x.unsqueeze(2).expand(-1, -1, 7, -1))
     spectrum = lyapunov_spectrum(model, model.initial_state(x), steps=20)
@@ -47,35 +47,35 @@ def test_persistence_repeats_its_observation_and_all_its_exponents_are_zero(lore
     assert model.parameters_per_seed() == 0
 
 
-def test_a_lap_of_climatology_is_every_training_observation_once(lorenz: Dataset):
-    model, count = remembering(Climatology(), lorenz), lorenz.train[..., 0].numel()
+def test_one_cycle_of_climatology_has_every_training_observation_once(lorenz: Dataset):
+    model, count = trained(Climatology(), lorenz), lorenz.train[..., 0].numel()
     start = model.step(model.initial_state(conditions(lorenz)))
-    lap, last = model.predict(start, count)
+    cycle, last = model.predict(start, count)
     assert torch.equal(last, start)
     expected = lorenz.train.flatten(0, 1).sort(dim=0).values
-    assert torch.equal(lap.sort(dim=2).values, expected.expand(*lap.shape[:2], -1, -1))
-    assert not torch.equal(lap[0], lap[1])  # each seed has an order of its own
+    assert torch.equal(cycle.sort(dim=2).values, expected.expand(*cycle.shape[:2], -1, -1))
+    assert not torch.equal(cycle[0], cycle[1])  # each seed has its own order
 
 
 def test_climatology_has_the_invariant_measure_and_the_spectrum_of_noise(lorenz: Dataset):
-    """The histograms of a lap and of the data are the same. The spectrum of shuffled points is flat, up to what 20
-    bins of smoothing leave of a periodogram: 1 / sqrt(2 sqrt(pi) 20) = 12 %, which changes the distance by half its
-    square; and the orbits' spectrum is that of one long series."""
-    model, truth = remembering(Climatology(), lorenz), lorenz.train.flatten(0, 1)
-    lap, _ = model.predict(model.initial_state(conditions(lorenz, 1)), len(truth))
-    assert float(state_space_divergence(lap[0, 0], truth)) == pytest.approx(0, abs=1e-12)
+    """One cycle has the histogram of the data. Shuffled points have a flat spectrum; smoothing over 20 bins leaves
+    fluctuations of 1 / sqrt(2 sqrt(pi) 20) = 12 %, which change the distance by half their square. The orbits are
+    compared as one long series."""
+    model, truth = trained(Climatology(), lorenz), lorenz.train.flatten(0, 1)
+    cycle, _ = model.predict(model.initial_state(conditions(lorenz, 1)), len(truth))
+    assert float(state_space_divergence(cycle[0, 0], truth)) == pytest.approx(0, abs=1e-12)
     power = power_spectrum(truth)
     flat = (1 - (power / len(power)).sqrt().sum(dim=0)).sqrt().mean()
-    assert float(power_spectrum_distance(lap[0, 0], truth)) == pytest.approx(float(flat), abs=0.02)
+    assert float(power_spectrum_distance(cycle[0, 0], truth)) == pytest.approx(float(flat), abs=0.02)
 
 
-def test_parroting_is_a_search_and_a_copy(lorenz: Dataset):
-    """Written out: find the nearest, copy what follows; at the end of an orbit, find the point nearest to that end."""
-    model, x, steps = remembering(ContextParroting(), lorenz), conditions(lorenz), 1_000
+def test_parroting_equals_a_search_and_a_copy(lorenz: Dataset):
+    """Find the nearest point and copy its successors; at the end of an orbit, search the point nearest to that end."""
+    model, x, steps = trained(ContextParroting(), lorenz), conditions(lorenz), 1_000
     observed, _ = model.predict(model.initial_state(x), steps)
     orbits = lorenz.train.numpy()
-    for place in range(x.shape[1]):
-        last, orbit, time = x[0, place].numpy(), -1, -1
+    for index in range(x.shape[1]):
+        last, orbit, time = x[0, index].numpy(), -1, -1
         for step in range(steps):
             if orbit < 0 or time == orbits.shape[1] - 1:
                 searched = orbits if orbit < 0 else orbits[:, :-1]
@@ -83,22 +83,22 @@ def test_parroting_is_a_search_and_a_copy(lorenz: Dataset):
                 orbit, time = np.unravel_index(distance.argmin(), distance.shape)
             time += 1
             last = orbits[orbit, time]
-            assert_close(observed[:, place, step].numpy(), np.stack([last] * len(SEEDS)), atol=0, rtol=0)
+            assert_close(observed[:, index, step].numpy(), np.stack([last] * len(SEEDS)), atol=0, rtol=0)
 
 
 def test_a_parrot_forecasts_a_cycle_without_error():
-    data = data_of(TwoCycle())
-    model = remembering(ContextParroting(), data)
+    data = short_data(TwoCycle())
+    model = trained(ContextParroting(), data)
     observed, _ = model.predict(model.initial_state(data.test[None, :, 0].expand(2, -1, -1)), 299)
-    assert_close(observed, data.test[:, 1:].expand(2, -1, -1, -1), atol=1e-9, rtol=0)  # as far as orbits have settled
+    assert_close(observed, data.test[:, 1:].expand(2, -1, -1, -1), atol=1e-9, rtol=0)  # the cycle is reached to 1e-9
 
 
-def test_with_delay_coordinates_the_motif_is_longer():
-    """One coordinate of Lorenz-63 crosses itself; with its past the copy follows the right branch for longer."""
+def test_delay_coordinates_make_the_motif_longer_and_forecasts_better():
+    """A single coordinate of Lorenz-63 is ambiguous; with its past the copy follows the right branch for longer."""
     errors = []
     for embedding in (1, 3):
-        data = data_of(Lorenz63(), observed=(0,), embedding=embedding, lag=5, train_length=1_000)
-        model = remembering(ContextParroting(), data)
+        data = short_data(Lorenz63(), observed=(0,), embedding=embedding, lag=5, train_length=1_000)
+        model = trained(ContextParroting(), data)
         orbits, times = data.conditions(20, 10)
         observed, _ = model.predict(model.initial_state(data.test[orbits, times].expand(2, -1, -1)), 10)
         truth = data.test.unfold(1, 10, 1)[orbits, times + 1].mT
@@ -107,24 +107,24 @@ def test_with_delay_coordinates_the_motif_is_longer():
 
 
 @pytest.mark.parametrize("spec", [Climatology(), ContextParroting()], ids=lambda spec: spec.kind)
-def test_a_record_played_back_is_neither_stable_nor_unstable(spec: ModelSpec, lorenz: Dataset):
-    """After the first step, which turns every tangent into the direction of time, nothing grows and nothing else is."""
-    model = remembering(spec, lorenz)
+def test_a_replayed_record_is_neither_stable_nor_unstable(spec: ModelSpec, lorenz: Dataset):
+    """The first step projects every tangent on the position; after that it neither grows nor shrinks."""
+    model = trained(spec, lorenz)
     spectrum = lyapunov_spectrum(model, model.initial_state(conditions(lorenz)), steps=400, transient=1)
     assert_close(spectrum[..., 0], torch.zeros(2, 5, dtype=torch.float64), atol=1e-14, rtol=0)
     assert torch.isneginf(spectrum[..., 1:]).all()
 
 
 @pytest.mark.parametrize("chunk", [2**23, 1_000])
-def test_the_nearest_point_is_that_of_a_tree(chunk: int, monkeypatch: pytest.MonkeyPatch):
+def test_the_nearest_point_equals_that_of_a_tree(chunk: int, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(replay, "_CHUNK", chunk)
-    record, asked = torch.randn(2, 700, 4, dtype=torch.float64), torch.randn(2, 30, 4, dtype=torch.float64)
-    expected = [cKDTree(points).query(part)[1] for points, part in zip(record.numpy(), asked.numpy(), strict=True)]
-    assert replay.nearest(record, asked).tolist() == np.stack(expected).tolist()
+    record, queries = torch.randn(2, 700, 4, dtype=torch.float64), torch.randn(2, 30, 4, dtype=torch.float64)
+    expected = [cKDTree(points).query(part)[1] for points, part in zip(record.numpy(), queries.numpy(), strict=True)]
+    assert replay.nearest(record, queries).tolist() == np.stack(expected).tolist()
 
 
-def test_a_forecast_from_a_remembered_observation_is_what_followed_it(lorenz: Dataset):
-    """In single precision, too, where distances by products would confuse neighbours."""
+def test_a_forecast_from_a_training_observation_is_what_followed_it(lorenz: Dataset):
+    """This holds in single precision, where distances computed by products would confuse near points."""
     model = ContextParroting().build(3, SEEDS)
     data = lorenz.to("cpu", torch.float32)
     (step,) = Memorise().fit(model, data, SEEDS)
@@ -133,7 +133,7 @@ def test_a_forecast_from_a_remembered_observation_is_what_followed_it(lorenz: Da
     assert torch.equal(observed, data.train[:, 1:].expand(2, -1, -1, -1))
 
 
-def test_a_record_longer_than_the_precision_can_count_is_refused():
+def test_a_record_with_more_positions_than_the_precision_represents_is_rejected():
     model = ContextParroting().build(1, (0,)).half()
     with pytest.raises(DataError, match=r"2000 .*too many"):
         model.set_record(torch.zeros(1, 2_000, 1), torch.ones(1, 2_000))

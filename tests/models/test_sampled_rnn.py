@@ -1,4 +1,4 @@
-"""The sampled network: where its units lie, and what it learns of a map."""
+"""The sampled network: the location of its units, and the map and exponents that it learns."""
 
 from math import log
 
@@ -17,26 +17,26 @@ from chaosbench.trainers import Ridge
 
 
 @pytest.mark.parametrize("dimension", [1, 3])
-def test_it_keeps_the_promises_of_its_contract(dimension: int):
+def test_it_fulfils_the_contract_of_a_model(dimension: int):
     check_model(SampledRNN(hidden=40), dimension, trainer=Ridge(regularisation=1e-6))
 
 
-def test_a_unit_is_minus_a_half_at_one_point_and_a_half_at_the_other():
+def test_a_unit_is_minus_a_half_at_its_first_point_and_a_half_at_its_second():
     first, second = torch.randn(2, 3, 6, 4, dtype=torch.float64)
     weight, bias = unit_between(first, second)
     for points, value in ((first, -0.5), (second, 0.5), ((first + second) / 2, 0.0)):
-        shown = torch.tanh((weight * points).sum(dim=-1) + bias.squeeze(-2))
-        assert_close(shown, torch.full_like(shown, value), atol=1e-12, rtol=0)
+        output = torch.tanh((weight * points).sum(dim=-1) + bias.squeeze(-2))
+        assert_close(output, torch.full_like(output, value), atol=1e-12, rtol=0)
 
 
 def test_pairs_lie_where_the_map_is_steep():
-    """Of x' = max(x, 0) a pair of two negative points has slope 0 and is never drawn; of two positive ones 1."""
+    """For x' = max(x, 0) a pair of negative points has slope 0 and is never drawn; a pair of positive points has 1."""
     before = torch.linspace(-1, 1, 400, dtype=torch.float64)[:, None]
     pairs = steep_pairs(before, before.clamp(min=0), 200, seed_generator(0, "pairs"))
     assert pairs.shape == (2, 200)
     assert (before[pairs].amax(dim=0) > 0).all()
     both = (before[pairs] > 0).all(dim=0).double().mean()
-    # Of all pairs 1 / 4 have slope 1, 1 / 2 a slope of 1 / 2 in the mean: half of those drawn are positive, +-0.035.
+    # 1 / 4 of all pairs have slope 1, and 1 / 2 have mean slope 1 / 2: half of those drawn are positive, +-0.035.
     assert abs(both - 0.5) < 4 * 0.035
 
 

@@ -1,4 +1,4 @@
-"""One thread, the same draws, and a cache of its own, as in chaosbench's own tests."""
+"""One thread, fixed random numbers and a temporary cache, as in the tests of chaosbench."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ torch.set_num_threads(1)
 
 @pytest.fixture(autouse=True, scope="session")
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Simulated data are kept for the session."""
+    """Keep simulated data in a temporary folder for the session."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CHAOSBENCH_CACHE", str(folder))
@@ -19,5 +19,5 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def same_draws() -> None:
-    """What a test draws from torch's own random state is the same in every run and order."""
+    """Seed torch's global generator, so that no test depends on the order of tests."""
     torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""Published equations are found again, and the kits' promises are kept."""
+"""SINDy recovers published equations, and model and trainer pass the conformance kit."""
 
 import re
 import subprocess
@@ -24,7 +24,7 @@ from chaosbench.trainers import BPTT, Ridge
 SEEDS = (2, 5)
 
 
-def data_of(system: SystemSpec, **asked) -> Dataset:
+def short_data(system: SystemSpec, **settings) -> Dataset:
     short = {
         "train_orbits": 8,
         "train_length": 500,
@@ -32,10 +32,10 @@ def data_of(system: SystemSpec, **asked) -> Dataset:
         "validation_length": 200,
         "test_length": 50,
     }
-    return simulate(system, DataSpec.model_validate(short | asked))
+    return simulate(system, DataSpec.model_validate(short | settings))
 
 
-def identified(spec: SINDy, trainer: STLSQ, data: Dataset) -> Polynomial:
+def fitted(spec: SINDy, trainer: STLSQ, data: Dataset) -> Polynomial:
     model = spec.build(data.dimension, SEEDS).double()
     (step,) = trainer.fit(model, data, SEEDS)
     assert step.update == step.updates == 1
@@ -47,52 +47,52 @@ def identified(spec: SINDy, trainer: STLSQ, data: Dataset) -> Polynomial:
     [(SINDy(), 1), (SINDy(), 3), (SINDy(form="map"), 3), (SINDy(degree=3, substeps=2), 1)],
     ids=lambda value: value.label if isinstance(value, SINDy) else str(value),
 )
-def test_the_model_keeps_its_promises(spec: SINDy, dimension: int):
+def test_the_model_fulfils_its_contract(spec: SINDy, dimension: int):
     check_model(spec, dimension, trainer=STLSQ(thresholds=(0.1,)))
 
 
 @pytest.mark.parametrize("trainer", [STLSQ(), STLSQ(thresholds=(0.1,), smoothing=9)], ids=lambda trainer: trainer.label)
-def test_the_trainer_keeps_its_promises(trainer: STLSQ):
+def test_the_trainer_fulfils_its_contract(trainer: STLSQ):
     check_trainer(trainer, model=SINDy())
 
 
 @pytest.mark.parametrize(("dimension", "degree"), [(1, 4), (3, 2), (4, 3)])
-def test_the_library_is_that_of_pysindy(dimension: int, degree: int):
+def test_the_library_equals_pysindys(dimension: int, degree: int):
     points = torch.randn(20, dimension, dtype=torch.float64)
     expected = pysindy.PolynomialLibrary(degree=degree).fit_transform(points.numpy())
     assert_close(library(points, terms(dimension, degree)).numpy(), np.asarray(expected), atol=1e-13, rtol=1e-13)
 
 
-def test_the_lorenz_equations_are_found():
+def test_the_lorenz_equations_are_recovered():
     """sigma = 10, rho = 28, beta = 8 / 3. The error of fourth-order differences is dt⁴ x⁽⁵⁾ / 30 with x⁽⁵⁾ up to 1e8 on
     this attractor: 0.03 in derivatives of order 100, hence as much or less in coefficients."""
-    model = identified(SINDy(), STLSQ(), data_of(Lorenz63()))
+    model = fitted(SINDy(), STLSQ(), short_data(Lorenz63()))
     expected = torch.zeros(len(model.terms), 3, dtype=torch.float64)
     for term, equation, value in (
         ((0,), 0, -10.0), ((1,), 0, 10.0), ((0,), 1, 28.0), ((1,), 1, -1.0), ((0, 2), 1, -1.0), ((0, 1), 2, 1.0),
         ((2,), 2, -8 / 3),
     ):  # fmt: skip
         expected[model.terms.index(term), equation] = value
-    found = model.coefficients / 0.01
-    assert ((found != 0) == (expected != 0)).all()
-    assert_close(found, expected.expand(2, -1, -1), atol=0.05, rtol=0)
+    coefficients = model.coefficients / 0.01
+    assert ((coefficients != 0) == (expected != 0)).all()
+    assert_close(coefficients, expected.expand(2, -1, -1), atol=0.05, rtol=0)
 
 
-def test_the_henon_map_is_found_exactly_and_its_exponents_follow():
-    """x' = 1 - 1.4 x² + y, y' = 0.3 x is in the library, so that nothing but rounding and the ridge is left; published
-    exponent: 0.41922 (Sprott 2003), the sum is ln 0.3."""
-    data = data_of(Henon(), observed=(0, 1))
-    model = identified(SINDy(form="map"), STLSQ(regularisation=0.0), data)
+def test_the_henon_map_is_recovered_exactly_with_its_exponents():
+    """x' = 1 - 1.4 x² + y, y' = 0.3 x is in the library, so without a ridge only rounding is left. Published exponent:
+    0.41922 (Sprott 2003); the sum is ln 0.3."""
+    data = short_data(Henon(), observed=(0, 1))
+    model = fitted(SINDy(form="map"), STLSQ(regularisation=0.0), data)
     expected = {(): (1.0, 0.0), (0,): (0.0, 0.3), (1,): (1.0, 0.0), (0, 0): (-1.4, 0.0)}
-    for term, found in zip(model.terms, model.coefficients[0].tolist(), strict=True):
-        assert found == pytest.approx(expected.get(term, (0.0, 0.0)), abs=1e-9), term
+    for term, coefficient in zip(model.terms, model.coefficients[0].tolist(), strict=True):
+        assert coefficient == pytest.approx(expected.get(term, (0.0, 0.0)), abs=1e-9), term
     spectra = lyapunov_spectrum(model, model.initial_state(data.train[:, 0].expand(2, -1, -1)), steps=2_000)
     assert float(spectra[..., 0].mean()) == pytest.approx(0.41922, abs=0.02)
     assert_close(spectra.sum(dim=-1), torch.full((2, 8), log(0.3), dtype=torch.float64), atol=1e-6, rtol=0)
 
 
 def test_a_step_is_the_flow_of_the_polynomial_to_fourth_order():
-    """dx/dt = x - x³ has x(t) = x0 / sqrt(x0² + (1 - x0²) e^-2t); twice the substeps leave a 16th of the error."""
+    """dx/dt = x - x³ has x(t) = x0 / sqrt(x0² + (1 - x0²) e^-2t); doubling the substeps divides the error by 16."""
     start = torch.tensor([[[0.3], [-1.5]]], dtype=torch.float64)
     expected = start / (start**2 + (1 - start**2) * torch.exp(torch.tensor(-0.4, dtype=torch.float64))).sqrt()
     errors = []
@@ -104,18 +104,20 @@ def test_a_step_is_the_flow_of_the_polynomial_to_fourth_order():
     assert 12 < errors[0] / errors[1] < 24
 
 
-def test_the_threshold_is_chosen_by_forecasts_of_validation_orbits():
-    """Of two, one of which drops all that there is, in either order."""
-    data = data_of(Lorenz63())
-    kept, *others = (
-        identified(SINDy(), STLSQ(thresholds=asked), data).coefficients for asked in ((0.3,), (0.3, 1e3), (1e3, 0.3))
+def test_validation_forecasts_choose_the_threshold():
+    """One of two thresholds drops every term; their order does not matter."""
+    data = short_data(Lorenz63())
+    alone, *chosen = (
+        fitted(SINDy(), STLSQ(thresholds=thresholds), data).coefficients
+        for thresholds in ((0.3,), (0.3, 1e3), (1e3, 0.3))
     )
-    assert all(torch.equal(one, kept) for one in others)
-    assert not identified(SINDy(), STLSQ(thresholds=(1e3,)), data).coefficients.any()
+    assert all(torch.equal(coefficients, alone) for coefficients in chosen)
+    assert not fitted(SINDy(), STLSQ(thresholds=(1e3,)), data).coefficients.any()
 
 
-def test_smoothing_takes_noise_out_of_derivatives():
-    """Of a sine of 100 steps with noise e: differences err by e / sqrt(2), a cubic over 15 steps by a third or less."""
+def test_smoothing_reduces_the_noise_of_derivatives():
+    """A sine of 100 steps with noise e: central differences err by e / sqrt(2) per step, a cubic over 15 steps by at
+    most a third of that."""
     times = np.arange(1_000) * 2 * np.pi / 100
     series = np.sin(times) + 0.01 * torch.randn(1_000, dtype=torch.float64).numpy()
     errors = [
@@ -126,9 +128,9 @@ def test_smoothing_takes_noise_out_of_derivatives():
     assert errors[1] < errors[0] / 3
 
 
-def test_what_cannot_work_is_refused():
+def test_incompatible_specs_are_rejected_with_a_reason():
     system, data = Lorenz63(), DataSpec()
-    assert "is a map and has no derivatives" in (STLSQ().incompatibility(Henon(), data, SINDy()) or "")
+    assert "no derivatives" in (STLSQ().incompatibility(Henon(), data, SINDy()) or "")
     assert STLSQ().incompatibility(Henon(), data, SINDy(form="map")) is None
     assert STLSQ().incompatibility(system, data, SINDy()) is None
     assert "lstm learns by gradients" in (STLSQ().incompatibility(system, data, LSTM()) or "")
@@ -137,24 +139,24 @@ def test_what_cannot_work_is_refused():
         assert "sindy learns by sparse regression" in (trainer.incompatibility(system, data, SINDy()) or "")
 
 
-def test_a_choice_without_validation_orbits_is_refused():
-    data = data_of(Lorenz63(), validation_orbits=0)
-    with pytest.raises(DataError, match="6 thresholds are chosen from by validation orbits, and there are none"):
+def test_a_choice_without_validation_orbits_is_rejected():
+    data = short_data(Lorenz63(), validation_orbits=0)
+    with pytest.raises(DataError, match=r"6 thresholds .*validation orbits"):
         STLSQ().check(data)
     STLSQ(thresholds=(0.1,)).check(data)
     with pytest.raises(DataError, match="too short"):
-        STLSQ().check(data_of(Lorenz63(), train_length=5))
+        STLSQ().check(short_data(Lorenz63(), train_length=5))
 
 
-def test_it_comes_in_by_the_entry_point_and_the_readmes_suite_loads(tmp_path: Path):
+def test_the_entry_point_offers_both_kinds_and_the_readmes_suite_loads(tmp_path: Path):
     (text,) = re.findall(
         r"^```toml\n(.*?)^```$", Path(__file__).parents[1].joinpath("README.md").read_text(), re.S | re.M
     )
     (tmp_path / "equations.toml").write_text(text)
-    known = registry.load()
-    assert known.origins["model", "sindy"].startswith("chaosbench-sindy ")
-    assert known.origins["trainer", "stlsq"].startswith("chaosbench-sindy ")
-    assert len(suite.load(str(tmp_path / "equations.toml"), known)) == 3
+    loaded = registry.load()
+    assert loaded.origins["model", "sindy"].startswith("chaosbench-sindy ")
+    assert loaded.origins["trainer", "stlsq"].startswith("chaosbench-sindy ")
+    assert len(suite.load(str(tmp_path / "equations.toml"), loaded)) == 3
 
 
 def test_pysindy_is_imported_only_to_train():
