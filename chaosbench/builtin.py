@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 
-from chaosbench import diagnostics, metrics, models, series, systems, trainers
+from chaosbench import diagnostics, figures, metrics, models, series, systems, trainers
 from chaosbench.hookspecs import hookimpl
 from chaosbench.source import Source
 
@@ -38,6 +38,12 @@ def chaosbench_diagnostics() -> Iterable[type[diagnostics.DiagnosticSpec]]:
 def chaosbench_metrics() -> Iterable[type[metrics.MetricSpec]]:
     """Return the shipped metrics."""
     return _kinds(metrics, metrics.MetricSpec)
+
+
+@hookimpl
+def chaosbench_pictures() -> Iterable[type[figures.PictureSpec]]:
+    """Return the shipped pictures."""
+    return _kinds(figures, figures.PictureSpec)
 
 
 def _kinds(folder: ModuleType, base: type[Any]) -> list[Any]:

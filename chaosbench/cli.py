@@ -25,7 +25,7 @@ plugins_app = typer.Typer(help="Show plug-ins.")
 app.add_typer(plugins_app, name="plugins")
 
 
-_LISTINGS = ("systems", "models", "trainers", "diagnostics", "metrics", "suites")
+_LISTINGS = ("systems", "models", "trainers", "diagnostics", "metrics", "pictures", "suites")
 _INTERRUPTED = 130
 _UsageError: Any = typer.BadParameter.__base__  # a class of click, which newer releases of Typer vendor
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -111,8 +111,9 @@ def run(
         return
     count = workers or (1 if where.startswith("cuda") else _cores())
     events = execution.carry_on(todo, results, device=where, workers=count)
-    outcome = campaign.show(events, todo) if todo else campaign.Outcome()
-    campaign.conclude(experiments, store.merge(stored, outcome.published), results)
+    pictures = registry.kinds["picture"].values()
+    outcome = campaign.show(events, todo, pictures) if todo else campaign.Outcome()
+    campaign.conclude(experiments, store.merge(stored, outcome.published), results, pictures)
     if outcome.failed:
         raise typer.Exit(1)
 
@@ -182,7 +183,7 @@ def list_(
 
 @app.command()
 def describe(
-    kind: Annotated[str, typer.Argument(help="A system, model, trainer, diagnostic or metric.")],
+    kind: Annotated[str, typer.Argument(help="A system, model, trainer, diagnostic, metric or picture.")],
     as_json: AsJson = False,
 ) -> None:
     """Describe a kind: definition, source, fields and defaults."""

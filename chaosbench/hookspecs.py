@@ -1,4 +1,4 @@
-"""The hooks that plug-ins implement; chaosbench's own systems and methods are registered through the same hooks."""
+"""The hooks that plug-ins implement; chaosbench's own kinds are registered through the same hooks."""
 
 from collections.abc import Iterable
 
@@ -6,6 +6,7 @@ import pluggy
 
 from chaosbench.diagnostics.base import DiagnosticSpec
 from chaosbench.experiment import Experiment, Result
+from chaosbench.figures.base import PictureSpec
 from chaosbench.metrics.base import MetricSpec
 from chaosbench.models.base import ModelSpec
 from chaosbench.source import Source
@@ -38,6 +39,11 @@ def chaosbench_diagnostics() -> Iterable[type[DiagnosticSpec]]:  # type: ignore[
 @hookspec
 def chaosbench_metrics() -> Iterable[type[MetricSpec]]:  # type: ignore[empty-body]  # as above
     """Return classes of metrics."""
+
+
+@hookspec
+def chaosbench_pictures() -> Iterable[type[PictureSpec]]:  # type: ignore[empty-body]  # as above
+    """Return classes of pictures."""
 
 
 @hookspec

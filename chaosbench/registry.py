@@ -13,13 +13,14 @@ from chaosbench import __version__, builtin, hookspecs
 from chaosbench.diagnostics.base import DiagnosticSpec
 from chaosbench.errors import PluginError, unknown_name
 from chaosbench.experiment import Experiment
+from chaosbench.figures.base import PictureSpec
 from chaosbench.metrics.base import MetricSpec
 from chaosbench.models.base import ModelSpec
 from chaosbench.source import Source
 from chaosbench.spec import Spec
 from chaosbench.trainers.base import TrainerSpec
 
-Noun = Literal["system", "model", "trainer", "diagnostic", "metric"]
+Noun = Literal["system", "model", "trainer", "diagnostic", "metric", "picture"]
 NOUNS: tuple[Noun, ...] = get_args(Noun)
 _BASES: dict[Noun, type[Spec]] = {
     "system": Source,
@@ -27,6 +28,7 @@ _BASES: dict[Noun, type[Spec]] = {
     "trainer": TrainerSpec,
     "diagnostic": DiagnosticSpec,
     "metric": MetricSpec,
+    "picture": PictureSpec,
 }
 
 
@@ -65,7 +67,7 @@ class Registry:
 
     def experiment_type(self) -> type[Experiment]:
         """Return `Experiment` narrowed to the registered kinds, for reading suites and for the JSON schema."""
-        union = {noun: _union(self.kinds[noun].values()) for noun in NOUNS}
+        union = {noun: _union(self.kinds[noun].values()) for noun in NOUNS if noun != "picture"}
         metric, diagnostic = union["metric"], union["diagnostic"]
         narrowed: dict[str, Any] = {
             "system": (union["system"], ...),

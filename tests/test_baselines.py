@@ -7,6 +7,7 @@ import torch
 from torch.testing import assert_close
 
 from chaosbench import registry, suite
+from chaosbench.builtin import chaosbench_pictures
 from chaosbench.data import simulate
 from chaosbench.errors import SpecError
 from chaosbench.evaluation import free_run
@@ -101,7 +102,7 @@ def test_a_free_run_can_be_had_again_from_what_was_stored(kind: str, results: Pa
 
 def test_without_gradients_there_is_no_picture_of_a_training(results: Path):
     stored = folder.read(store.folders(results)[0])
-    drawn = {path.name for path in figures.draw(stored)}
+    drawn = {path.name for path in figures.draw(stored, chaosbench_pictures()).files}
     assert "attractor.png" in drawn
     assert not {name for name in drawn if name.startswith("training")}
 

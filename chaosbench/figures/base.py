@@ -1,49 +1,127 @@
-"""A picture at rest: for print, for the screen, and as the numbers it can be drawn again from."""
+"""The contract of a picture: where its numbers come from, how they are stored as a table, and how they are drawn."""
 
-from collections.abc import Callable, Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from chaosbench.files import write_whole
-from chaosbench.leaderboard import tidy
+import numpy as np
 
-if TYPE_CHECKING:
+from chaosbench.spec import Spec
+
+if TYPE_CHECKING:  # the registry lists pictures without pyarrow and matplotlib
     from matplotlib.figure import Figure
 
-# What pictures of many kinds have: the seeds and the names that they are given, and where a free run ended.
-SEED = tidy.Axis("seed", "seeds", "", "seed of the run")
-OBSERVABLE = tidy.Axis("observable", "names", "", "name or number of the observable")
-DIVERGED = tidy.Quantity("steps", "after how many steps the free run diverged")
+    from chaosbench.leaderboard.folder import Stored
+    from chaosbench.leaderboard.rank import Board
 
-_RESOLUTION = 150  # [dots per inch] of what is a picture of dots: the PNG, and dense lines in the PDF
+Array = np.ndarray[Any, Any]
+Arguments = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A function that draws, and the layout of what it is given: its arguments by name."""
+class Axis:
+    """One axis of an array, stored as a column of the table.
 
-    figure: Callable[..., "Figure"]
-    layout: tidy.Layout
+    Attributes:
+        column: name of the column.
+        argument: name of the argument with the coordinates along the axis; if empty or missing, the column counts
+            from 0.
+        unit: unit of the column.
+        description: description of the column.
+    """
 
-    def save(self, folder: Path, arguments: Mapping[str, Any], *, name: str = "") -> list[Path]:
-        """Write `.arrow`, `.pdf` and `.png` into a folder; each is there whole or not at all.
+    column: str
+    argument: str
+    unit: str
+    description: str
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """An array with its axes, or a number without any."""
+
+    unit: str
+    description: str
+    axes: tuple[Axis, ...] = ()
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The arguments of a picture as columns and rows of its table.
+
+    Attributes:
+        description: the subject of the picture.
+        quantities: each numeric argument, by name.
+        texts: names of the arguments that are text.
+    """
+
+    description: str
+    quantities: Mapping[str, Quantity]
+    texts: tuple[str, ...] = ("label",)
+
+    @property
+    def axes(self) -> tuple[Axis, ...]:
+        """One axis per column; where two axes share a column, the first one."""
+        axes = [axis for quantity in self.quantities.values() for axis in quantity.axes]
+        return tuple({axis.column: axis for axis in reversed(axes)}.values())[::-1]
+
+    @property
+    def coordinates(self) -> set[str]:
+        """Names of all arguments with coordinates."""
+        return {axis.argument for quantity in self.quantities.values() for axis in quantity.axes}
+
+
+# Shared by several pictures.
+SEED = Axis("seed", "seeds", "", "seed of the run")
+OBSERVABLE = Axis("observable", "names", "", "name or number of the observable")
+DIVERGED = Quantity("steps", "number of steps after which the free run diverged")
+
+
+class PictureSpec(Spec, ABC):
+    """A picture; subclass `ExperimentPicture` or `BoardPicture`.
+
+    A picture collects its arguments from stored results and draws a figure from these arguments alone. They are also
+    stored as a table, from which the same figure can be drawn again. `kind` is the name of the files.
+
+    Attributes:
+        layout: how the arguments are stored.
+    """
+
+    layout: ClassVar[Layout]
+
+    @abstractmethod
+    def figure(self, arguments: Arguments) -> "Figure":
+        """Draw the figure; import matplotlib here, not at the top of the module."""
+
+
+class ExperimentPicture(PictureSpec):
+    """A picture of one experiment, drawn into the experiment's folder.
+
+    Attributes:
+        needs: arrays of the experiment without which the picture is not drawn.
+    """
+
+    needs: ClassVar[frozenset[str]] = frozenset()
+
+    @abstractmethod
+    def arguments(self, stored: "Stored", arrays: Mapping[str, Array]) -> Arguments | None:
+        """Return the arguments of the figure, or None if there is nothing to draw.
 
         Args:
-            arguments: of the function.
-            name: of the files; the layout's own where empty.
+            stored: the experiment with its runs and records.
+            arrays: the arrays stored with it, such as `truth` `(T, D)` and `free_run` `(K, T, D)`.
         """
-        path = folder / (name or self.layout.name)
-        numbers = tidy.write(path.with_name(f"{path.name}.arrow"), self.layout.table(arguments))
-        return [numbers, *_saved(self.figure(**arguments), path)]
 
 
-def _saved(figure: "Figure", path: Path) -> list[Path]:
-    figure.draw_without_rendering()  # finds the layout once instead of once per file
-    figure.set_layout_engine("none")
-    saved = []
-    for ending, metadata in (("pdf", {"CreationDate": None}), ("png", {})):  # the same picture is the same file
-        write = partial(figure.savefig, dpi=_RESOLUTION, metadata=metadata)
-        saved.append(write_whole(path.with_name(f"{path.name}.{ending}"), write))
-    return saved
+class BoardPicture(PictureSpec):
+    """A picture that compares the experiments of one board of a ranking, drawn into the results directory."""
+
+    @abstractmethod
+    def arguments(self, board: "Board", experiments: Sequence["Stored"]) -> Arguments | None:
+        """Return the arguments of the figure, or None if there is nothing to draw.
+
+        Args:
+            board: the ranked entries.
+            experiments: the experiments that the entries come from.
+        """

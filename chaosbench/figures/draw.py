@@ -1,74 +1,173 @@
-"""The pictures of an experiment, as far as its folder has the numbers; matplotlib is imported to draw, not before."""
+"""Draw the pictures of stored results and write them; matplotlib is imported only while drawing."""
 
-from collections.abc import Callable
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from chaosbench import figures
 from chaosbench.errors import StoreError
-from chaosbench.figures import arguments as shown
-from chaosbench.figures.attractor import ATTRACTOR
-from chaosbench.figures.base import Picture
-from chaosbench.figures.convergence import CONVERGENCE
-from chaosbench.figures.forcing_curve import FORCING_CURVE
-from chaosbench.figures.gradient_growth import GROWTH
-from chaosbench.figures.neighbour_separation import DIVERGENCE
-from chaosbench.figures.power_spectrum import SPECTRUM
-from chaosbench.figures.return_map import RETURN_MAP
-from chaosbench.figures.training_curves import TRAINING
-from chaosbench.figures.valid_times import VALID_TIMES
-from chaosbench.leaderboard import tidy
-from chaosbench.leaderboard.folder import Arrays, Stored, forecast
+from chaosbench.figures import tables
+from chaosbench.figures.base import Arguments, BoardPicture, ExperimentPicture, PictureSpec
+from chaosbench.files import write_whole
+from chaosbench.leaderboard.folder import Stored, forecast
+from chaosbench.leaderboard.rank import Board, Ranking
+from chaosbench.spec import Spec
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+PictureT = TypeVar("PictureT", bound=PictureSpec)
+
+_RESOLUTION = 150  # [dots per inch] of pixel graphics: the PNG, and dense lines in the PDF
+
+
+@dataclass
+class Drawn:
+    """Files that were written, and the error of each picture that failed.
+
+    Attributes:
+        files: `.arrow`, `.pdf` and `.png` of each picture.
+        failures: one line per picture that failed, by its kind.
+    """
+
+    files: list[Path] = field(default_factory=list)
+    failures: dict[str, str] = field(default_factory=dict)
+
 
 def available() -> bool:
-    """Whether matplotlib is installed."""
+    """Return True if matplotlib is installed."""
     return find_spec("matplotlib") is not None
 
 
-def draw(stored: Stored) -> list[Path]:
-    """Draw every picture of a published experiment beside its numbers, as `.pdf` and `.png`, with its data as `.arrow`.
+def draw(stored: Stored, pictures: Iterable[type[Spec]]) -> Drawn:
+    """Draw the pictures of a stored experiment into its folder.
 
-    Returns:
-        What was written: nothing without matplotlib, and only what there are arrays and records for.
+    A picture is skipped if the folder lacks the arrays it needs. One that fails does not affect the others.
+
+    Args:
+        stored: the experiment.
+        pictures: kinds of pictures, as in the registry; those of boards are ignored.
     """
+    drawn = Drawn()
     if not available():
-        return []
+        return drawn
     arrays = forecast(stored.folder)
-    return [
-        path
-        for picture, needed, arguments in _PICTURES
-        if needed <= arrays.keys() and (given := arguments(stored, arrays)) is not None
-        for path in picture.save(stored.folder, given)
-    ]
+    for kind in pictures:
+        if issubclass(kind, ExperimentPicture) and kind.needs <= arrays.keys():
+            _draw_guarded(kind, stored.folder, lambda picture: {"": picture.arguments(stored, arrays)}, drawn)
+    return drawn
 
 
-def redraw(path: Path) -> "Figure":
-    """The picture whose data are in an `.arrow` file, from that file alone.
+def draw_boards(
+    ranking: Ranking, experiments: Sequence[Stored], results: Path, pictures: Iterable[type[Spec]]
+) -> Drawn:
+    """Draw the pictures of the boards of a ranking into the results directory.
+
+    Args:
+        ranking: the boards.
+        experiments: the experiments that were ranked.
+        results: the results directory.
+        pictures: kinds of pictures, as in the registry; those of experiments are ignored.
+    """
+    drawn = Drawn()
+    members = [(board, _members(board, experiments)) for board in ranking.boards]
+    for kind in pictures if available() else ():
+        if issubclass(kind, BoardPicture):
+            _draw_guarded(kind, results, lambda picture: _board_arguments(picture, members), drawn)
+    return drawn
+
+
+def save(picture: PictureSpec, folder: Path, arguments: Arguments, *, name: str = "") -> list[Path]:
+    """Write `.arrow`, `.pdf` and `.png` of a picture into a folder; each file is complete or absent.
+
+    Args:
+        picture: draws the figure.
+        folder: exists already.
+        arguments: of the figure.
+        name: of the files; by default the kind of the picture.
+    """
+    path = folder / (name or picture.kind)
+    table, figure = tables.to_table(picture.kind, picture.layout, arguments), picture.figure(arguments)
+    return [tables.write(path.with_name(f"{path.name}.arrow"), table), *_save_figure(figure, path)]
+
+
+def redraw(path: Path, pictures: Iterable[type[Spec]] = ()) -> "Figure":
+    """Draw the picture whose data are in an `.arrow` file, from that file alone.
+
+    Args:
+        path: the `.arrow` file.
+        pictures: kinds of pictures beside those that come with chaosbench, as in the registry.
 
     Raises:
-        StoreError: where it holds no data of a picture.
+        StoreError: if the file holds no data of a picture, or its kind is unknown.
     """
-    table = tidy.read(path)
-    known = {picture.layout.name: picture for picture in (*(row[0] for row in _PICTURES), FORCING_CURVE)}
-    name = tidy.picture_of(table)
-    if name not in known:
-        raise StoreError(f"{str(path)!r} is of a picture {name!r}; this chaosbench draws {', '.join(sorted(known))}")
-    return known[name].figure(**known[name].layout.arguments(table))
+    table = tables.read(path)
+    shipped = (getattr(figures, name) for name in figures.__all__)
+    kinds = {
+        str(kind.model_fields["kind"].default): kind
+        for kind in (*shipped, *pictures)
+        if isinstance(kind, type) and issubclass(kind, PictureSpec) and not kind.__abstractmethods__
+    }
+    name = tables.picture_of(table)
+    if name not in kinds:
+        known = ", ".join(sorted(kinds))
+        raise StoreError(f"{str(path)!r} holds a picture of kind {name!r}, which is not installed. Known: {known}")
+    picture = kinds[name].model_validate({})
+    return picture.figure(tables.to_arguments(picture.layout, table))
 
 
-_ORBITS = frozenset({"truth", "free_run", "dt"})
+def _draw_guarded(
+    kind: type[PictureT],
+    folder: Path,
+    arguments: Callable[[PictureT], Mapping[str, Arguments | None]],
+    drawn: Drawn,
+) -> None:
+    """Draw a picture once for each name and arguments; note its failure, because a plug-in may raise anything."""
+    name = str(kind.model_fields["kind"].default)
+    try:
+        picture = kind.model_validate({})
+        for file_name, values in arguments(picture).items():
+            if values is not None:
+                drawn.files += save(picture, folder, values, name=file_name)
+    except Exception as error:
+        drawn.failures[name] = " ".join(f"{type(error).__name__}: {error}".split())
 
-_PICTURES: tuple[tuple[Picture, frozenset[str], Callable[[Stored, Arrays], shown.Arguments | None]], ...] = (
-    (ATTRACTOR, _ORBITS, shown.attractor),
-    (SPECTRUM, _ORBITS, shown.spectrum),
-    (RETURN_MAP, _ORBITS, shown.return_map),
-    (DIVERGENCE, frozenset({"divergence", "divergence_times", "divergence_fit"}), shown.divergence),
-    (GROWTH, frozenset({"growth_horizons", "growth_state", "dt"}), shown.growth),
-    (CONVERGENCE, frozenset({"exponents_steps", "exponents_running"}), shown.convergence),
-    (VALID_TIMES, frozenset({"valid_times"}), shown.valid_times),
-    (TRAINING, frozenset(), shown.training),
-)
+
+def _board_arguments(
+    picture: BoardPicture, members: Sequence[tuple[Board, list[Stored]]]
+) -> dict[str, Arguments | None]:
+    """Return the arguments of each board's picture by file name, which is numbered where there are several boards."""
+    arguments = [(board, picture.arguments(board, experiments)) for board, experiments in members]
+    shown = [(board, values) for board, values in arguments if values is not None]
+    if len(shown) == 1:
+        return {picture.kind: shown[0][1]}
+    return {f"{picture.kind}-{n}-{_slug(board.system)}": values for n, (board, values) in enumerate(shown, start=1)}
+
+
+def _members(board: Board, experiments: Iterable[Stored]) -> list[Stored]:
+    """Return the experiments of a board."""
+
+    def key(stored: Stored) -> tuple[str, str, str]:
+        evaluation = json.dumps(stored.experiment["evaluation"], sort_keys=True)
+        return stored.runs[0]["system"], stored.runs[0]["data"], evaluation
+
+    return [stored for stored in experiments if key(stored) == (board.system, board.data, board.evaluation)]
+
+
+def _slug(label: str) -> str:
+    return re.sub(r"[^a-z0-9_]+", "", label.partition("(")[0].lower())
+
+
+def _save_figure(figure: "Figure", path: Path) -> list[Path]:
+    figure.draw_without_rendering()  # computes the layout once instead of once per file
+    figure.set_layout_engine("none")
+    saved = []
+    for ending, metadata in (("pdf", {"CreationDate": None}), ("png", {})):  # equal pictures give equal files
+        write = partial(figure.savefig, dpi=_RESOLUTION, metadata=metadata)
+        saved.append(write_whole(path.with_name(f"{path.name}.{ending}"), write))
+    return saved

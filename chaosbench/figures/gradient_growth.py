@@ -1,23 +1,79 @@
-"""A picture of how gradients grow with the horizon, and of the exponent that Theorem 2 says they grow with."""
+"""A picture of how gradients grow with the horizon, beside the exponents at which theory expects them to grow."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-import torch
+from typing_extensions import override
 
-from chaosbench.figures.base import SEED, Picture
-from chaosbench.figures.panels import STYLES, Array, legend, new_figure, say, tell_diverged
-from chaosbench.leaderboard.tidy import Axis, Layout, Quantity
-from chaosbench.theory.growth import growth_rate, linear_range
+from chaosbench.figures.base import SEED, Arguments, Array, Axis, ExperimentPicture, Layout, Quantity
+from chaosbench.figures.panels import STYLES, annotate, count_diverged, legend, new_figure
+from chaosbench.figures.records import diagnosed, seeds, system_exponents, title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from chaosbench.leaderboard.folder import Stored
+
 _STATE = r"$\log\,\Vert\partial z_T / \partial z_0\Vert$ [nats]"
 _PARAMETERS = r"$\log\,\Vert\partial L_T / \partial\theta\Vert$ [nats]"
-_SPANS = 1.0  # of the median's range, beyond which another curve leaves the picture instead of flattening it
+_SPANS = 1.0  # ranges of the median curve beyond which other curves leave the picture instead of flattening it
+
+
+def _horizon(argument: str) -> Axis:
+    return Axis("horizon", argument, "steps", "horizon T of the gradient")
+
+
+_OF_STATE, _OF_PARAMETERS = "mean of log ||dz_T/dz_0||", "mean of log ||dL_T/dtheta||"
+
+
+class GradientGrowth(ExperimentPicture):
+    """The growth of the gradients of each seed with the horizon, with measured slopes and Lyapunov exponents."""
+
+    kind: Literal["growth"] = "growth"
+    needs: ClassVar[frozenset[str]] = frozenset({"growth_horizons", "growth_state", "dt"})
+    layout: ClassVar[Layout] = Layout(
+        "growth of the gradients of the trained models with the horizon",
+        {
+            "state": Quantity("nats", f"{_OF_STATE}, free run", (SEED, _horizon("horizons"))),
+            "slopes": Quantity("1 / step", "slope of `state`", (SEED,)),
+            "parameters": Quantity("nats", f"{_OF_PARAMETERS}, free run", (SEED, _horizon("parameter_horizons"))),
+            "parameter_slopes": Quantity("1 / step", "slope of `parameters`", (SEED,)),
+            "initial": Quantity("nats", f"{_OF_STATE}, before training", (SEED, _horizon("initial_horizons"))),
+            "forced": Quantity("nats", f"{_OF_STATE} under forcing; -inf: zero", (SEED, _horizon("forced_horizons"))),
+            "chain": Quantity("steps", "number of steps after which forcing cuts gradients"),
+            "exponents": Quantity("1 / step", "largest Lyapunov exponent of each model", (SEED,)),
+            "data_exponent": Quantity("1 / step", "largest Lyapunov exponent of the system"),
+        },
+    )
+
+    @override
+    def arguments(self, stored: "Stored", arrays: Mapping[str, Array]) -> Arguments:
+        dt, exponents = float(arrays["dt"].item()), arrays.get("exponents_running")
+        system = system_exponents(stored)
+        chain = diagnosed(stored, "chain_length")
+        return {
+            "horizons": arrays["growth_horizons"],
+            "state": arrays["growth_state"],
+            "slopes": diagnosed(stored, "gradient_growth", scale=dt),
+            "parameter_horizons": arrays.get("growth_parameters_horizons"),
+            "parameters": arrays.get("growth_parameters"),
+            "parameter_slopes": diagnosed(stored, "loss_gradient_growth", scale=dt),
+            "initial_horizons": arrays.get("growth_initial_horizons"),
+            "initial": arrays.get("growth_initial"),
+            "forced_horizons": arrays.get("growth_forced_horizons"),
+            "forced": arrays.get("growth_forced"),
+            "chain": None if chain is None else float(chain[0]),
+            "exponents": None if exponents is None else dt * exponents[:, :, -1, 0].mean(axis=1),
+            "data_exponent": dt * system[0] if system else None,
+            "seeds": seeds(stored),
+            "label": title(stored),
+        }
+
+    @override
+    def figure(self, arguments: Arguments) -> "Figure":
+        return gradient_growth(**arguments)
 
 
 def gradient_growth(
@@ -38,75 +94,80 @@ def gradient_growth(
     seeds: Sequence[int] = (),
     label: str = "",
 ) -> "Figure":
-    """Logarithms of gradients against the horizon, a thin line per seed.
+    """Draw the logarithm of gradient norms against the horizon, a thin line per seed.
 
-    The seed of the median slope is drawn thick, with the straight lines that the exponents foretell.
+    The seed with the median slope is drawn thick, beside straight lines whose slopes are the Lyapunov exponents.
 
     Args:
-        horizons: `(H,)`, T [steps]; those of other curves are `(G,)`, each with a G of its own.
-        state: `(K, H)`, mean of log ||dz_T/dz_0|| of the trained models' free runs [nats]; NaN where diverged.
-        slopes: `(K,)`, gamma, measured on it [1 / step]; None: by `measured_slopes`.
-        parameters, parameter_slopes: the same of ||dL_T/dtheta||, `(K, G)` [nats], `(K,)` [1 / step].
+        horizons: `(H,)`, T [steps]; the horizons of other curves are `(G,)`, where G differs between curves.
+        state: `(K, H)`, mean of log ||dz_T/dz_0|| over free runs of the trained models [nats]; NaN for diverged seeds.
+        slopes: `(K,)`, slope gamma of `state` [1 / step]; None computes it with `measured_slopes`.
+        parameters, parameter_slopes: `(K, G)` [nats] and `(K,)` [1 / step], the same for ||dL_T/dtheta||.
         initial: `(K, G)`, `state` before training [nats].
-        forced: `(K, G)`, `state` along data as forced in training [nats]; -inf where the product is cut to zero.
-        chain: how far gradients reach before they are cut [steps].
+        forced: `(K, G)`, `state` along data, forced as in training [nats]; -inf where forcing cuts the product to zero.
+        chain: number of steps after which forcing cuts gradients [steps].
         exponents: `(K,)`, largest Lyapunov exponent of each model [1 / step].
-        data_exponent: the system's own [1 / step].
-        seeds: the seeds that the rows are of.
-        label: of what ran.
+        data_exponent: largest Lyapunov exponent of the system [1 / step].
+        seeds: seed of each row.
+        label: title of the run.
 
     Source:
         Mikhaeil, Monfared & Durstewitz 2022, Advances in Neural Information Processing Systems 35, Theorem 2: in a
-        chaotic free run both norms grow as exp(lambda_1 T) for almost every state. Theorem 1: to a fixed point or
-        cycle the states' gradient falls, and the parameters' stays bounded.
+        chaotic free run both norms grow as exp(lambda_1 T) for almost every state. Theorem 1: near a fixed point or
+        cycle the gradient with respect to the state decays, and that with respect to the parameters stays bounded.
     """
     shown = 1 + (parameters is not None) + (forced is not None)
     figure = new_figure(1.2 + 4.2 * shown, 4.2, label)
     panels = list(figure.subplots(1, shown, squeeze=False)[0])
     slopes = measured_slopes(horizons, state) if slopes is None else slopes
-    place = _median_place(slopes)
-    name = f"seed {seeds[place] if len(seeds) else place}"
-    rates = {"model": None if exponents is None else float(exponents[place]), "system": data_exponent}
+    median = _median_index(slopes)
+    name = f"seed {seeds[median] if len(seeds) else median}"
+    rates = {"model": None if exponents is None else float(exponents[median]), "system": data_exponent}
     if initial is not None and initial_horizons is not None:
         _curves(panels[0], initial_horizons, initial, "start")
     _curves(panels[0], horizons, state, "seed")
-    _lines(panels[0], horizons, state[place], float(slopes[place]), rates, name=name)
-    panels[0].set(title="free run", ylabel=_STATE, xlim=(0, horizons.max()))
+    _lines(panels[0], horizons, state[median], float(slopes[median]), rates, name=name)
+    panels[0].set(title="free run, states", ylabel=_STATE, xlim=(0, horizons.max()))
     if parameters is not None and parameter_horizons is not None:
-        own = measured_slopes(parameter_horizons, parameters) if parameter_slopes is None else parameter_slopes
-        # Where states converge the older terms of the sum fade, and the youngest keep the gradient as it is.
+        slopes = measured_slopes(parameter_horizons, parameters) if parameter_slopes is None else parameter_slopes
+        # Where states converge, old terms of the sum decay and the most recent ones keep the gradient constant.
         _curves(panels[1], parameter_horizons, parameters, "seed")
-        _lines(panels[1], parameter_horizons, parameters[place], float(own[place]), rates, name=name, lowest=0.0)
-        panels[1].set(title="free run", ylabel=_PARAMETERS, xlim=(0, parameter_horizons.max()))
+        slope = float(slopes[median])
+        _lines(panels[1], parameter_horizons, parameters[median], slope, rates, name=name, lowest=0.0)
+        panels[1].set(title="free run, parameters", ylabel=_PARAMETERS, xlim=(0, parameter_horizons.max()))
     if forced is not None and forced_horizons is not None:
         _forced(panels[-1], forced_horizons, forced, chain)
-    for axes, curves in zip(panels, (one for one in (state, parameters, forced) if one is not None), strict=True):
+    for axes, curves in zip(panels, (each for each in (state, parameters, forced) if each is not None), strict=True):
         axes.set_xlabel("horizon T [steps]")
         if (curves == -np.inf).all():
-            say(axes, "zero at every horizon")
-        tell_diverged(axes, np.asarray(np.isnan(curves).any(axis=1)))
+            annotate(axes, "zero at every horizon")
+        count_diverged(axes, np.asarray(np.isnan(curves).any(axis=1)))
         legend(axes)
     return figure
 
 
 def measured_slopes(horizons: Array, growth: Array) -> Array:
-    """Gamma of each curve `(K, H)`, as a diagnosis reads it.
+    """Return the slope gamma of each curve `(K, H)`, computed as in the diagnosis.
 
     Returns:
         `(K,)` [1 / step]; NaN for a curve that diverged, -inf for one that vanishes.
     """
+    import torch  # only drawing needs it
+
+    from chaosbench.theory.growth import growth_rate  # imports torch
+
     slopes: Array = growth_rate(horizons.tolist(), torch.from_numpy(growth)[:, None]).slope.numpy()
     return slopes
 
 
-def _median_place(values: Array) -> int:
-    """Where the lower median of the finite values is; 0 where none is."""
+def _median_index(values: Array) -> int:
+    """Return the index of the lower median of the finite values; 0 if none is finite."""
     finite = np.flatnonzero(np.isfinite(values))
     return int(finite[np.argsort(values[finite], kind="stable")[(len(finite) - 1) // 2]]) if len(finite) else 0
 
 
 def _curves(axes: "Axes", horizons: Array, curves: Array, style: str) -> None:
-    """A line per seed; a product of zero has none."""
+    """Draw a line per seed, with gaps where the product is zero."""
     name = "each seed, before training" if style == "start" else "each seed, trained"
     for curve in curves:
         axes.plot(horizons, np.where(np.isfinite(curve), curve, np.nan), label=name, **STYLES[style])
@@ -122,15 +183,15 @@ def _lines(
     name: str,
     lowest: float = -np.inf,
 ) -> None:
-    """The curve `(H,)` of the named seed, and lines of the exponents: its own, and the system's from the same start.
+    """Draw the curve `(H,)` of one seed, and lines for its own and the system's exponent from a common start.
 
-    A line falls no more steeply than `lowest` [1 / step].
+    Slopes below `lowest` [1 / step] are raised to it.
     """
     late = _late(horizons)
     if not np.isfinite(slope) or not np.isfinite(curve[late]).all():
         return
     axes.plot(horizons, curve, label=f"{name}, slope γ = {slope:.3g} / step", **STYLES["median"])
-    model = slope if (own := rates["model"]) is None or not np.isfinite(own) else own
+    model = slope if (exponent := rates["model"]) is None or not np.isfinite(exponent) else exponent
     start = float(curve[late].mean() - max(model, lowest) * horizons[late].mean())
     ends = np.array([0.0, horizons.max()])
     for whose, rate in rates.items():
@@ -142,7 +203,7 @@ def _lines(
 
 
 def _limits(axes: "Axes", curve: Array, start: float) -> tuple[float, float]:
-    """The range of what is drawn, as far as it does not flatten the curve."""
+    """Return the y range: all that is drawn, unless that would flatten the curve."""
     lowest, highest = axes.dataLim.intervaly
     low, high = min(start, curve.min()), max(start, curve.max())
     span = max(high - low, 1.0)
@@ -151,9 +212,9 @@ def _limits(axes: "Axes", curve: Array, start: float) -> tuple[float, float]:
 
 
 def _forced(axes: "Axes", horizons: Array, forced: Array, chain: float | None) -> None:
-    """Growth along data as forced in training, which ends where every product is zero."""
+    """Draw the growth along forced data up to the horizon at which every product is zero."""
     _curves(axes, horizons, forced, "seed")
-    axes.set(title="as forced in training", xlim=(0, horizons.max()), ylabel=_STATE)
+    axes.set(title="forced as in training", xlim=(0, horizons.max()), ylabel=_STATE)
     if chain is not None and chain < horizons.max():
         axes.axvline(chain, label=f"cut after {chain:g} steps", **STYLES["limit"])
     zero = np.asarray((forced == -np.inf).all(axis=0))
@@ -163,32 +224,8 @@ def _forced(axes: "Axes", horizons: Array, forced: Array, chain: float | None) -
 
 
 def _late(horizons: Array) -> Array:
-    """Which horizons count for the slope."""
+    """Return a mask of the horizons at which the slope is fitted."""
+    from chaosbench.theory.growth import linear_range  # imports torch, which only drawing needs
+
     late: Array = linear_range(horizons.tolist()).numpy()
     return late
-
-
-def _horizon(argument: str) -> Axis:
-    return Axis("horizon", argument, "steps", "T, over which the gradient reaches")
-
-
-_OF_STATE, _OF_PARAMETERS = "mean of log ||dz_T/dz_0||", "mean of log ||dL_T/dtheta||"
-
-GROWTH = Picture(
-    gradient_growth,
-    Layout(
-        "growth",
-        "how gradients of the trained models grow with the horizon",
-        {
-            "state": Quantity("nats", f"{_OF_STATE}, free run", (SEED, _horizon("horizons"))),
-            "slopes": Quantity("1 / step", "slope of that", (SEED,)),
-            "parameters": Quantity("nats", f"{_OF_PARAMETERS}, free run", (SEED, _horizon("parameter_horizons"))),
-            "parameter_slopes": Quantity("1 / step", "slope of that", (SEED,)),
-            "initial": Quantity("nats", f"{_OF_STATE}, before training", (SEED, _horizon("initial_horizons"))),
-            "forced": Quantity("nats", f"{_OF_STATE} under forcing; -inf: zero", (SEED, _horizon("forced_horizons"))),
-            "chain": Quantity("steps", "how far gradients reach before they are cut"),
-            "exponents": Quantity("1 / step", "largest Lyapunov exponent of each model", (SEED,)),
-            "data_exponent": Quantity("1 / step", "largest Lyapunov exponent of the system"),
-        },
-    ),
-)

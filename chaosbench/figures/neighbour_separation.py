@@ -1,18 +1,59 @@
-"""A picture of how neighbouring states of a measured series part."""
+"""A picture of how neighbouring states of a recorded series separate."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
+from typing_extensions import override
 
-from chaosbench.figures.base import Picture
-from chaosbench.figures.panels import STYLES, Array, new_figure
-from chaosbench.leaderboard.tidy import Axis, Layout, Quantity
+from chaosbench.figures.base import Arguments, Array, Axis, ExperimentPicture, Layout, Quantity
+from chaosbench.figures.panels import STYLES, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from chaosbench.leaderboard.folder import Stored
 
-def divergence(
+
+class NeighbourSeparation(ExperimentPicture):
+    """The separation of neighbouring states of a recorded series, and the line fitted to it."""
+
+    kind: Literal["divergence"] = "divergence"  # the file name of older results
+    needs: ClassVar[frozenset[str]] = frozenset({"divergence", "divergence_times", "divergence_fit"})
+    layout: ClassVar[Layout] = Layout(
+        "separation of neighbouring states of a recorded series",
+        {
+            "log_divergence": Quantity(
+                "nats",
+                "mean logarithm of the distance between neighbours",
+                (Axis("time", "times", "system time", "time since they were neighbours"),),
+            ),
+            "slope": Quantity("1 / system time", "largest Lyapunov exponent"),
+            "interval": Quantity("1 / system time", "half width of the 95 % confidence interval of the slope"),
+            "fit": Quantity("steps", "first and last step of the fit", (Axis("end", "", "", "0 first, 1 last"),)),
+            "dt": Quantity("system time", "time per step"),
+        },
+    )
+
+    @override
+    def arguments(self, stored: "Stored", arrays: Mapping[str, Array]) -> Arguments:
+        slope, interval, start, stop = arrays["divergence_fit"].tolist()
+        return {
+            "times": arrays["divergence_times"],
+            "log_divergence": arrays["divergence"],
+            "slope": slope,
+            "interval": interval,
+            "fit": (start, stop),
+            "dt": float(arrays["dt"].item()),
+            "label": stored.runs[0]["system"],
+        }
+
+    @override
+    def figure(self, arguments: Arguments) -> "Figure":
+        return neighbour_separation(**arguments)
+
+
+def neighbour_separation(
     times: Array,
     log_divergence: Array,
     *,
@@ -22,16 +63,16 @@ def divergence(
     interval: float | None = None,
     label: str = "",
 ) -> "Figure":
-    """The mean logarithm of the neighbours' distance over time, and the line whose slope is the exponent.
+    """Draw the mean logarithm of the distance between neighbours over time, and the line whose slope is the exponent.
 
     Args:
         times: `(P,)` [system time].
-        log_divergence: `(P,)` [nats].
-        slope: the exponent [1 / system time].
+        log_divergence: `(P,)`, mean logarithm of the distance [nats]; stored results use this name.
+        slope: largest Lyapunov exponent [1 / system time].
         fit: first and last step of the fit [steps].
         dt: time per step [system time].
-        interval: half width of the slope's 95 % confidence [1 / system time].
-        label: of the series.
+        interval: half width of the 95 % confidence interval of the slope [1 / system time].
+        label: name of the series.
     """
     figure = new_figure(6.4, 3.8, label)
     axes = figure.subplots()
@@ -47,23 +88,3 @@ def divergence(
     axes.set(xlim=(0, float(np.max(times))), ylim=(low, high))  # the line would stretch them
     axes.legend(loc="lower right")
     return figure
-
-
-DIVERGENCE = Picture(
-    divergence,
-    Layout(
-        "divergence",
-        "how neighbouring states of a measured series part",
-        {
-            "log_divergence": Quantity(
-                "nats",
-                "mean logarithm of the neighbours' distance",
-                (Axis("time", "times", "system time", "since they were neighbours"),),
-            ),
-            "slope": Quantity("1 / system time", "the exponent"),
-            "interval": Quantity("1 / system time", "half width of the slope's 95 % confidence"),
-            "fit": Quantity("steps", "first and last step of the fit", (Axis("end", "", "", "0 first, 1 last"),)),
-            "dt": Quantity("system time", "per step"),
-        },
-    ),
-)

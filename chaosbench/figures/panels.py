@@ -1,4 +1,4 @@
-"""The panels that pictures are made of; readable without colour, and by the colour-blind (Okabe and Ito's palette)."""
+"""Panels and styles shared by pictures: readable without colour and by the colour-blind (Okabe and Ito's palette)."""
 
 import textwrap
 from collections.abc import Sequence
@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from chaosbench.figures.base import Array
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-Array = np.ndarray[Any, Any]
 
 STYLES: dict[str, dict[str, Any]] = {
     "truth": {"color": "#000000", "linestyle": "-", "linewidth": 1.4},
@@ -25,7 +25,7 @@ STYLES: dict[str, dict[str, Any]] = {
     "end": {"color": "#D55E00", "linestyle": "", "marker": "X", "markersize": 7, "zorder": 5},
 }
 
-# Curves that are told apart: each by its colour, its dashes and its marker.
+# Styles of curves in one panel; each has its own colour, dashes and marker.
 CURVES: list[dict[str, Any]] = [
     {"color": "#0072B2", "linestyle": "-", "marker": "o"},
     {"color": "#D55E00", "linestyle": (0, (5, 1.5)), "marker": "s"},
@@ -35,27 +35,27 @@ CURVES: list[dict[str, Any]] = [
     {"color": "#E69F00", "linestyle": (0, (8, 2)), "marker": "P"},
 ]
 
-_MARGIN = 0.1  # of the truth's range, shown around it
+_MARGIN = 0.1  # shown around the truth, as a share of its range
 
 
 def new_figure(width: float, height: float, label: str) -> "Figure":
-    """An empty figure with what ran as its title; width and height in inches."""
+    """Return an empty figure with the title of the run; width and height in inches."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
     if label:
-        # Labels are not mathematics, and they can be longer than the picture is wide.
+        # Labels are plain text and may be longer than the picture is wide.
         title = textwrap.fill(label, max(40, int(width * 13)))
         figure.suptitle(title, fontsize=9, parse_math=False)
     return figure
 
 
 def paired_panels(figure: "Figure", *, solid: bool) -> tuple["Axes", "Axes"]:
-    """Two panels side by side, in three dimensions where `solid`."""
+    """Return two panels side by side, three-dimensional if `solid`."""
     if not solid:
         left, right = figure.subplots(1, 2)
         return left, right
-    # The layout engine does not see the labels of 3-D axes: leave them room.
+    # The layout engine ignores the labels of 3-D axes: leave room for them.
     figure.set_layout_engine("constrained", rect=(0.0, 0.0, 0.94, 1.0), wspace=0.12)
     left, right = figure.subplots(1, 2, subplot_kw={"projection": "3d"})
     for axes in (left, right):
@@ -64,54 +64,54 @@ def paired_panels(figure: "Figure", *, solid: bool) -> tuple["Axes", "Axes"]:
 
 
 def true_panel(axes: "Axes", truth: Array, names: Sequence[str]) -> None:
-    """The true orbit `(T, D)`."""
+    """Draw the true orbit `(T, D)`."""
     _orbit(axes, truth, truth, names, "truth")
     axes.set_title("truth")
 
 
 def generated_panel(axes: "Axes", free_run: Array, truth: Array, names: Sequence[str]) -> None:
-    """The free run in the truth's ranges; what leaves them, and whether it diverged, is said in words."""
+    """Draw the free run in the truth's ranges; the title reports the share outside, a note that it diverged."""
     outside = _orbit(axes, free_run, truth, names, "free run")
-    axes.set_title(f"free run ({100 * outside:.0f} % outside)" if outside >= 0.005 else "free run")
-    say_diverged(axes, diverged_after(free_run))
+    axes.set_title(f"free run ({100 * outside:.0f} % out of range)" if outside >= 0.005 else "free run")
+    annotate_diverged(axes, diverged_after(free_run))
 
 
 def diverged_after(series: Array) -> int | None:
-    """After how many steps the series `(T, D)` is no longer finite; None where it stays so."""
+    """Return the number of finite steps before the series `(T, D)` diverged; None if all are finite."""
     finite = np.isfinite(series).all(axis=1)
     return None if finite.all() else int(np.argmin(finite))
 
 
-def say_diverged(axes: "Axes", steps: float | None) -> None:
-    """Write across the panel after how many steps a run diverged; nothing where it did not."""
+def annotate_diverged(axes: "Axes", steps: float | None) -> None:
+    """Write across the panel after how many steps a run diverged; do nothing for None."""
     if steps is not None:
-        say(axes, f"diverged after {steps:.0f} steps" if steps else "diverged")
+        annotate(axes, f"diverged after {steps:.0f} steps" if steps else "diverged")
 
 
-def say(axes: "Axes", text: str, *, height: float = 0.5) -> None:
-    """Write across the panel, at a share of its height."""
+def annotate(axes: "Axes", text: str, *, height: float = 0.5) -> None:
+    """Write a text across the panel, at a height given as a share of the panel."""
     box = {"facecolor": "white", "edgecolor": "#D55E00", "boxstyle": "round"}
-    place: dict[str, Any] = {"transform": axes.transAxes, "ha": "center", "va": "center"}
-    # In 3-D, text() takes a depth; text2D() is its plain sibling.
-    getattr(axes, "text2D", axes.text)(0.5, height, text, bbox=box, **place)
+    centred: dict[str, Any] = {"transform": axes.transAxes, "ha": "center", "va": "center"}
+    # On 3-D axes text() expects a depth, and text2D() does not.
+    getattr(axes, "text2D", axes.text)(0.5, height, text, bbox=box, **centred)
 
 
-def tell_diverged(axes: "Axes", diverged: Array) -> None:
-    """Add to the title how many of the seeds, `(K,)`, diverged, and write it across the panel if all did."""
+def count_diverged(axes: "Axes", diverged: Array) -> None:
+    """Add the number of diverged seeds to the title, and a note if all diverged; `diverged` is a mask `(K,)`."""
     if diverged.any():
-        told = f"{int(diverged.sum())} of {len(diverged)} seeds diverged"
-        axes.set_title(f"{axes.get_title()}: {told}" if axes.get_title() else told)
+        count = f"{int(diverged.sum())} of {len(diverged)} seeds diverged"
+        axes.set_title(f"{axes.get_title()}: {count}" if axes.get_title() else count)
     if diverged.all():
-        say(axes, "diverged")
+        annotate(axes, "diverged")
 
 
 def observables(names: Sequence[str], count: int) -> Sequence[str]:
-    """The names, or numbered letters where there are none."""
-    return names if len(names) else [f"$x_{{{place + 1}}}$" for place in range(count)]
+    """Return the names of the observables, or $x_1$, $x_2$, ... if there are none."""
+    return names if len(names) else [f"$x_{{{index + 1}}}$" for index in range(count)]
 
 
 def sparse_ticks(axes: "Axes", directions: str) -> None:
-    """Few ticks on the logarithmic axes among "x" and "y": unlabelled ones take more time than all else drawn."""
+    """Use few ticks on the logarithmic axes in `directions`, "x", "y" or "xy": unlabelled ticks are slow to draw."""
     from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
 
     for direction in directions:
@@ -126,24 +126,24 @@ def sparse_ticks(axes: "Axes", directions: str) -> None:
 
 
 def legend(axes: "Axes", **settings: Any) -> None:
-    """A legend in which curves that share a label, such as those of the seeds, share one entry; none without labels.
+    """Add a legend with one entry per label, if there are labels; curves of several seeds share a label.
 
-    To find the best place takes seconds for curves of thousands of points: give theirs a `loc`.
+    Give `loc` for curves of thousands of points: finding the best location takes seconds there.
     """
     lines, labels = axes.get_legend_handles_labels()
-    once = dict(zip(labels, lines, strict=True))
-    if once:
-        axes.legend(once.values(), once.keys(), fontsize=8, **settings)
+    unique = dict(zip(labels, lines, strict=True))
+    if unique:
+        axes.legend(unique.values(), unique.keys(), fontsize=8, **settings)
 
 
 def _orbit(axes: Any, series: Array, truth: Array, names: Sequence[str], style: str) -> float:
-    """Draw a series within the truth's ranges; the share of its finite steps that lies outside."""
+    """Draw a series within the truth's ranges; return the share of its finite steps outside them."""
     points, frame = _embedded(series), _embedded(truth)
     low, high = frame.min(axis=0), frame.max(axis=0)
     margin = _MARGIN * np.where(high > low, high - low, 1.0)
     finite = np.isfinite(points).all(axis=1)
     inside = finite & (np.abs(points - (low + high) / 2) <= (high - low) / 2 + margin).all(axis=1)
-    shown = np.where(inside[:, None], points, np.nan)  # 3-D axes do not cut off what lies beyond their limits
+    shown = np.where(inside[:, None], points, np.nan)  # 3-D axes do not clip at their limits
     color = STYLES[style]["color"]
     if points.shape[1] == 3:
         axes.plot(*shown.T, color=color, linewidth=0.4)
@@ -156,13 +156,13 @@ def _orbit(axes: Any, series: Array, truth: Array, names: Sequence[str], style: 
 
 
 def _settled(points: Array, margin: Array) -> bool:
-    """Whether the second half of the points is a fixed point or a short cycle, which thin lines and dots would hide."""
+    """Return True for a fixed point or short cycle in the second half, which thin lines and small dots would hide."""
     late = points[len(points) // 2 :]
     return len(np.unique(np.round(late[np.isfinite(late).all(axis=1)] / margin, 1), axis=0)) < 30
 
 
 def _embedded(series: Array) -> Array:
-    """The points to draw: the first three observables, or of one observable the pairs of successive values."""
+    """Return the points to draw: the first three observables, or pairs of successive values of a single one."""
     if series.shape[1] == 1:
         return np.column_stack([series[:-1, 0], series[1:, 0]])
     return series[:, :3]

@@ -1,37 +1,69 @@
-"""A picture of how the orbits move in time: their power spectra."""
+"""A picture of power spectra: the truth and a free run."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
+from typing_extensions import override
 
-from chaosbench.figures.base import DIVERGED, OBSERVABLE, Picture
+from chaosbench.figures.base import DIVERGED, OBSERVABLE, Arguments, Array, Axis, ExperimentPicture, Layout, Quantity
 from chaosbench.figures.panels import (
     STYLES,
-    Array,
+    annotate_diverged,
     diverged_after,
     legend,
     new_figure,
     observables,
-    say_diverged,
     sparse_ticks,
 )
-from chaosbench.leaderboard.tidy import Axis, Layout, Quantity
+from chaosbench.figures.records import title
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from chaosbench.leaderboard.folder import Stored
+
 _SHOWN = 3  # observables
 
 
+def _power(description: str, frequencies: str) -> Quantity:
+    axes = (Axis("frequency", frequencies, "1 / system time", "frequency"), OBSERVABLE)
+    return Quantity("share of the total", description, axes)
+
+
+class PowerSpectrum(ExperimentPicture):
+    """The smoothed power spectra of a true orbit and of the free run of the median seed."""
+
+    kind: Literal["spectrum"] = "spectrum"
+    needs: ClassVar[frozenset[str]] = frozenset({"truth", "free_run", "dt"})
+    layout: ClassVar[Layout] = Layout(
+        "smoothed power spectra of a true orbit and of a free run of the trained model",
+        {
+            "truth": _power("power of a true orbit", "frequencies"),
+            "free_run": _power("power of a free run", "run_frequencies"),
+            "diverged": DIVERGED,
+        },
+    )
+
+    @override
+    def arguments(self, stored: "Stored", arrays: Mapping[str, Array]) -> Arguments:
+        run = stored.median_run
+        curves = spectra(arrays["truth"], arrays["free_run"][run], float(arrays["dt"].item()))
+        return {**curves, "label": title(stored, run=run)}
+
+    @override
+    def figure(self, arguments: Arguments) -> "Figure":
+        return spectrum(**arguments)
+
+
 def spectra(truth: Array, free_run: Array, dt: float) -> dict[str, Any]:
-    """What `spectrum` draws of the truth and of a free run.
+    """Compute the arguments of `spectrum` from a true orbit and a free run.
 
     Args:
-        truth, free_run: `(T, D)`; the free run is NaN from where it diverged.
-        dt: [system time] per step.
+        truth, free_run: `(T, D)`; the free run is NaN from the step at which it diverged.
+        dt: time per step [system time].
     """
-    from chaosbench.metrics import power_spectrum  # brings torch, which a ranking does without
+    from chaosbench.metrics import power_spectrum  # imports torch, which only drawing needs
 
     shown, steps = slice(min(_SHOWN, truth.shape[1])), diverged_after(free_run)
     return {
@@ -53,47 +85,25 @@ def spectrum(
     names: Sequence[str] = (),
     label: str = "",
 ) -> "Figure":
-    """The smoothed power spectra of the truth and of a free run, a panel for each observable.
+    """Draw the smoothed power spectra of the truth and of a free run, one panel per observable.
 
     Args:
         frequencies, run_frequencies: `(F,)` [1 / system time].
         truth, free_run: `(F, D)`, power [share of the total]; None for a free run that diverged.
-        diverged: after how many steps [steps]; None where it did not.
-        names: of the observables.
-        label: of what ran.
+        diverged: number of steps after which the free run diverged [steps]; None if it did not.
+        names: names of the observables.
+        label: title of the run.
     """
     shown = truth.shape[1]
     figure = new_figure(2.9 * shown + 1.2, 3.5, label)
     panels = figure.subplots(1, shown, sharey=True, squeeze=False)[0]
-    for place, (name, axes) in enumerate(zip(observables(names, shown), panels, strict=False)):
-        axes.loglog(frequencies, truth[:, place], label="truth", **STYLES["truth"])
+    for index, (name, axes) in enumerate(zip(observables(names, shown), panels, strict=False)):
+        axes.loglog(frequencies, truth[:, index], label="truth", **STYLES["truth"])
         if free_run is not None:
-            axes.loglog(run_frequencies, free_run[:, place], label="free run", **STYLES["free run"])
+            axes.loglog(run_frequencies, free_run[:, index], label="free run", **STYLES["free run"])
         axes.set(xlabel="frequency [1 / system time]", title=name)
         sparse_ticks(axes, "xy")
-        say_diverged(axes, diverged)
+        annotate_diverged(axes, diverged)
     panels[0].set_ylabel("power [share of the total]")
     legend(panels[0], loc="lower left")
     return figure
-
-
-SPECTRUM = Picture(
-    spectrum,
-    Layout(
-        "spectrum",
-        "smoothed power spectra of a true orbit and of the free run of the trained model",
-        {
-            "truth": Quantity(
-                "share of the total",
-                "power of a true orbit",
-                (Axis("frequency", "frequencies", "1 / system time", "frequency"), OBSERVABLE),
-            ),
-            "free_run": Quantity(
-                "share of the total",
-                "power of a free run",
-                (Axis("frequency", "run_frequencies", "1 / system time", "frequency"), OBSERVABLE),
-            ),
-            "diverged": DIVERGED,
-        },
-    ),
-)

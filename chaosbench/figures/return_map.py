@@ -1,47 +1,78 @@
-"""A picture of one maximum after another: Lorenz's way to see a map in a flow."""
+"""A picture of successive maxima: Lorenz's way to see a map in a flow."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
+from typing_extensions import override
 
-from chaosbench.figures.base import DIVERGED, Picture
-from chaosbench.figures.panels import STYLES, Array, diverged_after, new_figure, say, say_diverged
-from chaosbench.leaderboard.tidy import Axis, Layout, Quantity
+from chaosbench.figures.base import DIVERGED, Arguments, Array, Axis, ExperimentPicture, Layout, Quantity
+from chaosbench.figures.panels import STYLES, annotate, annotate_diverged, diverged_after, new_figure
+from chaosbench.figures.records import title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-_JUMPS = 0.5  # autocorrelation over one step below which a series jumps, as that of a map does
-_FEW = 3  # pairs that a picture needs
+    from chaosbench.leaderboard.folder import Stored
+
+_JUMPS = 0.5  # lag-1 autocorrelation below which a series jumps like that of a map
+_FEW = 3  # with this many pairs or fewer, nothing is drawn
 _MARGIN = 0.1  # [std] around the truth's range
 _PLURALS = {"maximum": "maxima", "value": "values"}
+_NUMBER = Axis("number", "", "", "position in time")
+
+
+class ReturnMap(ExperimentPicture):
+    """Each maximum, or value, of an observable against the one before: a true orbit and the median seed's free run."""
+
+    kind: Literal["return_map"] = "return_map"
+    needs: ClassVar[frozenset[str]] = frozenset({"truth", "free_run", "dt"})
+    layout: ClassVar[Layout] = Layout(
+        "successive maxima, or values, of one observable; each point of the picture is a number against the previous",
+        {
+            "truth": Quantity("std", "maxima or values of a true orbit", (_NUMBER,)),
+            "free_run": Quantity("std", "maxima or values of a free run", (_NUMBER,)),
+            "observable": Quantity("", "number of the observable, from 1"),
+            "diverged": DIVERGED,
+        },
+        ("label", "what"),
+    )
+
+    @override
+    def arguments(self, stored: "Stored", arrays: Mapping[str, Array]) -> Arguments:
+        run = stored.median_run
+        return {**returns(arrays["truth"], arrays["free_run"][run]), "label": title(stored, run=run)}
+
+    @override
+    def figure(self, arguments: Arguments) -> "Figure":
+        return return_map(**arguments)
 
 
 def returns(truth: Array, free_run: Array) -> dict[str, Any]:
-    """What `return_map` draws: the successive maxima of one observable, or its values where the series jumps.
+    """Compute the arguments of `return_map`: successive maxima of one observable, or its values if the series jumps.
 
-    The observable is the one whose pairs lie nearest to a curve: of the Lorenz system the third.
+    The observable is the one whose pairs lie closest to a curve; in the Lorenz system this is the third.
 
     Args:
-        truth, free_run: `(T, D)`; the free run is NaN from where it diverged.
+        truth, free_run: `(T, D)`; the free run is NaN from the step at which it diverged.
     """
-    jumps = bool(np.median(_next_correlations(truth)) < _JUMPS)
-    found = [values if jumps else maxima(values) for values in truth.T]
-    place = int(np.argmin([_roughness(values) for values in found]))
+    jumps = bool(np.median(_autocorrelations(truth)) < _JUMPS)
+    candidates = [values if jumps else maxima(values) for values in truth.T]
+    observable = int(np.argmin([_roughness(values) for values in candidates]))
     steps = diverged_after(free_run)
-    run = free_run[:steps, place]
+    run = free_run[:steps, observable]
     return {
-        "truth": found[place],
+        "truth": candidates[observable],
         "free_run": run if jumps else maxima(run),
         "diverged": steps,
-        "observable": place + 1.0,
+        "observable": observable + 1.0,
         "what": "value" if jumps else "maximum",
     }
 
 
 def maxima(series: Array) -> Array:
-    """The local maxima of a series `(T,)`, each read off the parabola through its three highest values."""
+    """Return the local maxima of a series `(T,)`, each the peak of the parabola through three samples."""
     if len(series) < 3:
         return np.empty(0)
     before, here, after = (part.astype(np.float64) for part in (series[:-2], series[1:-1], series[2:]))
@@ -60,14 +91,14 @@ def return_map(
     diverged: float | None = None,
     label: str = "",
 ) -> "Figure":
-    """Each maximum, or value, over the one before it: the truth's alone, and the free run's on top of the truth's.
+    """Draw each maximum, or value, against the one before: the truth alone, and the free run on top of the truth.
 
     Args:
         truth, free_run: `(P,)`, `(Q,)`, successive maxima or values [std].
-        observable: its number, from 1.
+        observable: number of the observable, from 1.
         what: "maximum" or "value".
-        diverged: after how many steps the free run did [steps]; None where it did not.
-        label: of what ran.
+        diverged: number of steps after which the free run diverged [steps]; None if it did not.
+        label: title of the run.
 
     Source:
         Lorenz 1963, Journal of the Atmospheric Sciences 20, 130, figure 4.
@@ -75,21 +106,21 @@ def return_map(
     figure = new_figure(8.4, 4.3, label)
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
     name = f"{what} of $x_{{{observable:.0f}}}$ [std]"
-    for axes, title in ((left, "truth"), (right, "free run")):
-        axes.set(title=title, xlabel=name, ylabel=f"next {name}", box_aspect=1)
+    for axes, heading in ((left, "truth"), (right, "free run")):
+        axes.set(title=heading, xlabel=name, ylabel=f"next {name}", box_aspect=1)
     _pairs(left, truth, STYLES["truth"]["color"])
     outside = _pairs(right, free_run, STYLES["free run"]["color"], beneath=truth)
     if outside >= 0.005:
-        right.set_title(f"free run ({100 * outside:.0f} % outside)")
+        right.set_title(f"free run ({100 * outside:.0f} % out of range)")
     for axes, series, steps in ((left, truth, None), (right, free_run, diverged)):
-        say_diverged(axes, steps)
+        annotate_diverged(axes, steps)
         if len(series) <= _FEW and steps != 0:
-            say(axes, f"too few to draw: {len(series)} {_PLURALS[what]}", height=0.3)
+            annotate(axes, f"too few to draw: {len(series)} {_PLURALS[what]}", height=0.3)
     return figure
 
 
 def _pairs(axes: "Axes", series: Array, color: str, *, beneath: Array | None = None) -> float:
-    """Draw the pairs in the truth's range; the share of them that lies outside."""
+    """Draw the pairs in the truth's range; return the share of pairs outside it."""
     frame = series if beneath is None or len(beneath) <= _FEW else beneath
     if beneath is not None:
         _dots(axes, beneath, "#BBBBBB")
@@ -105,15 +136,15 @@ def _pairs(axes: "Axes", series: Array, color: str, *, beneath: Array | None = N
 
 
 def _dots(axes: "Axes", series: Array, color: str) -> None:
-    """A dot for each pair: thousands are a curve when they are small, few distinct ones must be seen."""
+    """Draw a dot per pair: small where thousands form a curve, large where few distinct ones must be visible."""
     distinct = len(np.unique(np.round(series, 2)))
     size = 9.0 if distinct < 30 else 4.0 if len(series) < 1_000 else 1.5
     axes.plot(series[:-1], series[1:], color=color, linestyle="", marker=".", markersize=size)
 
 
-def _next_correlations(series: Array) -> Array:
+def _autocorrelations(series: Array) -> Array:
     """Return the autocorrelation of each observable over one step, `(T, D) -> (D,)`."""
-    import torch  # slow to import, and a ranking does without
+    import torch  # only drawing needs it
 
     from chaosbench.dynamics import autocorrelation
 
@@ -122,7 +153,7 @@ def _next_correlations(series: Array) -> Array:
 
 
 def _roughness(values: Array) -> float:
-    """Von Neumann's ratio of what follows, ordered by what came before: 0 on a smooth curve, 2 where nothing is told.
+    """Return von Neumann's ratio of the next values, sorted by the present ones: 0 on a smooth curve, 2 for noise.
 
     Source:
         von Neumann 1941, Annals of Mathematical Statistics 12, 367.
@@ -131,21 +162,3 @@ def _roughness(values: Array) -> float:
         return np.inf
     following = values[1:][np.argsort(values[:-1], kind="stable")].astype(np.float64)
     return float(np.square(np.diff(following)).mean() / max(following.var(), 1e-30))
-
-
-_NUMBER = Axis("number", "", "", "place in the order of time")
-
-RETURN_MAP = Picture(
-    return_map,
-    Layout(
-        "return_map",
-        "successive maxima, or values, of one observable; a point of the picture is a number over the one before it",
-        {
-            "truth": Quantity("std", "of a true orbit", (_NUMBER,)),
-            "free_run": Quantity("std", "of a free run", (_NUMBER,)),
-            "observable": Quantity("", "number of the observable, from 1"),
-            "diverged": DIVERGED,
-        },
-        ("label", "what"),
-    ),
-)

@@ -1,7 +1,7 @@
 """The output of `chaosbench run`: what will run, how far it is, and the ranking at the end."""
 
 from collections import Counter
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -11,10 +11,10 @@ from rich.console import Console
 from chaosbench.execution import Advanced, Event, Finished, Published, Started
 from chaosbench.experiment import Experiment, Run
 from chaosbench.figures import draw as figures
-from chaosbench.figures.sweeps import draw_sweeps
 from chaosbench.labels import shared, titles
 from chaosbench.leaderboard.folder import FINISHED, Stored
 from chaosbench.leaderboard.rank import rank
+from chaosbench.spec import Spec
 from chaosbench.terminal.progress import Display, progress
 from chaosbench.terminal.ranking import show_ranking
 
@@ -51,11 +51,13 @@ def announce(experiments: Sequence[Experiment], todo: Sequence[Experiment], resu
             console.print(f"  every {kind}: {settings}", markup=False)
 
 
-def show(events: Generator[Event | Published, None, None], todo: Sequence[Experiment]) -> Outcome:
+def show(
+    events: Generator[Event | Published, None, None], todo: Sequence[Experiment], pictures: Iterable[type[Spec]]
+) -> Outcome:
     """Show the progress of a campaign until it ends, and draw the pictures of each experiment."""
     console = Console(highlight=False, stderr=True)
     with progress(len(todo), console) as display:
-        campaign = _Campaign(display, todo)
+        campaign = _Campaign(display, todo, pictures)
         try:
             for event in events:
                 campaign.show(event)
@@ -64,21 +66,26 @@ def show(events: Generator[Event | Published, None, None], todo: Sequence[Experi
     return Outcome(tuple(campaign.published), campaign.failed)
 
 
-def conclude(experiments: Sequence[Experiment], stored: Sequence[Stored], results: Path) -> None:
+def conclude(
+    experiments: Sequence[Experiment], stored: Sequence[Stored], results: Path, pictures: Iterable[type[Spec]]
+) -> None:
     """Print the ranking of the experiments, and where results and pictures are.
 
     Args:
         experiments: those to rank.
         stored: everything in the results directory.
         results: the results directory.
+        pictures: kinds of pictures to draw.
     """
     ranking = rank(stored, identities={experiment.identity for experiment in experiments})
     show_ranking(ranking)
     console = Console(highlight=False, soft_wrap=True)
-    drawn = draw_sweeps(ranking, stored, results) if figures.available() else []
-    for path in drawn:
+    drawn = figures.draw_boards(ranking, stored, results, pictures)
+    for path in drawn.files:
         if path.suffix == ".png":
-            console.print(f"state space divergence over the forcing interval: {path}", markup=False)
+            console.print(f"picture of the experiments together: {path}", markup=False)
+    for kind, error in drawn.failures.items():
+        console.print(f"{results}: the picture {kind} could not be drawn: {error}", markup=False)
     for purpose, command in (
         ("pictures and numbers of each experiment", f"{results}/*/"),
         ("the ranking again", f"chaosbench rank {results}"),
@@ -90,8 +97,9 @@ def conclude(experiments: Sequence[Experiment], stored: Sequence[Stored], result
 class _Campaign:
     """The state of a campaign: titles, start times, and the experiments published so far."""
 
-    def __init__(self, display: Display, todo: Sequence[Experiment]) -> None:
+    def __init__(self, display: Display, todo: Sequence[Experiment], pictures: Iterable[type[Spec]]) -> None:
         self._display = display
+        self._pictures = pictures
         self._titles = {experiment.digest(): title for experiment, title in zip(todo, _titles(todo), strict=True)}
         self._started: dict[str, float] = {}
         self._draws = figures.available()
@@ -121,10 +129,8 @@ class _Campaign:
         self._note(title, runs)
 
     def _draw(self, stored: Stored) -> None:
-        try:
-            figures.draw(stored)
-        except Exception as error:  # a picture that fails must not cost the results still to come
-            self._display.note(f"{stored.folder}: the pictures could not be drawn: {error}")
+        for kind, error in figures.draw(stored, self._pictures).failures.items():
+            self._display.note(f"{stored.folder}: the picture {kind} could not be drawn: {error}")
 
     def _note(self, title: str, runs: Sequence[Run]) -> None:
         """Report failed runs and suspicious ones."""

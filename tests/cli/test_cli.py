@@ -71,17 +71,18 @@ def test_version(call):
 def test_a_sweep_over_the_forcing_interval_is_drawn_and_pictures_that_fail_cost_no_numbers(
     call, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    def broken(folder: Path) -> None:
+    def broken(picture: object, arguments: object) -> None:
         raise ValueError("no such colour")
 
-    monkeypatch.setattr("chaosbench.figures.draw.draw", broken)
+    monkeypatch.setattr("chaosbench.figures.Attractor.figure", broken)
     results = tmp_path / "results"
     code, out, err = call("run", tiny, "--results", results, "--device", "cpu", "--set", "trainer.interval=[1, 2, 4]")
     assert code == 0, err
-    assert "could not be drawn: no such colour" in err
-    assert f"forcing interval: {results}/forcing_curve.png" in out
+    assert err.count("no such colour") == 3, "one line per experiment"
+    assert f"{results}/forcing_curve.png" in out
     assert {path.name for path in results.glob("*.*")} >= {"forcing_curve.png", "forcing_curve.pdf"}
-    assert not list(results.glob("*/*.png"))
+    assert len(list(results.glob("*/training.png"))) == 3
+    assert not list(results.glob("*/attractor.*"))
 
 
 def test_a_suite_is_run_ranked_and_run_again_only_where_something_is_missing(call, tiny: Path, tmp_path: Path):
@@ -174,7 +175,7 @@ def test_a_results_folder_that_is_a_file_is_refused(call, tiny: Path, tmp_path: 
     assert taken.read_text() == "mine"
 
 
-@pytest.mark.parametrize("what", ["systems", "models", "trainers", "diagnostics", "metrics", "suites"])
+@pytest.mark.parametrize("what", ["systems", "models", "trainers", "diagnostics", "metrics", "pictures", "suites"])
 def test_what_exists_is_listed_for_people_and_programs(call, what: str):
     code, out, _ = call("list", what, "--json")
     assert code == 0

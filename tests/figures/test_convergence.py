@@ -28,7 +28,7 @@ def test_the_mean_over_conditions_is_drawn_with_the_systems_exponent():
     figure = lyapunov_convergence(STEPS, running(0.9, 0.0, -14.6, -20.0), reference=np.array([0.91]))
     assert len(figure.axes) == 3, "three exponents are shown of many"
     for place, (axes, value) in enumerate(zip(figure.axes, (0.9, 0.0, -14.6), strict=True)):
-        assert line(axes, "model, mean over starts").get_ydata() == pytest.approx(value, abs=1e-12)
+        assert line(axes, "model, mean over free runs").get_ydata() == pytest.approx(value, abs=1e-12)
         assert axes.get_ylabel() == f"$\\lambda_{{{place + 1}}}$ [1 / system time]"
         assert axes.get_xlabel() == "averaged over [steps]"
     assert list(line(figure.axes[0], "system").get_ydata()) == [0.91, 0.91]
@@ -47,7 +47,7 @@ def test_free_runs_that_diverged_are_counted_and_left_out():
     some[0, 2:] = np.nan
     figure = lyapunov_convergence(STEPS, some)
     assert "1 of 4 free runs diverged" in words(figure)
-    assert line(figure.axes[0], "model, mean over starts").get_ydata() == pytest.approx(some[1:, :, 0].mean(0))
+    assert line(figure.axes[0], "model, mean over free runs").get_ydata() == pytest.approx(some[1:, :, 0].mean(0))
     assert "diverged" in words(lyapunov_convergence(STEPS, np.full((2, 3, 1), np.nan)))
 
 

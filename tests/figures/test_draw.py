@@ -4,11 +4,13 @@ import numpy as np
 import pytest
 from drawn import burst, line, pixels, spiral, words
 
+from chaosbench.builtin import chaosbench_pictures
 from chaosbench.errors import StoreError
 from chaosbench.experiment import Experiment, Record, Result, Run
-from chaosbench.figures import base as picture
 from chaosbench.figures import draw as figures
-from chaosbench.leaderboard import store, tidy
+from chaosbench.figures import tables
+from chaosbench.figures.base import Layout
+from chaosbench.leaderboard import store
 from chaosbench.leaderboard.folder import read
 from chaosbench.metrics import StateSpaceDivergence
 from chaosbench.models import RNN
@@ -20,7 +22,7 @@ pytest.importorskip("matplotlib")
 
 @pytest.fixture
 def make_folder(tmp_path):
-    """A published experiment: one divergence per seed (None: diverged), a free run and gradient norms for each."""
+    """Write an experiment with a divergence, a free run and gradient norms per seed; None for a diverged seed."""
 
     def make(divergences, free_runs, *, norms=(3.0, 1.0), more=None):
         seeds = tuple(range(10, 10 + len(divergences)))
@@ -38,9 +40,9 @@ def make_folder(tmp_path):
             for seed, d in zip(seeds, divergences, strict=True)
         ]
         records += [
-            Record(digest, seed, "gradient_norm(every=5)", norm, None, "1", "", 5 * (place + 1))
+            Record(digest, seed, "gradient_norm(every=5)", norm, None, "1", "", 5 * (index + 1))
             for seed in seeds
-            for place, norm in enumerate(norms)
+            for index, norm in enumerate(norms)
         ]
         arrays = {"truth": spiral(), "free_run": np.stack(free_runs), "dt": np.array([0.1])} if free_runs else {}
         return store.write(Result(experiment, tuple(runs), tuple(records), arrays | (more or {})), tmp_path)
@@ -49,10 +51,10 @@ def make_folder(tmp_path):
 
 
 @pytest.fixture
-def measured():
-    """Every array that a picture is drawn from, of three seeds; the last of them diverged."""
+def every_array():
+    """All arrays that pictures are drawn from, for three seeds, of which the last diverged."""
     rng = np.random.default_rng(0)
-    horizons, forced, steps, updates = (np.array(places) for places in ([1, 8, 64], [1, 2, 4], [10, 100], [1, 2, 3, 4]))
+    horizons, forced, steps, updates = (np.array(values) for values in ([1, 8, 64], [1, 2, 4], [10, 100], [1, 2, 3, 4]))
     growth = 0.1 * horizons + rng.normal(size=(3, 1))
     growth[2] = np.nan
     return {
@@ -77,106 +79,113 @@ def measured():
     }
 
 
-ORBITS = ["attractor", "spectrum", "return_map"]
-ALL = [*ORBITS, "divergence", "growth", "convergence", "valid_times", "training"]
+ORBITS = {"attractor", "spectrum", "return_map"}
+ALL = ORBITS | {"divergence", "growth", "convergence", "valid_times", "training"}
 
 
-def test_a_folder_is_drawn_whole_and_stays_readable(make_folder, measured):
-    folder = make_folder([0.2, 0.1, 0.3], [spiral(), 0.5 * spiral(), 2 * spiral()], more=measured)
-    drawn = figures.draw(read(folder))
-    assert [path.name for path in drawn] == [f"{name}.{ending}" for name in ALL for ending in ("arrow", "pdf", "png")]
+def draw(folder, pictures=()):
+    return figures.draw(read(folder), [*chaosbench_pictures(), *pictures])
+
+
+def test_every_picture_of_a_folder_is_drawn_and_the_folder_stays_readable(make_folder, every_array):
+    folder = make_folder([0.2, 0.1, 0.3], [spiral(), 0.5 * spiral(), 2 * spiral()], more=every_array)
+    drawn = draw(folder)
+    assert not drawn.failures
+    names = [path.name for path in drawn.files]
+    assert sorted(names) == sorted(f"{name}.{ending}" for name in ALL for ending in ("arrow", "pdf", "png"))
     starts = {".png": b"\x89PNG", ".pdf": b"%PDF", ".arrow": b"ARROW1"}
-    assert all(path.read_bytes().startswith(starts[path.suffix]) for path in drawn)
+    assert all(path.read_bytes().startswith(starts[path.suffix]) for path in drawn.files)
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
     assert read(folder).runs
 
 
 @pytest.fixture
 def shown(monkeypatch):
-    """Draws a folder without writing images: the figures by name."""
+    """Return a function that draws a folder without writing images, and returns the figures by name."""
 
     def show(folder):
         figures_by_name = {}
-        monkeypatch.setattr(picture, "_saved", lambda figure, path: figures_by_name.update({path.name: figure}) or [])
-        figures.draw(read(folder))
+        record = lambda figure, path: figures_by_name.update({path.name: figure}) or []  # noqa: E731  # two words
+        monkeypatch.setattr(figures, "_save_figure", record)
+        assert not draw(folder).failures
         return figures_by_name
 
     return show
 
 
-def test_every_picture_can_be_drawn_again_from_its_arrow_file_alone(make_folder, measured, shown, tmp_path):
-    folder = make_folder([0.2, 0.1, None], [spiral(), burst(spiral(), after=9), spiral()], more=measured)
+def test_every_picture_can_be_drawn_again_from_its_arrow_file_alone(make_folder, every_array, shown, tmp_path):
+    folder = make_folder([0.2, 0.1, None], [spiral(), burst(spiral(), after=9), spiral()], more=every_array)
     drawn = shown(folder)
-    assert list(drawn) == ALL
+    assert drawn.keys() == ALL
     for name, figure in drawn.items():
         alone = (folder / f"{name}.arrow").rename(tmp_path / "elsewhere.arrow")
         np.testing.assert_array_equal(pixels(figures.redraw(alone)), pixels(figure), err_msg=name)
 
 
-def test_every_number_beside_a_picture_has_a_description_and_what_can_be_measured_a_unit(make_folder, measured, shown):
-    folder = make_folder([0.2, 0.1, 0.3], [spiral()] * 3, more=measured)
+def test_every_column_beside_a_picture_has_a_description_and_a_unit_if_it_has_one(make_folder, every_array, shown):
+    folder = make_folder([0.2, 0.1, 0.3], [spiral()] * 3, more=every_array)
     for name in shown(folder):
-        table = tidy.read(folder / f"{name}.arrow")
+        table = tables.read(folder / f"{name}.arrow")
         fields = {name: table.schema.field(name).metadata for name in table.column_names}
         assert all(field[b"description"] for field in fields.values())
         assert all(fields[name][b"unit"] for name in {"horizon", "step", "time", "update", "steps"} & fields.keys())
         assert table.num_rows
 
 
-def test_a_file_that_is_no_picture_is_refused(tmp_path):
-    table = tidy.Layout("tarot", "cards", {}).table({})
+def test_a_picture_of_unknown_kind_is_refused(tmp_path):
+    table = tables.to_table("tarot", Layout("cards", {}), {})
     with pytest.raises(StoreError, match="'tarot'"):
-        figures.redraw(tidy.write(tmp_path / "tarot.arrow", table))
+        figures.redraw(tables.write(tmp_path / "tarot.arrow", table))
 
 
 @pytest.mark.parametrize(
-    ("divergences", "place"),
+    ("divergences", "index"),
     [((0.2, 0.1, 0.3), 0), ((None, 0.1, 0.3), 2), ((None, None, 0.3), 0), ((0.4, 0.1), 1), ((5.0,), 0)],
 )
-def test_the_seed_that_is_drawn_is_the_median_one(make_folder, divergences, place):
-    assert read(make_folder(divergences, [])).median_run == place
+def test_the_seed_that_is_drawn_is_the_median_one(make_folder, divergences, index):
+    assert read(make_folder(divergences, [])).median_run == index
 
 
-def test_an_experiment_that_diverged_whole_is_drawn_too(make_folder, measured, shown):
+def test_an_experiment_whose_seeds_all_diverged_is_drawn(make_folder, every_array, shown):
     dead = {
         name: np.full_like(array, np.nan) if array.ndim > 1 and name.startswith(("growth", "exp", "train")) else array
-        for name, array in measured.items()
+        for name, array in every_array.items()
     }
     drawn = shown(make_folder([None] * 3, [burst(spiral(), after=0)] * 3, norms=(None, None), more=dead))
-    assert list(drawn) == ALL
+    assert drawn.keys() == ALL
     for name in [*ORBITS, "growth", "convergence", "training"]:
         assert "diverged" in words(drawn[name])
         drawn[name].draw_without_rendering()
 
 
-def test_a_single_seed_is_drawn(make_folder, measured, shown):
-    one = {name: array[:1] if array.shape[0] == 3 and array.ndim > 1 else array for name, array in measured.items()}
+def test_a_single_seed_is_drawn(make_folder, every_array, shown):
+    one = {name: array[:1] if array.shape[0] == 3 and array.ndim > 1 else array for name, array in every_array.items()}
     drawn = shown(make_folder([0.1], [spiral()], more=one))
-    assert list(drawn) == ALL
+    assert drawn.keys() == ALL
     for name in ("growth", "convergence", "valid_times", "training"):
         drawn[name].draw_without_rendering()
 
 
-def test_only_what_was_recorded_is_drawn(make_folder, shown):
-    assert list(shown(make_folder([0.1], [], norms=()))) == []
-    assert list(shown(make_folder([0.1, 0.2], []))) == ["training"]
-    assert list(shown(make_folder([0.1, 0.2, 0.3], [spiral()] * 3))) == [*ORBITS, "training"]
+def test_pictures_without_their_arrays_are_skipped(make_folder, shown):
+    assert shown(make_folder([0.1], [], norms=())).keys() == set()
+    assert shown(make_folder([0.1, 0.2], [])).keys() == {"training"}
+    assert shown(make_folder([0.1, 0.2, 0.3], [spiral()] * 3)).keys() == {*ORBITS, "training"}
 
 
-def test_a_folder_without_curves_of_training_shows_what_the_diagnostics_recorded(make_folder, shown):
+def test_a_folder_without_training_curves_shows_the_records_of_the_diagnostics(make_folder, shown):
     figure = shown(make_folder([0.1, None], [], norms=(3.0, None)))["training"]
     (axes,) = figure.axes
     assert axes.get_ylabel() == "gradient norm before clipping [1]"
-    assert list(line(axes, "next one is not finite").get_xdata()) == [5, 5]
+    assert list(line(axes, "next update is not finite").get_xdata()) == [5, 5]
     assert "2 of 2 seeds diverged" in words(figure)
 
 
-def test_no_valid_times_are_drawn_where_there_is_no_lyapunov_time(make_folder, measured, shown):
-    measured["valid_times"][:] = np.nan
-    assert "valid_times" not in shown(make_folder([0.2, 0.1, 0.3], [spiral()] * 3, more=measured))
+def test_valid_times_are_not_drawn_for_systems_without_a_lyapunov_time(make_folder, every_array, shown):
+    every_array["valid_times"][:] = np.nan
+    assert "valid_times" not in shown(make_folder([0.2, 0.1, 0.3], [spiral()] * 3, more=every_array))
 
 
 def test_without_matplotlib_nothing_is_drawn(make_folder, monkeypatch):
     monkeypatch.setattr(figures, "find_spec", lambda name: None)
     assert not figures.available()
-    assert figures.draw(read(make_folder([0.1], [spiral()]))) == []
+    assert draw(make_folder([0.1], [spiral()])).files == []

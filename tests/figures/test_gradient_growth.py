@@ -133,7 +133,8 @@ def test_products_cut_to_zero_are_hatched_and_the_interval_is_marked():
         forced=forced,
         chain=8,
     )
-    assert [axes.get_title() for axes in figure.axes] == ["free run", "free run", "as forced in training"]
+    titles = [axes.get_title() for axes in figure.axes]
+    assert ["forced" in title for title in titles] == [False, False, True]
     last = figure.axes[2]
     assert entries(last) == ["each seed, trained", "cut after 8 steps", "zero"]
     (hatched,) = last.patches

@@ -72,7 +72,7 @@ def test_a_free_run_is_drawn_over_the_truth_in_its_ranges(lorenz):
     left, right = figure.axes
     assert left.get_xlim() == right.get_xlim() == left.get_ylim()
     assert len(right.get_lines()) == 2
-    assert "(100 % outside)" in right.get_title()
+    assert "100 %" in right.get_title()
 
 
 def test_cycles_are_drawn_large_enough_to_be_seen(lorenz):

@@ -25,7 +25,7 @@ def test_loss_and_norm_show_each_seed_their_median_and_the_clip():
 def test_updates_that_were_not_finite_are_marked_at_the_last_finite_one():
     norm = np.array([[4.0, 1.0, 2.0], [2.0, np.nan, np.nan], [1.0, np.inf, 3.0]])
     (axes,) = (figure := training(UPDATES, norm=norm)).axes
-    marks = line(axes, "next one is not finite")
+    marks = line(axes, "next update is not finite")
     assert (list(marks.get_xdata()), list(marks.get_ydata())) == ([10, 10], [2.0, 1.0])
     assert "1 of 3 seeds diverged" in words(figure)
 

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from chaosbench.experiment import Experiment, Record, Result, Run
+from chaosbench.figures import ForcingCurve
 from chaosbench.figures import draw as figures
-from chaosbench.figures.sweeps import draw_sweeps, sweep
 from chaosbench.leaderboard import store
 from chaosbench.leaderboard.rank import rank
 from chaosbench.metrics import StateSpaceDivergence
@@ -49,7 +49,9 @@ def publish(tmp_path):
 
 def drawn(results):
     experiments = store.read_all(results)
-    return [path.name for path in draw_sweeps(rank(experiments), experiments, results)]
+    drawn = figures.draw_boards(rank(experiments), experiments, results, [ForcingCurve])
+    assert not drawn.failures
+    return [path.name for path in drawn.files]
 
 
 def test_a_sweep_is_drawn_into_the_results_directory_from_what_lies_there(publish, tmp_path):
@@ -73,7 +75,7 @@ def test_scores_are_stacked_by_model_and_interval_with_gaps(publish, tmp_path):
     for interval in (5, 30, 200):
         experiments.append(publish(interval, [3.0], model=LSTM()))
     (board,) = rank(store.read_all(tmp_path)).boards
-    found = sweep(board, [store.read(folder) for folder in experiments])
+    found = ForcingCurve().arguments(board, [store.read(folder) for folder in experiments])
     assert found["names"] == ["lstm", "rnn"]
     assert list(found["intervals"]) == [5, 30, 100, 200]
     assert found["floor"] == 0.1
@@ -86,7 +88,7 @@ def test_scores_are_stacked_by_model_and_interval_with_gaps(publish, tmp_path):
 def test_curves_of_one_model_are_told_apart_by_the_trainers_other_settings(publish, tmp_path):
     experiments = [publish(tau, [1.0], updates=updates) for updates in (10, 20) for tau in (5, 30, 100)]
     (board,) = rank(store.read_all(tmp_path)).boards
-    assert sweep(board, [store.read(folder) for folder in experiments])["names"] == [
+    assert ForcingCurve().arguments(board, [store.read(folder) for folder in experiments])["names"] == [
         "rnn, updates=10",
         "rnn, updates=20",
     ]

@@ -1,0 +1,69 @@
+"""Read seeds, titles, exponents and curves from the rows of a stored experiment."""
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from chaosbench import labels
+from chaosbench.figures.base import Array
+
+if TYPE_CHECKING:  # the registry lists pictures without pyarrow
+    from chaosbench.leaderboard.folder import Stored
+
+
+def title(stored: "Stored", *, run: int | None = None) -> str:
+    """Return "trainer on model, system", followed by the seed if the index of a run is given."""
+    run_labels = stored.runs[0 if run is None else run]
+    return labels.title(run_labels) if run is None else f"{labels.title(run_labels)}, seed {run_labels['seed']}"
+
+
+def seeds(stored: "Stored") -> list[int]:
+    """Return the seed of each run."""
+    return [run["seed"] for run in stored.runs]
+
+
+def system_exponents(stored: "Stored") -> list[float]:
+    """Return the system's Lyapunov exponents, largest first, as many as are recorded [1 / system time]."""
+    truth = {row["name"]: row["floor"] for row in stored.records if row["update"] is None}
+    exponents: list[float] = []
+    while (value := truth.get(f"diagnosis.lyapunov_exponent_{len(exponents) + 1}")) is not None:
+        exponents.append(value)
+    return exponents
+
+
+def diagnosed(stored: "Stored", name: str, *, scale: float = 1.0) -> Array | None:
+    """Return a number of the diagnosis for each seed, times `scale`; NaN for seeds without it, None if all lack it."""
+    values = {
+        row["seed"]: row["value"]
+        for row in stored.records
+        if row["update"] is None and row["name"] == f"diagnosis.{name}" and row["value"] is not None
+    }
+    return np.array([scale * values.get(seed, math.nan) for seed in seeds(stored)]) if values else None
+
+
+def training_records(stored: "Stored", **kinds: str) -> dict[str, Any]:
+    """Return the curves that diagnostics recorded during training.
+
+    Args:
+        stored: the experiment.
+        kinds: the kind of a diagnostic for each curve.
+
+    Returns:
+        `updates` `(U,)` and each recorded curve `(K, U)`, NaN where the seed had diverged; empty if none is recorded.
+    """
+    recorded = {name: values for name, kind in kinds.items() if (values := _by_update_and_seed(stored, kind))}
+    updates = sorted({update for values in recorded.values() for update, _ in values})
+    curves = {
+        name: np.array([[values.get((update, seed), np.nan) for update in updates] for seed in seeds(stored)])
+        for name, values in recorded.items()
+    }
+    return {"updates": np.array(updates), **curves} if curves else {}
+
+
+def _by_update_and_seed(stored: "Stored", kind: str) -> dict[tuple[int, int], float]:
+    return {
+        (row["update"], row["seed"]): math.nan if row["value"] is None else row["value"]
+        for row in stored.records
+        if row["update"] is not None and row["name"].partition("(")[0] == kind
+    }
