@@ -68,7 +68,7 @@ def test_version(call):
     assert call("--version") == (0, f"{__version__}\n", "")
 
 
-def test_a_sweep_over_the_forcing_interval_is_drawn_and_pictures_that_fail_cost_no_numbers(
+def test_a_sweep_is_drawn_and_failing_pictures_do_not_stop_the_run(
     call, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     def broken(picture: object, arguments: object) -> None:
@@ -85,7 +85,7 @@ def test_a_sweep_over_the_forcing_interval_is_drawn_and_pictures_that_fail_cost_
     assert not list(results.glob("*/attractor.*"))
 
 
-def test_a_suite_is_run_ranked_and_run_again_only_where_something_is_missing(call, tiny: Path, tmp_path: Path):
+def test_a_suite_is_run_and_ranked_and_only_missing_runs_are_repeated(call, tiny: Path, tmp_path: Path):
     results = tmp_path / "results"
     code, out, err = call("run", tiny, "--results", results, "--device", "cpu")
     assert code == 0, err
@@ -141,8 +141,8 @@ def test_a_dry_run_creates_nothing(call, tiny: Path, tmp_path: Path):
     [
         (["run", "quikstart"], "did you mean 'quickstart'"),
         (["run", "quickstart", "-m", "lstn"], "did you mean 'lstm'"),
-        (["run", "quickstart", "--seeds", "5:2"], "--seeds '5:2' names no seeds"),
-        (["run", "quickstart", "--seeds", "x"], "--seeds 'x' names no seeds"),
+        (["run", "quickstart", "--seeds", "5:2"], "--seeds '5:2'"),
+        (["run", "quickstart", "--seeds", "x"], "--seeds 'x'"),
         (["run", "quickstart", "--set", "trainer.updats=3"], "did you mean 'updates'"),
         (["run", "quickstart", "--set", "trainer.updates"], "is not PART.FIELD=VALUE"),
         (["run", "quickstart", "--device", "cuda:99"], "there is no device 'cuda:99'"),
@@ -171,12 +171,12 @@ def test_a_results_folder_that_is_a_file_is_refused(call, tiny: Path, tmp_path: 
     taken.write_text("mine")
     code, _, err = call("run", tiny, "--results", taken)
     assert code == 2
-    assert "it is a file" in err or "there is a file" in err
+    assert "is a file" in err
     assert taken.read_text() == "mine"
 
 
 @pytest.mark.parametrize("what", ["systems", "models", "trainers", "diagnostics", "metrics", "pictures", "suites"])
-def test_what_exists_is_listed_for_people_and_programs(call, what: str):
+def test_kinds_are_listed_as_a_table_and_as_json(call, what: str):
     code, out, _ = call("list", what, "--json")
     assert code == 0
     names = [row["name"] for row in json.loads(out)]
@@ -204,7 +204,7 @@ def test_the_schema_is_json(call):
     assert [set(way["required"]) for way in form["anyOf"]] == [{"systems", "models", "trainers"}, {"parts"}]
 
 
-def test_without_plug_ins_that_is_said(call, monkeypatch: pytest.MonkeyPatch):
+def test_without_plug_ins_the_list_says_so(call, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CHAOSBENCH_PLUGINS", "")
     _, out, _ = call("plugins", "list")
-    assert "no plug-ins are installed" in out
+    assert "no plug-ins" in out

@@ -4,7 +4,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from stored_runs import CHAOS, Told, publish
+from stored_runs import CHAOS, StoredSeed, publish
 
 from chaosbench.leaderboard import folder
 from chaosbench.models import RNN
@@ -53,8 +53,8 @@ def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 @pytest.mark.parametrize("command", ["rank", "explain"])
 def test_ranking_and_explaining_read_each_folder_once(call, command: str, reads: Counter[str], tmp_path: Path):
-    publish(tmp_path, Told(CHAOS))
-    publish(tmp_path, Told(CHAOS), model=RNN())
+    publish(tmp_path, StoredSeed(CHAOS))
+    publish(tmp_path, StoredSeed(CHAOS), model=RNN())
     reads.clear()
     assert call(command, tmp_path)[0] == 0
     assert sorted(reads.values()) == [1, 1]

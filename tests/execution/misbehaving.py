@@ -1,4 +1,4 @@
-"""A plug-in's model that breaks as it is told to; in a module of its own, since workers import it by name."""
+"""A model that fails on purpose; in a module of its own, because workers import it by name."""
 
 import os
 import signal
@@ -14,11 +14,11 @@ Fault = Literal["raise", "exit", "leave", "kill", "fork", "print", "hang"]
 
 
 class Misbehaving(ModelSpec):
-    """Breaks where it is built."""
+    """Fails when it is built."""
 
     kind: Literal["misbehaving"] = "misbehaving"
     fault: Fault
-    folder: str = ""  # where it writes the numbers of its processes
+    folder: str = ""  # receives the numbers of its processes
 
     def build(self, dimension, seeds):
         print(f"about to {self.fault}")
@@ -39,14 +39,14 @@ class Misbehaving(ModelSpec):
         return ShallowPLRNN(hidden=5).build(dimension, seeds)
 
     def fork_and_die(self) -> None:
-        """Leave a process behind that holds everything open that the worker had, its pipe among it."""
+        """Leave a process that keeps the worker's open files, including its pipe."""
         if number := os.fork():
             self.note("forked", number)
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(600)
 
     def hang(self) -> None:
-        """Start a process that ignores polite requests, and never come back."""
+        """Start a process that ignores SIGTERM, and never return."""
         started = subprocess.Popen(
             [sys.executable, "-c", "import signal, time; signal.signal(15, signal.SIG_IGN); time.sleep(600)"]
         )

@@ -1,4 +1,4 @@
-"""Experiments that take a moment."""
+"""Experiments that take less than a second."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from chaosbench.trainers import SparseTeacherForcing
 
 def experiment(model: ModelSpec | None = None, **changes: Any) -> Experiment:
     """Two seeds of ten updates on the Hénon map."""
-    asked = {
+    content = {
         "suite": "small",
         "system": Henon(),
         "data": DataSpec(train_orbits=2, train_length=100, validation_orbits=0, test_orbits=2, test_length=200),
@@ -31,4 +31,4 @@ def experiment(model: ModelSpec | None = None, **changes: Any) -> Experiment:
         ),
         "seeds": (0, 1),
     }
-    return Experiment.model_validate({**asked, **changes})
+    return Experiment.model_validate({**content, **changes})

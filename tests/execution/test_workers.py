@@ -1,4 +1,4 @@
-"""Worker processes: whatever breaks in one becomes rows, and stops no other."""
+"""Worker processes: a failure becomes runs with a status, and does not stop other experiments."""
 
 import multiprocessing
 import os
@@ -20,14 +20,14 @@ from chaosbench.models import LSTM, PLRNN, ShallowPLRNN
 from chaosbench.run import run_experiment
 
 
-def results(asked: list[Experiment], logs: Path, workers: int = 2) -> dict[str, Result]:
-    """By the model's label."""
-    events = carry_out(asked, device="cpu", workers=workers, logs=logs)
+def results(experiments: list[Experiment], logs: Path, workers: int = 2) -> dict[str, Result]:
+    """Run experiments, and return their results by the label of the model."""
+    events = carry_out(experiments, device="cpu", workers=workers, logs=logs)
     return {event.experiment.model.label: event.result for event in events if isinstance(event, Finished)}
 
 
 def alive(number: int) -> bool:
-    """Whether a process runs; one that nobody has buried yet does not."""
+    """Return True if a process runs; a zombie does not."""
     status = Path(f"/proc/{number}/stat")
     try:
         return status.read_text().rpartition(")")[2].split()[0] not in "ZX"
@@ -47,7 +47,7 @@ def noted(folder: Path, name: str) -> int:
     return int((folder / name).read_text())
 
 
-def test_a_result_comes_back_after_its_start_and_progress(tmp_path: Path):
+def test_events_are_start_progress_and_result_in_this_order(tmp_path: Path):
     events = list(carry_out([experiment()], device="cpu", workers=1, logs=tmp_path / "logs"))
     advanced = [event for event in events if isinstance(event, Advanced)]
     assert events == [Started(experiment()), *advanced, events[-1]]
@@ -79,50 +79,50 @@ def test_the_worker_imports_without_the_modules_that_windows_lacks():
 
 @pytest.mark.parametrize("model", [ShallowPLRNN(hidden=5), LSTM(hidden=5), PLRNN(hidden=5)], ids=lambda m: m.label)
 def test_a_worker_computes_what_this_process_computes_bit_for_bit(model, tmp_path: Path):
-    there, here = results([experiment(model)], tmp_path)[model.label], run_experiment(experiment(model))
-    assert there.weights.keys() == here.weights.keys()
+    worker, here = results([experiment(model)], tmp_path)[model.label], run_experiment(experiment(model))
+    assert worker.weights.keys() == here.weights.keys()
     for name, values in here.weights.items():
-        np.testing.assert_array_equal(there.weights[name], values)
-    for one, other in zip(there.records, here.records, strict=True):
-        assert one.value == other.value or one.name.removeprefix("diagnosis.") in COSTS
+        np.testing.assert_array_equal(worker.weights[name], values)
+    for record, other in zip(worker.records, here.records, strict=True):
+        assert record.value == other.value or record.name.removeprefix("diagnosis.") in COSTS
 
 
 @pytest.mark.parametrize(
     ("fault", "status", "message"),
     [
-        ("raise", "failed", "RuntimeError: the weights are on fire (see "),
-        ("exit", "crashed", "the worker ended with exit code 7 and no result"),
-        ("leave", "crashed", "the worker ended with exit code 3 and no result"),
-        ("kill", "crashed", "the worker was ended by SIGKILL"),
-        ("fork", "crashed", "the worker was ended by SIGKILL"),
+        ("raise", "failed", "RuntimeError: the weights are on fire"),
+        ("exit", "crashed", "exit code 7"),
+        ("leave", "crashed", "exit code 3"),
+        ("kill", "crashed", "SIGKILL"),
+        ("fork", "crashed", "SIGKILL"),
     ],
 )
-def test_what_breaks_becomes_rows_and_the_others_go_on(fault, status, message, tmp_path: Path):
+def test_a_failure_becomes_runs_with_a_status_and_other_experiments_go_on(fault, status, message, tmp_path: Path):
     broken = Misbehaving(fault=fault, folder=str(tmp_path))
     whole = [PLRNN(hidden=5), ShallowPLRNN(hidden=5)]
-    found = results([experiment(model) for model in (whole[0], broken, whole[1])], tmp_path / "logs", workers=1)
-    assert len(found) == 3
-    assert [run.seed for run in found[broken.label].runs] == [0, 1]
-    for run in found[broken.label].runs:
+    outcomes = results([experiment(model) for model in (whole[0], broken, whole[1])], tmp_path / "logs", workers=1)
+    assert len(outcomes) == 3
+    assert [run.seed for run in outcomes[broken.label].runs] == [0, 1]
+    for run in outcomes[broken.label].runs:
         assert run.status == status
-        assert run.message.startswith(message)
+        assert message in run.message
         assert "\n" not in run.message
-    assert all(run.status == "ok" for model in whole for run in found[model.label].runs)
+    assert all(run.status == "ok" for model in whole for run in outcomes[model.label].runs)
     if fault == "fork":
         assert eventually(lambda: not alive(noted(tmp_path, "forked")))
 
 
 @pytest.mark.parametrize("fault", ["print", "exit"])
-def test_what_a_worker_prints_is_in_its_log_even_if_it_crashes(
+def test_the_output_of_a_worker_is_in_its_log_even_if_it_crashes(
     fault, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ):
     results([experiment(Misbehaving(fault=fault)), experiment()], tmp_path / "logs")
-    (log,) = (tmp_path / "logs").iterdir()  # nobody else had anything to say
+    (log,) = (tmp_path / "logs").iterdir()  # the other worker printed nothing
     assert log.read_text() == f"about to {fault}\n" + ("and past Python, too\n" if fault == "print" else "")
     assert capfd.readouterr().out == ""
 
 
-def test_a_traceback_is_in_the_log_that_the_message_names(tmp_path: Path):
+def test_the_message_gives_the_path_of_a_log_with_the_traceback(tmp_path: Path):
     model = Misbehaving(fault="raise")
     message = results([experiment(model)], tmp_path / "logs")[model.label].runs[0].message
     log = Path(message.rpartition("(see ")[2].rstrip(")"))
@@ -130,12 +130,12 @@ def test_a_traceback_is_in_the_log_that_the_message_names(tmp_path: Path):
     assert "misbehaving.py" in log.read_text()
 
 
-def test_closing_ends_all_workers_and_what_they_started(tmp_path: Path):
+def test_closing_ends_all_workers_and_the_processes_they_started(tmp_path: Path):
     folders = [tmp_path / name for name in ("one", "other")]
     for folder in folders:
         folder.mkdir()
-    asked = [experiment(Misbehaving(fault="hang", folder=str(folder))) for folder in folders]
-    events = carry_out(asked, device="cpu", workers=2, logs=tmp_path / "logs")
+    hanging = [experiment(Misbehaving(fault="hang", folder=str(folder))) for folder in folders]
+    events = carry_out(hanging, device="cpu", workers=2, logs=tmp_path / "logs")
     assert isinstance(next(events), Started)
     assert isinstance(next(events), Started)
     numbers = [noted(folder, name) for folder in folders for name in ("started", "hanging")]
@@ -144,12 +144,12 @@ def test_closing_ends_all_workers_and_what_they_started(tmp_path: Path):
     assert eventually(lambda: not any(alive(number) for number in numbers))
 
 
-def test_workers_die_with_a_parent_that_is_killed_outright(tmp_path: Path):
+def test_workers_end_when_their_parent_is_killed(tmp_path: Path):
     code = (
         "import sys; from pathlib import Path; from misbehaving import Misbehaving; from small import experiment\n"
         "from chaosbench.execution import carry_out\n"
-        "asked = [experiment(Misbehaving(fault='hang', folder=sys.argv[1]))]\n"
-        "list(carry_out(asked, device='cpu', workers=1, logs=Path(sys.argv[1]) / 'logs'))\n"
+        "hanging = [experiment(Misbehaving(fault='hang', folder=sys.argv[1]))]\n"
+        "list(carry_out(hanging, device='cpu', workers=1, logs=Path(sys.argv[1]) / 'logs'))\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
     parent = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], env=environment)
@@ -161,7 +161,7 @@ def test_workers_die_with_a_parent_that_is_killed_outright(tmp_path: Path):
     assert eventually(lambda: not any(alive(number) for number in numbers))
 
 
-def test_a_class_that_a_worker_cannot_import_is_a_failure_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_class_that_a_worker_cannot_import_makes_its_experiment_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.syspath_prepend(tmp_path)
     (tmp_path / "vanishing.py").write_text(
         "from typing import Literal\nfrom chaosbench.models import ShallowPLRNN\n"
@@ -170,7 +170,7 @@ def test_a_class_that_a_worker_cannot_import_is_a_failure_of_its_own(tmp_path: P
     from vanishing import Vanishing
 
     (tmp_path / "vanishing.py").unlink()
-    found = results([experiment(Vanishing()), experiment()], tmp_path / "logs")
-    assert found["vanishing"].runs[0].status == "failed"
-    assert "No module named 'vanishing'" in found["vanishing"].runs[0].message
-    assert found["shallow_plrnn(hidden=5)"].runs[0].status == "ok"
+    outcomes = results([experiment(Vanishing()), experiment()], tmp_path / "logs")
+    assert outcomes["vanishing"].runs[0].status == "failed"
+    assert "No module named 'vanishing'" in outcomes["vanishing"].runs[0].message
+    assert outcomes["shallow_plrnn(hidden=5)"].runs[0].status == "ok"

@@ -15,7 +15,7 @@ METRICS = (("state_space_divergence", "nats", "lower"), ("valid_prediction_time"
 
 @pytest.fixture
 def make_result():
-    """Results without training: one divergence per seed (None: diverged), its prediction time is 2 minus it."""
+    """Make results without training: a divergence per seed (None: diverged), and a prediction time of 2 minus it."""
 
     def make(divergences, *, model="lstm", seeds=None, statuses=None, suite="toy", minutes=0, floor=0.01, weight=1.0):
         seeds = tuple(range(len(divergences))) if seeds is None else seeds

@@ -18,10 +18,10 @@ numbers = st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=8).filter(lambda v
 
 @pytest.fixture
 def board(make_result, tmp_path):
-    """The single board of the results described by keyword arguments."""
+    """Return the only board of results that keyword arguments describe."""
 
-    def of(*wanted):
-        for arguments in wanted:
+    def of(*results):
+        for arguments in results:
             store.write(make_result(**arguments), tmp_path)
         (only,) = rank(store.read_all(tmp_path)).boards
         return only
@@ -30,21 +30,21 @@ def board(make_result, tmp_path):
 
 
 def test_entries_are_ranked_by_the_median_of_the_first_metric(board):
-    found = board({"divergences": [0.5, 0.6, 9.0], "model": "rnn"}, {"divergences": [0.7, 0.7, 0.7]})
-    assert [(entry.rank, entry.model) for entry in found.entries] == [(1, "rnn"), (2, "lstm")]
-    assert [measure.name for measure in found.measures] == ["state_space_divergence", "valid_prediction_time"]
-    assert found.entries[0].scores[0].median == 0.6
-    assert found.entries[0].scores[1].median == pytest.approx(1.4)
+    ranked = board({"divergences": [0.5, 0.6, 9.0], "model": "rnn"}, {"divergences": [0.7, 0.7, 0.7]})
+    assert [(entry.rank, entry.model) for entry in ranked.entries] == [(1, "rnn"), (2, "lstm")]
+    assert [measure.name for measure in ranked.measures] == ["state_space_divergence", "valid_prediction_time"]
+    assert ranked.entries[0].scores[0].median == 0.6
+    assert ranked.entries[0].scores[1].median == pytest.approx(1.4)
 
 
 def test_one_kind_with_two_settings_is_two_entries(board):
-    found = board({"divergences": [0.5]}, {"divergences": [0.4], "model": "wide"})
-    assert [entry.model for entry in found.entries] == ["lstm(hidden=7)", "lstm"]
+    ranked = board({"divergences": [0.5]}, {"divergences": [0.4], "model": "wide"})
+    assert [entry.model for entry in ranked.entries] == ["lstm(hidden=7)", "lstm"]
 
 
 def test_a_diverged_seed_counts_as_worse_than_any_value(board):
-    found = board({"divergences": [0.1, 0.2, None], "model": "rnn"}, {"divergences": [0.15, 0.16, 0.17]})
-    lstm, rnn = found.entries
+    ranked = board({"divergences": [0.1, 0.2, None], "model": "rnn"}, {"divergences": [0.15, 0.16, 0.17]})
+    lstm, rnn = ranked.entries
     assert (lstm.model, rnn.diverged, rnn.failed_share) == ("lstm", 1, pytest.approx(1 / 3))
     assert rnn.scores[0].values == (0.1, 0.2, None)
     assert rnn.scores[0].median == 0.2
@@ -53,13 +53,13 @@ def test_a_diverged_seed_counts_as_worse_than_any_value(board):
     assert rnn.tier == "unclear"
 
 
-def test_an_entry_most_of_whose_seeds_diverged_is_last(board):
-    found = board({"divergences": [0.1, None, None], "model": "rnn"}, {"divergences": [15.0, 16.0, 14.0]})
-    assert [(entry.rank, entry.model, entry.tier) for entry in found.entries] == [
+def test_an_entry_with_mostly_diverged_seeds_is_last(board):
+    ranked = board({"divergences": [0.1, None, None], "model": "rnn"}, {"divergences": [15.0, 16.0, 14.0]})
+    assert [(entry.rank, entry.model, entry.tier) for entry in ranked.entries] == [
         (1, "lstm", "best"),
         (2, "rnn", "behind"),
     ]
-    assert found.entries[1].scores[0].median is None
+    assert ranked.entries[1].scores[0].median is None
 
 
 def test_a_diverged_run_without_any_record_counts_too(board, make_result, tmp_path):
@@ -71,7 +71,7 @@ def test_a_diverged_run_without_any_record_counts_too(board, make_result, tmp_pa
     assert entry.scores[0].median is None
 
 
-def test_a_seed_that_came_to_no_result_has_no_say_but_is_shown(board):
+def test_a_seed_without_a_result_is_counted_but_not_in_the_median(board):
     (entry,) = board({"divergences": [0.1, 0.3, None], "statuses": ["ok", "ok", "timeout"]}).entries
     assert (entry.seeds, entry.failed, entry.diverged) == (3, 1, 0)
     assert entry.scores[0].values == (0.1, 0.3)
@@ -79,61 +79,63 @@ def test_a_seed_that_came_to_no_result_has_no_say_but_is_shown(board):
 
 
 def test_an_entry_without_any_result_is_still_listed(board):
-    found = board({"divergences": [None], "statuses": ["oom"], "model": "rnn"}, {"divergences": [3.0]})
-    assert [(entry.rank, entry.model) for entry in found.entries] == [(1, "lstm"), (2, "rnn")]
-    assert found.entries[1].scores == (None, None)
-    assert found.entries[1].train_seconds is None
+    ranked = board({"divergences": [None], "statuses": ["oom"], "model": "rnn"}, {"divergences": [3.0]})
+    assert [(entry.rank, entry.model) for entry in ranked.entries] == [(1, "lstm"), (2, "rnn")]
+    assert ranked.entries[1].scores == (None, None)
+    assert ranked.entries[1].train_seconds is None
 
 
 def test_results_without_any_score_make_a_board_without_metrics(board):
-    found = board({"divergences": [None], "statuses": ["oom"]})
-    assert found.measures == ()
-    assert found.entries[0].rank == 1
+    ranked = board({"divergences": [None], "statuses": ["oom"]})
+    assert ranked.measures == ()
+    assert ranked.entries[0].rank == 1
 
 
 def test_seeds_are_pooled_over_suites_and_a_seed_counts_once(board):
-    found = board(
+    ranked = board(
         {"divergences": [0.1, 0.2], "minutes": 0},
         {"divergences": [0.3, 0.4], "seeds": (1, 2), "minutes": 5, "suite": "again"},
     )
-    (entry,) = found.entries
-    assert found.suites == ("again", "toy")
+    (entry,) = ranked.entries
+    assert ranked.suites == ("again", "toy")
     assert sorted(entry.scores[0].values) == [0.1, 0.3, 0.4], "of seed 1 the newer result"
 
 
 def test_a_result_counts_before_a_newer_failure(board):
-    found = board(
+    ranked = board(
         {"divergences": [0.1, 0.2]},
         {"divergences": [None, 0.4], "statuses": ["crashed", "ok"], "seeds": (1, 2), "minutes": 5},
     )
-    assert sorted(found.entries[0].scores[0].values) == [0.1, 0.2, 0.4]
-    assert found.entries[0].failed == 0
+    assert sorted(ranked.entries[0].scores[0].values) == [0.1, 0.2, 0.4]
+    assert ranked.entries[0].failed == 0
 
 
-def test_a_single_seed_has_a_median_but_no_interval_and_decides_nothing(board):
-    found = board({"divergences": [0.5]}, {"divergences": [0.4], "model": "rnn"})
-    assert found.entries[1].scores[0].median == 0.5
-    assert found.entries[1].scores[0].interval is None
-    assert [entry.tier for entry in found.entries] == ["best", "unclear"]
+def test_a_single_seed_has_a_median_but_no_interval_and_no_test(board):
+    ranked = board({"divergences": [0.5]}, {"divergences": [0.4], "model": "rnn"})
+    assert ranked.entries[1].scores[0].median == 0.5
+    assert ranked.entries[1].scores[0].interval is None
+    assert [entry.tier for entry in ranked.entries] == ["best", "unclear"]
 
 
-def test_entries_that_seeds_cannot_tell_apart_are_tied(board):
-    found = board(
+def test_entries_without_a_significant_difference_are_tied(board):
+    ranked = board(
         {"divergences": [0.5, 0.9, 0.7], "model": "rnn"},
         {"divergences": [0.6, 0.8, 1.0]},
         {"divergences": [5.0, 5.1, 5.2], "model": "wide"},
     )
-    assert [entry.tier for entry in found.entries] == ["best", "tied", "behind"]
+    assert [entry.tier for entry in ranked.entries] == ["best", "tied", "behind"]
 
 
 def test_equal_medians_share_a_rank(board):
-    found = board({"divergences": [0.5]}, {"divergences": [0.5], "model": "rnn"}, {"divergences": [1], "model": "wide"})
-    assert [(entry.rank, entry.tier) for entry in found.entries] == [(1, "best"), (1, "best"), (3, "unclear")]
+    ranked = board(
+        {"divergences": [0.5]}, {"divergences": [0.5], "model": "rnn"}, {"divergences": [1], "model": "wide"}
+    )
+    assert [(entry.rank, entry.tier) for entry in ranked.entries] == [(1, "best"), (1, "best"), (3, "unclear")]
 
 
-def test_the_noise_floor_and_units_stand_beside_the_metrics(board):
-    found = board({"divergences": [0.5], "floor": 0.02})
-    assert [(measure.unit, measure.better, measure.floor) for measure in found.measures] == [
+def test_measures_have_units_and_noise_floors(board):
+    ranked = board({"divergences": [0.5], "floor": 0.02})
+    assert [(measure.unit, measure.better, measure.floor) for measure in ranked.measures] == [
         ("nats", "lower", 0.02),
         ("Lyapunov times", "higher", 0.02),
     ]
@@ -150,16 +152,16 @@ def test_training_time_is_the_median_over_seeds(board):
     assert entry.train_seconds == 3.0
 
 
-def test_only_the_experiments_asked_for_are_ranked(make_result, board, tmp_path):
+def test_only_experiments_with_given_identities_are_ranked(make_result, board, tmp_path):
     board({"divergences": [0.5]}, {"divergences": [0.4], "model": "rnn"})
-    (found,) = rank(store.read_all(tmp_path), identities={make_result([1], model="rnn").experiment.identity}).boards
-    assert [entry.model for entry in found.entries] == ["rnn"]
+    (ranked,) = rank(store.read_all(tmp_path), identities={make_result([1], model="rnn").experiment.identity}).boards
+    assert [entry.model for entry in ranked.entries] == ["rnn"]
 
 
 def test_the_json_has_the_same_content(board, tmp_path):
     board({"divergences": [0.1, None, 0.3]}, {"divergences": [None], "statuses": ["oom"], "model": "rnn"})
-    found = json.loads(rank(store.read_all(tmp_path)).to_json())
-    entry = found["boards"][0]["entries"][0]
+    content = json.loads(rank(store.read_all(tmp_path)).to_json())
+    entry = content["boards"][0]["entries"][0]
     assert entry["model"] == "lstm"
     assert entry["scores"][0] == {"values": [0.1, None, 0.3], "median": 0.3, "interval": None}
 
@@ -181,7 +183,7 @@ def test_the_interval_is_that_of_scipy(values):
 
 
 @given(numbers, numbers)
-def test_entries_differ_where_scipy_says_so(first, second):
+def test_the_test_of_a_difference_is_that_of_scipy(first, second):
     p = scipy.stats.ttest_ind(first, second, equal_var=False).pvalue
     assert differ(first, second) == (p < 0.05)
 
@@ -195,5 +197,5 @@ def test_equal_seeds_do_not_differ_and_need_no_variance():
 @given(st.lists(st.one_of(st.none(), st.floats(-10, 10)), min_size=1))
 def test_the_median_is_that_of_numpy_with_infinity_for_divergence(values):
     expected = float(np.median([math.inf if value is None else value for value in values]))
-    found = median(values, better="lower")
-    assert found == pytest.approx(expected) if math.isfinite(expected) else found is None
+    result = median(values, better="lower")
+    assert result == pytest.approx(expected) if math.isfinite(expected) else result is None

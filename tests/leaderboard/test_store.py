@@ -21,7 +21,7 @@ from chaosbench.leaderboard.folder import forecast, read, weights
 from chaosbench.leaderboard.schema import RECORDS, RUNS
 
 
-def test_what_is_written_is_read_back(make_result, tmp_path):
+def test_a_written_result_is_read_back(make_result, tmp_path):
     result = make_result([0.5, None, 0.25])
     stored = read(store.write(result, tmp_path))
     assert stored.experiment == result.experiment.model_dump(mode="json")
@@ -48,9 +48,9 @@ def test_nan_and_infinity_are_stored_as_null(make_result, tmp_path):
 def test_every_stored_column_is_described(make_result, tmp_path):
     folder = store.write(make_result([0.5]), tmp_path)
     for name, schema in (("runs.parquet", RUNS), ("records.parquet", RECORDS)):
-        found = pq.read_schema(str(folder / name))
-        assert found.names == schema.names
-        assert all(found.field(column).metadata[b"description"] for column in schema.names)
+        stored = pq.read_schema(str(folder / name))
+        assert stored.names == schema.names
+        assert all(stored.field(column).metadata[b"description"] for column in schema.names)
 
 
 def test_the_schemas_have_the_fields_of_the_dataclasses(make_result):
@@ -78,7 +78,7 @@ def test_the_folder_name_has_whole_settings_or_none(make_result):
     assert name(sequence_length=7654321, batch=30).startswith("lstm-bptt-lorenz63-")
 
 
-def test_everyone_may_read_what_the_umask_allows(make_result, tmp_path):
+def test_files_have_the_permissions_of_the_umask(make_result, tmp_path):
     folder = store.write(make_result([0.5]), tmp_path)
     assert len({path.stat().st_mode for path in folder.iterdir()}) == 1
 
@@ -120,7 +120,7 @@ def test_an_interrupted_write_leaves_nothing(make_result, tmp_path, monkeypatch)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_what_a_killed_writer_left_is_no_result_and_is_swept_once_stale(make_result, tmp_path):
+def test_the_folder_of_a_killed_writer_is_no_result_and_is_removed_once_stale(make_result, tmp_path):
     left = tmp_path / ".tmp-0123"
     left.mkdir()
     (left / "manifest.json").write_text("{}")
@@ -181,7 +181,7 @@ def test_a_run_without_results_is_replaced(make_result, tmp_path, status):
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def test_the_same_numbers_again_are_kept_in_silence_though_times_differ(make_result, tmp_path):
+def test_equal_numbers_give_no_warning_though_times_differ(make_result, tmp_path):
     result = make_result([0.5])
     store.write(result, tmp_path)
     store.write(replace(result, runs=tuple(replace(run, train_seconds=99.0) for run in result.runs)), tmp_path)
@@ -204,12 +204,12 @@ def test_seeds_of_one_identity_are_pooled_over_folders_and_only_results_count(ma
     assert store.done_seeds(store.read_all(tmp_path)) == {first.experiment.identity: {0, 1, 2}}
 
 
-def test_nothing_is_done_where_nothing_was_run(tmp_path):
+def test_a_missing_directory_has_no_done_seeds(tmp_path):
     assert store.read_all(tmp_path / "results", may_be_empty=True) == []
     assert store.done_seeds([]) == {}
 
 
-def test_a_results_path_that_is_a_file_is_named(make_result, tmp_path):
+def test_the_error_for_a_results_path_that_is_a_file_gives_the_path(make_result, tmp_path):
     path = tmp_path / "results"
     path.write_text("mine")
     for act in (
@@ -224,7 +224,7 @@ def test_a_results_path_that_is_a_file_is_named(make_result, tmp_path):
     assert path.read_text() == "mine"
 
 
-def test_a_results_path_that_cannot_be_written_is_named():
+def test_the_error_for_a_results_path_that_cannot_be_written_gives_the_path():
     with pytest.raises(StoreError, match="cannot keep results in '/proc/results'"):
         store.prepare(Path("/proc/results"))
 
@@ -235,7 +235,7 @@ def test_a_missing_or_empty_results_directory_says_what_to_do(tmp_path):
             store.folders(path)
 
 
-def test_a_folder_of_someone_else_is_no_experiment(make_result, tmp_path):
+def test_a_folder_without_a_manifest_is_no_experiment(make_result, tmp_path):
     (tmp_path / "notes").mkdir()
     folder = store.write(make_result([0.5]), tmp_path)
     assert store.folders(tmp_path) == [folder]

@@ -1,4 +1,4 @@
-"""The tables that are kept of a results directory."""
+"""Copies of a results directory without weights and forecasts."""
 
 import pytest
 
@@ -9,17 +9,17 @@ from chaosbench.leaderboard.rank import rank
 from chaosbench.leaderboard.tables import keep_tables
 
 
-def test_kept_tables_are_read_and_ranked_as_the_results_are(make_result, tmp_path):
+def test_copied_tables_are_read_and_ranked_like_the_results(make_result, tmp_path):
     results, kept = tmp_path / "results", tmp_path / "kept"
     folders = [store.write(make_result([0.5, None, 0.25], model=model), results) for model in ("lstm", "rnn")]
     keep_tables(results, kept)
     assert rank(store.read_all(kept)) == rank(store.read_all(results))
     for folder in folders:
-        one, other = read(folder), read(kept / folder.name)
-        assert (one.experiment, one.runs, one.records) == (other.experiment, other.runs, other.records)
+        stored, copy = read(folder), read(kept / folder.name)
+        assert (stored.experiment, stored.runs, stored.records) == (copy.experiment, copy.runs, copy.records)
 
 
-def test_weights_and_forecasts_are_left_behind(make_result, tmp_path):
+def test_weights_and_forecasts_are_not_copied(make_result, tmp_path):
     folder = store.write(make_result([0.5]), tmp_path / "results")
     (kept,) = keep_tables(tmp_path / "results", tmp_path / "kept")
     assert kept.name == folder.name
@@ -39,7 +39,7 @@ def test_a_folder_of_that_name_is_replaced_and_others_stay(make_result, tmp_path
     assert (kept / "other").exists()
 
 
-def test_only_one_suite_is_kept_where_it_is_named(make_result, tmp_path):
+def test_only_the_given_suite_is_copied(make_result, tmp_path):
     results = tmp_path / "results"
     store.write(make_result([0.5], suite="toy"), results)
     store.write(make_result([0.5], suite="other", model="rnn"), results)
