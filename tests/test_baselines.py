@@ -1,4 +1,4 @@
-"""Forecasters without gradients, from suite to ranking, and back from the weights that were stored."""
+"""Forecasters without gradients: run from a suite, scored, stored, and rebuilt from the stored weights."""
 
 from pathlib import Path
 
@@ -58,56 +58,60 @@ kind = "memorise"
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """All five, run and stored."""
-    there = tmp_path_factory.mktemp("results")
-    (there / "small.toml").write_text(SMALL)
-    for experiment in suite.load(str(there / "small.toml"), registry.load()):
-        store.write(run_experiment(experiment), there)
-    return there
+    """Run and store all five."""
+    folder_path = tmp_path_factory.mktemp("results")
+    (folder_path / "small.toml").write_text(SMALL)
+    for experiment in suite.load(str(folder_path / "small.toml"), registry.load()):
+        store.write(run_experiment(experiment), folder_path)
+    return folder_path
 
 
-def test_they_are_run_stored_and_ranked_as_what_they_are(results: Path):
-    """The clever before the parrot, that before what knows nothing of time; and who knows no place comes last."""
-    found = {stored.experiment["model"]["kind"]: stored for stored in map(folder.read, store.folders(results))}
-    assert {run["status"] for stored in found.values() for run in stored.runs} == {"ok"}
+def test_scores_have_the_order_that_theory_expects(results: Path):
+    """Forecasts: learned, then copied, then constant, then shuffled. States: shuffled observations beat a constant."""
+    experiments = {stored.experiment["model"]["kind"]: stored for stored in map(folder.read, store.folders(results))}
+    assert {run["status"] for stored in experiments.values() for run in stored.runs} == {"ok"}
     medians = {
         kind: {
             name: sorted(row["value"] for row in stored.records if row["name"] == name and row["update"] is None)[0]
             for name in ("state_space_divergence", "valid_prediction_time", "largest_exponent_error")
         }
-        for kind, stored in found.items()
+        for kind, stored in experiments.items()
     }
     times = [medians[kind]["valid_prediction_time"] for kind in ("sampled_rnn", "context_parroting", "persistence")]
     assert times == sorted(times, reverse=True)
     assert medians["climatology"]["valid_prediction_time"] < medians["persistence"]["valid_prediction_time"]
     assert medians["climatology"]["state_space_divergence"] < medians["persistence"]["state_space_divergence"] / 2
-    for kind in ("persistence", "climatology", "context_parroting"):  # exponents of 0, as far as rounding goes
+    for kind in ("persistence", "climatology", "context_parroting"):  # their exponents are 0 up to rounding
         assert medians[kind]["largest_exponent_error"] == pytest.approx(1, abs=1e-3)
 
 
 @pytest.mark.parametrize(
     "kind", ["echo_state_network", "sampled_rnn", "persistence", "climatology", "context_parroting"]
 )
-def test_a_free_run_can_be_had_again_from_what_was_stored(kind: str, results: Path):
-    """To the last bit, of a model that was built again and given the stored weights."""
-    (stored,) = (one for one in map(folder.read, store.folders(results)) if one.experiment["model"]["kind"] == kind)
+def test_a_model_rebuilt_from_stored_weights_repeats_its_free_run(kind: str, results: Path):
+    """The free run of the rebuilt model equals the stored one to the last bit."""
+    (stored,) = (
+        results_of
+        for results_of in map(folder.read, store.folders(results))
+        if results_of.experiment["model"]["kind"] == kind
+    )
     experiment = registry.load().experiment_type().model_validate(stored.experiment)
     data = simulate(experiment.system, experiment.data).to("cpu", experiment.data.torch_dtype)
     model = experiment.model.build(data.dimension, experiment.seeds)
     model.load_state_dict({name: torch.from_numpy(value) for name, value in folder.weights(stored.folder).items()})
     start = model.initial_state(data.seen[:2, 0].expand(2, -1, -1).contiguous())
-    kept = torch.from_numpy(folder.forecast(stored.folder)["free_run"])
-    assert_close(free_run(model, start, 1_000)[:, 0], kept, atol=0, rtol=0)
+    expected = torch.from_numpy(folder.forecast(stored.folder)["free_run"])
+    assert_close(free_run(model, start, 1_000)[:, 0], expected, atol=0, rtol=0)
 
 
-def test_without_gradients_there_is_no_picture_of_a_training(results: Path):
+def test_without_gradients_no_training_curve_is_drawn(results: Path):
     stored = folder.read(store.folders(results)[0])
     drawn = {path.name for path in figures.draw(stored, chaosbench_pictures()).files}
     assert "attractor.png" in drawn
     assert not {name for name in drawn if name.startswith("training")}
 
 
-def test_a_trainer_that_finds_nothing_to_learn_is_refused(tmp_path: Path):
+def test_a_trainer_with_another_way_of_learning_is_rejected(tmp_path: Path):
     (tmp_path / "wrong.toml").write_text(SMALL.replace('kind = "ridge"', 'kind = "bptt"'))
     with pytest.raises(SpecError, match=r"bptt .*gradients.*echo_state_network.*regression"):
         suite.load(str(tmp_path / "wrong.toml"), registry.load())

@@ -24,7 +24,7 @@ class LinOSS(ModelSpec):
     is the next input. This is one published block without batch normalisation. The recurrence is linear, so it cannot
     be chaotic by itself; only the loop through the read-out can. Published: 16 to 256 oscillators, 16 to 128 features.
     B and C start uniform in +-1 / sqrt(inputs), D normal, a uniform in (0, 1), s normal with standard deviation 0.5. B
-    and C are real, as in the paper; its code uses complex ones, which make one oscillator of two.
+    and C are real, as in the paper; its code uses complex ones, so one oscillator there acts as two.
 
     Source:
         Rusch and Rus 2025, ICLR (2410.03943).
