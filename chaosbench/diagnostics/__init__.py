@@ -1,4 +1,4 @@
-"""Diagnostics: numbers watched during training, one per seed and due update."""
+"""Diagnostics: numbers that are watched during training, one per seed at each due update."""
 
 from chaosbench.diagnostics.base import DiagnosticSpec
 from chaosbench.diagnostics.gradient_growth import GradientGrowth

@@ -14,7 +14,7 @@ from chaosbench.trainers.base import TrainingStep
 
 
 class GradientGrowth(DiagnosticSpec):
-    """Slope of log ||dz_T/dz_0|| against T in free runs from training data: gamma, by theory the largest exponent.
+    """Growth rate gamma of ||dz_T/dz_0|| in free runs from training data; by theory the largest Lyapunov exponent.
 
     Source:
         Mikhaeil, Monfared and Durstewitz 2022, NeurIPS, Theorems 1 to 3.
@@ -24,7 +24,7 @@ class GradientGrowth(DiagnosticSpec):
     unit: ClassVar[str] = "1 / system time"
     every: int = Field(1_000, ge=1)  # [updates]
     conditions: int = Field(4, ge=1)  # free runs
-    horizon: int = Field(512, ge=4)  # [steps], the longest
+    horizon: int = Field(512, ge=4)  # longest horizon [steps]
 
     @torch.no_grad()
     @override

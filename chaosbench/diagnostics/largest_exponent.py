@@ -13,7 +13,7 @@ from chaosbench.trainers.base import TrainingStep
 
 
 class LargestExponent(DiagnosticSpec):
-    """Mean over free runs from training data; positive means that gradients of the free run explode.
+    """Largest Lyapunov exponent, mean over free runs from training data; gradients explode if it is positive.
 
     Source:
         Mikhaeil, Monfared and Durstewitz 2022, NeurIPS, equation 4.
@@ -23,8 +23,8 @@ class LargestExponent(DiagnosticSpec):
     unit: ClassVar[str] = "1 / system time"
     every: int = Field(1_000, ge=1)  # [updates]
     conditions: int = Field(10, ge=1)  # free runs
-    steps: int = Field(500, ge=1)  # [steps] of each
-    transient: int = Field(100, ge=0)  # [steps] dropped from each
+    steps: int = Field(500, ge=1)  # steps of each free run [steps]
+    transient: int = Field(100, ge=0)  # steps dropped before these [steps]
 
     @torch.no_grad()
     @override

@@ -1,4 +1,4 @@
-"""What every training run is watched by: its loss and its gradient norm."""
+"""The loss and the gradient norm of a training."""
 
 from typing import ClassVar, Literal
 
@@ -10,7 +10,7 @@ from chaosbench.trainers.base import TrainingStep
 
 
 class Loss(DiagnosticSpec):
-    """The training loss of the update's batch."""
+    """Training loss on the batch of the update."""
 
     kind: Literal["loss"] = "loss"
     unit: ClassVar[str] = "1"
@@ -21,7 +21,7 @@ class Loss(DiagnosticSpec):
 
 
 class GradientNorm(DiagnosticSpec):
-    """Euclidean norm of the loss gradient before clipping, which Theorem 2 ties to the largest Lyapunov exponent.
+    """Euclidean norm of the loss gradient before clipping; Theorem 2 relates it to the largest Lyapunov exponent.
 
     Source:
         Mikhaeil, Monfared and Durstewitz 2022, NeurIPS, equations 5 and 6.

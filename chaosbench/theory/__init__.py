@@ -1,4 +1,4 @@
-"""The diagnosis of a model's gradients: their growth, its Lyapunov exponents, and whether the two agree."""
+"""The diagnosis of a model: the growth of its gradients, its Lyapunov exponents, and whether the two agree."""
 
 from chaosbench.theory.adapters import NumpyStep
 from chaosbench.theory.diagnosis import Diagnosis, diagnose

@@ -1,4 +1,4 @@
-"""Steps that were not written for chaosbench: plain modules on `(B, S)`, and functions of numpy arrays."""
+"""Adapters that turn plain modules on `(B, S)` and functions of numpy arrays into step maps."""
 
 from collections.abc import Callable
 from typing import Any
@@ -11,11 +11,11 @@ from torch import Tensor, nn
 from chaosbench.dynamics import Step
 from chaosbench.dynamics.step_maps import as_function
 
-_DIFFERENCE = 6e-6  # the cube root of double precision's rounding: where both errors of a central difference meet
+_DIFFERENCE = 6e-6  # cube root of the rounding error, the optimum of a central difference in double precision
 
 
 class Batchwise(nn.Module):
-    """A step that expects `(B, S)`, or a module called on that, as one of any leading axes."""
+    """A step map for any leading axes, from one that expects `(B, S)`."""
 
     def __init__(self, step: Step) -> None:
         super().__init__()
@@ -24,17 +24,17 @@ class Batchwise(nn.Module):
             self.inner = step
 
     def step(self, state: Tensor) -> Tensor:
-        """The next state, `(..., S)` to `(..., S)`."""
+        """Return the next state, `(..., S)` to `(..., S)`."""
         return self._function(state.reshape(-1, state.shape[-1])).reshape(state.shape)
 
 
 class NumpyStep:
-    """A function of arrays `(B, S)` as a step map; tangents by central differences unless its Jacobian is given.
+    """A step map from a function of numpy arrays, with tangents by central differences or from its Jacobian.
 
     Args:
-        function: the next states, `(B, S)` to `(B, S)`, float64.
-        jacobian: `(B, S)` to `(B, S, S)`; None: differences, good to about 1e-10 of the state's size, or of
-            1 where that is smaller.
+        function: returns the next states, `(B, S)` to `(B, S)`, float64.
+        jacobian: `(B, S)` to `(B, S, S)`; None: central differences, with an error of about 1e-10 times the size of
+            the state, or 1e-10 for a smaller state than 1.
     """
 
     def __init__(
@@ -45,17 +45,17 @@ class NumpyStep:
         self._function, self._jacobian = function, jacobian
 
     def step(self, state: Tensor) -> Tensor:
-        """The next state, `(..., S)` to `(..., S)`."""
+        """Return the next state, `(..., S)` to `(..., S)`."""
         flat = state.reshape(-1, state.shape[-1]).numpy()
         return torch.from_numpy(np.asarray(self._function(flat), dtype=np.float64)).reshape(state.shape)
 
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
-        """The next state `(..., S)` and tangents `(..., S, M)`."""
+        """Return the next state `(..., S)` and the tangents `(..., S, M)` after the step."""
         if self._jacobian is not None:
             flat = state.reshape(-1, state.shape[-1]).numpy()
             jacobian = torch.from_numpy(np.asarray(self._jacobian(flat), dtype=np.float64))
             return self.step(state), jacobian.reshape(*state.shape, state.shape[-1]) @ tangents
-        # Along each tangent, in units of its length, so that neither a long nor a short one loses digits.
+        # Differences are taken along unit tangents, so that long and short tangents keep all digits.
         length = tangents.norm(dim=-2, keepdim=True)
         size = state.abs().amax(-1)[..., None, None].clamp(min=1)
         offsets = _DIFFERENCE * size * tangents / length.clamp(min=1e-300)
@@ -65,16 +65,19 @@ class NumpyStep:
 
 
 def as_tensors(step: Any, states: Tensor | NDArray[Any]) -> tuple[Step, Tensor]:
-    """A step map of tensors with states to start from; of arrays, the step is taken for a function of arrays.
+    """Return a step map on tensors, and the states as a tensor.
 
-    A module, and an object with `step`, is one of tensors even where the states are an array.
+    Args:
+        step: a module, an object with `step`, or a function of the state; the last is a function of numpy arrays if the
+            states are an array.
+        states: `(C, S)` or `(K, C, S)`.
     """
     if isinstance(states, np.ndarray):
-        found = torch.from_numpy(np.array(states, dtype=np.float64))
+        tensor = torch.from_numpy(np.array(states, dtype=np.float64))
         if isinstance(step, nn.Module):
-            found = found.to(next((one.dtype for one in step.parameters()), torch.float64))
+            tensor = tensor.to(next((parameter.dtype for parameter in step.parameters()), torch.float64))
         elif not hasattr(step, "step"):
-            return NumpyStep(step), found
-        states = found
+            return NumpyStep(step), tensor
+        states = tensor
     plain = states.dim() == 2 and not hasattr(step, "tangent_step")
     return (Batchwise(step) if plain else step), states

@@ -1,4 +1,4 @@
-"""Curves of gradient growth, and the rate that is read from them."""
+"""Growth curves of gradients, and the growth rate fitted to them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,16 +13,17 @@ _LARGE, _FOLLOWED = 128, 32
 
 
 def tangents_followed(size: int) -> int | None:
-    """How many tangents are followed of a state of that size: all (None), or of a large one 32, for the time's sake."""
+    """Return the number of tangents to follow for a state of this size: all (None), or 32 for a large state."""
     return _FOLLOWED if size > _LARGE else None
 
 
 class Rate(NamedTuple):
-    """How fast gradients grow with the horizon, `(K,)` each.
+    """The growth rate of gradients with the horizon; each field is `(K,)`.
 
     Attributes:
-        slope: gamma, mean over initial conditions [nats / step]; -inf where gradients vanish altogether.
-        interval: half width of its 95 % confidence (Student's t over conditions) [nats / step]; NaN for one condition.
+        slope: gamma, mean over initial conditions [nats / step]; -inf where gradients vanish completely.
+        interval: half width of its 95 % confidence interval, by Student's t over initial conditions [nats / step]; NaN
+            for a single one.
         fit: R² of the straight line through the mean curve.
     """
 
@@ -33,11 +34,11 @@ class Rate(NamedTuple):
 
 @dataclass(frozen=True)
 class Growth:
-    """Logarithms of gradient norms against the horizon.
+    """Log norms of gradients against the horizon.
 
     Attributes:
         horizons: T, ascending [steps].
-        values: `(K, C, H)`, of each seed and initial condition [nats]; -inf where a gradient is zero, NaN where the
+        values: `(K, C, H)` for K seeds and C initial conditions [nats]; -inf where a gradient is zero, NaN where the
             orbit blew up.
     """
 
@@ -46,36 +47,36 @@ class Growth:
 
     @property
     def mean(self) -> Tensor:
-        """Over initial conditions that stayed finite, `(K, H)` [nats]."""
+        """Mean over the initial conditions that stayed finite, `(K, H)` [nats]."""
         return self.values.nanmean(dim=1)
 
     def at(self, horizon: int) -> Tensor:
-        """At one of the horizons, `(K, C)` [nats]."""
+        """Return the values at one of the horizons, `(K, C)` [nats]."""
         return self.values[..., self.horizons.index(horizon)]
 
     def rate(self) -> Rate:
-        """The slope over the linear range: the last four octaves, where what tangents begin with is forgotten."""
+        """Return the slope over the last four octaves, where the initial tangents are forgotten."""
         return growth_rate(self.horizons, self.values)
 
 
 def growth_rate(horizons: Sequence[int], values: Tensor, *, octaves: float = 4.0) -> Rate:
-    """Slopes of log norms against the horizon, by least squares over its last octaves.
+    """Fit the slope of log norms against the horizon by least squares over its last octaves.
 
-    Errors of one curve hang together from horizon to horizon; those of different initial conditions do not, so that
-    the interval is taken over these.
+    Errors along one curve are correlated, those of different initial conditions are independent. The confidence
+    interval is therefore computed over initial conditions.
 
     Args:
         horizons: `(H,)`, ascending [steps].
         values: `(K, C, H)` [nats].
-        octaves: how many of the last ones count; fewer than three horizons there, and all count.
+        octaves: number of last octaves to fit; all horizons are used if these contain fewer than three.
 
     Source:
-        Mikhaeil, Monfared & Durstewitz 2022, NeurIPS: Theorem 2 makes the slope that of the largest exponent.
+        Mikhaeil, Monfared & Durstewitz 2022, NeurIPS: by Theorem 2 the slope is the largest exponent.
     """
     times, late = torch.tensor(horizons, dtype=torch.float64), linear_range(horizons, octaves=octaves)
     times, curves = times[late].to(values.device), values.double()[..., late.to(values.device)]
     slopes, _ = _line(times, curves)
-    # Mended by hand, for nanmean of -inf beside a number is -inf, and of none is NaN.
+    # Treated separately, because nanmean of -inf and a number is -inf, and nanmean of nothing is NaN.
     vanished = (slopes == -torch.inf).any(-1) & ~slopes.isnan().all(-1)
     finite = torch.where(slopes.isfinite(), slopes, torch.nan)
     slope = torch.where(vanished, -torch.inf, finite.nanmean(-1))
@@ -85,24 +86,24 @@ def growth_rate(horizons: Sequence[int], values: Tensor, *, octaves: float = 4.0
 
 
 def linear_range(horizons: Sequence[int], *, octaves: float = 4.0) -> Tensor:
-    """Which horizons a slope is read from, `(H,)`: those of the last octaves; all where these are fewer than three."""
+    """Return a mask `(H,)` of the horizons to fit: those of the last octaves, or all if these are fewer than three."""
     times = torch.tensor(horizons, dtype=torch.float64)
     late = times >= times[-1] / 2**octaves
     return late if int(late.sum()) >= 3 else torch.ones_like(late)
 
 
 def _line(times: Tensor, curves: Tensor) -> tuple[Tensor, Tensor]:
-    """Slope and R² of `(..., H)` against `(H,)`; where less than three points are finite, the slope is -inf, or NaN."""
-    known = curves.isfinite()
-    count = known.sum(-1, keepdim=True).clamp(min=1)
-    values, at = torch.where(known, curves, 0.0), torch.where(known, times, 0.0)
-    rise = torch.where(known, values - values.sum(-1, keepdim=True) / count, 0.0)
-    run = torch.where(known, at - at.sum(-1, keepdim=True) / count, 0.0)
+    """Fit a line to `(..., H)` against `(H,)`: slope and R²; -inf with fewer than three finite points, or NaN."""
+    finite = curves.isfinite()
+    count = finite.sum(-1, keepdim=True).clamp(min=1)
+    values, at = torch.where(finite, curves, 0.0), torch.where(finite, times, 0.0)
+    rise = torch.where(finite, values - values.sum(-1, keepdim=True) / count, 0.0)
+    run = torch.where(finite, at - at.sum(-1, keepdim=True) / count, 0.0)
     slope = (rise * run).sum(-1) / run.square().sum(-1)
-    residual = torch.where(known, rise - slope.unsqueeze(-1) * run, 0.0)
+    residual = torch.where(finite, rise - slope.unsqueeze(-1) * run, 0.0)
     total = rise.square().sum(-1)
     fit = torch.where(total > 0, 1 - residual.square().sum(-1) / total, 1.0)
     lost = curves.isnan().any(-1)
-    few = known.sum(-1) < 3
+    few = finite.sum(-1) < 3
     slope = torch.where(few, -torch.inf, slope)
     return torch.where(lost, torch.nan, slope), torch.where(few | lost, torch.nan, fit)

@@ -76,7 +76,7 @@ class RunDiagnosis:
     forcing_probability: float | None = _stored("1", "forcing probability of scheduled sampling at the end of training")
     chain_longest: int | None = _stored("steps", "longest product between random forcings", int)
     path_length: int | None = _stored("steps", "length of the training windows at the end of training", int)
-    chain_length: float | None = _stored("steps", "longest product of Jacobians; its mean if forcing is random")
+    chain_length: float | None = _stored("steps", "longest product followed, at most 1,024; mean if forcing is random")
     chain_forced: bool | None = _stored("1", "1: products end where data force the state", bool)
     chain_cut: bool | None = _stored("1", "1: products end where the gradient is cut", bool)
     chain_blank: bool | None = _stored("1", "1: windows, and segments after a cut, start from z = 0", bool)
@@ -87,8 +87,12 @@ class RunDiagnosis:
     chain_growth: float | None = _stored("nats", "mean log norm of the product over `chain_length`, on training data")
     chain_growth_bound: float | None = _stored("nats", "lambda_1 of the network times `chain_length`")
     forcing_share: float | None = _stored("1", "alpha of generalised teacher forcing at the end of training")
-    forced_exponent_expected: float | None = _stored(_RATE, "lambda_1 of the network + ln(1 - alpha) / dt")
-    forced_exponents: tuple[Exponent, ...] = _exponents("forced_exponent", "the N-th exponent under forcing")
+    forced_exponent_expected: float | None = _stored(
+        _RATE, "lambda_1 + ln(1 - alpha) / dt, if the whole state is forced"
+    )
+    forced_exponents: tuple[Exponent, ...] = _exponents(
+        "forced_exponent", "the N-th exponent of products along training data"
+    )
     diagnosis_seconds: float | None = _stored("s", "wall time of the diagnosis, per seed")
 
     gradient_norm_q05: float | None = _stored("1", "5 % quantile over updates of the gradient norm before clipping")

@@ -3,6 +3,7 @@
 import math
 import re
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 
@@ -88,3 +89,10 @@ def test_a_diagnosis_with_fewer_fields_is_judged():
 def test_every_field_has_a_unit_and_a_meaning(column):
     assert column.metadata["unit"]
     assert re.search(r"\w{2}", column.metadata["meaning"])
+
+
+def test_the_documentation_has_the_units_and_meanings_of_the_fields():
+    page = (Path(__file__).parents[2] / "docs/diagnosis.md").read_text(encoding="utf-8")
+    for column in fields(RunDiagnosis):
+        name = f"{column.metadata['name']}_N" if "name" in column.metadata else column.name
+        assert f"| `{name}` | {column.metadata['unit']} | {column.metadata['meaning']} |" in page
