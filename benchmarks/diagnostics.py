@@ -1,4 +1,4 @@
-"""How fast a diagnosis is beside the obvious ways; `python benchmarks/diagnostics.py` rewrites diagnostics.md."""
+"""Time a diagnosis against the obvious methods; `python benchmarks/diagnostics.py` rewrites diagnostics.md."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +22,7 @@ GROWTH: tuple[ModelSpec, ...] = (RNN(hidden=30), PLRNN(hidden=30), GRU(hidden=30
 
 
 def main() -> None:
-    """Measure both tables, print them and write them down."""
+    """Time both tables, print them and write them to diagnostics.md."""
     torch.set_num_threads(1)
     lines = [*preamble(), *growth_table(), "", *spectrum_table(), ""]
     text = "\n".join(lines)
@@ -31,9 +31,9 @@ def main() -> None:
 
 
 def preamble() -> list[str]:
-    """What was measured, on what, and how to repeat it."""
+    """Return the heading of the page: quantity, machine and command."""
     return [
-        "# A diagnosis beside the obvious ways",
+        "# Diagnosis time against the obvious methods",
         "",
         f"float64, one thread, CPU time, medians of {ROUNDS} interleaved rounds; ratios are medians over rounds.",
         "",
@@ -43,15 +43,15 @@ def preamble() -> list[str]:
 
 
 def growth_table() -> list[str]:
-    """Gradient growth to 1,000 steps, against backpropagation."""
+    """Time gradient growth to 1,000 steps against backpropagation."""
     few = log_spaced(STEPS)
     rows = [growth_row(spec, few) for spec in GROWTH]
     return [
         f"## Gradient growth, T = {STEPS}, B = {CONDITIONS}",
         "",
-        "Two rivals: a backward call for each of 1,000 horizons, which gives the gradient of one number of the state;",
-        "and one for each of S dimensions at the last horizon, which gives the whole Jacobian there. Ours gives the",
-        f"norm of the whole Jacobian at {len(few)} log-spaced horizons, or at all 1,000 (infinity, spectral).",
+        "There are two rivals: a backward call for each of 1,000 horizons, which gives the gradient of a scalar of the",
+        "state, and one for each of S dimensions at the last horizon, which gives the whole Jacobian there. Ours gives",
+        f"the norm of the whole Jacobian at {len(few)} log-spaced horizons, or at all 1,000 (infinity, spectral).",
         "",
         "| model | per horizon [s] | per dimension [s] | ours, log-spaced [s] | ratios | all, infinity [s] | ratios "
         "| all, spectral [s] | ratios |",
@@ -61,9 +61,9 @@ def growth_table() -> list[str]:
 
 
 def growth_row(spec: ModelSpec, few: tuple[int, ...]) -> str:
-    """One architecture."""
+    """Time an architecture, and return its row."""
     model, states = started(spec, CONDITIONS)
-    ways: list[Callable[[], object]] = [
+    methods: list[Callable[[], object]] = [
         lambda: backward_per_horizon(model, states, STEPS),
         lambda: backward_per_dimension(model, states, STEPS),
         lambda: jacobian_growth(model, states, steps=STEPS, horizons=few),
@@ -71,7 +71,7 @@ def growth_row(spec: ModelSpec, few: tuple[int, ...]) -> str:
         lambda: jacobian_growth(model, states, steps=STEPS),
     ]
     check_growth(model, states)
-    horizon, dimension, *ours = rounds(ways)
+    horizon, dimension, *ours = rounds(methods)
     cells = [f"{spec.kind} | {median(horizon):.2f} | {median(dimension):.3f}"]
     for times in ours:
         ratios = [median(a / b for a, b in zip(rival, times, strict=True)) for rival in (horizon, dimension)]
@@ -80,29 +80,29 @@ def growth_row(spec: ModelSpec, few: tuple[int, ...]) -> str:
 
 
 def spectrum_table() -> list[str]:
-    """The whole spectrum of a tanh network, against the published loop."""
+    """Time the whole spectrum of a tanh network against the published loop."""
     model, states = started(RNN(hidden=30), ENSEMBLE, scale=3.0)
     weight, bias = model.weight[0].detach(), model.bias[0, 0].detach()  # type: ignore[index]  # of AutonomousRNN
-    ways: list[Callable[[], Tensor]] = [
+    methods: list[Callable[[], Tensor]] = [
         lambda: published_spectrum(weight, bias, states[0], STEPS),
         *(lambda every=every: lyapunov_spectrum(model, states, steps=STEPS, every=every)[0] for every in (1, 5, 6, 10)),
         lambda: lyapunov_spectrum(model, states, steps=STEPS, every=5, exponents=5)[0],
     ]
-    exact = ways[0]().sort(dim=-1, descending=True).values
+    exact = methods[0]().sort(dim=-1, descending=True).values
     names = ("published loop, 1", "1", "5", "6", "10", "5, top five")
-    measured = rounds(list(ways))
+    seconds = rounds(list(methods))
     rows = []
-    for name, way, times in zip(names, ways, measured, strict=True):
-        ratio = median(a / b for a, b in zip(measured[0], times, strict=True))
-        found = way().sort(dim=-1, descending=True).values
-        error = float((found.mean(0) - exact.mean(0)[: found.shape[-1]]).abs().max())
+    for name, method, times in zip(names, methods, seconds, strict=True):
+        ratio = median(a / b for a, b in zip(seconds[0], times, strict=True))
+        spectrum = method().sort(dim=-1, descending=True).values
+        error = float((spectrum.mean(0) - exact.mean(0)[: spectrum.shape[-1]]).abs().max())
         rows.append(f"| {name} | {median(times):.3f} | {ratio:.1f} | {error:.0e} |")
     return [
         f"## Lyapunov spectrum of a tanh network, M = 30, {ENSEMBLE} conditions, {STEPS} steps",
         "",
         "The published loop steps torch's own layer, forms each Jacobian and makes the diagonal of R positive. Ours",
-        "begins with other tangents, so that finite runs differ by 2e-3; what is more than that is lost between two",
-        "decompositions, in the lowest exponents. The largest difference over all exponents is shown [1 / step].",
+        "starts from other tangents, so finite runs differ by 2e-3. More than that is precision lost between two",
+        "decompositions, in the lowest exponents. The last column is the largest difference of all exponents [1 / step].",
         "",
         "| steps from one QR to the next | time [s] | ratio | difference |",
         "|---|---|---|---|",
@@ -111,7 +111,7 @@ def spectrum_table() -> list[str]:
 
 
 def started(spec: ModelSpec, conditions: int, *, scale: float = 1.0) -> tuple[Forecaster, Tensor]:
-    """One seed in float64, its recurrent weights scaled, with states to start from."""
+    """Return a model of a single seed in float64 with scaled recurrent weights, and initial states."""
     model = spec.build(3, (0,)).double()
     with torch.no_grad():
         if scale != 1.0:
@@ -121,23 +121,23 @@ def started(spec: ModelSpec, conditions: int, *, scale: float = 1.0) -> tuple[Fo
 
 
 def check_growth(model: Forecaster, states: Tensor) -> None:
-    """The rival's Jacobian has the norm that ours finds."""
+    """Assert that our norm equals that of the rival's Jacobian."""
     expected = torch.linalg.matrix_norm(backward_per_dimension(model, states, 20), ord=2).log()
-    found = jacobian_growth(model, states, steps=20, horizons=(20,))[..., 0]
-    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+    growth = jacobian_growth(model, states, steps=20, horizons=(20,))[..., 0]
+    torch.testing.assert_close(growth, expected, rtol=1e-9, atol=1e-9)
 
 
-def rounds(ways: list[Callable[[], object]]) -> list[list[float]]:
-    """CPU times of each way [s], interleaved."""
-    for way in ways[1:]:
-        way()  # the first call allocates
-    measured: list[list[float]] = [[] for _ in ways]
+def rounds(methods: list[Callable[[], object]]) -> list[list[float]]:
+    """Return the CPU times of each method over interleaved rounds [s]."""
+    for method in methods[1:]:
+        method()  # the first call allocates
+    seconds: list[list[float]] = [[] for _ in methods]
     for _ in range(ROUNDS):
-        for times, way in zip(measured, ways, strict=True):
+        for times, method in zip(seconds, methods, strict=True):
             begun = process_time()
-            way()
+            method()
             times.append(process_time() - begun)
-    return measured
+    return seconds
 
 
 if __name__ == "__main__":

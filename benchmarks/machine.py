@@ -1,4 +1,4 @@
-"""On what a benchmark was measured."""
+"""Description of the machine that ran a benchmark."""
 
 import os
 import platform
@@ -8,7 +8,7 @@ import torch
 
 
 def measured_on(script: str) -> list[str]:
-    """Machine, versions, load, and the command that measures again."""
+    """Return machine, versions, load and command as lines of a list."""
     return [
         f"* machine: {processor()}, {platform.system()} {platform.machine()}",
         f"* versions: Python {platform.python_version()}, torch {torch.__version__}",
@@ -18,7 +18,7 @@ def measured_on(script: str) -> list[str]:
 
 
 def processor() -> str:
-    """The name of the processor, where the system tells."""
+    """Return the name of the processor, where the system reports it."""
     info = Path("/proc/cpuinfo")
     lines = info.read_text().splitlines() if info.exists() else []
     names = (line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))

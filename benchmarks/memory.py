@@ -1,6 +1,6 @@
-"""How much memory training takes; `python benchmarks/memory.py` rewrites memory.md.
+"""Measure the peak memory of training; `python benchmarks/memory.py` rewrites memory.md.
 
-Only Linux lets a process ask for its own peak since some moment.
+Only Linux reports the peak memory of a process since a given moment.
 """
 
 import re
@@ -25,18 +25,18 @@ LIMIT = 1024  # [MiB]
 
 MODELS: tuple[ModelSpec, ...] = (LSTM(hidden=30), ShallowPLRNN())
 LARGER: tuple[ModelSpec, ...] = (NeuralODE(), LiquidTimeConstant(), UnICORNN())
-OWN = {DySLIM: {"growth": 1}}  # so that its last runs are as long as the others'
+OWN = {DySLIM: {"growth": 1}}  # so that its last unrolls are as long as the others'
 
 
 def main() -> None:
-    """Measure every case, print the tables and write them down."""
-    every = [asked(kind) for kind in vars(trainers).values() if by_gradients(kind)]
-    derivatives = [asked(JacobianMatching), asked(SOFO)]
+    """Measure every case, print the tables and write them to memory.md."""
+    every = [trainer_of(kind) for kind in vars(trainers).values() if by_gradients(kind)]
+    derivatives = [trainer_of(JacobianMatching), trainer_of(SOFO)]
     lines = [
         *preamble(),
         *table(every, MODELS),
         "",
-        "The two that take derivatives forward, on larger states and on a step that is a flow:",
+        "The two trainers with forward-mode derivatives, on models with larger states or with a flow for a step:",
         "",
         *table(derivatives, LARGER),
         "",
@@ -47,24 +47,24 @@ def main() -> None:
 
 
 def by_gradients(kind: object) -> bool:
-    """Whether this is a kind of trainer that has updates on windows."""
+    """Return whether `kind` is a concrete trainer with updates on windows."""
     return isinstance(kind, type) and issubclass(kind, WindowTrainer) and not isabstract(kind)
 
 
-def asked(kind: type[WindowTrainer]) -> WindowTrainer:
-    """A trainer of this kind at T and B, otherwise as by default."""
+def trainer_of(kind: type[WindowTrainer]) -> WindowTrainer:
+    """Return a trainer of this kind at T and B, with other settings at their defaults."""
     return kind(batch=BATCH, sequence_length=LENGTH, **OWN.get(kind, {}))
 
 
 def preamble() -> list[str]:
-    """What was measured, on what, and how to repeat it."""
+    """Return the heading of the page: quantity, machine and command."""
     return [
         "# Memory of training",
         "",
         f"Peak resident growth [MiB] over four updates, the first two and the last two, of K = {SEEDS} seeds at once",
-        f"at T = {LENGTH}, B = {BATCH}, D = 3 (Lorenz-63), float32, on one thread, beyond what libraries, data and",
-        "model took before. Each in a process of its own, with the other settings at their defaults. At most",
-        f"{LIMIT} is allowed.",
+        f"at T = {LENGTH}, B = {BATCH}, D = 3 (Lorenz-63), float32, on one thread, beyond the memory of libraries, data",
+        "and model. Each case runs in its own process, with the other settings at their defaults. The limit is",
+        f"{LIMIT} MiB.",
         "",
         *measured_on("memory.py"),
         "",
@@ -72,25 +72,25 @@ def preamble() -> list[str]:
 
 
 def table(rows: list[WindowTrainer], columns: tuple[ModelSpec, ...]) -> list[str]:
-    """A line for each trainer."""
+    """Return the lines of a table with a row for each trainer."""
     pairs = list(product(rows, columns))
-    # A new process for each, since freed memory is kept.
+    # A new process for each case, because a process keeps freed memory.
     with ProcessPoolExecutor(1, mp_context=get_context("spawn"), max_tasks_per_child=1) as pool:
-        found = dict(zip(pairs, pool.map(growth, *zip(*pairs, strict=True)), strict=True))
+        peaks = dict(zip(pairs, pool.map(growth, *zip(*pairs, strict=True)), strict=True))
     lines = [f"| trainer | {' | '.join(model.kind for model in columns)} |", "|---" * (len(columns) + 1) + "|"]
     for trainer in rows:
-        cells = [f"{found[trainer, model]:.0f}" for model in columns]
+        cells = [f"{peaks[trainer, model]:.0f}" for model in columns]
         lines.append(f"| {trainer.kind} | {' | '.join(cells)} |")
     return lines
 
 
 def growth(trainer: WindowTrainer, model: ModelSpec) -> float:
-    """Peak resident memory of four updates beyond that before [MiB]."""
+    """Return the growth of the peak resident memory over four updates [MiB]."""
     torch.set_num_threads(1)
     data = simulate(Lorenz63(), DataSpec(validation_orbits=0, test_orbits=2, test_length=2)).to("cpu", torch.float32)
     network = model.build(data.dimension, range(SEEDS))
     keep_freed_memory()
-    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before = resident("VmRSS")
     training = trainer.start(network, data, range(SEEDS))
     for training.update in (1, 2, trainer.updates - 1, trainer.updates):
@@ -102,10 +102,10 @@ def growth(trainer: WindowTrainer, model: ModelSpec) -> float:
 
 
 def resident(field: str) -> float:
-    """A number of this process's memory [MiB]."""
-    found = re.search(rf"^{field}:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
-    assert found is not None, f"{field} is not told"
-    return int(found[1]) / 1024
+    """Return a memory field of this process [MiB]."""
+    match = re.search(rf"^{field}:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
+    assert match is not None, f"/proc/self/status has no field {field}"
+    return int(match[1]) / 1024
 
 
 if __name__ == "__main__":

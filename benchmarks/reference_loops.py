@@ -1,4 +1,4 @@
-"""The published training loops, restated from their formulas: one seed, one step of the network at a time."""
+"""Published training loops, restated from their formulas: a single seed, step by step."""
 
 from abc import ABC, abstractmethod
 from typing import cast
@@ -16,7 +16,7 @@ State = tuple[Tensor, ...]
 
 
 class Loop(nn.Module, ABC):
-    """A network of one seed and its loop over time: forced every `interval` steps, after the loss.
+    """A network of a single seed and its loop over time, forced every `interval` steps after the loss.
 
     Source:
         Mikhaeil, Monfared and Durstewitz 2022, NeurIPS, equations 15 and 16.
@@ -24,18 +24,18 @@ class Loop(nn.Module, ABC):
 
     @abstractmethod
     def start(self, observation: Tensor) -> State:
-        """The forced state, from `(B, D)`."""
+        """Return the forced state for an observation `(B, D)`."""
 
     @abstractmethod
     def advance(self, state: State) -> State:
-        """One step."""
+        """Return the next state."""
 
     @abstractmethod
     def observe(self, state: State) -> Tensor:
-        """What the state shows, `(B, D)`."""
+        """Return the observation of a state, `(B, D)`."""
 
     def forward(self, windows: Tensor, interval: int) -> Tensor:
-        """Mean squared error of `(B, T + 1, D)`."""
+        """Return the mean squared error on windows `(B, T + 1, D)`."""
         state, predicted = self.start(windows[:, 0]), []
         for t in range(windows.shape[1] - 1):
             if t > 0 and t % interval == 0:
@@ -46,7 +46,7 @@ class Loop(nn.Module, ABC):
 
 
 class RecurrentLoop(Loop):
-    """torch's own recurrent layer, called for a single step with zero input; h = B⁺ x, and c = 0 where there is one."""
+    """torch's own recurrent layer, called step by step with zero input; forcing sets h = B⁺ x, and c = 0 in an LSTM."""
 
     def __init__(self, model: AutonomousRNN | AutonomousLSTM) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class RecurrentLoop(Loop):
 
 
 class PiecewiseLinearLoop(Loop):
-    """z' = A z + W relu(z) + h, z = B⁺ x."""
+    """z' = A z + W relu(z) + h; forcing sets z = B⁺ x."""
 
     def __init__(self, model: AutonomousPLRNN) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class PiecewiseLinearLoop(Loop):
 
 
 class ShallowLoop(Loop):
-    """z' = A z + W1 relu(W2 z + h2) + h1, z = x."""
+    """z' = A z + W1 relu(W2 z + h2) + h1; forcing sets z = x."""
 
     def __init__(self, model: AutonomousShallowPLRNN) -> None:
         super().__init__()
@@ -120,7 +120,7 @@ class ShallowLoop(Loop):
 
 
 def loop_of(model: Forecaster) -> Loop:
-    """The published loop with the weights of the model's first seed."""
+    """Return the published loop with the weights of the model's first seed."""
     if isinstance(model, AutonomousShallowPLRNN):
         return ShallowLoop(model)
     if isinstance(model, AutonomousPLRNN):
@@ -130,7 +130,7 @@ def loop_of(model: Forecaster) -> Loop:
 
 
 def backward_per_horizon(model: Forecaster, states: Tensor, steps: int) -> Tensor:
-    """Log norms of d(|z_T|² / 2)/dz_0 by a backward call for each horizon, `(K, B, S) -> (K, B, steps)`."""
+    """Return the log norms of d(|z_T|² / 2)/dz_0 by a backward call for each horizon, `(K, B, S) -> (K, B, steps)`."""
     start = states.clone().requires_grad_()
     state, norms = start, []
     path = [state := model.step(state) for _ in range(steps)]
@@ -141,7 +141,7 @@ def backward_per_horizon(model: Forecaster, states: Tensor, steps: int) -> Tenso
 
 
 def backward_per_dimension(model: Forecaster, states: Tensor, steps: int) -> Tensor:
-    """The Jacobian dz_T/dz_0 by a backward call for each dimension of the state, `(K, B, S) -> (K, B, S, S)`."""
+    """Return dz_T/dz_0 by a backward call for each dimension of the state, `(K, B, S) -> (K, B, S, S)`."""
     start = states.clone().requires_grad_()
     state = start
     for _ in range(steps):
@@ -152,7 +152,7 @@ def backward_per_dimension(model: Forecaster, states: Tensor, steps: int) -> Ten
 
 @torch.no_grad()
 def published_spectrum(weight: Tensor, bias: Tensor, states: Tensor, steps: int) -> Tensor:
-    """Exponents of z' = tanh(W z + b) from analytic Jacobians, `(B, S) -> (B, S)` [1 / step], unsorted.
+    """Return the unsorted exponents of z' = tanh(W z + b) from analytic Jacobians, `(B, S) -> (B, S)` [1 / step].
 
     Source:
         Vogt, Puelma Touzel, Shlizerman and Lajoie 2022, Frontiers in Applied Mathematics and Statistics 8, 818799.

@@ -1,6 +1,6 @@
-"""Speed of orbits and spectra, beside scipy's DOP853 and dysts: `python benchmarks/systems.py > benchmarks/systems.md`.
+"""Time orbits and spectra against scipy and dysts: `python benchmarks/systems.py > benchmarks/systems.md`.
 
-Every rival runs in the same process, on one thread, in turn; each number is the median of `REPEATS` runs.
+All rivals take turns in the same process on one thread; each number is the median of `REPEATS` runs.
 """
 
 import importlib.util
@@ -13,6 +13,7 @@ import torch
 from scipy.integrate import solve_ivp
 
 from chaosbench.dynamics import finite_time_exponents, orbit
+from chaosbench.intervals import half_width
 from chaosbench.systems import Lorenz63
 
 REPEATS = 5
@@ -38,13 +39,13 @@ def main() -> None:
     for name, median in medians.items():
         print(f"| {name} | {median:.3f} | {median / fastest:.0f} |")
     if not importlib.util.find_spec("dysts"):
-        print("\ndysts is not installed here and was not measured.")
+        print("\ndysts is not installed here and was not timed.")
     print(f"\nLargest error of those orbits against DOP853 with rtol 1e-13: {error(lorenz, starts):.0e}.\n")
     print_spectrum(lorenz)
 
 
 def side_by_side(rivals: dict[str, Callable[[], object]]) -> dict[str, float]:
-    """Medians of seconds; the rivals take turns, so that a busy moment hits them alike."""
+    """Return the median time of each rival [s]; they take turns, so that load affects them alike."""
     seconds: dict[str, list[float]] = {name: [] for name in rivals}
     for _ in range(REPEATS):
         for name, rival in rivals.items():
@@ -77,23 +78,23 @@ def by_dysts() -> object:
 
 
 def error(lorenz: Lorenz63, starts: torch.Tensor) -> float:
-    found = ensemble(lorenz, starts)[:20].numpy()
-    return max(float(np.abs(found[i] - adaptive(starts[i].numpy(), 100, 1e-13)).max()) for i in range(20))
+    orbits = ensemble(lorenz, starts)[:20].numpy()
+    return max(float(np.abs(orbits[i] - adaptive(starts[i].numpy(), 100, 1e-13)).max()) for i in range(20))
 
 
 def print_spectrum(lorenz: Lorenz63) -> None:
-    """A coarse step will do, because exponents do not depend on it; it errs by 3e-6 per unit of time."""
+    """Print the spectrum at a coarse step, whose error of 3e-6 per unit of time does not affect the exponents."""
     coarse = lorenz.replaced(dt=0.04)
     began = time.perf_counter()
     states = coarse.initial_state(512, torch.Generator().manual_seed(0))
     each = finite_time_exponents(coarse, states, steps=1500, transient=120, every=5, dt=coarse.dt)
     seconds = time.perf_counter() - began
-    mean, interval = each.mean(0), 1.96 * each.std(0) / len(each) ** 0.5
-    told = ", ".join(
+    mean, interval = each.mean(0), half_width(each.std(0), len(each))
+    values = ", ".join(
         f"{value:.4f} ± {width:.4f}" for value, width in zip(mean.tolist(), interval.tolist(), strict=True)
     )
-    print(f"Spectrum of Lorenz-63, initial states included, in {seconds:.1f} s: {told} (95 %);")
-    print(f"the largest is {abs(float(mean[0]) - LARGEST):.4f} from the published {LARGEST}.")
+    print(f"Spectrum of Lorenz-63, initial states included, in {seconds:.1f} s: {values} (95 %);")
+    print(f"the largest differs from the published {LARGEST} by {abs(float(mean[0]) - LARGEST):.4f}.")
 
 
 if __name__ == "__main__":

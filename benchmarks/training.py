@@ -1,4 +1,4 @@
-"""How fast a training step is beside the published loops; `python benchmarks/training.py` rewrites training.md."""
+"""Time a training step against the published loops; `python benchmarks/training.py` rewrites training.md."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -20,13 +20,13 @@ from chaosbench.trainers import SparseTeacherForcing
 from chaosbench.trainers.forcing import forced_unroll
 
 LENGTH, BATCH, CLIP = 200, 16, 10.0  # T [steps], B, largest gradient norm
-SEEDS = 8  # K, trained at once in the last columns
+SEEDS = 8  # K, trained together in the last columns
 ROUNDS, STEPS = 15, 12  # repetitions of each measurement, and training steps in each
 
 
 @dataclass(frozen=True)
 class Case:
-    """One row: an architecture and its forcing interval."""
+    """A row of the table: an architecture and its forcing interval."""
 
     model: ModelSpec
     interval: int  # tau [steps]
@@ -41,7 +41,7 @@ CASES = [
 
 
 def main() -> None:
-    """Measure every case, print the table and write it down."""
+    """Time every case, print the table and write it to training.md."""
     torch.set_num_threads(1)
     keep_freed_memory()  # as in the worker processes; the published loops gain from it, too
     data = simulate(Lorenz63(), DataSpec(validation_orbits=0, test_orbits=2, test_length=2)).to("cpu", torch.float32)
@@ -56,7 +56,7 @@ def main() -> None:
 
 
 def preamble() -> list[str]:
-    """What was measured, on what, and how to repeat it."""
+    """Return the heading of the page: quantity, machine and command."""
     return [
         "# A training step beside the published loops",
         "",
@@ -76,17 +76,17 @@ def row(case: Case, data: Dataset) -> str:
     for step in ways:
         timed(step)  # the first steps allocate
     loops, singles, groups = zip(*([timed(step) for step in ways] for _ in range(ROUNDS)), strict=True)
-    single = median(loop / one for loop, one in zip(loops, singles, strict=True))
-    group = median(SEEDS * loop / many for loop, many in zip(loops, groups, strict=True))
+    single_ratio = median(loop / single for loop, single in zip(loops, singles, strict=True))
+    group_ratio = median(SEEDS * loop / group for loop, group in zip(loops, groups, strict=True))
     times = (median(loops), median(singles), median(groups) / SEEDS)
     return (
         f"| {case.model.kind} | {case.interval} | {1e3 * times[0]:.2f} "
-        f"| {1e3 * times[1]:.2f} | {single:.1f} | {1e3 * times[2]:.2f} | {group:.1f} |"
+        f"| {1e3 * times[1]:.2f} | {single_ratio:.1f} | {1e3 * times[2]:.2f} | {group_ratio:.1f} |"
     )
 
 
 def timed(step: Callable[[], object]) -> float:
-    """CPU time of one training step [s]."""
+    """Return the CPU time of a training step, the mean over `STEPS` steps [s]."""
     begun = process_time()
     for _ in range(STEPS):
         step()
@@ -94,7 +94,7 @@ def timed(step: Callable[[], object]) -> float:
 
 
 def published(case: Case, data: Dataset) -> Callable[[], object]:
-    """One training step of the published loop."""
+    """Return a function that makes a training step of the published loop."""
     loop = loop_of(case.model.build(data.dimension, [0]))
     optimizer = torch.optim.Adam(loop.parameters(), 1e-3)
     generator = seed_generator(0, "windows")
@@ -110,14 +110,14 @@ def published(case: Case, data: Dataset) -> Callable[[], object]:
 
 
 def published_windows(train: Tensor, generator: torch.Generator) -> Tensor:
-    """Random windows, cut one by one, `(B, T + 1, D)`."""
+    """Cut random windows one by one, `(B, T + 1, D)`."""
     orbits = torch.randint(train.shape[0], (BATCH,), generator=generator).tolist()
     starts = torch.randint(train.shape[1] - LENGTH, (BATCH,), generator=generator).tolist()
     return torch.stack([train[n, t : t + LENGTH + 1] for n, t in zip(orbits, starts, strict=True)])
 
 
 def ours(case: Case, data: Dataset, count: int) -> Callable[[], object]:
-    """One training step of `count` seeds at once."""
+    """Return a function that makes a training step of `count` seeds together."""
     trainer = SparseTeacherForcing(
         interval=case.interval, batch=BATCH, sequence_length=LENGTH, clip_norm=CLIP, updates=1_000_000
     )
@@ -127,7 +127,7 @@ def ours(case: Case, data: Dataset, count: int) -> Callable[[], object]:
 
 
 def check_agreement(case: Case, data: Dataset) -> None:
-    """Both compute one loss and one gradient: in float64 they differ by rounding alone."""
+    """Assert that both loops compute the same loss and gradient norm, up to rounding in float64."""
     model = case.model.build(data.dimension, [0]).double()
     loop = loop_of(model).double()
     windows = data.windows(BATCH, LENGTH, [seed_generator(0, "windows")]).double()
@@ -139,7 +139,7 @@ def check_agreement(case: Case, data: Dataset) -> None:
 
 
 def squared_gradient_norm(network: torch.nn.Module, loss: Tensor) -> float:
-    """Over all parameters but those of the zero input, whose bias doubles the recurrent one."""
+    """Return the squared norm, without the parameters of the zero input: its bias duplicates the recurrent one."""
     parameters = [parameter for name, parameter in network.named_parameters() if "_ih_" not in name]
     return sum(float(gradient.square().sum()) for gradient in torch.autograd.grad(loss, parameters))
 
