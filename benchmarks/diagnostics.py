@@ -102,7 +102,7 @@ def spectrum_table() -> list[str]:
         "",
         "The published loop steps torch's own layer, forms each Jacobian and makes the diagonal of R positive. Ours",
         "starts from other tangents, so finite runs differ by 2e-3. More than that is precision lost between two",
-        "decompositions, in the lowest exponents. The last column is the largest difference of all exponents [1 / step].",
+        "decompositions, in the lowest exponents. The last column is the largest difference [1 / step].",
         "",
         "| steps from one QR to the next | time [s] | ratio | difference |",
         "|---|---|---|---|",
