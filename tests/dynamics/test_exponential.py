@@ -20,9 +20,9 @@ def test_a_linear_equation_is_solved_exactly():
 def test_a_constant_force_is_integrated_exactly():
     """z' = L z + 1 from 0 reaches (exp(L dt) - 1) / L, stiff or not, and dt where L = 0."""
     linear = double(-1e3, -1.0, -1e-9, 0.0, 2.0)
-    found = exponential_step(torch.ones_like, torch.zeros_like(linear), exponential_weights(linear, 0.25))
+    stepped = exponential_step(torch.ones_like, torch.zeros_like(linear), exponential_weights(linear, 0.25))
     expected = double(*((math.expm1(0.25 * value) / value) if value else 0.25 for value in linear.tolist()))
-    assert_close(found, expected, atol=1e-14, rtol=1e-13)
+    assert_close(stepped, expected, atol=1e-14, rtol=1e-13)
 
 
 def test_without_a_linear_part_it_is_the_classical_runge_kutta_method():
@@ -35,8 +35,8 @@ def test_without_a_linear_part_it_is_the_classical_runge_kutta_method():
     k3 = field(z + dt / 2 * k2)
     k4 = field(z + dt * k3)
     classical = z + dt / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
-    found = exponential_step(field, z, exponential_weights(torch.zeros(2, dtype=torch.float64), dt))
-    assert_close(found, classical, atol=1e-14, rtol=0)
+    stepped = exponential_step(field, z, exponential_weights(torch.zeros(2, dtype=torch.float64), dt))
+    assert_close(stepped, classical, atol=1e-14, rtol=0)
 
 
 @pytest.mark.parametrize("rate", [-1.0, -8.0])

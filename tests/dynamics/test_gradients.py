@@ -28,7 +28,7 @@ def test_gradients_of_a_rotation_neither_grow_nor_vanish():
     assert_close(growth, torch.zeros(2, 100, dtype=torch.float64), atol=1e-13, rtol=0)
 
 
-def test_growth_equals_the_norm_of_the_jacobian_found_by_autograd():
+def test_growth_equals_the_norm_of_the_jacobian_by_autograd():
     networks, start = recurrent(), states(2, 3, 5)
     growth = jacobian_growth(networks, start, steps=6)
     jacobian = torch.autograd.functional.jacobian(lambda z: orbit(networks, z, steps=6), start)
@@ -45,7 +45,7 @@ def test_growth_stays_finite_over_ten_thousand_steps_in_single_precision(slope):
 
 
 def test_few_directions_of_a_large_state_have_its_slope():
-    """A diagonal map with one leading direction: what the others add is gone after some steps, e^-40 of it."""
+    """In a diagonal map with one leading direction the others decay to e^-40."""
     rates = torch.linspace(0.5, 1.1, 200, dtype=torch.float64)
     rates[-1] = 1.4
 

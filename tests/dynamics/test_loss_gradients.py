@@ -59,25 +59,25 @@ def test_growth_of_the_loss_gradient_is_that_of_autograd_for_every_seed_and_memb
     errors = loss(path)
     for seed in range(2):
         for member in range(3):
-            for place in range(len(HORIZONS)):
+            for index in range(len(HORIZONS)):
                 gradients = torch.autograd.grad(
-                    errors[seed, member, place], list(networks.parameters()), retain_graph=True
+                    errors[seed, member, index], list(networks.parameters()), retain_graph=True
                 )
                 norm = torch.cat([gradient[seed].flatten() for gradient in gradients]).norm()
-                assert_close(growth[seed, member, place], norm.log(), atol=1e-9, rtol=0)
+                assert_close(growth[seed, member, index], norm.log(), atol=1e-9, rtol=0)
 
 
-def test_a_plain_module_is_taken_member_by_member():
+def test_a_plain_module_is_swept_member_by_member():
     torch.manual_seed(2)
     module, start = Plain(), states(3, 4)
     growth = loss_gradient_growth(module, start, horizons=(1, 20, 70))
     path = orbit(module, start, steps=70)
     for member in range(3):
-        for place, horizon in enumerate((1, 20, 70)):
+        for index, horizon in enumerate((1, 20, 70)):
             error = half_square(path[member, horizon - 1])
             gradients = torch.autograd.grad(error, list(module.parameters()), retain_graph=True)
             norm = torch.cat([gradient.flatten() for gradient in gradients]).norm()
-            assert_close(growth[member, place], norm.log(), atol=1e-9, rtol=0)
+            assert_close(growth[member, index], norm.log(), atol=1e-9, rtol=0)
 
 
 @pytest.mark.parametrize("a", [1.02, 0.95])

@@ -70,8 +70,8 @@ def test_functions_objects_and_analytic_tangents_agree():
     assert_close(lyapunov_spectrum(network.step, start, steps=30), analytic)
 
 
-def test_decomposing_rarely_changes_nothing_but_rounding():
-    """Lozi's tangents part by e^(1.6 * 5) between two decompositions: 4 of 16 digits at worst."""
+def test_rare_decompositions_change_exponents_only_by_rounding():
+    """Lozi's tangents separate by e^(1.6 * 5) between two decompositions: 4 of 16 digits at worst."""
     network, start = lozi(), states(4, 2) / 10
     rare = lyapunov_spectrum(network, start, steps=103, transient=11, every=5)
     assert_close(rare, lyapunov_spectrum(network, start, steps=103, transient=11), atol=1e-11, rtol=0)
@@ -88,8 +88,8 @@ def test_seeds_and_batch_are_leading_axes_like_any_other():
         assert_close(together[seed], alone)
 
 
-def test_leading_exponents_do_not_depend_on_how_many_are_asked_for():
-    """Gram-Schmidt keeps the first directions whatever follows them."""
+def test_leading_exponents_do_not_depend_on_their_number():
+    """Gram-Schmidt keeps the first directions regardless of the following ones."""
     start = states(2, 3, 5)
     every = finite_time_exponents(recurrent(), start, steps=50)
     assert_close(finite_time_exponents(recurrent(), start, steps=50, exponents=2), every[..., :2])
@@ -104,7 +104,7 @@ def test_a_member_that_diverges_leaves_its_neighbours_bit_for_bit():
     assert bool(spectrum[1].isnan().all())
 
 
-def test_an_orbit_that_leaves_the_range_of_numbers_has_no_exponents_even_where_its_tangents_stay_finite():
+def test_an_orbit_that_overflows_has_no_exponents_even_if_its_tangents_stay_finite():
     spectrum = lyapunov_spectrum(lambda z: 2 * z, torch.tensor([[1.0], [0.0]]), steps=200)
     assert bool(spectrum[0].isnan().all())
     assert float(spectrum[1]) == pytest.approx(math.log(2), rel=1e-5)
@@ -116,7 +116,7 @@ def test_a_map_to_a_point_has_exponents_of_minus_infinity():
     )
 
 
-def test_a_repeated_measurement_is_the_same_whatever_was_drawn_before():
+def test_exponents_do_not_depend_on_earlier_random_draws():
     first = lyapunov_spectrum(lozi(), states(4, 2) / 10, steps=7)
     torch.randn(3)
     assert torch.equal(lyapunov_spectrum(lozi(), states(4, 2) / 10, steps=7), first)
@@ -154,3 +154,10 @@ def test_kaplan_yorke_dimension_takes_leading_axes():
 
 def test_the_entropy_bound_is_the_sum_of_the_positive_exponents():
     assert_close(entropy_bound(torch.tensor([[1.5, 0.25, 0.0, -3.0]])), torch.tensor([1.75]))
+
+
+def test_exponents_over_blocks_average_to_those_of_the_whole_orbit():
+    start = states(4, 2) / 10
+    blocks = finite_time_exponents(lozi(), start, steps=60, blocks=5, transient=10)
+    assert blocks.shape == (4, 5, 2)
+    assert_close(blocks.mean(-2), finite_time_exponents(lozi(), start, steps=60, transient=10))

@@ -13,7 +13,7 @@ def test_an_orbit_begins_one_step_after_its_start():
         assert_close(path[:, index], start @ torch.linalg.matrix_power(linear.W, index + 1).mT)
 
 
-def test_transient_and_stride_drop_states_and_change_none():
+def test_transient_and_stride_drop_states_without_changing_the_others():
     linear, start = Linear(states(3, 3) / 3), states(2, 2, 3)
     path = orbit(linear.step, start, steps=11)
     assert torch.equal(orbit(linear, start, steps=3, transient=2, every=3), path[..., 4::3, :])

@@ -13,16 +13,16 @@ def test_a_positive_exponent_is_chaos():
     assert regime((0.5, 0.0, -2.0), SMALL, neutral=1, period=None) == "chaotic"
 
 
-def test_a_flow_with_one_zero_is_periodic_and_with_two_quasi_periodic():
+def test_a_flow_with_one_zero_exponent_is_periodic_and_with_two_quasi_periodic():
     assert regime((0.001, -0.5, -2.0), SMALL, neutral=1, period=None) == "periodic"
     assert regime((0.001, -0.005, -2.0), SMALL, neutral=1, period=None) == "quasi-periodic"
 
 
-def test_a_flow_without_a_zero_rests():
+def test_a_flow_without_a_zero_exponent_is_at_a_fixed_point():
     assert regime((-0.2, -0.5, -2.0), SMALL, neutral=1, period=None) == "fixed point"
 
 
-def test_a_map_is_told_by_its_period_and_without_one_by_its_zero():
+def test_a_map_is_classified_by_its_period_and_without_a_period_by_its_zero_exponent():
     assert regime((-0.2,), SMALL[:1], neutral=0, period=1) == "fixed point"
     assert regime((-0.2,), SMALL[:1], neutral=0, period=6) == "periodic"
     assert regime((0.001,), SMALL[:1], neutral=0, period=None) == "quasi-periodic"
@@ -68,20 +68,20 @@ GOLDEN = 0.5 * (5**0.5 - 1)
         (lozi(), spread(-0.1, 0.1, 4, 2), "chaotic", 0, 0.4704),
     ],
 )
-def test_a_maps_regime_is_known_in_closed_form(step, starts, expected, period, exponent):
-    """Constant slopes are met to rounding; the others to the interval that the orbit's own stretches give."""
-    found = motion(step, starts, steps=2_000, transient=500)
-    assert found.regimes() == [expected] * 4
-    assert found.periods.tolist() == [period] * 4
+def test_the_regime_of_a_map_equals_its_closed_form(step, starts, expected, period, exponent):
+    """Constant slopes agree to rounding, the others within the interval estimated from the orbit."""
+    motions = motion(step, starts, steps=2_000, transient=500)
+    assert motions.regimes() == [expected] * 4
+    assert motions.periods.tolist() == [period] * 4
     if exponent is not None:
-        error = (found.exponents[:, 0] - exponent).abs()
-        assert bool((error <= 2 * found.intervals[:, 0] + 1e-4).all()), error
+        error = (motions.exponents[:, 0] - exponent).abs()
+        assert bool((error <= 2 * motions.intervals[:, 0] + 1e-4).all()), error
 
 
-def test_members_of_one_ensemble_may_move_differently():
+def test_members_of_an_ensemble_may_have_different_regimes():
     """x' = x^3 rests at zero within (-1, 1), and escapes from beyond."""
-    found = motion(lambda x: x**3, torch.tensor([[0.5], [1.5]], dtype=torch.float64), steps=50, transient=20)
-    assert found.regimes() == ["fixed point", "divergent"]
+    motions = motion(lambda x: x**3, torch.tensor([[0.5], [1.5]], dtype=torch.float64), steps=50, transient=20)
+    assert motions.regimes() == ["fixed point", "divergent"]
 
 
 def test_an_orbit_that_lingers_is_not_at_rest():

@@ -11,8 +11,8 @@ def test_forward_mode_equals_an_analytic_jacobian():
     assert_close(tangent_step_by_jvp(network.step, points, tangents), network.tangent_step(points, tangents))
 
 
-def test_tangents_ride_on_the_last_batch_axis():
-    """Networks with a leading axis of seeds take three axes and no more; reverse mode is the second opinion."""
+def test_tangents_share_the_last_batch_axis():
+    """Networks with a leading axis of seeds require exactly three axes; reverse mode is the second implementation."""
     networks, points, tangents = recurrent(), states(2, 3, 5), states(2, 3, 5, 4, seed=2)
     stepped, carried = tangent_step_by_jvp(networks.step, points, tangents)
     assert_close(stepped, networks.step(points))
@@ -30,7 +30,7 @@ def test_forward_mode_takes_any_leading_axes(leading):
     assert_close(carried, linear.W @ tangents)
 
 
-def test_stretched_states_and_tangents_are_taken():
+def test_expanded_states_and_tangents_are_accepted():
     linear = Linear(states(4, 4))
     tangents = torch.eye(4, dtype=torch.float64)[:, :1].expand(3, 4, 1)
     _, carried = tangent_step_by_jvp(linear.step, states(1, 4).expand(3, 4), tangents)
@@ -49,7 +49,7 @@ def test_tangents_can_be_differentiated_themselves():
     assert_close(gradient, torch.full((4, 4), 3.0, dtype=torch.float64))
 
 
-def test_inference_mode_is_refused_because_it_would_lose_the_tangents():
+def test_inference_mode_is_rejected_because_it_would_lose_the_tangents():
     with torch.inference_mode(), pytest.raises(AssertionError, match="no_grad"):
         tangent_step_by_jvp(torch.tanh, states(3, 4), states(3, 4, 2))
 
@@ -65,6 +65,6 @@ def test_a_module_is_stepped_and_not_called():
     assert torch.equal(carried, 2 * torch.eye(3))
 
 
-def test_what_cannot_step_is_refused():
+def test_an_object_that_cannot_step_is_rejected():
     with pytest.raises(AssertionError, match="cannot step"):
         as_function(3)

@@ -32,28 +32,28 @@ Orbits = Callable[..., Points]
 
 @pytest.fixture(scope="module")
 def orbits(lorenz: Orbits) -> Orbits:
-    """Orbits z-scored per dimension, all by the same mean and deviation, those of rho = 28."""
+    """Return orbits z-scored per dimension, all with the mean and deviation at rho = 28."""
     raw = lorenz(20, 10_000, seed=1)
     mean, deviation = raw.mean((0, 1)), raw.std((0, 1))
     return lambda *shape, **changes: (lorenz(*shape, **changes) - mean) / deviation
 
 
 def assert_agrees(scores: Points, mean: float, *, others: int) -> None:
-    """The mean of `scores` is that of `others`, as far as three standard errors can tell."""
+    """Assert that the mean of `scores` equals `mean`, that of `others` orbits, within three standard errors."""
     tolerance = 3 * scores.std(ddof=1) * np.sqrt(1 / others + 1 / len(scores))
     assert_allclose(scores.mean(), mean, rtol=0, atol=tolerance)
 
 
 @pytest.fixture(scope="module")
 def short(orbits: Orbits) -> tuple[Points, Points]:
-    """Forty orbits to be judged, `(40, 10_000, 3)`, and forty true ones."""
+    """Return forty orbits in the role of free runs, `(40, 10_000, 3)`, and forty true orbits."""
     both = orbits(80, 10_000)
     return both[:40], both[40:]
 
 
 @pytest.fixture(scope="module")
 def long(orbits: Orbits) -> tuple[Points, Points]:
-    """Ten orbits to be judged, `(10, 100_000, 3)`, and ten true ones."""
+    """Return ten orbits in the role of free runs, `(10, 100_000, 3)`, and ten true orbits."""
     both = orbits(20, 100_000)
     return both[:10], both[10:]
 
@@ -78,8 +78,8 @@ def test_spectral_distance_of_independent_short_orbits(short: tuple[Points, Poin
     assert_agrees(power_spectrum_distance(generated[:, :1000], truth[:, :1000]), 0.018, others=5)
 
 
-def test_shuffled_time_is_seen_by_the_spectrum_alone(short: tuple[Points, Points]) -> None:
-    """The order is white, so its spectrum is flat; 0.877 at ten times the length, where the truth's is finer: 0.02."""
+def test_only_the_spectrum_detects_shuffled_time(short: tuple[Points, Points]) -> None:
+    """A shuffled series is white noise. At ten times the length, with a finer true spectrum, it scores 0.877 ± 0.02."""
     truth = short[1][0]
     shuffled = np.random.default_rng(0).permutation(truth)
     assert state_space_divergence(shuffled, truth) == 0
@@ -87,7 +87,7 @@ def test_shuffled_time_is_seen_by_the_spectrum_alone(short: tuple[Points, Points
 
 
 def test_a_diverged_orbit_is_nan_and_its_neighbours_are_not(short: tuple[Points, Points]) -> None:
-    """A failure is a category of its own; a spectrum of NaN read as zero would score a plausible 0.877."""
+    """NaN marks the failure; a NaN spectrum taken as zero would score a plausible 0.877."""
     generated, truth = short[0][:3].copy(), short[1][0]
     generated[1, 5000:] = np.nan
     assert np.isnan(state_space_divergence(generated, truth)).tolist() == [False, True, False]
@@ -100,7 +100,7 @@ def test_mixture_divergence_of_known_cases(short: tuple[Points, Points], orbits:
 
     def scores(judged: Points, *, steps: int = 10_000) -> Points:
         pairs = zip(judged[:, :steps], truth[:, :steps], strict=True)
-        return np.array([mixture_divergence(one, other, seed=i) for i, (one, other) in enumerate(pairs)])
+        return np.array([mixture_divergence(first, other, seed=i) for i, (first, other) in enumerate(pairs)])
 
     assert_agrees(scores(generated), 0.009, others=1)
     assert_agrees(scores(generated, steps=1000), 0.019, others=1)
@@ -115,7 +115,7 @@ STATES = pytest.mark.parametrize(
 
 @pytest.fixture(scope="module")
 def cases(short: tuple[Points, Points], orbits: Orbits) -> tuple[Points, Points, Points]:
-    """A true orbit; five series that visit its states, in their order or not; three that do not."""
+    """Return a true orbit, five series on its attractor, in order or shuffled, and three off it."""
     truth = short[1][0]
     shuffled = np.random.default_rng(0).permutation(truth)
     fixed = np.broadcast_to(truth.mean(0), truth.shape)
@@ -124,15 +124,15 @@ def cases(short: tuple[Points, Points], orbits: Orbits) -> tuple[Points, Points,
 
 
 @STATES
-def test_scores_of_states_see_the_wrong_attractor_and_neither_order_nor_speed(
+def test_scores_of_states_detect_a_wrong_attractor_but_neither_order_nor_speed(
     metric: Callable[[Points, Points], Points], cases: tuple[Points, Points, Points]
 ) -> None:
-    """Whatever visits the right states is nearer than half of what does not."""
+    """Series on the right attractor score less than half of any series off it."""
     truth, right, wrong = cases
     assert metric(right, truth).max() < metric(wrong, truth).min() / 2
 
 
-def test_a_fixed_point_at_the_mean_is_as_far_as_its_set_says(short: tuple[Points, Points]) -> None:
+def test_scores_of_a_fixed_point_at_the_mean_equal_their_closed_forms(short: tuple[Points, Points]) -> None:
     """Transport from one point costs the variance, D2 is zero, and the farthest state decides Hausdorff's distance.
 
     The mean over directions e of e' C e is tr C / 3 with a deviation below sqrt(4 / 45) |C|, here of 100 directions.
@@ -149,19 +149,19 @@ def test_a_fixed_point_at_the_mean_is_as_far_as_its_set_says(short: tuple[Points
 
 
 def test_correlation_dimension_of_known_cases(short: tuple[Points, Points], orbits: Orbits) -> None:
-    """Independent, shuffled, and at double speed it is the same number; s is that of one orbit, thrice is allowed."""
+    """The dimension is the same for independent, shuffled and double-speed orbits, within the spread of an orbit."""
     generated = correlation_dimension(short[0][:8], points=5_000, window=100)
     spread = generated.std(ddof=1)
     shuffled = np.random.default_rng(0).permutation(short[0][0])
     assert_allclose(correlation_dimension(shuffled, points=5_000), generated.mean(), rtol=0, atol=4 * spread)
     fast = orbits(1, 10_000, dt=0.02, seed=2)[0]
-    found = correlation_dimension(fast, points=5_000, window=50)
-    assert_allclose(found, generated.mean(), rtol=0, atol=4 * spread)
+    dimension = correlation_dimension(fast, points=5_000, window=50)
+    assert_allclose(dimension, generated.mean(), rtol=0, atol=4 * spread)
     assert spread < 0.05
 
 
 def test_spectral_correlation_of_known_cases(short: tuple[Points, Points], orbits: Orbits) -> None:
-    """White noise is flat but for its scatter, and a fixed point has no spectrum; both are far below true orbits."""
+    """White noise is flat up to scatter, and a fixed point has no spectrum; both score far below true orbits."""
     truth = short[1][0]
     true = power_spectrum_correlation(short[0][:5], truth)
     shuffled = power_spectrum_correlation(np.random.default_rng(0).permutation(truth), truth)
@@ -179,12 +179,12 @@ def test_forecasts_of_the_mean_beat_unrelated_orbits_by_squares_and_lose_by_perc
 
     Zero and one are the moments of the twenty orbits that all are z-scored by.
     """
-    one, other = short
-    squares = normalised_error(one, other, scale=np.ones(3)) ** 2
+    first, other = short
+    squares = normalised_error(first, other, scale=np.ones(3)) ** 2
     assert_agrees(squares, 2.0, others=20)
-    assert_agrees(normalised_error(np.zeros_like(one), other, scale=np.ones(3)) ** 2, 1.0, others=20)
-    assert_allclose(symmetric_percentage_error(np.zeros_like(one), other), 200, rtol=1e-6)
-    assert symmetric_percentage_error(one, other).max() < 200
+    assert_agrees(normalised_error(np.zeros_like(first), other, scale=np.ones(3)) ** 2, 1.0, others=20)
+    assert_allclose(symmetric_percentage_error(np.zeros_like(first), other), 200, rtol=1e-6)
+    assert symmetric_percentage_error(first, other).max() < 200
 
 
 @STATES
@@ -230,7 +230,7 @@ def test_another_attractor_is_far_in_states_and_near_in_spectrum(long: tuple[Poi
 
 
 @pytest.mark.slow
-def test_double_speed_is_seen_by_the_spectrum_alone(long: tuple[Points, Points], orbits: Orbits) -> None:
+def test_only_the_spectrum_detects_double_speed(long: tuple[Points, Points], orbits: Orbits) -> None:
     truth, fast = long[1], orbits(10, 100_000, dt=0.02, seed=2)
     assert_agrees(state_space_divergence(fast, truth), 0.033, others=1)
     assert_agrees(power_spectrum_distance(fast, truth), 0.398, others=1)

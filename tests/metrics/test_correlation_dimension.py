@@ -16,7 +16,7 @@ SHARES = (0.001, 0.03)
 
 
 def slope(share: np.ndarray, radii: np.ndarray) -> float:
-    """Of ln C over ln r, where C is between the two shares."""
+    """Return the slope of ln C over ln r where C is between the two shares."""
     inside = (share >= SHARES[0]) & (share <= SHARES[1])
     return float(np.polyfit(np.log(radii[inside]), np.log(share[inside]), 1)[0])
 
@@ -31,7 +31,7 @@ def henon(count: int, steps: int) -> np.ndarray:
     return orbit.transpose(1, 0, 2)
 
 
-def test_a_line_has_one_dimension_however_it_lies() -> None:
+def test_a_line_has_one_dimension_in_any_orientation() -> None:
     """Two uniform points of [0, 1] are within r with probability 2 r - r²: the slope that the ends leave is 0.99.
 
     About 5,000 pairs of 5,000,000 are at the smallest radius, and they share points: three deviations of ten lines.
@@ -40,9 +40,9 @@ def test_a_line_has_one_dimension_however_it_lies() -> None:
     exact = slope(2 * radii - radii**2, radii)
     assert exact == pytest.approx(0.99, abs=0.01)
     lines = np.random.default_rng(0).random((10, 3000, 1)) * [3.0, -4.0, 12.0] + [5.0, 0.0, 1.0]
-    found = correlation_dimension(lines)
-    assert_allclose(found.mean(), exact, atol=3 * found.std(ddof=1) / np.sqrt(10))
-    assert found.std() < 0.02
+    dimensions = correlation_dimension(lines)
+    assert_allclose(dimensions.mean(), exact, atol=3 * dimensions.std(ddof=1) / np.sqrt(10))
+    assert dimensions.std() < 0.02
 
 
 def test_a_square_has_two_dimensions_but_for_its_edges() -> None:
@@ -50,31 +50,31 @@ def test_a_square_has_two_dimensions_but_for_its_edges() -> None:
     radii = np.geomspace(1e-3, 0.3, 10_000)
     exact = slope(np.pi * radii**2 - 8 / 3 * radii**3 + radii**4 / 2, radii)
     assert exact == pytest.approx(2, abs=0.05)
-    found = correlation_dimension(np.random.default_rng(0).random((10, 3000, 2)))
-    assert_allclose(found.mean(), exact, atol=3 * found.std(ddof=1) / np.sqrt(10))
-    assert found.std() < 0.04
+    dimensions = correlation_dimension(np.random.default_rng(0).random((10, 3000, 2)))
+    assert_allclose(dimensions.mean(), exact, atol=3 * dimensions.std(ddof=1) / np.sqrt(10))
+    assert dimensions.std() < 0.04
 
 
 def test_henon_agrees_with_the_published_dimension() -> None:
     """1.21 +- 0.01 of the map and 1.25 +- 0.02 corrected for C's oscillation (Grassberger & Procaccia 1983, PRL)."""
-    found = correlation_dimension(henon(5, 10_000))
-    error = 3 * found.std(ddof=1) / np.sqrt(5)
-    assert 1.20 - error < found.mean() < 1.27 + error
+    dimensions = correlation_dimension(henon(5, 10_000))
+    error = 3 * dimensions.std(ddof=1) / np.sqrt(5)
+    assert 1.20 - error < dimensions.mean() < 1.27 + error
     assert error < 0.02
 
 
 def test_lorenz_agrees_with_the_published_dimension(lorenz: Callable[..., np.ndarray]) -> None:
     """2.05 +- 0.01 (Grassberger & Procaccia 1983, PRL), and edges as a square's, which take 0.04."""
     orbits = lorenz(20, 10_000, dt=0.02).reshape(5, 40_000, 3)
-    found = correlation_dimension(orbits, points=5_000, window=50)
-    error = 3 * found.std(ddof=1) / np.sqrt(5)
-    assert_allclose(found.mean(), 2.05, atol=0.01 + 0.04 + error)
+    dimensions = correlation_dimension(orbits, points=5_000, window=50)
+    error = 3 * dimensions.std(ddof=1) / np.sqrt(5)
+    assert_allclose(dimensions.mean(), 2.05, atol=0.01 + 0.04 + error)
     assert error < 0.04
 
 
 @pytest.mark.parametrize("window", [0, 30])
 def test_pairs_are_counted_as_a_tree_of_points_counts_them(window: int) -> None:
-    """Radii where 0.001 and 0.03 of the pairs are; fewer than 1,000 points choose them by all of their own pairs."""
+    """The radii enclose 0.001 and 0.03 of the pairs; fewer than 1,000 points choose them from all pairs."""
     points = np.random.default_rng(0).normal(size=(800, 4))
     first, second = np.triu_indices(800, 1 + window)
     distances = np.sort(np.linalg.norm(points[first] - points[second], axis=-1))
@@ -93,7 +93,7 @@ def test_the_window_leaves_out_what_is_near_in_time() -> None:
 
 
 def test_finite_sets_have_no_dimension() -> None:
-    """A fixed point and a cycle of three, also one that is reached from afar."""
+    """A fixed point and a cycle of three, also if approached from far away."""
     fixed = np.full((500, 3), 0.7)
     cycle = np.random.default_rng(0).normal(size=(3, 2))[np.arange(600) % 3]
     spiral = 0.5 ** np.arange(600.0)[:, None] * [1.0, -1.0]
@@ -102,8 +102,8 @@ def test_finite_sets_have_no_dimension() -> None:
     assert correlation_dimension(spiral) == pytest.approx(0, abs=0.1)
 
 
-def test_neither_order_nor_units_nor_shift_matter() -> None:
-    """Shuffled points are the same set; only the sample that chooses the radii is another: its slope is near."""
+def test_order_units_and_shift_do_not_matter() -> None:
+    """Shuffled points are the same set; only the sample that chooses the radii differs, so the slope nearly agrees."""
     points = np.random.default_rng(0).normal(size=(900, 3))
     expected = correlation_dimension(points)
     assert correlation_dimension(np.random.default_rng(1).permutation(points)) == pytest.approx(expected, rel=1e-9)
@@ -111,17 +111,17 @@ def test_neither_order_nor_units_nor_shift_matter() -> None:
     assert correlation_dimension(points + 5) == pytest.approx(expected, rel=1e-9)
 
 
-def test_a_member_that_blew_up_is_nan_alone_and_kinds_are_kept() -> None:
+def test_a_member_that_blew_up_is_nan_alone_and_the_array_type_is_kept() -> None:
     points = np.random.default_rng(0).normal(size=(2, 300, 2))
     spoiled = points.copy()
     spoiled[0, 7, 1] = np.inf
-    found = correlation_dimension(spoiled)
-    assert np.isnan(found[0])
-    assert found[1] == correlation_dimension(points[1])
+    dimensions = correlation_dimension(spoiled)
+    assert np.isnan(dimensions[0])
+    assert dimensions[1] == correlation_dimension(points[1])
     assert isinstance(correlation_dimension(torch.tensor(points)), torch.Tensor)
 
 
-def test_too_few_points_are_refused_in_one_line() -> None:
+def test_too_few_points_are_rejected() -> None:
     with pytest.raises(ChaosbenchError, match="needs 100 points beyond its window"):
         correlation_dimension(np.zeros((150, 2)), window=60)
 

@@ -15,10 +15,10 @@ def normal(*shape: int, seed: int = 0) -> np.ndarray:
 
 def test_two_explicit_sets() -> None:
     """From (0, 0) and (1, 0) the nearest of the others is at most 1 away; from (1, 3) it is 3."""
-    one, other = np.array([[0.0, 0.0], [1.0, 0.0]]), np.array([[0.0, 1.0], [1.0, 1.0], [1.0, 3.0]])
-    assert hausdorff_distance(one, other) == 3
-    assert hausdorff_distance(other, one) == 3
-    assert hausdorff_distance(one, other[:2]) == 1
+    first, other = np.array([[0.0, 0.0], [1.0, 0.0]]), np.array([[0.0, 1.0], [1.0, 1.0], [1.0, 3.0]])
+    assert hausdorff_distance(first, other) == 3
+    assert hausdorff_distance(other, first) == 3
+    assert hausdorff_distance(first, other[:2]) == 1
 
 
 def test_a_shift_of_a_far_apart_set_is_its_length_and_a_point_counts_once() -> None:
@@ -28,19 +28,19 @@ def test_a_shift_of_a_far_apart_set_is_its_length_and_a_point_counts_once() -> N
 
 
 def test_it_equals_the_nearest_neighbours_of_a_tree() -> None:
-    one, other = normal(700, 3), normal(500, 3, seed=1)
-    farthest = max(cKDTree(other).query(one)[0].max(), cKDTree(one).query(other)[0].max())
-    assert hausdorff_distance(one, other) == pytest.approx(farthest, rel=1e-12)
+    first, other = normal(700, 3), normal(500, 3, seed=1)
+    farthest = max(cKDTree(other).query(first)[0].max(), cKDTree(first).query(other)[0].max())
+    assert hausdorff_distance(first, other) == pytest.approx(farthest, rel=1e-12)
 
 
-def test_order_does_not_matter_and_only_so_many_points_count() -> None:
-    one, other = normal(901, 2), normal(301, 2, seed=1)
-    shuffled = np.random.default_rng(2).permutation(one)
-    assert hausdorff_distance(shuffled, other) == hausdorff_distance(one, other)
-    assert hausdorff_distance(one, other, points=301) == hausdorff_distance(one[::3], other)
+def test_order_does_not_matter_and_points_are_thinned_evenly() -> None:
+    first, other = normal(901, 2), normal(301, 2, seed=1)
+    shuffled = np.random.default_rng(2).permutation(first)
+    assert hausdorff_distance(shuffled, other) == hausdorff_distance(first, other)
+    assert hausdorff_distance(first, other, points=301) == hausdorff_distance(first[::3], other)
 
 
-def test_a_member_that_blew_up_is_nan_alone_and_kinds_are_kept() -> None:
+def test_a_member_that_blew_up_is_nan_alone_and_the_array_type_is_kept() -> None:
     members, truth = normal(2, 100, 2), normal(100, 2, seed=1)
     members[0, 3] = np.inf
     assert_allclose(hausdorff_distance(members, truth), [np.nan, hausdorff_distance(members[1], truth)], rtol=1e-12)

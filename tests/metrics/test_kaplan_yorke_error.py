@@ -11,7 +11,7 @@ from chaosbench.metrics import Evaluation, KaplanYorkeError, kaplan_yorke_error
 LORENZ = np.array([0.9056, 0.0, -14.5723])  # Sprott 2003, Chaos and Time-Series Analysis: D = 2.06215
 
 
-def test_dimensions_of_known_spectra() -> None:
+def test_dimensions_equal_those_of_published_and_exact_spectra() -> None:
     """Lorenz's published dimension is 2.06215; a cycle has 1, a torus 2, a fixed point 0."""
     for exponents, dimension in [
         ([0.0, -1.0, -10.0], 1.0),
@@ -31,7 +31,7 @@ def test_a_cycle_has_one_dimension_on_whichever_side_of_zero_its_exponent_falls(
     assert kaplan_yorke_error(np.array([noise, -2.0]), cycle) == pytest.approx(1.0 if noise < 0 else 0.005)
 
 
-def test_too_few_exponents_to_show_the_references_dimension_are_nan() -> None:
+def test_fewer_exponents_than_the_references_dimension_give_nan() -> None:
     assert np.isnan(kaplan_yorke_error(np.array([0.9]), LORENZ))
     assert np.isfinite(kaplan_yorke_error(np.array([0.9, 0.0, -14.0, -20.0]), LORENZ))
 

@@ -15,47 +15,47 @@ def normal(*shape: int, seed: int = 0) -> np.ndarray:
 
 def test_two_point_masses() -> None:
     """MMD² = 2 k(0) - 2 k(d), with k(0) = 2 for two scales and d = 5."""
-    one, other = np.zeros((7, 2)), np.full((4, 2), 1.0) * [3.0, 4.0]
+    first, other = np.zeros((7, 2)), np.full((4, 2), 1.0) * [3.0, 4.0]
     expected = 2 * (2 - 1 / (1 + 25) - 4 / (4 + 25))
-    assert kernel_discrepancy(one, other, scales=(1.0, 2.0)) == pytest.approx(expected, rel=1e-12)
+    assert kernel_discrepancy(first, other, scales=(1.0, 2.0)) == pytest.approx(expected, rel=1e-12)
 
 
-def test_identical_sets_are_no_way_apart_in_whatever_order() -> None:
+def test_identical_sets_have_no_discrepancy_in_any_order() -> None:
     points = normal(200, 3)
     assert kernel_discrepancy(points, points) == 0
     assert kernel_discrepancy(np.random.default_rng(1).permutation(points), points) == pytest.approx(0, abs=1e-14)
 
 
 def test_it_equals_means_over_scipys_distances() -> None:
-    one, other = normal(60, 3), normal(80, 3, seed=1) + 0.4
+    first, other = normal(60, 3), normal(80, 3, seed=1) + 0.4
 
     def mean(left: np.ndarray, right: np.ndarray) -> float:
         squares = cdist(left, right, "sqeuclidean")
         return float(sum((a * a / (a * a + squares)).mean() for a in (0.2, 0.5, 0.9, 1.3)))
 
-    expected = mean(one, one) + mean(other, other) - 2 * mean(one, other)
-    assert kernel_discrepancy(one, other) == pytest.approx(expected, rel=1e-9)
+    expected = mean(first, first) + mean(other, other) - 2 * mean(first, other)
+    assert kernel_discrepancy(first, other) == pytest.approx(expected, rel=1e-9)
 
 
-def test_independent_samples_are_as_far_apart_as_the_biased_estimate_says() -> None:
+def test_independent_samples_have_the_bias_of_the_estimate() -> None:
     """Its mean for equal distributions is 2 (k(0) - mean k) / n; a quarter is ten times the spread of 30 means."""
     pairs = normal(30, 2, 200, 2)
-    found = np.mean([kernel_discrepancy(one, other) for one, other in pairs])
+    discrepancy = np.mean([kernel_discrepancy(first, other) for first, other in pairs])
     squares = cdist(pairs[:, 0].reshape(-1, 2)[:1500], pairs[:, 1].reshape(-1, 2)[:1500], "sqeuclidean")
     mean = sum((a * a / (a * a + squares)).mean() for a in (0.2, 0.5, 0.9, 1.3))
-    assert found == pytest.approx(2 * (4 - mean) / 200, rel=0.25)
+    assert discrepancy == pytest.approx(2 * (4 - mean) / 200, rel=0.25)
 
 
-def test_only_so_many_points_count_evenly_spread() -> None:
-    one, other = normal(901, 2), normal(301, 2, seed=1)
-    assert kernel_discrepancy(one, other, points=301) == kernel_discrepancy(one[::3], other)
+def test_points_are_thinned_evenly() -> None:
+    first, other = normal(901, 2), normal(301, 2, seed=1)
+    assert kernel_discrepancy(first, other, points=301) == kernel_discrepancy(first[::3], other)
 
 
-def test_a_member_that_blew_up_is_nan_alone_and_kinds_are_kept() -> None:
+def test_a_member_that_blew_up_is_nan_alone_and_the_array_type_is_kept() -> None:
     members, truth = normal(2, 100, 2), normal(100, 2, seed=1)
     members[0, 3] = np.inf
-    found = kernel_discrepancy(members, truth)
-    assert_allclose(found, [np.nan, kernel_discrepancy(members[1], truth)], rtol=1e-12)
+    discrepancy = kernel_discrepancy(members, truth)
+    assert_allclose(discrepancy, [np.nan, kernel_discrepancy(members[1], truth)], rtol=1e-12)
     assert isinstance(kernel_discrepancy(torch.tensor(members), truth), torch.Tensor)
 
 

@@ -16,7 +16,7 @@ def test_it_is_relative_to_the_reference() -> None:
     assert_allclose(largest_exponent_error(exponents / 10, 0.1), [0.5, 0.0, 2.0, np.nan], atol=1e-15)
 
 
-def test_a_negative_reference_scales_by_its_size_and_zero_by_nothing() -> None:
+def test_a_negative_reference_scales_by_its_magnitude_and_zero_gives_nan() -> None:
     assert largest_exponent_error(np.array([-0.25, -1.0]), -0.5) == 0.5
     assert np.isnan(largest_exponent_error(np.array([0.1, -1.0]), 0.0))
 
@@ -34,6 +34,6 @@ def test_the_score_compares_with_the_certified_exponent(evaluation: Evaluation) 
 
 @pytest.mark.parametrize("exponent", [None, 0.0])
 def test_without_a_reference_neither_score_nor_floor_exists(evaluation: Evaluation, exponent: float | None) -> None:
-    judged = replace(evaluation, largest_exponent=exponent)
-    assert LargestExponentError().score(judged).isnan().all()
-    assert LargestExponentError().score(judged.floor()).isnan().all()
+    changed = replace(evaluation, largest_exponent=exponent)
+    assert LargestExponentError().score(changed).isnan().all()
+    assert LargestExponentError().score(changed.floor()).isnan().all()

@@ -10,11 +10,11 @@ from chaosbench.metrics import Evaluation, LyapunovSpectrumError, largest_expone
 
 def test_absolute_errors_are_summed_before_they_are_divided() -> None:
     """Errors of 0.1, 0.2 and 1.5 where the sizes sum to 16."""
-    found = lyapunov_spectrum_error(np.array([1.1, -0.2, -13.5]), np.array([1.0, 0.0, -15.0]))
-    assert found == pytest.approx(1.8 / 16, rel=1e-12)
+    error = lyapunov_spectrum_error(np.array([1.1, -0.2, -13.5]), np.array([1.0, 0.0, -15.0]))
+    assert error == pytest.approx(1.8 / 16, rel=1e-12)
 
 
-def test_only_what_both_have_counts() -> None:
+def test_only_exponents_that_both_have_are_compared() -> None:
     """A model with a larger state has more exponents, and of a large system only the leading ones are certified."""
     assert lyapunov_spectrum_error(np.array([1.0, 0.0, -2.0, -99.0]), np.array([1.0, 0.0, -2.0])) == 0
     assert lyapunov_spectrum_error(np.array([1.0, 0.5]), np.array([1.0, 0.0, -2.0])) == 0.5
@@ -31,7 +31,7 @@ def test_a_fixed_point_that_contracts_as_much_as_the_system_grows_scores_two() -
     assert lyapunov_spectrum_error(np.array([-1.0, 3.0]), np.array([1.0, -3.0])) == 2
 
 
-def test_nan_stays_with_its_member_and_nothing_to_compare_with_is_nan() -> None:
+def test_nan_stays_with_its_member_and_a_zero_reference_gives_nan() -> None:
     exponents = np.array([[1.0, np.nan], [1.0, -2.0]])
     assert np.isnan(lyapunov_spectrum_error(exponents, np.array([1.0, -2.0]))).tolist() == [True, False]
     assert np.isnan(lyapunov_spectrum_error(np.array([0.1, 0.0]), np.zeros(2)))
@@ -45,7 +45,7 @@ def test_the_score_compares_with_the_certified_spectrum(evaluation: Evaluation) 
     assert LyapunovSpectrumError().score(evaluation).dtype == torch.float64
 
 
-def test_a_direction_lost_in_one_step_is_as_far_as_the_precision_goes(evaluation: Evaluation) -> None:
+def test_a_direction_that_vanishes_in_a_step_has_the_exponent_of_the_precision(evaluation: Evaluation) -> None:
     """Its exponent is minus infinity: in float64 and steps of 0.1 what is below ln(2.2e-16) / 0.1 = -360 is lost."""
     evaluation.exponents[0, 1] = -np.inf
     evaluation.exponents[1] = np.nan

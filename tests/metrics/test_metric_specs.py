@@ -1,4 +1,4 @@
-"""What holds for every metric: one number per seed, a floor, and a failure that stays at home."""
+"""Properties of every metric: a number per seed, a floor, and failures that do not affect other seeds."""
 
 from dataclasses import replace
 
@@ -63,7 +63,7 @@ def test_every_seed_gets_one_finite_number_and_the_floor_one_more(spec: MetricSp
     assert floor.isfinite().all()
 
 
-def test_every_shipped_metric_is_among_these() -> None:
+def test_every_shipped_metric_is_tested_here() -> None:
     assert {type(spec) for spec in SPECS} == set(chaosbench_metrics())
 
 
@@ -87,7 +87,7 @@ def test_a_score_does_not_depend_on_the_seeds_beside_it(spec: MetricSpec, evalua
 
 
 @METRICS
-def test_a_metric_says_what_it_is(spec: MetricSpec) -> None:
+def test_a_metric_documents_itself(spec: MetricSpec) -> None:
     assert spec.kind == type(spec)().label
     assert spec.unit in {"nats", "Lyapunov times", "percent", "1"}
     assert (spec.better == "higher") == (spec.kind in {"valid_prediction_time", "skill", "power_spectrum_correlation"})
@@ -116,12 +116,12 @@ def test_single_precision_is_scored_as_double(spec: MetricSpec, evaluation: Eval
 
 @pytest.mark.parametrize("spec", [LyapunovSpectrumError(), KaplanYorkeError()], ids=lambda spec: spec.kind)
 def test_without_a_certified_spectrum_neither_score_nor_floor_exists(spec: MetricSpec, evaluation: Evaluation) -> None:
-    judged = replace(evaluation, reference_exponents=None)
-    assert spec.score(judged).isnan().tolist() == [True] * 3
-    assert spec.score(judged.floor()).isnan().tolist() == [True]
+    changed = replace(evaluation, reference_exponents=None)
+    assert spec.score(changed).isnan().tolist() == [True] * 3
+    assert spec.score(changed.floor()).isnan().tolist() == [True]
 
 
-def test_metrics_of_forecasts_say_how_long_these_must_be() -> None:
+def test_metrics_of_forecasts_state_their_least_horizon() -> None:
     for spec in (PredictionError(steps=7), NormalisedError(steps=7), SymmetricPercentageError(steps=7)):
         assert spec.least_horizon == 7
     assert ScaledError(steps=7, lag=3).least_horizon == 7
@@ -132,7 +132,7 @@ def test_metrics_of_forecasts_say_how_long_these_must_be() -> None:
 
 @METRICS
 def test_huge_numbers_raise_nothing_and_leave_the_neighbours_alone(spec: MetricSpec, evaluation: Evaluation) -> None:
-    """A run that left the attractor and is finite yet: its squares are not."""
+    """A run far off the attractor may be finite while its squares are not."""
     expected = spec.score(evaluation)
     evaluation.free_run[1, :, 200:] = 1e200
     evaluation.forecast[1, :, 10:] = 1e200

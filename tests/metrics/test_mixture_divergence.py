@@ -12,7 +12,7 @@ def normal(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
 
 
-def test_a_series_is_no_way_from_itself():
+def test_a_series_has_no_divergence_from_itself():
     series = normal(500, 8)
     assert mixture_divergence(series, series) == pytest.approx(0, abs=1e-12)
 
@@ -21,10 +21,10 @@ def test_a_series_is_no_way_from_itself():
 def test_two_single_points_have_the_divergence_of_two_gaussians(convention: str):
     """KL of two Gaussians of one variance is |m1 - m2|² / (2 variance) = 2.25; the estimate's standard error over
     20,000 draws is |m1 - m2| / sqrt(variance n) = 0.015."""
-    one, other = torch.zeros(1, 6, dtype=torch.float64), torch.full((1, 6), 1.5**0.5 / 2, dtype=torch.float64)
-    exact = float((one - other).square().sum() / (2 * 0.5))
-    found = mixture_divergence(other, one, variance=0.5, samples=20_000, convention=convention)
-    assert found == pytest.approx(exact, abs=0.06)
+    first, other = torch.zeros(1, 6, dtype=torch.float64), torch.full((1, 6), 1.5**0.5 / 2, dtype=torch.float64)
+    exact = float((first - other).square().sum() / (2 * 0.5))
+    divergence = mixture_divergence(other, first, variance=0.5, samples=20_000, convention=convention)
+    assert divergence == pytest.approx(exact, abs=0.06)
 
 
 def test_it_equals_densities_summed_directly():
@@ -44,7 +44,7 @@ def test_it_equals_densities_summed_directly():
 
 
 def test_conventions_are_the_directions_variances_and_points_that_they_name():
-    """Each beside the plain call with truth and model in their places."""
+    """Each convention equals plain calls with truth and model exchanged where it says so."""
     generated, truth = 1.3 * normal(12_000, 2, seed=1), normal(12_000, 2, seed=2)
     forth = float(mixture_divergence(generated, truth, variance=1.0, points=10_000))
     back = float(mixture_divergence(truth, generated, variance=1.0, points=10_000))
@@ -59,7 +59,7 @@ def test_conventions_are_the_directions_variances_and_points_that_they_name():
     )
 
 
-def test_an_unknown_convention_or_another_dimension_is_refused_in_one_line():
+def test_an_unknown_convention_or_another_dimension_is_rejected():
     with pytest.raises(ChaosbenchError, match="no convention is called 'gft'; did you mean 'gtf'"):
         mixture_divergence(normal(5, 2), normal(5, 2), convention="gft")  # type: ignore[arg-type]
     with pytest.raises(ChaosbenchError, match="has 2 dimensions and the truth 3"):
@@ -80,7 +80,7 @@ def test_it_survives_many_dimensions():
     assert 0 <= mixture_divergence(near, normal(300, 64)) < mixture_divergence(far, normal(300, 64)) < np.inf
 
 
-def test_a_member_that_blew_up_is_nan_alone_and_numpy_is_as_good():
+def test_a_member_that_blew_up_is_nan_alone_and_numpy_arrays_agree():
     generated = torch.stack([normal(100, 6), normal(100, 6, seed=3)])
     spoiled = generated.clone()
     spoiled[0, 5, 2] = torch.inf

@@ -21,8 +21,8 @@ def test_a_constant_error_is_itself_in_standard_deviations() -> None:
 
 def test_independent_series_are_sqrt_two_apart() -> None:
     """The mean of n squared differences of variance 2 has the relative error sqrt(2 / n); the root, half of that."""
-    one, other = np.random.default_rng(0).normal(size=(2, 20_000, 3))
-    assert normalised_error(one, other) == pytest.approx(np.sqrt(2), rel=4 * 0.5 * np.sqrt(2 / 60_000))
+    first, other = np.random.default_rng(0).normal(size=(2, 20_000, 3))
+    assert normalised_error(first, other) == pytest.approx(np.sqrt(2), rel=4 * 0.5 * np.sqrt(2 / 60_000))
 
 
 def test_without_a_scale_it_is_the_error_over_the_truths_own_deviation() -> None:
@@ -41,7 +41,7 @@ def test_only_the_first_steps_count() -> None:
 
 
 @pytest.mark.parametrize("steps", [0, 26])
-def test_steps_outside_the_forecast_are_refused_in_one_line(steps: int) -> None:
+def test_steps_outside_the_forecast_are_rejected(steps: int) -> None:
     with pytest.raises(ChaosbenchError, match=f"normalised_error cannot look {steps} steps ahead in a forecast of 25"):
         normalised_error(np.zeros((25, 2)), np.zeros((25, 2)), steps=steps)
 

@@ -1,4 +1,4 @@
-"""The distance of spectra against its formula, and what it must not notice."""
+"""The distance of spectra: its formula and its invariances."""
 
 import numpy as np
 import pytest
@@ -90,7 +90,7 @@ def test_three_papers_share_one_convention() -> None:
         assert power_spectrum_distance(generated, truth, convention=convention) == expected
 
 
-def test_seed_convention_counts_what_it_cuts_off() -> None:
+def test_the_seed_convention_counts_missing_power_as_distance() -> None:
     """White noise has half its power in the 500 of 1001 frequencies kept: sqrt(1 - 1/2) of itself, edges aside."""
     white = np.random.default_rng(0).normal(size=(100_000, 1))
     assert_allclose(power_spectrum_distance(white, white, convention="seed"), np.sqrt(0.5), atol=0.01)
@@ -142,7 +142,7 @@ def test_the_spectrum_of_a_sine_peaks_at_its_frequency_and_sums_to_one() -> None
 
 
 def test_a_constant_series_has_the_flat_spectrum() -> None:
-    """0.1 is no binary fraction, so the mean of many is off by rounding: it must not become a spectrum."""
+    """0.1 is not a binary fraction, so the mean of many has a rounding error, which must not become a spectrum."""
     constant = np.full((1000, 1), 0.1)
     assert_allclose(power_spectrum(constant), 1 / 501, rtol=1e-12)
     assert power_spectrum_distance(constant, 3 * constant) == 0
@@ -175,7 +175,7 @@ def test_leading_axes_broadcast_like_arrays() -> None:
     assert_allclose(scores[2, 1], power_spectrum_distance(generated[2, 0], truth[1]), rtol=1e-12)
 
 
-def test_tensors_and_arrays_give_the_same_numbers_and_keep_their_kind() -> None:
+def test_tensors_and_arrays_give_the_same_numbers_and_keep_their_type() -> None:
     truth, generated = noise(300, 2), noise(3, 300, 2, seed=1)
     scores = power_spectrum_distance(generated, truth)
     tensors = power_spectrum_distance(torch.tensor(generated), torch.tensor(truth))
@@ -186,7 +186,7 @@ def test_tensors_and_arrays_give_the_same_numbers_and_keep_their_kind() -> None:
     assert (tensors.numpy() == scores).all()
 
 
-def test_what_cannot_be_compared_is_refused_in_one_line() -> None:
+def test_series_that_do_not_compare_are_rejected() -> None:
     with pytest.raises(ChaosbenchError, match=r"shapes \(90, 2\) and \(100, 2\) do not compare"):
         power_spectrum_distance(noise(90, 2), noise(100, 2))
     with pytest.raises(ChaosbenchError, match="chunks of 2000 steps, and these have 100"):

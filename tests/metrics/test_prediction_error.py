@@ -22,7 +22,7 @@ def test_the_default_is_twenty_steps() -> None:
     assert (prediction_error(forecast, truth) == prediction_error(forecast, truth, steps=20)).all()
 
 
-def test_tensors_and_arrays_give_the_same_numbers_and_keep_their_kind() -> None:
+def test_tensors_and_arrays_give_the_same_numbers_and_keep_their_type() -> None:
     rng = np.random.default_rng(0)
     forecast, truth = rng.normal(size=(3, 25, 2)), rng.normal(size=(25, 2))
     errors = prediction_error(forecast, truth)
@@ -42,6 +42,6 @@ def test_the_score_is_the_mean_over_conditions_and_nan_where_one_diverged(evalua
 
 
 @pytest.mark.parametrize("steps", [0, 26])
-def test_a_step_outside_the_forecast_is_refused_in_one_line(steps: int) -> None:
+def test_a_step_outside_the_forecast_is_rejected(steps: int) -> None:
     with pytest.raises(ChaosbenchError, match=f"cannot look {steps} steps ahead in a forecast of 25; choose 1 to 25"):
         prediction_error(np.zeros((25, 2)), np.zeros((25, 2)), steps=steps)

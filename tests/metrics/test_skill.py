@@ -1,4 +1,4 @@
-"""Skill: forecasts beside the twin's."""
+"""Skill of forecasts relative to the twin."""
 
 from dataclasses import replace
 
@@ -43,13 +43,13 @@ def test_a_forecast_that_outlasts_the_twin_is_flagged_and_no_other(constructed: 
 
 
 def test_a_few_lucky_conditions_are_not_flagged(constructed: Evaluation):
-    """29 of 50 longer: a fair coin does that once in six times."""
+    """29 of 50 conditions are longer: a fair coin does that once in six times."""
     ceiling = torch.arange(50) % 20 + 10
     own = ceiling + torch.where(torch.arange(50) < 29, 3, -3)
     assert too_good_to_be_true(replace(constructed, forecast=failing_after(own[None], 100))).tolist() == [False]
 
 
-def test_measured_data_have_no_twin_and_no_skill(constructed: Evaluation):
+def test_recorded_series_have_no_twin_and_no_skill(constructed: Evaluation):
     measured = replace(constructed, twins=None)
     assert Skill().score(measured).isnan().all()
     assert not too_good_to_be_true(measured).any()

@@ -1,4 +1,4 @@
-"""The divergence of histograms against its formula, and what it must not notice."""
+"""The divergence of histograms: its formula and its invariances."""
 
 import numpy as np
 import pytest
@@ -33,8 +33,8 @@ def by_formula(generated: Points, truth: Points, convention: str) -> float:
     least = lower + first * (upper - lower) / bins
 
     def probability(points: Points) -> Points:
-        kept = points[((points >= least) & (points < upper)).all(1)]
-        counts, _ = np.histogramdd(kept, bins=bins, range=list(zip(lower, upper, strict=True)))
+        inside = points[((points >= least) & (points < upper)).all(1)]
+        counts, _ = np.histogramdd(inside, bins=bins, range=list(zip(lower, upper, strict=True)))
         return (counts + 1e-5) / (counts.sum() + 1e-5 * counts.size)
 
     p, q = probability(truth), probability(generated)
@@ -57,7 +57,7 @@ def test_default_is_thirty_bins_on_the_gtf_grid() -> None:
     )
 
 
-def test_seed_convention_brings_its_ten_bins() -> None:
+def test_the_seed_convention_has_ten_bins() -> None:
     truth, generated = normal(500, 2), normal(500, 2, seed=1)
     ten = state_space_divergence(generated, truth, bins=10, convention="seed")
     assert state_space_divergence(generated, truth, convention="seed") == ten
@@ -81,7 +81,7 @@ def test_a_permutation_of_the_points_is_no_divergence(convention: str) -> None:
 
 @given(seed=st.integers(0, 2**32 - 1), dimension=st.integers(1, 3), power=st.integers(-20, 20))
 @settings(max_examples=30, deadline=None)
-def test_it_is_never_negative_and_knows_no_units(seed: int, dimension: int, power: int) -> None:
+def test_it_is_never_negative_and_independent_of_units(seed: int, dimension: int, power: int) -> None:
     """Gibbs' inequality holds for smoothed histograms up to rounding; a power of two scales without rounding."""
     truth, generated = normal(200, dimension, seed=seed), normal(100, dimension, seed=seed + 1)
     score = state_space_divergence(generated, truth, bins=8)
@@ -106,8 +106,8 @@ def test_a_series_that_misses_the_grid_is_nan() -> None:
 
 @pytest.mark.parametrize("convention", PUBLISHED)
 @pytest.mark.parametrize("level", [0.0, 0.1, -7.3, 1e6])
-def test_a_dimension_that_never_varies_does_no_harm(convention: str, level: float) -> None:
-    """It takes one bin of a grid of its own, up to rounding in the model; a constant one away is off that grid."""
+def test_a_constant_dimension_does_not_change_the_score(convention: str, level: float) -> None:
+    """A constant fills a single bin of its grid, up to rounding; a constant one unit away is off the grid."""
     truth, generated = normal(300, 1), normal(300, 1, seed=1)
 
     def score(series: Points, constant: float) -> float:
@@ -129,7 +129,7 @@ def test_leading_axes_broadcast_like_arrays() -> None:
             assert scores[k, r] == state_space_divergence(generated[k, 0], truth[r])
 
 
-def test_tensors_and_arrays_give_the_same_numbers_and_keep_their_kind() -> None:
+def test_tensors_and_arrays_give_the_same_numbers_and_keep_their_type() -> None:
     truth, generated = normal(300, 2), normal(3, 300, 2, seed=1)
     scores = state_space_divergence(generated, truth)
     tensors = state_space_divergence(torch.tensor(generated), torch.tensor(truth))
@@ -140,7 +140,7 @@ def test_tensors_and_arrays_give_the_same_numbers_and_keep_their_kind() -> None:
     assert (tensors.numpy() == scores).all()
 
 
-def test_reversed_read_only_and_single_precision_input_is_taken() -> None:
+def test_reversed_read_only_and_single_precision_input_is_accepted() -> None:
     truth, generated = normal(300, 2), normal(300, 2, seed=1).astype(np.float32)
     generated.flags.writeable = False
     score = state_space_divergence(generated, truth)
@@ -148,21 +148,21 @@ def test_reversed_read_only_and_single_precision_input_is_taken() -> None:
     assert state_space_divergence(torch.tensor(generated[::-1].copy(), requires_grad=True), truth) == score
 
 
-def test_a_density_made_once_scores_like_the_function() -> None:
+def test_a_reused_density_scores_like_the_function() -> None:
     truth, generated = torch.tensor(normal(300, 2)), torch.tensor(normal(300, 2, seed=1))
     density = StateSpaceDensity(truth, bins=12, convention="dend")
     assert density.divergence(generated) == state_space_divergence(generated, truth, bins=12, convention="dend")
 
 
-def test_a_histogram_too_large_is_refused_in_one_line() -> None:
+def test_a_histogram_too_large_is_rejected() -> None:
     with pytest.raises(ChaosbenchError, match=r"30\*\*6 cells; observe at most 5 dimensions"):
         state_space_divergence(normal(10, 6), normal(10, 6))
     with pytest.raises(ChaosbenchError, match=r"400\*\*3 cells"):
         state_space_divergence(normal(10, 3), normal(10, 3), bins=400)
 
 
-def test_bins_conventions_and_dimensions_that_cannot_be_are_refused() -> None:
-    with pytest.raises(ChaosbenchError, match="at least one bin, not 0"):
+def test_bins_conventions_and_dimensions_that_are_invalid_are_rejected() -> None:
+    with pytest.raises(ChaosbenchError, match=r"bin.*\b0\b"):
         state_space_divergence(normal(10, 2), normal(10, 2), bins=0)
     with pytest.raises(ChaosbenchError, match="no convention is called 'gft'; did you mean 'gtf'"):
         state_space_divergence(normal(10, 2), normal(10, 2), convention="gft")  # type: ignore[arg-type]

@@ -22,14 +22,14 @@ def test_the_scale_is_the_conventions_own(convention: str, largest: float) -> No
 
 
 @given(PAIRS)
-def test_it_is_symmetric_bounded_and_blind_to_units(pair: np.ndarray) -> None:
-    """Units change nothing but for the 1e-10 in the denominator: values above 1e-3 feel it by 1e-7."""
-    one, other = pair
-    error = symmetric_percentage_error(one, other)
+def test_it_is_symmetric_bounded_and_independent_of_units(pair: np.ndarray) -> None:
+    """Units matter only through the 1e-10 in the denominator, by 1e-7 for values above 1e-3."""
+    first, other = pair
+    error = symmetric_percentage_error(first, other)
     assert 0 <= error <= 200
-    assert symmetric_percentage_error(other, one) == error
-    assert symmetric_percentage_error(7 * one, 7 * other) == pytest.approx(error, rel=1e-6, abs=1e-9)
-    assert symmetric_percentage_error(one, one) == 0
+    assert symmetric_percentage_error(other, first) == error
+    assert symmetric_percentage_error(7 * first, 7 * other) == pytest.approx(error, rel=1e-6, abs=1e-9)
+    assert symmetric_percentage_error(first, first) == 0
 
 
 def test_only_the_first_steps_count() -> None:
@@ -39,6 +39,6 @@ def test_only_the_first_steps_count() -> None:
     assert np.isnan(symmetric_percentage_error(forecast, truth))
 
 
-def test_an_unknown_convention_is_told_its_neighbour() -> None:
+def test_an_unknown_convention_is_rejected() -> None:
     with pytest.raises(ChaosbenchError, match="no convention is called 'm3'"):
         symmetric_percentage_error(np.ones((2, 1)), np.ones((2, 1)), convention="m3")  # type: ignore[arg-type]
