@@ -1,4 +1,4 @@
-"""Scores of a finished forecast, each usable alone on numpy arrays or tensors."""
+"""Metrics of forecasts and free runs, each usable alone on numpy arrays or tensors."""
 
 from chaosbench.metrics.base import Evaluation, MetricSpec
 from chaosbench.metrics.correlation_dimension import CorrelationDimensionError, correlation_dimension

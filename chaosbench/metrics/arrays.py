@@ -1,4 +1,4 @@
-"""Numpy arrays and tensors alike: float64 tensors inside, the caller's own kind outside."""
+"""Conversion between numpy arrays and float64 tensors, and checks that metrics share."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -15,13 +15,13 @@ ArrayT = TypeVar("ArrayT", Tensor, NDArray[Any])
 
 
 def as_tensors(first: Array, *others: Array) -> tuple[Tensor, ...]:
-    """All arguments as float64 tensors without gradients, on the device of the first."""
+    """Return all arguments as float64 tensors without gradients, on the device of the first."""
     lead = _as_tensor(first)
     return lead, *(_as_tensor(other).to(lead.device) for other in others)
 
 
 def like(result: Tensor, example: ArrayT) -> ArrayT:
-    """`result` as a tensor if `example` is one, otherwise as a numpy array, or a numpy float where it has no axes."""
+    """Return `result` as a tensor if `example` is one, else as a numpy array, or as a numpy float without axes."""
     if isinstance(example, Tensor):
         return result
     array: NDArray[Any] = result.cpu().numpy()[()]
@@ -29,23 +29,23 @@ def like(result: Tensor, example: ArrayT) -> ArrayT:
 
 
 def thinned(series: Tensor, points: int) -> Tensor:
-    """At most `points` of the `(..., T, D)` states, evenly spread over time, the first and the last among them."""
+    """Return at most `points` of the states `(..., T, D)`, evenly spaced from the first to the last."""
     steps = series.shape[-2]
     if steps <= points:
         return series
-    kept = torch.linspace(0, steps - 1, points, dtype=torch.float64).long()
-    return series[..., kept.to(series.device), :]
+    indices = torch.linspace(0, steps - 1, points, dtype=torch.float64).long()
+    return series[..., indices.to(series.device), :]
 
 
 def each_member(series: Tensor, score: Callable[[Tensor], Tensor]) -> Tensor:
-    """The scalar `score` of every `(T, D)` member of `(..., T, D)`, `(...)`; NaN, unasked, where it is not finite."""
+    """Return `score` of every `(T, D)` member of `(..., T, D)`, `(...)`; NaN for a member that is not finite."""
     members = series.reshape(-1, *series.shape[-2:])
-    scores = [score(one) if one.isfinite().all() else one.new_tensor(torch.nan) for one in members]
+    scores = [score(member) if member.isfinite().all() else member.new_tensor(torch.nan) for member in members]
     return torch.stack(scores).reshape(series.shape[:-2])
 
 
 def check_dimensions(series: Tensor, truth: Tensor) -> None:
-    """Refuse to compare states of different dimensions."""
+    """Raise a `ChaosbenchError` unless both series have the same number of dimensions."""
     if series.shape[-1] != truth.shape[-1]:
         raise ChaosbenchError(
             f"the generated series has {series.shape[-1]} dimensions and the truth {truth.shape[-1]}; "
@@ -54,16 +54,16 @@ def check_dimensions(series: Tensor, truth: Tensor) -> None:
 
 
 def first_steps(forecast: Tensor, truth: Tensor, steps: int | None, *, name: str) -> tuple[Tensor, Tensor]:
-    """The first `steps` steps of `(..., T, D)` forecasts and of what truly followed; None is all that both have.
+    """Return the first `steps` steps of forecasts `(..., T, D)` and of their truth; None: all steps that both have.
 
     Raises:
-        ChaosbenchError: where there are not so many; it names the metric.
+        ChaosbenchError: where there are fewer steps; it names the metric.
     """
     horizon = min(forecast.shape[-2], truth.shape[-2])
     if not 1 <= (horizon if steps is None else steps) <= horizon:
         raise ChaosbenchError(
-            f"{name} cannot look {steps} steps ahead in a forecast of {horizon}; "
-            f"choose 1 to {horizon}, or forecast further."
+            f"{name} needs a forecast of {steps} steps, and this one has {horizon}; "
+            f"choose 1 to {horizon} steps, or a longer forecast."
         )
     return forecast[..., : steps or horizon, :], truth[..., : steps or horizon, :]
 
@@ -71,5 +71,5 @@ def first_steps(forecast: Tensor, truth: Tensor, steps: int | None, *, name: str
 def _as_tensor(array: Array) -> Tensor:
     if isinstance(array, Tensor):
         return array.detach().to(torch.float64)
-    # A copy, because torch takes neither reversed nor read-only arrays.
+    # A copy, because torch accepts neither reversed nor read-only arrays.
     return torch.from_numpy(np.array(array, dtype=np.float64, order="C"))

@@ -1,4 +1,4 @@
-"""How far the farthest state of either attractor is from the other attractor."""
+"""The distance of the farthest state of either attractor from the other attractor."""
 
 from typing import ClassVar, Literal
 
@@ -10,14 +10,14 @@ from chaosbench.metrics.base import Evaluation, MetricSpec
 
 
 def hausdorff_distance(generated: ArrayT, truth: Array, *, points: int = 10_000) -> ArrayT:
-    """Largest distance from a point of either set to the nearest one of the other.
+    """Return the Hausdorff distance, the largest distance from a point of either set to the nearest of the other.
 
-    It is about the sets alone, not about how often a state is visited: a single excursion decides it.
+    It depends on the sets alone and not on how often a state is visited, so a single excursion decides it.
 
     Args:
         generated: `(..., T, D)`, numpy array or tensor.
         truth: `(T, D)`; the length may differ.
-        points: of each series that count, evenly spread over it. Fewer points are farther from each other.
+        points: number of points of each series to use, evenly spread over it; fewer points give larger distances.
 
     Returns:
         `(...)` [units of the series], of the kind of `generated`; NaN for a member that is not finite.
@@ -29,11 +29,11 @@ def hausdorff_distance(generated: ArrayT, truth: Array, *, points: int = 10_000)
 
     series, actual = as_tensors(generated, truth)
     check_dimensions(series, actual)
-    theirs = thinned(actual, points).cpu().numpy()
+    true = thinned(actual, points).cpu().numpy()
 
     def distance(member: Tensor) -> Tensor:
         own = member.cpu().numpy()
-        return member.new_tensor(max(directed_hausdorff(own, theirs)[0], directed_hausdorff(theirs, own)[0]))
+        return member.new_tensor(max(directed_hausdorff(own, true)[0], directed_hausdorff(true, own)[0]))
 
     return like(each_member(thinned(series, points), distance), generated)
 
@@ -51,5 +51,5 @@ class HausdorffDistance(MetricSpec):
     points: PositiveInt = 10_000  # of all free runs, evenly spread
 
     def score(self, evaluation: Evaluation) -> Tensor:
-        """`(K,)` [standard deviations]; NaN where any of the seed's free runs diverged."""
+        """Return `(K,)` [standard deviations]; NaN where any of the seed's free runs diverged."""
         return hausdorff_distance(*evaluation.pooled(), points=self.points)

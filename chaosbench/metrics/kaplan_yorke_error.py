@@ -1,4 +1,4 @@
-"""How far the model's attractor is from the system's in dimension, by its Lyapunov exponents."""
+"""The error of the attractor's dimension, estimated from Lyapunov exponents."""
 
 from typing import ClassVar, Literal
 
@@ -11,28 +11,29 @@ from chaosbench.metrics.base import Evaluation, MetricSpec
 
 
 def kaplan_yorke_error(exponents: ArrayT, reference: Array, *, resolution: float = 0.0) -> ArrayT:
-    """Error of the Kaplan-Yorke dimension, |D(exponents) - D(reference)|.
+    """Return the error of the Kaplan-Yorke dimension, |D(exponents) - D(reference)|.
 
-    The dimension jumps by one where the largest exponent passes zero, as a cycle's does by chance; so what cannot be
-    told from zero counts as zero.
+    The dimension jumps by one where the largest exponent changes sign, and the estimated exponent of a cycle, zero, has
+    a random sign. Exponents within the resolution therefore count as zero.
 
     Args:
-        exponents: `(..., M)`, descending [1 / system time]; numpy array or tensor. Too few for their sum to fall below
-            zero give a dimension of M, a lower bound.
-        reference: `(M',)`, the system's, descending [1 / system time].
-        resolution: exponents at most this far from zero, of both, count as zero [1 / system time].
+        exponents: `(..., M)`, descending [1 / system time]; numpy array or tensor. Exponents whose sum is not negative
+            give a dimension of M, a lower bound.
+        reference: `(M',)`, the system's exponents, descending [1 / system time].
+        resolution: exponents of both with at most this magnitude count as zero [1 / system time].
 
     Returns:
-        `(...)`, of the kind of `exponents`; NaN where an exponent is, and where M is less than the reference's
-        dimension, which no M exponents could show.
+        `(...)`, of the kind of `exponents`; NaN where an exponent is NaN, and where M is less than the reference's
+        dimension, which M exponents cannot reach.
 
     Source:
         Kaplan and Yorke 1979, Lecture Notes in Mathematics 730, 204.
     """
     values, expected = as_tensors(exponents, reference)
-    own, theirs = (kaplan_yorke_dimension(torch.where(one.abs() <= resolution, 0.0, one)) for one in (values, expected))
-    shown = theirs <= values.shape[-1]
-    return like(torch.where(shown, (own - theirs).abs(), torch.nan), exponents)
+    rounded = (torch.where(spectrum.abs() <= resolution, 0.0, spectrum) for spectrum in (values, expected))
+    own, true = map(kaplan_yorke_dimension, rounded)
+    within_reach = true <= values.shape[-1]
+    return like(torch.where(within_reach, (own - true).abs(), torch.nan), exponents)
 
 
 class KaplanYorkeError(MetricSpec):
@@ -44,10 +45,10 @@ class KaplanYorkeError(MetricSpec):
     kind: Literal["kaplan_yorke_error"] = "kaplan_yorke_error"
 
     def score(self, evaluation: Evaluation) -> Tensor:
-        """`(K,)`; NaN where the model diverged and, for the floor as well, without a certified spectrum.
+        """Return `(K,)`; NaN where the model diverged and, for the floor as well, without a certified spectrum.
 
-        So it is where fewer exponents were measured than the system has dimensions; `evaluation.exponents` asks for
-        more.
+        It is also NaN where fewer exponents were computed than the attractor has dimensions; `exponents` in a suite's
+        `[evaluation]` sets their number.
         """
         reference = evaluation.reference_exponents
         if reference is None:

@@ -1,4 +1,4 @@
-"""How differently two attractors are filled, by means of a kernel over all pairs of states (MMD)."""
+"""The maximum mean discrepancy of two attractors, a kernel distance of their states (MMD)."""
 
 from collections.abc import Sequence
 from typing import ClassVar, Literal
@@ -16,16 +16,16 @@ _SCALES = (0.2, 0.5, 0.9, 1.3)
 def kernel_discrepancy(
     generated: ArrayT, truth: Array, *, scales: Sequence[float] = _SCALES, points: int = 2_000
 ) -> ArrayT:
-    """Squared maximum mean discrepancy, MMD², with the kernel sum_a a² / (a² + |x - y|²).
+    """Return the squared maximum mean discrepancy, MMD², with the kernel sum_a a² / (a² + |x - y|²).
 
-    The biased estimate, which is never negative: for n independent points of one distribution it is near
-    2 (k(0) - mean k) / n, so it falls with `points` and numbers of different n do not compare.
+    The estimate is biased and never negative: for n independent points of the same distribution it is near
+    2 (k(0) - mean k) / n. It falls with `points`, so scores of different n do not compare.
 
     Args:
         generated: `(..., T, D)`, in units of the truth's standard deviation; numpy array or tensor.
         truth: `(T, D)`; the length may differ.
-        scales: a, distances that the kernel tells apart, in those units.
-        points: of each series that count, evenly spread over it; time and memory grow with their square.
+        scales: a, length scales of the kernel, in those units.
+        points: number of points of each series to use, evenly spread over it; time and memory grow with their square.
 
     Returns:
         `(...)`, of the kind of `generated`, between 0 and twice the number of scales; NaN for a member that is not
@@ -37,9 +37,9 @@ def kernel_discrepancy(
     """
     series, actual = as_tensors(generated, truth)
     check_dimensions(series, actual)
-    kept = thinned(actual, points)
-    squared = each_member(thinned(series, points), lambda one: maximum_mean_discrepancy(one, kept, scales))
-    return like(squared.clamp(min=0), generated)  # rounding may take what is zero below
+    true_points = thinned(actual, points)
+    squared = each_member(thinned(series, points), lambda member: maximum_mean_discrepancy(member, true_points, scales))
+    return like(squared.clamp(min=0), generated)  # rounding may make zero negative
 
 
 class KernelDiscrepancy(MetricSpec):
@@ -52,9 +52,9 @@ class KernelDiscrepancy(MetricSpec):
     better: ClassVar[Literal["lower", "higher"]] = "lower"
 
     kind: Literal["kernel_discrepancy"] = "kernel_discrepancy"
-    scales: tuple[PositiveFloat, ...] = Field(_SCALES, min_length=1)  # a of the kernels [standard deviations]
+    scales: tuple[PositiveFloat, ...] = Field(_SCALES, min_length=1)  # a of the kernel [standard deviations]
     points: PositiveInt = 2_000  # of all free runs, evenly spread
 
     def score(self, evaluation: Evaluation) -> Tensor:
-        """`(K,)`; NaN where any of the seed's free runs diverged."""
+        """Return `(K,)`; NaN where any of the seed's free runs diverged."""
         return kernel_discrepancy(*evaluation.pooled(), scales=self.scales, points=self.points)

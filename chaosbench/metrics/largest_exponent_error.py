@@ -1,4 +1,4 @@
-"""How far the model's chaos is from the system's, by the largest Lyapunov exponent."""
+"""The relative error of the largest Lyapunov exponent."""
 
 from typing import ClassVar, Literal
 
@@ -10,16 +10,16 @@ from chaosbench.metrics.base import Evaluation, MetricSpec
 
 
 def largest_exponent_error(exponents: ArrayT, reference: float) -> ArrayT:
-    """Relative error of the largest Lyapunov exponent, |model - reference| / |reference|.
+    """Return the relative error of the largest Lyapunov exponent, |model - reference| / |reference|.
 
-    A good overlap of the attractors does not imply a right exponent, so it is a score of its own.
+    A good overlap of the attractors does not imply a right exponent, hence a separate score.
 
     Args:
         exponents: `(..., M)`, sorted, the largest first [1 / system time]; numpy array or tensor.
         reference: the system's largest exponent [1 / system time].
 
     Returns:
-        `(...)`, of the kind of `exponents`; NaN where the exponent is, and where the reference is zero.
+        `(...)`, of the kind of `exponents`; NaN where the exponent is NaN, and where the reference is zero.
     """
     (values,) = as_tensors(exponents)
     scale = abs(reference) or torch.nan
@@ -35,6 +35,6 @@ class LargestExponentError(MetricSpec):
     kind: Literal["largest_exponent_error"] = "largest_exponent_error"
 
     def score(self, evaluation: Evaluation) -> Tensor:
-        """`(K,)`; NaN where the model diverged and, for the floor as well, where the system's exponent is not known."""
+        """Return `(K,)`; NaN where the model diverged and, for the floor as well, without a known reference."""
         reference = evaluation.largest_exponent
         return largest_exponent_error(evaluation.exponents, torch.nan if reference is None else reference)

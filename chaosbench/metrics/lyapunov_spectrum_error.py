@@ -1,4 +1,4 @@
-"""How far the model's tangent dynamics is from the system's, by all Lyapunov exponents that both have."""
+"""The relative error of all Lyapunov exponents that model and system share."""
 
 from math import log
 from typing import ClassVar, Literal
@@ -12,18 +12,18 @@ from chaosbench.metrics.base import Evaluation, MetricSpec
 
 
 def lyapunov_spectrum_error(exponents: ArrayT, reference: Array, *, leading: int | None = None) -> ArrayT:
-    """Relative error of a Lyapunov spectrum, sum_i |model_i - reference_i| / sum_i |reference_i|.
+    """Return the relative error of a Lyapunov spectrum, sum_i |model_i - reference_i| / sum_i |reference_i|.
 
     Absolute errors are summed before they are divided: a flow has an exponent of zero, which has no relative error.
 
     Args:
         exponents: `(..., M)`, descending [1 / system time]; numpy array or tensor.
-        reference: `(M',)`, the system's, descending [1 / system time].
-        leading: how many count, the largest first; None is as many as both have. A model whose state is larger than
-            the system's has exponents that mean nothing; they come last where they contract.
+        reference: `(M',)`, the system's exponents, descending [1 / system time].
+        leading: number of leading exponents to compare; None: as many as both have. A model with a larger state than
+            the system has additional exponents without a counterpart; contracting ones come last.
 
     Returns:
-        `(...)`, of the kind of `exponents`; NaN where an exponent is, and where the reference's are all zero.
+        `(...)`, of the kind of `exponents`; NaN where an exponent is NaN, and where the reference is all zero.
     """
     values, expected = as_tensors(exponents, reference)
     count = min(values.shape[-1], expected.shape[-1], leading or values.shape[-1])
@@ -33,19 +33,19 @@ def lyapunov_spectrum_error(exponents: ArrayT, reference: Array, *, leading: int
 
 
 class LyapunovSpectrumError(MetricSpec):
-    """Relative error of the Lyapunov spectrum of the free-running model, of the leading exponents that both have."""
+    """Relative error of the Lyapunov spectrum of the free-running model, over the leading exponents that both have."""
 
     unit: ClassVar[str] = "1"
     better: ClassVar[Literal["lower", "higher"]] = "lower"
 
     kind: Literal["lyapunov_spectrum_error"] = "lyapunov_spectrum_error"
-    leading: PositiveInt | None = None  # how many exponents count; None: all that were measured of both
+    leading: PositiveInt | None = None  # number of leading exponents to compare; None: all that both have
 
     def score(self, evaluation: Evaluation) -> Tensor:
-        """`(K,)`; NaN where the model diverged and, for the floor as well, without a certified spectrum."""
+        """Return `(K,)`; NaN where the model diverged and, for the floor as well, without a certified spectrum."""
         reference = evaluation.reference_exponents
         if reference is None:
             return torch.full_like(evaluation.exponents[:, 0], torch.nan, dtype=torch.float64)
-        # A direction that is lost in one step has an exponent of minus infinity, or of whatever rounding leaves of it.
-        lost = log(torch.finfo(evaluation.free_run.dtype).eps) / evaluation.dt
-        return lyapunov_spectrum_error(evaluation.exponents.clamp(min=lost), reference, leading=self.leading)
+        # A direction that vanishes in a single step has the exponent minus infinity, or whatever rounding leaves.
+        vanished = log(torch.finfo(evaluation.free_run.dtype).eps) / evaluation.dt
+        return lyapunov_spectrum_error(evaluation.exponents.clamp(min=vanished), reference, leading=self.leading)

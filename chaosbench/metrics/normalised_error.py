@@ -1,4 +1,4 @@
-"""The error of a forecast over its first steps, in standard deviations (NRMSE)."""
+"""The root mean squared error of the first steps of a forecast, in standard deviations (NRMSE)."""
 
 from typing import ClassVar, Literal
 
@@ -10,16 +10,18 @@ from chaosbench.metrics.base import Evaluation, MetricSpec
 
 
 def normalised_error(forecast: ArrayT, truth: Array, *, steps: int | None = None, scale: Array | None = None) -> ArrayT:
-    """NRMSE, sqrt(mean over steps and dimensions of ((x - y) / sigma)²): two unrelated orbits are sqrt(2) apart.
+    """Return NRMSE, sqrt(mean over steps and dimensions of ((x - y) / sigma)²).
+
+    Two unrelated orbits score sqrt(2).
 
     Args:
         forecast: `(..., T, D)`; index 0 is one step past the last observation; numpy array or tensor.
         truth: `(..., T, D)`, leading axes broadcast.
-        steps: the first ones that count [steps]; None is all.
-        scale: `(D,)`, standard deviation of the training data; None takes the truth's, over all but the last axis.
+        steps: number of first steps to score [steps]; None: all.
+        scale: `(D,)`, standard deviation of the training data; None: the truth's, over all but the last axis.
 
     Returns:
-        `(...)` [standard deviations], of the kind of `forecast`; NaN where the forecast is within these steps.
+        `(...)` [standard deviations], of the kind of `forecast`; NaN where the forecast is NaN within these steps.
 
     Source:
         Gilpin 2021, NeurIPS (arXiv 2110.05266).
@@ -40,14 +42,14 @@ class NormalisedError(MetricSpec):
     better: ClassVar[Literal["lower", "higher"]] = "lower"
 
     kind: Literal["normalised_error"] = "normalised_error"
-    steps: PositiveInt = 200  # [steps], the first ones that count
+    steps: PositiveInt = 200  # [steps], number of first steps to score
 
     @property
     def least_horizon(self) -> int:
-        """[steps] of the short forecasts that are looked at."""
+        """`steps`, the scored length of short forecasts [steps]."""
         return self.steps
 
     def score(self, evaluation: Evaluation) -> Tensor:
-        """`(K,)`, mean over the conditions; NaN where any forecast diverged by then."""
+        """Return `(K,)`, averaged over the conditions; NaN where any forecast diverged by then."""
         errors = normalised_error(evaluation.forecast, evaluation.future, steps=self.steps, scale=evaluation.scale)
         return errors.mean(-1)

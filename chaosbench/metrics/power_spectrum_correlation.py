@@ -1,4 +1,4 @@
-"""How alike the power spectra of model and truth are on a logarithmic scale (PSC)."""
+"""The correlation of the power spectra of model and truth on a logarithmic scale (PSC)."""
 
 from typing import ClassVar, Literal
 
@@ -14,30 +14,30 @@ from chaosbench.metrics.power_spectrum_distance import check_lengths, smoothed
 def power_spectrum_correlation(
     generated: ArrayT, truth: Array, *, smoothing: float = 20.0, frequencies: int | None = None
 ) -> ArrayT:
-    """Pearson correlation of smoothed power spectra in decibels, mean over dimensions.
+    """Return the Pearson correlation of smoothed power spectra in decibels, averaged over dimensions.
 
-    Logarithms give the weak high frequencies the weight that `power_spectrum_distance` gives to the strong ones. A
-    correlation is blind to a factor, and the frequency zero, the mean, is left out.
+    Logarithms weight strong and weak frequencies alike, whereas strong ones dominate `power_spectrum_distance`. The
+    correlation ignores a factor. The frequency zero, the mean, is left out.
 
     Args:
         generated: `(..., T, D)`, equally long as `truth`; numpy array or tensor, computed in float64.
         truth: `(..., T, D)`, leading axes broadcast.
         smoothing: standard deviation of the Gaussian along frequency [frequency bins].
-        frequencies: the lowest ones that count [frequency bins]; None is all.
+        frequencies: number of lowest frequencies to compare [frequency bins]; None: all.
 
     Returns:
-        `(...)`, between -1 and 1, of the kind of `generated`; 0 for a constant series, whose spectrum correlates with
-        none; NaN for a series that holds a non-finite value.
+        `(...)`, between -1 and 1, of the kind of `generated`; 0 for a constant series, which has no
+        spectrum; NaN for a series with a non-finite value.
 
     Source:
         Brenner et al. 2022, ICML (arXiv 2207.02542).
     """
     series, orbits = as_tensors(generated, truth)
     check_lengths(series, orbits)
-    own, theirs = (_decibels(one.mT, smoothing)[..., :frequencies] for one in (series, orbits))
-    own, theirs = (one - one.mean(-1, keepdim=True) for one in (own, theirs))
-    product = (own * theirs).sum(-1)
-    size = (own.square().sum(-1) * theirs.square().sum(-1)).sqrt()
+    levels = (_decibels(values.mT, smoothing)[..., :frequencies] for values in (series, orbits))
+    own, true = (level - level.mean(-1, keepdim=True) for level in levels)
+    product = (own * true).sum(-1)
+    size = (own.square().sum(-1) * true.square().sum(-1)).sqrt()
     return like(torch.where(size == 0, 0.0, product / size).mean(-1), generated)
 
 
@@ -49,20 +49,20 @@ class PowerSpectrumCorrelation(MetricSpec):
 
     kind: Literal["power_spectrum_correlation"] = "power_spectrum_correlation"
     smoothing: NonNegativeFloat = 20.0  # [frequency bins]
-    frequencies: PositiveInt | None = None  # [frequency bins], the lowest ones that count; None: all
+    frequencies: PositiveInt | None = None  # [frequency bins], number of lowest ones to compare; None: all
 
     def score(self, evaluation: Evaluation) -> Tensor:
-        """`(K,)`; NaN where any of the seed's free runs diverged."""
+        """Return `(K,)`; NaN where any of the seed's free runs diverged."""
         return power_spectrum_correlation(
             evaluation.free_run, evaluation.truth, smoothing=self.smoothing, frequencies=self.frequencies
         ).mean(-1)
 
 
 def _decibels(series: Tensor, smoothing: float) -> Tensor:
-    """`(..., D, T)` to `(..., D, T // 2)`; all zero for a constant series."""
+    """Return smoothed spectra in decibels, `(..., D, T)` to `(..., D, T // 2)`; zero for a constant series."""
     amplitude = torch.fft.rfft(series - series.mean(-1, keepdim=True))[..., 1:].abs()
     largest = amplitude.amax(-1, keepdim=True)
-    # What is below rounding has no logarithm worth having: -240 dB is the floor.
+    # Below rounding a logarithm is meaningless: -240 dB is the lowest level.
     constant = largest <= 1e-12 * series.shape[-1] * series.abs().amax(-1, keepdim=True)
     level = 20 * (amplitude / largest).clamp(min=1e-12).log10()
     return smoothed(torch.where(constant, 0.0, level), smoothing, mode="reflect", truncate=5.0)

@@ -20,19 +20,20 @@ _LOWEST = 100  # "dysts": frequencies kept
 def power_spectrum_distance(
     generated: ArrayT, truth: Array, *, smoothing: float | None = None, convention: Convention = "gtf"
 ) -> ArrayT:
-    """Hellinger distance between smoothed power spectra, mean over dimensions; the default smooths over 20 bins.
+    """Return the Hellinger distance D_H between smoothed power spectra, averaged over dimensions.
 
     Args:
         generated: `(..., T, D)`, equally long as `truth`; numpy array or tensor, computed in float64.
         truth: `(..., T, D)`, leading axes broadcast.
-        smoothing: standard deviation of the Gaussian along frequency [frequency bins]; None takes the convention's own.
-        convention: "gtf": the spectrum of the whole series, normalised to one; "alrnn" and "dynamix" are the same.
-            "seed": the mean spectrum of chunks of 2000 steps, its first 500 frequencies, not normalised again: what is
-            cut off counts as distance, so even identical series score above zero.
-            "dysts": the first 100 frequencies of the series as it is, its mean included, normalised to one.
+        smoothing: standard deviation of the Gaussian along frequency [frequency bins]; None: the convention's.
+        convention: published settings.
+            "gtf": the spectrum of the whole series, normalised to one; "alrnn" and "dynamix" are the same.
+            "seed": the mean spectrum of chunks of 2000 steps, cut off after 500 frequencies without normalisation: the
+            missing power counts as distance, so even identical series score above zero.
+            "dysts": the first 100 frequencies of the unscaled series, including its mean, normalised to one.
 
     Returns:
-        `(...)`, between 0 and 1, of the kind of `generated`; NaN for a series that holds a non-finite value.
+        `(...)`, between 0 and 1, of the kind of `generated`; NaN for a series with a non-finite value.
 
     Source:
         Hess et al. 2023, ICML (arXiv 2306.04406), "gtf"; Brenner et al. 2024, NeurIPS (2410.14240), "alrnn"; Hemmer &
@@ -49,9 +50,9 @@ def power_spectrum_distance(
 
 
 def power_spectrum(series: ArrayT, *, smoothing: float = 20.0) -> ArrayT:
-    """The smoothed power spectrum that `power_spectrum_distance` compares, normalised to a sum of one.
+    """Return the smoothed power spectrum that `power_spectrum_distance` compares, normalised to a sum of one.
 
-    A constant series has no spectrum; it gets the flat one, the limit of a fixed point under vanishing white noise.
+    A constant series has no spectrum; its result is flat, the limit of a fixed point under vanishing white noise.
 
     Args:
         series: `(..., T, D)`; numpy array or tensor, computed in float64.
@@ -65,7 +66,7 @@ def power_spectrum(series: ArrayT, *, smoothing: float = 20.0) -> ArrayT:
 
 
 def check_lengths(series: Tensor, truth: Tensor) -> None:
-    """Refuse to compare spectra of different frequencies."""
+    """Raise a `ChaosbenchError` unless both series have the same numbers of steps and dimensions."""
     if series.shape[-2:] != truth.shape[-2:]:
         raise ChaosbenchError(
             f"spectra of series of shapes {tuple(series.shape[-2:])} and {tuple(truth.shape[-2:])} do not compare; "
@@ -74,10 +75,10 @@ def check_lengths(series: Tensor, truth: Tensor) -> None:
 
 
 def smoothed(power: Tensor, smoothing: float, *, mode: str, truncate: float) -> Tensor:
-    """Along the last axis with a Gaussian of that standard deviation, cut off at `truncate` of them."""
+    """Smooth along the last axis with a Gaussian of standard deviation `smoothing`, cut off at `truncate` of them."""
     from scipy.ndimage import gaussian_filter1d
 
-    if truncate * smoothing < 0.5:  # the kernel would be one bin wide, and scipy divides by its variance
+    if truncate * smoothing < 0.5:  # the kernel would be a single bin, and scipy divides by its variance
         return power
     smooth = gaussian_filter1d(power.cpu().numpy(), smoothing, mode=mode, truncate=truncate)
     return torch.from_numpy(smooth).to(power.device)
@@ -90,16 +91,16 @@ class PowerSpectrumDistance(MetricSpec):
     better: ClassVar[Literal["lower", "higher"]] = "lower"
 
     kind: Literal["power_spectrum_distance"] = "power_spectrum_distance"
-    smoothing: NonNegativeFloat | None = None  # [frequency bins]; None: the convention's own
+    smoothing: NonNegativeFloat | None = None  # [frequency bins]; None: the convention's
     convention: Convention = "gtf"
 
     @property
     def least_free_run(self) -> int:
-        """[steps] of a chunk, where there are chunks."""
+        """The length of a chunk, where the convention cuts the series into chunks [steps]."""
         return _CHUNK if self.convention == "seed" else 1
 
     def score(self, evaluation: Evaluation) -> Tensor:
-        """`(K,)`; NaN where any of the seed's free runs diverged."""
+        """Return `(K,)`; NaN where any of the seed's free runs diverged."""
         distances = power_spectrum_distance(
             evaluation.free_run, evaluation.truth, smoothing=self.smoothing, convention=self.convention
         )
@@ -107,12 +108,12 @@ class PowerSpectrumDistance(MetricSpec):
 
 
 def _whole_distance(series: Tensor, orbits: Tensor, smoothing: float) -> Tensor:
-    """`(..., D, T)` to `(..., D)`."""
+    """Return the distance of whole spectra, `(..., D, T)` to `(..., D)`."""
     return _hellinger(_spectrum(series, smoothing), _spectrum(orbits, smoothing))
 
 
 def _lowest_distance(series: Tensor, orbits: Tensor, smoothing: float) -> Tensor:
-    """`(..., D, T)` to `(..., D)`."""
+    """Return the distance of the lowest frequencies, `(..., D, T)` to `(..., D)`."""
 
     def spectrum(values: Tensor) -> Tensor:
         transform = torch.fft.rfft(values)[..., :_LOWEST]
@@ -122,13 +123,13 @@ def _lowest_distance(series: Tensor, orbits: Tensor, smoothing: float) -> Tensor
     return _hellinger(spectrum(series), spectrum(orbits))
 
 
-def _hellinger(one: Tensor, other: Tensor) -> Tensor:
-    """Over the last axis. The form sqrt(1 - sum sqrt(p q)) is the same, but rounding can make it NaN."""
-    return ((one.sqrt() - other.sqrt()).square().sum(-1) / 2).sqrt()
+def _hellinger(spectrum: Tensor, other: Tensor) -> Tensor:
+    """Return the distance over the last axis; the equivalent sqrt(1 - sum sqrt(p q)) can round to NaN."""
+    return ((spectrum.sqrt() - other.sqrt()).square().sum(-1) / 2).sqrt()
 
 
 def _chunked_distance(series: Tensor, orbits: Tensor, smoothing: float) -> Tensor:
-    """`(..., D, T)` to `(..., D)`."""
+    """Return the distance of mean spectra of chunks, `(..., D, T)` to `(..., D)`."""
     if series.shape[-1] < _CHUNK:
         raise ChaosbenchError(
             f"the convention 'seed' cuts series into chunks of {_CHUNK} steps, and these have {series.shape[-1]}; "
@@ -139,25 +140,28 @@ def _chunked_distance(series: Tensor, orbits: Tensor, smoothing: float) -> Tenso
 
 
 def _spectrum(series: Tensor, smoothing: float) -> Tensor:
-    """`(..., D, T)` to `(..., D, T // 2 + 1)`, with a sum of one."""
+    """Return smoothed spectra with a sum of one, `(..., D, T)` to `(..., D, T // 2 + 1)`."""
     power = smoothed(_power(series), smoothing, mode="reflect", truncate=4.0).clamp(min=0)
     return power / power.sum(-1, keepdim=True)
 
 
 def _chunked_spectrum(series: Tensor, smoothing: float) -> Tensor:
-    """`(..., D, T)` to `(..., D, 500)`: the mean over chunks; steps beyond the last whole chunk are left out."""
+    """Return the mean spectrum of whole chunks, `(..., D, T)` to `(..., D, 500)`; remaining steps are left out."""
     count = series.shape[-1] // _CHUNK
     chunks = series[..., : count * _CHUNK].reshape(*series.shape[:-1], count, _CHUNK)
     return smoothed(_power(chunks), smoothing, mode="constant", truncate=5.0).mean(-2)[..., :_CUTOFF]
 
 
 def _power(series: Tensor) -> Tensor:
-    """One-sided power of the z-scored series along its last axis; sums to one but for the Nyquist frequency."""
+    """Return the one-sided power of the z-scored series along its last axis.
+
+    Its sum is one except for the Nyquist frequency, which counts twice.
+    """
     steps = series.shape[-1]
     centred = series - series.mean(-1, keepdim=True)
     transform = torch.fft.rfft(centred / centred.square().mean(-1, keepdim=True).sqrt())
     power = (transform.real.square() + transform.imag.square()) * (2 / steps**2)
-    # Not `== 0`: the mean of equal numbers is off by a rounding error, which z-scoring would blow up.
+    # Not `== 0`: the mean of equal numbers has a rounding error, which z-scoring would amplify.
     peak = series.abs().amax(-1)
     constant = (series.amax(-1) - series.amin(-1) <= 1e-12 * peak) & peak.isfinite()
     return torch.where(constant[..., None], 2 / steps, power)

@@ -1,4 +1,4 @@
-"""The error of a forecast some steps ahead."""
+"""The squared error of a forecast a fixed number of steps ahead."""
 
 from typing import ClassVar, Literal
 
@@ -10,15 +10,15 @@ from chaosbench.metrics.base import Evaluation, MetricSpec
 
 
 def prediction_error(forecast: ArrayT, truth: Array, *, steps: int = 20) -> ArrayT:
-    """Squared error exactly `steps` steps past the last observation, mean over dimensions: PE(n).
+    """Return PE(n), the squared error n steps past the last observation, averaged over dimensions.
 
     Args:
         forecast: `(..., T, D)`; index 0 is one step past the last observation; numpy array or tensor.
         truth: `(..., T, D)`, leading axes broadcast.
-        steps: how far ahead [steps].
+        steps: n [steps].
 
     Returns:
-        `(...)` [squared units of the series], of the kind of `forecast`; NaN where the forecast is.
+        `(...)` [squared units of the series], of the kind of `forecast`; NaN where the forecast is NaN.
 
     Source:
         Hess et al. 2023, ICML (arXiv 2306.04406); Brenner et al. 2022, ICML (2207.02542).
@@ -29,7 +29,7 @@ def prediction_error(forecast: ArrayT, truth: Array, *, steps: int = 20) -> Arra
 
 
 class PredictionError(MetricSpec):
-    """Mean squared error some steps ahead, PE(n), in squared standard deviations (Hess et al. 2023, ICML)."""
+    """Mean squared error n steps ahead, PE(n), in squared standard deviations (Hess et al. 2023, ICML)."""
 
     unit: ClassVar[str] = "1"
     better: ClassVar[Literal["lower", "higher"]] = "lower"
@@ -39,9 +39,9 @@ class PredictionError(MetricSpec):
 
     @property
     def least_horizon(self) -> int:
-        """[steps] of the short forecasts that are looked at."""
+        """`steps`, the scored length of short forecasts [steps]."""
         return self.steps
 
     def score(self, evaluation: Evaluation) -> Tensor:
-        """`(K,)`, mean over the conditions; NaN where any forecast diverged by then."""
+        """Return `(K,)`, averaged over the conditions; NaN where any forecast diverged by then."""
         return prediction_error(evaluation.forecast, evaluation.future, steps=self.steps).mean(-1)

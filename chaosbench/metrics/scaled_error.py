@@ -1,4 +1,4 @@
-"""The error of a forecast over its first steps, in errors of the naive forecast (MASE)."""
+"""The error of the first steps of a forecast, relative to the error of the naive forecast (MASE)."""
 
 from typing import ClassVar, Literal
 
@@ -11,29 +11,31 @@ from chaosbench.metrics.base import Evaluation, MetricSpec
 
 
 def scaled_error(forecast: ArrayT, truth: Array, *, history: Array, lag: int = 1, steps: int | None = None) -> ArrayT:
-    """MASE: mean absolute error over that of the naive forecast x(t) = x(t - lag), mean over dimensions.
+    """Return MASE, the mean absolute error over that of the naive forecast x(t) = x(t - lag).
+
+    The ratio is averaged over dimensions.
 
     Args:
         forecast: `(..., T, D)`; index 0 is one step past the last observation; numpy array or tensor.
         truth: `(..., T, D)`, leading axes broadcast.
-        history: `(..., T', D)`, true series on which the naive forecast errs; none of the model's. All axes but the
-            last are averaged over.
-        lag: of the naive forecast [steps].
-        steps: the first ones that count [steps]; None is all.
+        history: `(..., T', D)`, true series that give the error of the naive forecast, averaged over all axes but the
+            last; never the model's own.
+        lag: lag of the naive forecast [steps].
+        steps: number of first steps to score [steps]; None: all.
 
     Returns:
-        `(...)` [1], of the kind of `forecast`; NaN where the forecast is within these steps.
+        `(...)` [1], of the kind of `forecast`; NaN where the forecast is NaN within these steps.
 
     Source:
         Hyndman and Koehler 2006, International Journal of Forecasting 22, 679.
     """
-    predicted, actual, known = as_tensors(forecast, truth, history)
-    if not 1 <= lag < known.shape[-2]:
+    predicted, actual, past = as_tensors(forecast, truth, history)
+    if not 1 <= lag < past.shape[-2]:
         raise ChaosbenchError(
-            f"scaled_error cannot look {lag} steps back in a history of {known.shape[-2]}; "
-            f"choose 1 to {known.shape[-2] - 1}, or a longer history."
+            f"scaled_error needs a lag shorter than its history of {past.shape[-2]} steps, not {lag}; "
+            f"choose 1 to {past.shape[-2] - 1}, or a longer history."
         )
-    naive = (known[..., lag:, :] - known[..., :-lag, :]).abs().flatten(0, -2).mean(0)
+    naive = (past[..., lag:, :] - past[..., :-lag, :]).abs().flatten(0, -2).mean(0)
     predicted, actual = first_steps(predicted, actual, steps, name="scaled_error")
     return like(((predicted - actual).abs().mean(-2) / naive).mean(-1), forecast)
 
@@ -41,7 +43,7 @@ def scaled_error(forecast: ArrayT, truth: Array, *, history: Array, lag: int = 1
 class ScaledError(MetricSpec):
     """Mean absolute scaled error over the first steps, MASE (Hyndman and Koehler 2006).
 
-    The naive forecast errs on the true test orbits, which have the statistics of the training data without their noise.
+    The error of the naive forecast is that on the true test orbits, which are like the training data without noise.
     The default is two periods of 100 steps, the horizon of Gilpin 2021, NeurIPS.
     """
 
@@ -49,21 +51,21 @@ class ScaledError(MetricSpec):
     better: ClassVar[Literal["lower", "higher"]] = "lower"
 
     kind: Literal["scaled_error"] = "scaled_error"
-    steps: PositiveInt = 200  # [steps], the first ones that count
-    lag: PositiveInt = 1  # [steps] of the naive forecast
+    steps: PositiveInt = 200  # [steps], number of first steps to score
+    lag: PositiveInt = 1  # lag of the naive forecast [steps]
 
     @property
     def least_horizon(self) -> int:
-        """[steps] of the short forecasts that are looked at."""
+        """`steps`, the scored length of short forecasts [steps]."""
         return self.steps
 
     @property
     def least_free_run(self) -> int:
-        """[steps] of the true orbits that the naive forecast needs."""
+        """The least length of true orbits for the naive forecast [steps]."""
         return self.lag + 1
 
     def score(self, evaluation: Evaluation) -> Tensor:
-        """`(K,)`, mean over the conditions; NaN where any forecast diverged by then."""
+        """Return `(K,)`, averaged over the conditions; NaN where any forecast diverged by then."""
         return scaled_error(
             evaluation.forecast, evaluation.future, history=evaluation.truth, lag=self.lag, steps=self.steps
         ).mean(-1)

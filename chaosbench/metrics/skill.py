@@ -1,4 +1,4 @@
-"""Forecasts measured against the best that can be: the system itself, run from what is known of its state."""
+"""Forecast skill relative to the predictability limit: the true system run from an uncertain initial state."""
 
 from typing import ClassVar, Literal
 
@@ -9,15 +9,15 @@ from torch import Tensor
 from chaosbench.metrics.base import Evaluation, MetricSpec
 from chaosbench.metrics.valid_prediction_time import valid_prediction_time
 
-_SIGNIFICANT = 3.09  # standard deviations; one in a thousand evaluations of a perfect model passes it by chance
+_SIGNIFICANT = 3.09  # standard deviations; one in a thousand evaluations of a perfect model exceeds it by chance
 
 
 class Skill(MetricSpec):
-    """Valid prediction time over that of the twin, median over the conditions: 1 is as good as can be.
+    """Valid prediction time relative to that of the twin, median over the conditions; 1 is the best possible.
 
-    The twin is the true system run from the same condition, perturbed by the observation noise or else by the rounding
-    of the data's precision, whichever is larger. It takes the place of the textbook limit ln(threshold / error) /
-    lambda_1, which many conditions exceed and more fall short of.
+    The twin is the true system run from the same condition, perturbed by the larger of the observation noise and
+    the rounding of the data's precision. It replaces the textbook limit ln(threshold / error) / lambda_1, because the
+    actual limit varies widely between conditions.
     """
 
     unit: ClassVar[str] = "1"
@@ -27,7 +27,7 @@ class Skill(MetricSpec):
     threshold: PositiveFloat = 0.4  # error in standard deviations of the training data
 
     def score(self, evaluation: Evaluation) -> Tensor:
-        """`(K,)`; NaN, for the floor as well, for measured data, whose twin nobody can run."""
+        """Return `(K,)`; NaN, for the floor as well, for recorded series, which have no twin."""
         if evaluation.twins is None:
             return evaluation.forecast.new_full((len(evaluation.forecast),), torch.nan)
         own, ceiling = valid_times(evaluation, self.threshold)
@@ -35,13 +35,13 @@ class Skill(MetricSpec):
 
 
 def valid_times(evaluation: Evaluation, threshold: float) -> tuple[Tensor, Tensor]:
-    """Valid prediction times of the models, `(K, C)`, and of the twins, `(C,)` [system time].
+    """Return the valid prediction times of the models, `(K, C)`, and of the twins, `(C,)` [system time].
 
     Raises:
         ValueError: where there are no twins.
     """
     if evaluation.twins is None:
-        raise ValueError("a measured series has no twins: nobody can run its system again")
+        raise ValueError("a recorded series has no twins, because its system cannot be run again")
 
     def valid(forecast: Tensor) -> Tensor:
         return valid_prediction_time(
@@ -52,10 +52,13 @@ def valid_times(evaluation: Evaluation, threshold: float) -> tuple[Tensor, Tenso
 
 
 def too_good_to_be_true(evaluation: Evaluation, *, threshold: float = 0.4) -> Tensor:
-    """Which seeds outlast the twin in significantly more conditions than not, `(K,)`: a leak, or test data learned.
+    """Detect seeds that outlast the twin in significantly more conditions than not, a sign that test data leaked.
 
-    A sign test over the conditions; where there are no twins, none does. Meant for data without noise: of noisy
-    observations a filter may know more than the twin, which starts from a single one.
+    This is a sign test over the conditions, meant for data without noise: a filter of noisy observations may know the
+    state better than the twin, which starts from a single observation.
+
+    Returns:
+        `(K,)` bool; false where there are no twins.
     """
     if evaluation.twins is None:
         return torch.zeros(len(evaluation.forecast), dtype=torch.bool)

@@ -1,4 +1,4 @@
-"""How far states have to be moved to turn one attractor into the other, seen from many directions."""
+"""The cost of transporting the states of one attractor to the other, averaged over projections on lines."""
 
 from typing import ClassVar, Literal
 
@@ -14,18 +14,18 @@ from chaosbench.metrics.base import Evaluation, MetricSpec
 def sliced_wasserstein_distance(
     generated: ArrayT, truth: Array, *, order: int = 2, directions: int = 100, points: int = 10_000, seed: int = 0
 ) -> ArrayT:
-    """Wasserstein distance between the states projected on a line, root mean power over random directions.
+    """Return the sliced Wasserstein distance, the root mean power over random directions.
 
-    In one dimension the optimal transport joins sorted values. In D dimensions a set that is shifted by a vector v
-    comes out |v| / sqrt(D) away at order 2: a direction sees only its part of the shift.
+    On a line the optimal transport joins sorted values. A set shifted by v in D dimensions scores |v| / sqrt(D) at
+    order 2, because each direction sees only its part of the shift.
 
     Args:
         generated: `(..., T, D)`, numpy array or tensor.
         truth: `(T, D)`; the length may differ.
-        order: p of the p-Wasserstein distance; 1 is the earth mover's.
-        directions: how many.
-        points: of each series that count, evenly spread over it; as many as the shorter has, where that is less.
-        seed: of the directions, the same for every member.
+        order: p of the p-Wasserstein distance; 1 is the earth mover's distance.
+        directions: number of random directions.
+        points: number of points of each series to use, evenly spread over it; at most those of the shorter series.
+        seed: seed of the directions, the same for every member.
 
     Returns:
         `(...)` [units of the series], of the kind of `generated`; NaN for a member that is not finite.
@@ -39,9 +39,11 @@ def sliced_wasserstein_distance(
     generator = Generator().manual_seed(seed)
     drawn = torch.randn(series.shape[-1], directions, dtype=torch.float64, generator=generator).to(series)
     lines = drawn / drawn.norm(dim=0)
-    kept = thinned(actual, count)
-    power = each_member(thinned(series, count), lambda one: sliced_wasserstein(one, kept, lines, order=order))
-    return like(power ** (1 / order), generated)
+    true_points = thinned(actual, count)
+    powers = each_member(
+        thinned(series, count), lambda member: sliced_wasserstein(member, true_points, lines, order=order)
+    )
+    return like(powers ** (1 / order), generated)
 
 
 class SlicedWassersteinDistance(MetricSpec):
@@ -55,11 +57,11 @@ class SlicedWassersteinDistance(MetricSpec):
 
     kind: Literal["sliced_wasserstein_distance"] = "sliced_wasserstein_distance"
     order: Literal[1, 2] = 2  # of the Wasserstein distance
-    directions: PositiveInt = 100  # of the lines that states are projected on
+    directions: PositiveInt = 100  # number of random directions
     points: PositiveInt = 10_000  # of all free runs, evenly spread
 
     def score(self, evaluation: Evaluation) -> Tensor:
-        """`(K,)` [standard deviations]; NaN where any of the seed's free runs diverged."""
+        """Return `(K,)` [standard deviations]; NaN where any of the seed's free runs diverged."""
         return sliced_wasserstein_distance(
             *evaluation.pooled(), order=self.order, directions=self.directions, points=self.points
         )

@@ -1,4 +1,4 @@
-"""The divergence of a model's attractor from the true one, by histograms of the states they visit (D_stsp)."""
+"""D_stsp: the divergence of a model's attractor from the true one, by histograms of visited states."""
 
 from typing import ClassVar, Literal, NamedTuple
 
@@ -18,23 +18,24 @@ Convention = Literal["gtf", "alrnn", "dynamix", "dend", "seed"]
 def state_space_divergence(
     generated: ArrayT, truth: Array, *, bins: int | None = None, convention: Convention = "gtf"
 ) -> ArrayT:
-    """Kullback-Leibler divergence KL(true || generated) of the states visited, by histograms on the truth's grid.
+    """Return D_stsp, the Kullback-Leibler divergence KL(true || generated) of histograms of visited states.
 
-    The default is 30 bins per dimension in the convention "gtf". Scores of different lengths T, bins or conventions
-    do not compare: give the score of an independent true orbit of the same length beside them.
+    Scores of different lengths T, bins or conventions do not compare; report the score of an independent true orbit of
+    the same length beside them.
 
     Args:
         generated: `(..., T, D)`, at most 5 dimensions; numpy array or tensor, computed in float64.
         truth: `(..., T, D)`, leading axes broadcast; the length may differ.
-        bins: per dimension; None takes the convention's own number.
-        convention: whose grid; each as published.
+        bins: bins per dimension; None: the convention's.
+        convention: published grid.
             "gtf": 30 bins over min - 0.1 sigma ... max + 0.1 sigma of the truth; "alrnn" is the same.
             "dynamix": 30 bins over min ... max, the first of each dimension ignored.
             "dend": 30 bins over -2 sigma ... 2 sigma around zero, the first of each dimension ignored.
             "seed": as "dend", with 10 bins.
 
     Returns:
-        `(...)` [nats], of the kind of `generated`; NaN for a series that holds a non-finite value or misses the grid.
+        `(...)` [nats], of the kind of `generated`; NaN for a series with a non-finite value or without a
+        point on the grid.
 
     Source:
         Hess et al. 2023, ICML (arXiv 2306.04406), "gtf"; Brenner et al. 2024, NeurIPS (2410.14240), "alrnn";
@@ -53,10 +54,10 @@ def state_space_divergence(
 
 
 class StateSpaceDensity:
-    """A true orbit's smoothed histogram on its own grid: made once, compared with many."""
+    """Smoothed histogram of a true orbit on its own grid, to compare with many series."""
 
     def __init__(self, truth: Tensor, *, bins: int | None = None, convention: Convention = "gtf") -> None:
-        """Lay the grid over `truth`, `(T, D)` float64, and count."""
+        """Build the grid of `truth`, `(T, D)` float64, and its histogram."""
         if convention not in _RULES:
             raise unknown_name("convention", convention, _RULES)
         rule = _RULES[convention]
@@ -68,12 +69,12 @@ class StateSpaceDensity:
         self.probability = self._probability(truth)
 
     def divergence(self, generated: Tensor) -> Tensor:
-        """KL(true || generated) of one series `(T, D)`: a scalar [nats]; NaN if non-finite or nowhere on the grid."""
+        """Return KL(true || generated) of a series `(T, D)`, a scalar [nats]; NaN if non-finite or off the grid."""
         check_dimensions(generated, self.lower[None])
         return (self.probability * (self.probability / self._probability(generated)).log()).sum()
 
     def _probability(self, series: Tensor) -> Tensor:
-        """`(bins**D,)`, Laplace-smoothed so that no cell is empty; NaN if non-finite or nowhere on the grid."""
+        """Return the Laplace-smoothed histogram, `(bins**D,)`; NaN if non-finite or without a point on the grid."""
         cells = self.bins**self.dimension
         counts = torch.bincount(self._cells(series), minlength=cells + 1)[:cells].to(series.dtype)
         total = counts.sum()
@@ -82,11 +83,11 @@ class StateSpaceDensity:
         return torch.where(finite & (total > 0), probability, torch.nan)
 
     def _cells(self, series: Tensor) -> Tensor:
-        """The cell of every point, `(T,)`; `bins**D` for points off the grid."""
+        """Return the cell of every point, `(T,)`; `bins**D` for points off the grid."""
         cell = torch.zeros_like(series[:, 0])
         inside = torch.ones_like(cell, dtype=torch.bool)
         for coordinate, lower, extent in zip(series.T, self.lower, self.extent, strict=True):
-            # Multiplied first, so that the upper edge itself is off the grid, whatever the rounding.
+            # Multiplied first, so that the upper edge is off the grid regardless of rounding.
             position = (coordinate - lower).mul_(self.bins).div_(extent).floor_()
             inside &= (position >= self.first_bin) & (position < self.bins)
             cell = cell.mul_(self.bins).add_(position)
@@ -94,20 +95,20 @@ class StateSpaceDensity:
 
 
 class StateSpaceDivergence(MetricSpec):
-    """Divergence of the attractor from the true one, D_stsp, free runs pooled (Hess et al. 2023, ICML).
+    """State-space divergence D_stsp of the attractor from the true one, free runs pooled (Hess et al. 2023, ICML).
 
-    Up to five dimensions on a grid; beyond, between mixtures of Gaussians, as the convention's paper does.
+    It uses a grid up to five dimensions, and mixtures of Gaussians beyond, as in the convention's paper.
     """
 
     unit: ClassVar[str] = "nats"
     better: ClassVar[Literal["lower", "higher"]] = "lower"
 
     kind: Literal["state_space_divergence"] = "state_space_divergence"
-    bins: PositiveInt | None = None  # per dimension; None: the convention's own
-    convention: Convention = "gtf"  # whose grid
+    bins: PositiveInt | None = None  # per dimension; None: the convention's
+    convention: Convention = "gtf"  # published grid
 
     def score(self, evaluation: Evaluation) -> Tensor:
-        """`(K,)` [nats]; NaN where any of the seed's free runs diverged."""
+        """Return `(K,)` [nats]; NaN where any of the seed's free runs diverged."""
         if evaluation.truth.shape[-1] > _MOST_DIMENSIONS:
             mixture = "gtf" if self.convention == "dynamix" else self.convention
             return mixture_divergence(*evaluation.pooled(), convention=mixture)
@@ -116,11 +117,11 @@ class StateSpaceDivergence(MetricSpec):
 
 
 class _Rule(NamedTuple):
-    """A published grid: how many bins, over which range, and from which bin on points count."""
+    """A published grid: number of bins, range, and first bin that counts."""
 
     bins: int
-    centred: bool  # the range is around zero, not around the data's extent
-    margin: float  # how far it reaches beyond, in standard deviations of the truth
+    centred: bool  # whether the range is around zero instead of the extent of the data
+    margin: float  # how far the range extends, in standard deviations of the truth
     first_bin: int
 
 
@@ -146,20 +147,20 @@ def _check_size(bins: int, dimension: int) -> None:
 
 
 def _grid(truth: Tensor, bins: int, rule: _Rule) -> tuple[Tensor, Tensor]:
-    """Lower edge and extent of the grid in every dimension, `(D,)` each."""
+    """Return the lower edge and the extent of the grid in every dimension, `(D,)` each."""
     coordinates = truth.T.contiguous()  # reducing the last axis is several times faster
     least, most = coordinates.amin(-1), coordinates.amax(-1)
     centred = coordinates - coordinates.mean(-1, keepdim=True)
     reach = rule.margin * (centred.square().sum(-1) / (len(truth) - 1)).sqrt()  # `std` takes four times as long
     lower, upper = (-reach, reach) if rule.centred else (least - reach, most + reach)
-    # A constant dimension has no extent: it gets a range of one with the constant in the middle of a bin.
+    # A constant dimension gets a range of one, with the constant in the middle of a bin.
     constant = least == most
     lower = torch.where(constant, least - (bins // 2 + 0.5) / bins, lower)
     return lower, torch.where(constant, 1.0, upper - lower)
 
 
 def _members(series: Tensor, axes: tuple[int, ...]) -> list[Tensor]:
-    """One `(T, D)` series per member of the broadcast leading `axes`, without copies."""
+    """Return a series `(T, D)` per member of the broadcast leading `axes`, without copies."""
     order = torch.arange(series.shape[:-2].numel()).reshape(series.shape[:-2]).expand(axes).flatten()
     flat = series.reshape(-1, *series.shape[-2:])
     return [flat[i] for i in order.tolist()]

@@ -1,4 +1,4 @@
-"""The error of a forecast over its first steps, in parts of the two values' sizes (sMAPE)."""
+"""The error of the first steps of a forecast, relative to the size of both values (sMAPE)."""
 
 from typing import ClassVar, Literal
 
@@ -12,25 +12,25 @@ from chaosbench.metrics.base import Evaluation, MetricSpec
 Convention = Literal["m4", "dysts"]
 
 _LARGEST = {"m4": 200.0, "dysts": 100.0}  # [percent]
-_LEAST = 1e-10  # in the denominator, as published: two zeros are equal, not undefined
+_LEAST = 1e-10  # in the denominator, as published, so that two zeros have no error
 
 
 def symmetric_percentage_error(
     forecast: ArrayT, truth: Array, *, steps: int | None = None, convention: Convention = "m4"
 ) -> ArrayT:
-    """sMAPE, the mean over steps and dimensions of largest |x - y| / (|x| + |y|).
+    """Return sMAPE, the mean over steps and dimensions of largest |x - y| / (|x| + |y|).
 
-    It is no function of the difference alone: it changes where zero is moved, and any two values of different sign
-    score the largest error. Numbers compare only in the same units and on the same scale.
+    It depends on where zero is, and any two values of different sign score the largest error. Scores compare only in
+    the same units and on the same scale.
 
     Args:
         forecast: `(..., T, D)`; index 0 is one step past the last observation; numpy array or tensor.
         truth: `(..., T, D)`, leading axes broadcast.
-        steps: the first ones that count [steps]; None is all.
+        steps: number of first steps to score [steps]; None: all.
         convention: the scale. "m4": 0 to 200. "dysts": 0 to 100, half of that.
 
     Returns:
-        `(...)` [percent], of the kind of `forecast`; NaN where the forecast is within these steps.
+        `(...)` [percent], of the kind of `forecast`; NaN where the forecast is NaN within these steps.
 
     Source:
         Makridakis 1993, International Journal of Forecasting 9, 527, and the M4 competition, "m4"; Gilpin 2021, NeurIPS
@@ -54,16 +54,16 @@ class SymmetricPercentageError(MetricSpec):
     better: ClassVar[Literal["lower", "higher"]] = "lower"
 
     kind: Literal["symmetric_percentage_error"] = "symmetric_percentage_error"
-    steps: PositiveInt = 200  # [steps], the first ones that count
+    steps: PositiveInt = 200  # [steps], number of first steps to score
     convention: Convention = "m4"  # 0 to 200; "dysts": 0 to 100
 
     @property
     def least_horizon(self) -> int:
-        """[steps] of the short forecasts that are looked at."""
+        """`steps`, the scored length of short forecasts [steps]."""
         return self.steps
 
     def score(self, evaluation: Evaluation) -> Tensor:
-        """`(K,)` [percent], mean over the conditions; NaN where any forecast diverged by then."""
+        """Return `(K,)` [percent], averaged over the conditions; NaN where any forecast diverged by then."""
         return symmetric_percentage_error(
             evaluation.forecast, evaluation.future, steps=self.steps, convention=self.convention
         ).mean(-1)

@@ -1,4 +1,4 @@
-"""For how long a forecast is right."""
+"""The time for which a forecast is valid."""
 
 from typing import ClassVar, Literal
 
@@ -13,18 +13,18 @@ from chaosbench.metrics.base import Evaluation, MetricSpec
 def valid_prediction_time(
     forecast: ArrayT, truth: Array, *, dt: float, threshold: float = 0.4, scale: Array | None = None
 ) -> ArrayT:
-    """Time for which the normalised forecast error stays within `threshold` from the start.
+    """Return the time for which the normalised forecast error stays within `threshold` from the start.
 
     Args:
         forecast: `(..., T, D)`; index 0 is one step past the last observation; numpy array or tensor.
         truth: `(..., T, D)`, leading axes broadcast.
         dt: time per step [system time].
         threshold: error in units of the standard deviation, root mean square over dimensions.
-        scale: `(D,)`, standard deviation of the training data; None takes the truth's, over all but the last axis.
+        scale: `(D,)`, standard deviation of the training data; None: the truth's, over all but the last axis.
 
     Returns:
-        `(...)` [system time], of the kind of `forecast`: zero where the first step is wrong, the whole horizon where
-        none is. NaN and infinity in a forecast count as an infinite error.
+        `(...)` [system time], of the kind of `forecast`: zero where the first step exceeds it, the whole horizon
+        where none does. NaN and infinity in a forecast count as an infinite error.
 
     Source:
         Vlachas et al. 2020, Neural Networks 126, 191.
@@ -32,7 +32,7 @@ def valid_prediction_time(
     predicted, actual = as_tensors(forecast, truth)
     sigma = _deviation(actual) if scale is None else as_tensors(predicted, scale)[1]
     difference = predicted - actual
-    # Where a dimension never varies, no error is no error.
+    # 0 / 0 in a constant dimension is no error.
     relative = torch.where(difference == 0, 0.0, difference / sigma)
     valid = relative.square().mean(-1).sqrt() <= threshold
     return like(valid.to(actual.dtype).cumprod(-1).sum(-1) * dt, forecast)
@@ -43,7 +43,7 @@ def _deviation(truth: Tensor) -> Tensor:
 
 
 class ValidPredictionTime(MetricSpec):
-    """For how long forecasts are right, median over the conditions (Vlachas et al. 2020, Neural Networks 126, 191)."""
+    """Valid prediction time, median over the conditions (Vlachas et al. 2020, Neural Networks 126, 191)."""
 
     unit: ClassVar[str] = "Lyapunov times"
     better: ClassVar[Literal["lower", "higher"]] = "higher"
@@ -52,7 +52,7 @@ class ValidPredictionTime(MetricSpec):
     threshold: PositiveFloat = 0.4  # error in standard deviations of the training data
 
     def score(self, evaluation: Evaluation) -> Tensor:
-        """`(K,)` [Lyapunov times]; NaN, for the floor as well, where the system has no known positive exponent."""
+        """Return `(K,)` [Lyapunov times]; NaN, for the floor as well, without a known positive exponent."""
         times = valid_prediction_time(
             evaluation.forecast,
             evaluation.future,

@@ -60,9 +60,9 @@ def test_conventions_are_the_directions_variances_and_points_that_they_name():
 
 
 def test_an_unknown_convention_or_another_dimension_is_rejected():
-    with pytest.raises(ChaosbenchError, match="no convention is called 'gft'; did you mean 'gtf'"):
+    with pytest.raises(ChaosbenchError, match=r"'gft'.*'gtf'"):
         mixture_divergence(normal(5, 2), normal(5, 2), convention="gft")  # type: ignore[arg-type]
-    with pytest.raises(ChaosbenchError, match="has 2 dimensions and the truth 3"):
+    with pytest.raises(ChaosbenchError, match=r"2 dimensions.*\b3\b"):
         mixture_divergence(normal(5, 2), normal(5, 3))
 
 

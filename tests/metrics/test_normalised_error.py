@@ -42,7 +42,7 @@ def test_only_the_first_steps_count() -> None:
 
 @pytest.mark.parametrize("steps", [0, 26])
 def test_steps_outside_the_forecast_are_rejected(steps: int) -> None:
-    with pytest.raises(ChaosbenchError, match=f"normalised_error cannot look {steps} steps ahead in a forecast of 25"):
+    with pytest.raises(ChaosbenchError, match=rf"normalised_error\D+{steps} \D+25\b"):
         normalised_error(np.zeros((25, 2)), np.zeros((25, 2)), steps=steps)
 
 

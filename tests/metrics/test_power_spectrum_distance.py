@@ -187,9 +187,9 @@ def test_tensors_and_arrays_give_the_same_numbers_and_keep_their_type() -> None:
 
 
 def test_series_that_do_not_compare_are_rejected() -> None:
-    with pytest.raises(ChaosbenchError, match=r"shapes \(90, 2\) and \(100, 2\) do not compare"):
+    with pytest.raises(ChaosbenchError, match=r"\(90, 2\).*\(100, 2\)"):
         power_spectrum_distance(noise(90, 2), noise(100, 2))
-    with pytest.raises(ChaosbenchError, match="chunks of 2000 steps, and these have 100"):
+    with pytest.raises(ChaosbenchError, match=r"2000 steps.*\b100\b"):
         power_spectrum_distance(noise(100, 2), noise(100, 2), convention="seed")
-    with pytest.raises(ChaosbenchError, match="no convention is called 'sed'; did you mean 'seed'"):
+    with pytest.raises(ChaosbenchError, match=r"'sed'.*'seed'"):
         power_spectrum_distance(noise(100, 2), noise(100, 2), convention="sed")  # type: ignore[arg-type]

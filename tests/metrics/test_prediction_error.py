@@ -43,5 +43,5 @@ def test_the_score_is_the_mean_over_conditions_and_nan_where_one_diverged(evalua
 
 @pytest.mark.parametrize("steps", [0, 26])
 def test_a_step_outside_the_forecast_is_rejected(steps: int) -> None:
-    with pytest.raises(ChaosbenchError, match=f"cannot look {steps} steps ahead in a forecast of 25; choose 1 to 25"):
+    with pytest.raises(ChaosbenchError, match=rf"\b{steps} \D+25\b.*1 to 25"):
         prediction_error(np.zeros((25, 2)), np.zeros((25, 2)), steps=steps)

@@ -31,7 +31,7 @@ def test_only_the_first_steps_count_and_members_stay_apart() -> None:
 
 @pytest.mark.parametrize("lag", [0, 25])
 def test_a_lag_outside_the_history_is_rejected(lag: int) -> None:
-    with pytest.raises(ChaosbenchError, match=f"cannot look {lag} steps back in a history of 25; choose 1 to 24"):
+    with pytest.raises(ChaosbenchError, match=rf"history of 25\D+{lag}; .*1 to 24"):
         scaled_error(np.ones((5, 1)), np.ones((5, 1)), history=np.ones((25, 1)), lag=lag)
 
 

@@ -60,7 +60,7 @@ def test_a_member_that_blew_up_is_nan_alone_and_the_array_type_is_kept() -> None
     distance = sliced_wasserstein_distance(members, truth)
     assert_allclose(distance, [np.nan, sliced_wasserstein_distance(members[1], truth)], rtol=1e-12)
     assert isinstance(sliced_wasserstein_distance(torch.tensor(members), truth), torch.Tensor)
-    with pytest.raises(ChaosbenchError, match="has 2 dimensions and the truth 1"):
+    with pytest.raises(ChaosbenchError, match=r"2 dimensions.*\b1\b"):
         sliced_wasserstein_distance(members, truth[:, :1])
 
 

@@ -155,7 +155,7 @@ def test_a_reused_density_scores_like_the_function() -> None:
 
 
 def test_a_histogram_too_large_is_rejected() -> None:
-    with pytest.raises(ChaosbenchError, match=r"30\*\*6 cells; observe at most 5 dimensions"):
+    with pytest.raises(ChaosbenchError, match=r"30\*\*6 cells.*5 dimensions"):
         state_space_divergence(normal(10, 6), normal(10, 6))
     with pytest.raises(ChaosbenchError, match=r"400\*\*3 cells"):
         state_space_divergence(normal(10, 3), normal(10, 3), bins=400)
@@ -164,7 +164,7 @@ def test_a_histogram_too_large_is_rejected() -> None:
 def test_bins_conventions_and_dimensions_that_are_invalid_are_rejected() -> None:
     with pytest.raises(ChaosbenchError, match=r"bin.*\b0\b"):
         state_space_divergence(normal(10, 2), normal(10, 2), bins=0)
-    with pytest.raises(ChaosbenchError, match="no convention is called 'gft'; did you mean 'gtf'"):
+    with pytest.raises(ChaosbenchError, match=r"'gft'.*'gtf'"):
         state_space_divergence(normal(10, 2), normal(10, 2), convention="gft")  # type: ignore[arg-type]
-    with pytest.raises(ChaosbenchError, match="2 dimensions and the truth 3"):
+    with pytest.raises(ChaosbenchError, match=r"2 dimensions.*\b3\b"):
         state_space_divergence(normal(10, 2), normal(10, 3))

@@ -40,5 +40,5 @@ def test_only_the_first_steps_count() -> None:
 
 
 def test_an_unknown_convention_is_rejected() -> None:
-    with pytest.raises(ChaosbenchError, match="no convention is called 'm3'"):
+    with pytest.raises(ChaosbenchError, match="'m3'"):
         symmetric_percentage_error(np.ones((2, 1)), np.ones((2, 1)), convention="m3")  # type: ignore[arg-type]
