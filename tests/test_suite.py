@@ -241,3 +241,9 @@ def test_the_seed_suite_has_the_papers_settings():
     assert all((e.system.rho, e.system.dt, e.model.hidden) == (38.0, 0.01, 30) for e in experiments)
     assert all((e.trainer.batch, e.trainer.learning_rate, e.trainer.clip_norm) == (32, 1e-3, None) for e in forced)
     assert all(len(e.seeds) == 5 and e.data.train_orbits == 1 for e in experiments)
+
+
+def test_a_field_of_another_trainer_is_named_with_that_trainer(tmp_path: Path):
+    """`bptt` once had a field `truncation`; that method is a trainer of its own."""
+    with pytest.raises(ChaosbenchError, match=r"trainers\.1\.bptt\.truncation: .*field of .*truncated_bptt"):
+        load(tmp_path, SMALL.replace('kind = "bptt"', 'kind = "bptt"\ntruncation = 5'))
