@@ -1,4 +1,4 @@
-"""Where observations come from: the contract of a source, what it is asked for, and what it returns."""
+"""Sources of observations: the contract, the specification of the data, and the recordings that a source returns."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass

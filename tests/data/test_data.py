@@ -1,4 +1,4 @@
-"""Data sets: what is asked for, what is seen, and the truth kept beside it."""
+"""Data sets: shapes, noise, observables, delay coordinates, twins and the cache."""
 
 import multiprocessing
 from pathlib import Path
@@ -32,15 +32,15 @@ def empty_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_orbits_have_the_numbers_and_lengths_asked_for():
+def test_orbits_have_the_numbers_and_lengths_of_the_spec():
     data = simulate(Lorenz63(), small())
     assert (data.train.shape, data.validation.shape, data.test.shape) == ((3, 120, 3), (2, 60, 3), (2, 200, 3))
     assert data.states is not None
     assert data.states.shape == (2, 200 // STATES_EVERY, 3)
 
 
-def test_orbits_are_the_systems_own():
-    """Step the truth once more: the next row, exactly, but for the rounding of undoing the standardisation."""
+def test_orbits_follow_the_step_of_the_system():
+    """A step from each row gives the next one, up to the rounding of the standardisation."""
     data, system = simulate(Lorenz63(), small()), Lorenz63()
     raw = data.test * data.deviation + data.mean
     assert_close(system.step(raw[:, :-1]), raw[:, 1:], rtol=1e-10, atol=1e-10)
@@ -59,27 +59,27 @@ def test_training_data_are_standardised_by_their_own_moments():
     assert_close((raw.train - data.mean) / data.deviation, data.train)
 
 
-def test_every_orbit_starts_elsewhere():
+def test_all_orbits_have_different_starts():
     data = simulate(Lorenz63(), small(standardise="none"))
     starts = torch.cat([data.train[:, 0], data.validation[:, 0], data.test[:, 0]])
     distances = torch.cdist(starts, starts) + 1e3 * torch.eye(len(starts), dtype=torch.float64)
     assert distances.min() > 1e-3
 
 
-def test_a_release_draws_other_test_orbits_and_the_same_training_orbits():
-    one, other = simulate(Lorenz63(), small()), simulate(Lorenz63(), small(release=1))
-    assert torch.equal(one.train, other.train)
-    assert not torch.allclose(one.test[:, 0], other.test[:, 0])
+def test_another_release_has_other_test_orbits_and_the_same_training_orbits():
+    first, second = simulate(Lorenz63(), small()), simulate(Lorenz63(), small(release=1))
+    assert torch.equal(first.train, second.train)
+    assert not torch.allclose(first.test[:, 0], second.test[:, 0])
 
 
-def test_a_stride_sees_every_other_step():
+def test_a_stride_of_two_takes_every_second_step():
     fine, coarse = simulate(Henon(), small(standardise="none")), simulate(Henon(), small(standardise="none", stride=2))
     assert_close(coarse.test[:, :50], fine.test[:, 1:100:2])
     assert coarse.dt == 2 * fine.dt
 
 
-def test_noise_has_the_size_asked_for_and_spares_the_truth():
-    """Relative to each observable's deviation; the sample deviation of 1,080 numbers is within 10 % of it (4 sigma)."""
+def test_noise_has_the_size_of_the_spec_and_leaves_the_truth_clean():
+    """The sample deviation of 1,080 numbers is within 10 % of the spec's (4 sigma)."""
     clean, noisy = (
         simulate(Lorenz63(), small(standardise="none")),
         simulate(Lorenz63(), small(standardise="none", noise=0.1)),
@@ -91,14 +91,14 @@ def test_noise_has_the_size_asked_for_and_spares_the_truth():
     assert torch.equal(clean.seen, clean.test)
 
 
-def test_a_part_of_the_observables_can_be_hidden():
+def test_observables_can_be_selected():
     whole, part = simulate(Lorenz63(), small()), simulate(Lorenz63(), small(observed=(2, 0)))
     assert torch.equal(part.test, whole.test[..., [2, 0]])
     with pytest.raises(DataError, match="names observable 3, but lorenz63 has 3, from 0"):
         simulate(Lorenz63(), small(observed=(3,)))
 
 
-def test_delay_coordinates_are_the_past():
+def test_delay_coordinates_contain_the_past():
     series = torch.arange(40.0).reshape(2, 20, 1)
     made = embedded(series, 3, 4)
     assert made.shape == (2, 12, 3)
@@ -112,14 +112,14 @@ def test_delay_coordinates_are_the_past():
     ids=lambda spec: spec.label,
 )
 def test_an_unperturbed_twin_is_the_truth(spec: DataSpec):
-    """From the kept state itself the same arithmetic gives the same orbit, delay coordinates included."""
+    """The same arithmetic from the stored state gives the same orbit, delay coordinates included."""
     data = simulate(Lorenz63(), spec)
     orbits, times = data.conditions(9, 40)
     future = data.test.unfold(1, 40, 1)[orbits, times + 1].mT
     assert_close(data.twins(orbits, times, 40, 0.0), future, rtol=1e-9, atol=1e-9)
 
 
-def test_conditions_leave_room_and_lie_where_states_are_kept():
+def test_conditions_leave_room_for_the_horizon_and_lie_at_stored_states():
     data = simulate(Henon(), small())
     orbits, times = data.conditions(1000, 60)
     assert set(orbits.tolist()) == {0, 1}
@@ -130,7 +130,7 @@ def test_conditions_leave_room_and_lie_where_states_are_kept():
 
 @pytest.mark.slow
 def test_the_twin_ceiling_of_lorenz_is_7_5_lyapunov_times():
-    """Measured independently over 2,000 conditions with error 1e-4 and threshold 0.4: 7.5 +- 0.4 (median)."""
+    """An independent computation over 2,000 conditions with error 1e-4 and threshold 0.4 gives 7.5 +- 0.4 (median)."""
     data = simulate(Lorenz63(), DataSpec())
     orbits, times = data.conditions(2_000, 2_000)
     twins = data.twins(orbits, times, 2_000, 1e-4)
@@ -141,7 +141,7 @@ def test_the_twin_ceiling_of_lorenz_is_7_5_lyapunov_times():
     assert valid.median() == pytest.approx(7.5, abs=0.4)
 
 
-def test_what_was_made_once_is_read_again(empty_cache: Path):
+def test_a_cached_entry_is_read_again(empty_cache: Path):
     made = []
 
     def make() -> dict[str, torch.Tensor]:
@@ -153,12 +153,12 @@ def test_what_was_made_once_is_read_again(empty_cache: Path):
     assert torch.equal(first["x"], second["x"])
 
 
-@pytest.mark.parametrize("place", [0, 20, -1])
-def test_a_damaged_entry_is_made_again(empty_cache: Path, place: int):
+@pytest.mark.parametrize("position", [0, 20, -1])
+def test_a_damaged_entry_is_computed_again(empty_cache: Path, position: int):
     cached("key", lambda: {"x": torch.arange(5.0)})
     (entry,) = empty_cache.rglob("*.safetensors")
     content = bytearray(entry.read_bytes())
-    content[place] ^= 1
+    content[position] ^= 1
     entry.write_bytes(content)
     assert torch.equal(cached("key", lambda: {"x": torch.ones(2)})["x"], torch.ones(2))
     assert torch.equal(cached("key", lambda: {"x": torch.zeros(2)})["x"], torch.ones(2))
@@ -166,7 +166,7 @@ def test_a_damaged_entry_is_made_again(empty_cache: Path, place: int):
     assert torch.equal(cached("key", lambda: {"x": torch.zeros(2)})["x"], torch.zeros(2))
 
 
-def test_a_cache_that_cannot_be_written_costs_nothing_but_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_a_cache_that_cannot_be_written_does_not_change_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     (tmp_path / "file").write_text("not a folder")
     monkeypatch.setenv("CHAOSBENCH_CACHE", str(tmp_path / "file"))
     assert torch.equal(cached("key", lambda: {"x": torch.ones(2)})["x"], torch.ones(2))
@@ -176,8 +176,8 @@ def _simulated(_: int) -> float:
     return float(simulate(Henon(), small()).train.sum())
 
 
-def test_processes_that_want_the_same_data_at_once_get_it(empty_cache: Path):
-    with multiprocessing.get_context("spawn").Pool(3) as pool:  # a fork server would keep the environment it began with
+def test_processes_that_need_the_same_data_compute_them_once(empty_cache: Path):
+    with multiprocessing.get_context("spawn").Pool(3) as pool:  # a fork server would keep its first environment
         sums = pool.map(_simulated, range(3), chunksize=1)
     assert len(set(sums)) == 1
     assert len(list(empty_cache.rglob("*.safetensors"))) == 1
@@ -190,7 +190,7 @@ def test_standardisation_and_noise_share_cached_orbits(empty_cache: Path):
     assert len(list(empty_cache.rglob("*.safetensors"))) == 1
 
 
-def test_parameters_at_which_the_orbit_escapes_are_told():
+def test_parameters_at_which_the_orbit_escapes_are_named():
     with pytest.raises(DataError, match=r"henon\(a=3\) escapes to infinity"):
         simulate(Henon(a=3.0), small())
 

@@ -14,7 +14,7 @@ from chaosbench.systems.certificate import Check
 
 
 class Sheared(Henon):
-    """Hénon's map with a mistake in its tangents."""
+    """The Hénon map with an error in its tangents."""
 
     def tangent_step(self, state, tangents):
         u, v = tangents.unbind(-2)
@@ -22,7 +22,7 @@ class Sheared(Henon):
 
 
 class Skewed(Lorenz63):
-    """Lorenz' system with a mistake in its tangents that keeps their sum."""
+    """The Lorenz system with an error in its tangents that preserves the sum of the exponents."""
 
     transient: ClassVar[float] = 1.0
 
@@ -31,7 +31,7 @@ class Skewed(Lorenz63):
 
 
 class Turn(Map):
-    """A rotation by the golden part of a turn."""
+    """A rotation by the golden ratio of a turn."""
 
     kind: Literal["turn"] = "turn"
     dimension: ClassVar[int] = 2
@@ -56,7 +56,7 @@ class Decay(Flow):
 
 
 class Doubled(Torus):
-    """The torus, and no waiting for it."""
+    """The torus with a short transient."""
 
     transient: ClassVar[float] = 10.0
 
@@ -74,14 +74,14 @@ def test_a_map_is_certified_within_seconds():
     assert certificate.predictability_steps == pytest.approx(math.log(2) / certificate.reference.largest)
 
 
-def test_tangents_that_are_not_the_derivative_are_found_by_the_sum():
+def test_the_sum_of_exponents_detects_tangents_that_are_not_the_derivative():
     assert "sum of exponents" in failed(certify(Sheared(), budget=0.5))
 
 
-def test_tangents_that_do_not_belong_to_the_field_are_found_even_where_the_sum_is_right():
-    found = failed(certify(Skewed(), budget=0.2))
-    assert "field carried along" in found
-    assert "sum of exponents" not in found
+def test_the_carried_field_detects_wrong_tangents_even_if_the_sum_is_right():
+    checks = failed(certify(Skewed(), budget=0.2))
+    assert "field carried along" in checks
+    assert "sum of exponents" not in checks
 
 
 @pytest.mark.parametrize(
@@ -94,30 +94,30 @@ def test_tangents_that_do_not_belong_to_the_field_are_found_even_where_the_sum_i
     ],
     ids=lambda value: getattr(value, "kind", value),
 )
-def test_without_chaos_there_is_no_predictability_time(system, regime):
-    """At r = 2.5 the point 1 - 1 / r attracts."""
+def test_systems_that_are_not_chaotic_have_no_predictability_time(system, regime):
+    """At r = 2.5 the fixed point 1 - 1 / r is stable."""
     certificate = certify(system, budget=1.0)
     assert certificate.regime == regime
     assert certificate.predictability_steps is None
     assert certificate.passed
 
 
-def test_the_exponents_of_the_torus_are_known():
-    """0, 0, -2, -2; tangents align as exp(-2 t) for 2.5 units of time, which leaves 0.007 over an orbit of ten."""
+def test_the_torus_has_its_exact_exponents():
+    """They are 0, 0, -2, -2; tangents align as exp(-2 t) for 2.5 units of time, which adds 0.007 over ten units."""
     certificate = certify(Doubled(), budget=0.2)
     assert certificate.regime == "quasi-periodic"
     assert certificate.reference.exponents == pytest.approx((0, 0, -2, -2), abs=2e-3)
     assert {check.name for check in certificate.checks if check.passed} >= {"sum of exponents", "field carried along"}
 
 
-def test_where_only_leading_exponents_are_known_the_certificate_says_so():
+def test_a_certificate_of_leading_exponents_remarks_that_the_sum_is_not_checked():
     certificate = certify(MackeyGlass(substeps=1), budget=1.0)
     assert certificate.divergence is None
     assert "leading 4 of 18" in certificate.remarks[0]
     assert "sum of exponents" not in {check.name for check in certificate.checks}
 
 
-def test_a_check_holds_up_to_its_tolerance():
+def test_a_check_passes_up_to_its_tolerance():
     assert Check(name="a", meaning="b", measured=1.0, tolerance=1.0).passed
     assert not Check(name="a", meaning="b", measured=1.1, tolerance=1.0).passed
 
@@ -138,7 +138,7 @@ def test_the_command_prints_json_and_takes_parameters():
     assert content["kaplan_yorke_dimension"] == 1
 
 
-def test_a_failed_check_ends_the_command_with_one(monkeypatch):
+def test_a_failed_check_gives_exit_code_one(monkeypatch):
     monkeypatch.setattr(cli, "_system", lambda *_: Sheared())
     shown = CliRunner().invoke(cli.app, ["certify", "henon", "--budget", "0.5s"])
     assert shown.exit_code == 1
@@ -146,17 +146,18 @@ def test_a_failed_check_ends_the_command_with_one(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error", "told"),
+    ("arguments", "error", "words"),
     [
         (["henom"], UnknownNameError, "did you mean 'henon'"),
         (["henon", "--set", "c=1"], UnknownNameError, "no field is called 'c'"),
         (["lorenz63", "--set", "dt=-1"], SpecError, "greater than 0"),
-        (["mackey_glass", "--set", "tau=0.3"], SpecError, "no multiple"),
+        (["mackey_glass", "--set", "tau=0.3"], SpecError, "multiple"),
+        (["timeseries", "--set", "path=x.npy"], SpecError, "no equation"),
         (["henon", "--budget", "soon"], SpecError, "60s"),
     ],
 )
-def test_the_command_tells_a_mistake_in_one_line(arguments, error, told):
+def test_the_command_reports_a_mistake_in_one_line(arguments, error, words):
     raised = CliRunner().invoke(cli.app, ["certify", *arguments]).exception
     assert isinstance(raised, error)
-    assert told in str(raised)
+    assert words in str(raised)
     assert "\n" not in str(raised)

@@ -11,7 +11,7 @@ from chaosbench.systems import Henon, Logistic
 
 @pytest.fixture(autouse=True)
 def empty_cache(tmp_path, monkeypatch):
-    """A folder of its own, and no memory."""
+    """An empty cache folder, and an empty cache in RAM."""
     monkeypatch.setenv("CHAOSBENCH_CACHE", str(tmp_path / "cache"))
     cached_reference.cache_clear()
     yield tmp_path / "cache"
@@ -25,7 +25,7 @@ def forbid_measuring(monkeypatch):
     monkeypatch.setattr(measured, "measured_reference", refuse)
 
 
-def test_an_exponent_is_measured_once_and_read_by_the_next_process(empty_cache, monkeypatch):
+def test_an_exponent_is_computed_once_and_read_by_the_next_process(empty_cache, monkeypatch):
     first = largest_exponent(Henon(a=1.39))
     assert len(list(empty_cache.rglob("*.json"))) == 1
     cached_reference.cache_clear()
@@ -34,7 +34,7 @@ def test_an_exponent_is_measured_once_and_read_by_the_next_process(empty_cache, 
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b'{"exponents": [0.4]}', b"\xff\x00"])
-def test_a_damaged_entry_is_made_again(empty_cache, damage):
+def test_a_damaged_entry_is_computed_again(empty_cache, damage):
     first = largest_exponent(Henon(a=1.39))
     (path,) = empty_cache.rglob("*.json")
     path.write_bytes(damage)
@@ -44,7 +44,7 @@ def test_a_damaged_entry_is_made_again(empty_cache, damage):
     assert list(empty_cache.rglob(".*")) == []
 
 
-def test_other_parameters_and_other_equations_have_entries_of_their_own(empty_cache):
+def test_each_equation_and_set_of_parameters_has_its_own_entry(empty_cache):
     class Edited(Henon):
         def step(self, state):
             return super().step(state) * 0.5
@@ -54,13 +54,13 @@ def test_other_parameters_and_other_equations_have_entries_of_their_own(empty_ca
     assert len(list(empty_cache.rglob("*.json"))) == 3
 
 
-def test_a_folder_that_cannot_be_written_costs_no_results(tmp_path, monkeypatch):
+def test_a_folder_that_cannot_be_written_does_not_change_results(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("CHAOSBENCH_CACHE", str(tmp_path / "file"))
     assert largest_exponent(Henon(a=1.39)) > 0.3
 
 
-def test_the_folder_is_chosen_or_the_users_own(monkeypatch, tmp_path):
+def test_the_folder_is_the_chosen_one_or_that_of_the_user(monkeypatch, tmp_path):
     assert cache_folder() == tmp_path / "cache"
     monkeypatch.delenv("CHAOSBENCH_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -70,8 +70,8 @@ def test_the_folder_is_chosen_or_the_users_own(monkeypatch, tmp_path):
     assert cache_folder() == tmp_path / ".cache" / "chaosbench"
 
 
-def test_an_exponent_that_cannot_be_told_from_zero_is_no_chaos():
-    """A rotation: whatever tiny number is measured."""
+def test_an_exponent_within_its_tolerance_of_zero_counts_as_zero():
+    """The estimate for a rotation is a tiny number of either sign."""
     rotation = torch.tensor([[0.6, -0.8], [0.8, 0.6]], dtype=torch.float64)
 
     class Turn(Henon):
@@ -84,6 +84,6 @@ def test_an_exponent_that_cannot_be_told_from_zero_is_no_chaos():
     assert largest_exponent(Turn(a=1.0)) == 0
 
 
-def test_a_stable_point_has_its_negative_exponent():
+def test_a_stable_point_has_a_negative_exponent():
     """At r = 2.5 the multiplier of 1 - 1 / r is 2 - r."""
     assert largest_exponent(Logistic(r=2.5)) == pytest.approx(math.log(0.5), abs=1e-9)

@@ -17,13 +17,13 @@ DATA = os.environ.get("CHAOSBENCH_TEST_DATA")
 
 @cache
 def series(system: SystemSpec, rows: int = 10_000) -> torch.Tensor:
-    """Observed orbit; made once."""
+    """An observed orbit, computed once."""
     start = system.initial_state(1, torch.Generator().manual_seed(5))
     return system.observe(orbit(system, start, steps=rows))[0]
 
 
 def torus(rows=10_000, noise=0.0):
-    """Two incommensurate rotations, bent so that distances stretch along the way."""
+    """Two incommensurate rotations, deformed so that distances vary along the orbit."""
     time = 0.1 * torch.arange(rows, dtype=torch.float64)
     observed = time.cos().exp() * (1 + 0.5 * (time * 2**0.5).cos()) + torch.tanh(5 * (time * 3**0.5 / 3).sin())
     drawn = torch.randn(rows, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -31,7 +31,7 @@ def torus(rows=10_000, noise=0.0):
 
 
 @pytest.mark.parametrize(
-    ("system", "known", "within"),
+    ("system", "exponent", "tolerance"),
     [
         (Lorenz63(), 0.9056, 0.1),
         (Lorenz63(dt=0.04), 0.9056, 0.12),
@@ -40,16 +40,16 @@ def torus(rows=10_000, noise=0.0):
     ],
     ids=lambda value: value.label if isinstance(value, SystemSpec) else None,
 )
-def test_the_exponent_of_data_is_that_of_their_system(system, known, within):
-    """Ten thousand points; flows err by the bend of the curve before neighbours fill the attractor."""
+def test_the_exponent_estimated_from_data_is_that_of_the_system(system, exponent, tolerance):
+    """There are ten thousand points; for flows the curve bends before neighbours fill the attractor."""
     curve = separation_curve(series(system), dt=system.dt)
-    assert curve.exponent == pytest.approx(known, rel=within)
-    assert abs(curve.exponent - known) < 1.5 * curve.interval
+    assert curve.exponent == pytest.approx(exponent, rel=tolerance)
+    assert abs(curve.exponent - exponent) < 1.5 * curve.interval
     assert curve.chaotic
 
 
-def test_a_phase_coherent_flow_is_underestimated_within_what_is_stated():
-    """Rössler's neighbours stay in phase long after they have parted along the band: -20 % at 10,000 points."""
+def test_a_phase_coherent_flow_is_underestimated_as_documented():
+    """Neighbours of Rössler stay in phase long after they have separated across the band: -20 % at 10,000 points."""
     curve = separation_curve(series(Rossler(dt=0.1)), dt=0.1)
     assert 0.7 * 0.0714 < curve.exponent < 1.1 * 0.0714
 
@@ -73,13 +73,13 @@ def test_one_observable_is_enough():
     ],
     ids=["limit cycle", "torus", "torus with 1 % noise", "torus with 10 % noise", "white noise", "coloured noise"],
 )
-def test_what_is_not_chaotic_has_no_positive_exponent(quiet):
+def test_data_without_chaos_have_no_positive_exponent(quiet):
     curve = separation_curve(quiet(), dt=1.0)
     assert not curve.chaotic
     assert abs(curve.exponent) < curve.interval
 
 
-def test_the_line_is_the_least_squares_fit_of_the_stated_range():
+def test_the_exponent_is_the_least_squares_slope_over_the_range_of_the_fit():
     curve = separation_curve(series(Henon()), dt=1.0)
     inside = (curve.times >= curve.fit[0]) & (curve.times <= curve.fit[1])
     slope = np.polyfit(curve.times[inside], curve.log_distance[inside], 1)[0]
@@ -89,49 +89,49 @@ def test_the_line_is_the_least_squares_fit_of_the_stated_range():
 
 
 def test_the_curve_is_the_mean_over_nearest_neighbours():
-    """Against distances of all pairs, for a series short enough."""
+    """For a short series the distances of all pairs can be computed directly."""
     data, theiler, steps = series(Henon(), 300), 7, 12
     curve = separation_curve(data, dt=1.0, theiler=theiler, steps=steps)
     points = (data - data.mean(0)) / data.std(0, correction=0)
-    kept = len(points) - steps
+    followed = len(points) - steps
     distances = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist")
-    index = torch.arange(kept)
+    index = torch.arange(followed)
     near = (index[:, None] - index).abs() <= theiler
-    nearest = distances[:kept, :kept].masked_fill(near, torch.inf).argmin(1)
+    nearest = distances[:followed, :followed].masked_fill(near, torch.inf).argmin(1)
     expected = [distances[index + step, nearest + step].log().mean() for step in range(steps + 1)]
     torch.testing.assert_close(curve.log_distance, torch.stack(expected), rtol=1e-9, atol=1e-9)
     assert curve.times.tolist() == list(range(steps + 1))
 
 
-def test_units_and_time_steps_change_nothing_but_the_unit():
+def test_units_and_time_steps_only_change_the_unit_of_the_result():
     plain = separation_curve(series(Henon()), dt=1.0)
     scaled = separation_curve(series(Henon()) * torch.tensor([1e3, 1e-3]) + 5, dt=0.1)
     assert scaled.exponent == pytest.approx(10 * plain.exponent, rel=1e-6)
     assert scaled.times[-1] == pytest.approx(0.1 * plain.times[-1])
 
 
-def test_delay_vectors_are_past_and_present_side_by_side():
+def test_delay_vectors_contain_past_and_present():
     vectors = delay_vectors(torch.arange(20.0)[:, None], dimension=3, lag=4)
     assert vectors.shape == (12, 3)
     assert vectors[0].tolist() == [0, 4, 8]
     assert vectors[-1].tolist() == [11, 15, 19]
 
 
-def test_the_lag_of_delay_vectors_is_where_the_autocorrelation_falls_below_one_over_e():
-    """Of a sine it is cos(lag w), below 1 / e from lag w = 1.194 on."""
+def test_the_lag_of_delay_vectors_is_the_first_with_an_autocorrelation_below_one_over_e():
+    """The autocorrelation of a sine is cos(lag w), below 1 / e from lag w = 1.194 on."""
     time = torch.arange(5_000, dtype=torch.float64)
     vectors = delay_vectors((0.05 * time).sin()[:, None], dimension=2)
     assert len(time) - len(vectors) == pytest.approx(1.194 / 0.05, abs=1)
 
 
 def test_a_cycle_of_two_steps_has_the_exponent_zero():
-    """Its neighbours are the other state, and stay there."""
+    """The nearest distinct neighbour is the other state, at a constant distance."""
     curve = separation_curve(torch.arange(1_000.0)[:, None] % 2, dt=1.0)
     assert curve.exponent == pytest.approx(0, abs=1e-12)
     assert not curve.chaotic
 
 
-def test_states_without_neighbours_are_told():
+def test_states_without_neighbours_are_an_error():
     with pytest.raises(DataError, match="more than 965 steps away"):
         separation_curve(series(Henon(), 1_000), dt=1.0, theiler=965)
     with pytest.raises(DataError, match="constant"):
@@ -139,12 +139,12 @@ def test_states_without_neighbours_are_told():
 
 
 def test_quantised_data_have_an_exponent():
-    """Readings of three digits: many neighbours are the same state, and are passed over."""
+    """Readings have three digits; neighbours that are the same state are skipped."""
     curve = separation_curve(series(Logistic(r=4.0)).mul(1_000).round(), dt=1.0)
     assert curve.exponent == pytest.approx(0.693, rel=0.1)
 
 
-def test_a_measured_series_is_judged_by_its_training_split(tmp_path):
+def test_the_exponent_is_estimated_from_the_training_split(tmp_path):
     data = series(Henon()).numpy()
     np.save(tmp_path / "henon.npy", data)
     system = TimeSeries(path=str(tmp_path / "henon.npy"))
@@ -154,14 +154,14 @@ def test_a_measured_series_is_judged_by_its_training_split(tmp_path):
     assert narrow.largest_exponent() == pytest.approx(0.419, rel=0.05)
 
 
-def test_where_chaos_is_in_doubt_no_exponent_is_positive(tmp_path):
+def test_the_exponent_is_not_positive_if_chaos_is_in_doubt(tmp_path):
     np.save(tmp_path / "torus.npy", torus().numpy())
     assert TimeSeries(path=str(tmp_path / "torus.npy")).largest_exponent() <= 0
 
 
-@pytest.mark.skipif(not DATA, reason="CHAOSBENCH_TEST_DATA names no folder of measurements")
+@pytest.mark.skipif(not DATA, reason="CHAOSBENCH_TEST_DATA names no folder of recorded data")
 def test_the_temperature_series_agrees_with_its_authors():
-    """Air temperature at Jena, embedded by Mikhaeil, Monfared and Durstewitz 2022 (NeurIPS), who found 0.016 per step.
+    """Air temperature at Jena, embedded by Mikhaeil, Monfared and Durstewitz 2022 (NeurIPS), who report 0.016 per step.
 
     It doubles only about once before it saturates, within an eighth of a mean period: hence the wide interval.
     """

@@ -24,12 +24,12 @@ def by_kind(chosen):
 
 @cache
 def states(system: SystemSpec) -> torch.Tensor:
-    """Six states of the attractor; made once, because a transient takes a while."""
+    """Six states on the attractor, computed once because a transient takes long."""
     return system.initial_state(6, torch.Generator().manual_seed(0))
 
 
 @by_kind(CATALOGUE)
-def test_a_kind_is_its_class_in_snake_case_and_tells_its_equation_and_source(system):
+def test_the_kind_is_the_class_in_snake_case_and_the_docstring_has_equation_and_source(system):
     name = type(system).__name__
     assert system.kind == re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower()
     text = type(system).__doc__
@@ -45,18 +45,18 @@ def test_a_system_survives_json(system):
 
 
 @by_kind(CATALOGUE)
-def test_states_of_the_attractor_are_finite_different_and_observed(system):
-    found = states(system)
-    assert found.shape == (6, system.state_size)
-    assert found.dtype == torch.float64
-    seen = system.observe(found)
+def test_states_on_the_attractor_are_finite_and_differ_and_have_observables(system):
+    sample = states(system)
+    assert sample.shape == (6, system.state_size)
+    assert sample.dtype == torch.float64
+    seen = system.observe(sample)
     assert seen.shape == (6, system.dimension)
     assert len(seen[:, 0].unique(dim=0)) > 1
 
 
 @by_kind(CATALOGUE)
 def test_tangent_steps_are_the_derivative_of_steps(system):
-    """Two orders of the same sums: a few units in the last place, of entries up to a hundred."""
+    """The sums differ in their order only: a few units in the last place of entries up to a hundred."""
     points = states(system).unflatten(0, (2, 3))
     tangents = torch.randn(2, 3, system.state_size, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     stepped, carried = system.tangent_step(points, tangents)
@@ -67,7 +67,7 @@ def test_tangent_steps_are_the_derivative_of_steps(system):
 
 @by_kind(CATALOGUE)
 def test_tangent_steps_are_differences_of_steps(system):
-    """Central differences err by the square of their width, 1e-5, times third derivatives up to a thousand."""
+    """Central differences have an error of the width 1e-5 squared times third derivatives up to a thousand."""
     points = states(system)
     direction = torch.randn(system.state_size, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     _, carried = system.tangent_step(points, direction.expand_as(points)[..., None])
@@ -76,7 +76,7 @@ def test_tangent_steps_are_differences_of_steps(system):
 
 
 @by_kind(CATALOGUE)
-def test_a_step_takes_any_leading_axes_and_keeps_single_precision(system):
+def test_a_step_accepts_any_leading_axes_and_keeps_single_precision(system):
     """Batched products and transforms may round differently from single ones."""
     points = states(system)
     stepped = system.step(points)
@@ -90,7 +90,7 @@ def test_a_step_takes_any_leading_axes_and_keeps_single_precision(system):
 
 @by_kind(RUNGE_KUTTA)
 def test_an_orbit_of_a_flow_equals_an_adaptive_solution(system):
-    """Ten steps from the attractor; the fixed step errs by 1e-7 standard deviations per unit of time at most."""
+    """Ten steps on the attractor; the error of the fixed step is at most 1e-7 standard deviations per unit of time."""
     start = states(system)[0]
 
     def field(_, state):
@@ -104,7 +104,7 @@ def test_an_orbit_of_a_flow_equals_an_adaptive_solution(system):
 
 
 @by_kind([s for s in RUNGE_KUTTA if s.kind in ("duffing", "limit_cycle")])
-def test_the_step_of_a_flow_states_an_error_below_one_in_a_million(system):
+def test_the_step_error_of_a_flow_is_below_one_in_a_million(system):
     assert system.step_error() < 1e-6
 
 
@@ -122,15 +122,15 @@ DIVERGENCE = {
 
 
 @pytest.mark.parametrize("system", DIVERGENCE, ids=lambda system: system.label)
-def test_exponents_sum_to_the_divergence_where_it_is_the_same_everywhere(system):
-    """Of any orbit, however short; Runge-Kutta steps add 1e-8 per unit of time."""
+def test_exponents_sum_to_the_trace_of_the_jacobian_if_it_is_constant(system):
+    """This holds for every orbit, however short; Runge-Kutta steps add 1e-8 per unit of time."""
     start = system.random_starts(6, torch.Generator().manual_seed(0))
     spectrum = lyapunov_spectrum(system, start, steps=20, dt=system.dt)
     expected = torch.full((6,), DIVERGENCE[system], dtype=torch.float64)
     assert_close(spectrum.sum(-1), expected, atol=1e-6, rtol=0)
 
 
-def test_the_torus_turns_with_its_frequencies_and_draws_states_in():
+def test_orbits_rotate_with_the_frequencies_of_the_torus_and_converge_to_it():
     """r^2 = 1 / (1 + (1 / r_0^2 - 1) exp(-2 t)), angle_0 + omega t."""
     torus = systems.Torus()
     start = torch.tensor([0.5, 0.0, 0.0, 1.5], dtype=torch.float64)
@@ -168,14 +168,14 @@ def test_the_logistic_map_at_four_doubles_an_angle():
     assert largest_exponent(logistic) == math.log(2)
 
 
-def test_the_tent_map_does_not_collapse():
-    """Members stay apart and off zero for far longer than a double has bits."""
+def test_orbits_of_the_tent_map_do_not_collapse():
+    """Orbits stay distinct and away from zero for many more steps than a double has bits."""
     path = orbit(systems.Tent(), states(systems.Tent()), steps=1000)
     assert float(path.min()) > 0
     assert len(path[:, -1].unique()) == 6
 
 
-def test_the_stable_point_beside_the_ikeda_attractor_stays_and_attracts_no_start_of_ours():
+def test_the_stable_point_of_the_ikeda_map_is_fixed_and_attracts_no_start():
     """Near (2.9721, 4.1459): Hammel, Jones & Moloney 1985."""
     ikeda = systems.Ikeda()
     point = orbit(ikeda, torch.tensor([2.97, 4.15], dtype=torch.float64), steps=2000)[-1]
@@ -185,7 +185,7 @@ def test_the_stable_point_beside_the_ikeda_attractor_stays_and_attracts_no_start
     assert float((many - point).norm(dim=-1).min()) > 0.1
 
 
-def test_the_phase_of_the_drive_stays_in_one_turn_and_its_cosine_is_seen():
+def test_the_phase_of_the_drive_stays_below_two_pi_and_its_cosine_is_observed():
     duffing = systems.Duffing()
     path = orbit(duffing, states(duffing), steps=100)
     assert float(path[..., 2].min()) >= 0

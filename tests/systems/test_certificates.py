@@ -37,7 +37,7 @@ def certificate(system):
     return CERTIFICATES[system.label]
 
 
-def test_every_shipped_system_has_a_certificate_and_nothing_else_has():
+def test_exactly_the_shipped_systems_have_certificates():
     assert list(CERTIFICATES) == [system.label for system in SHIPPED]
 
 
@@ -53,20 +53,20 @@ def test_every_check_of_a_shipped_certificate_passed(system):
 
 
 @by_label
-def test_a_shipped_certificate_belongs_to_the_system_as_it_is(system):
-    """Whoever edits an equation's defaults or its step must certify it again."""
-    known = certificate(system)
-    assert known.reference.parameters == system.parameters
-    assert known.dt == system.dt
-    assert len(known.reference.exponents) == (system.leading or system.state_size)
-    assert system.reference == known.reference
-    assert list(known.reference.exponents) == sorted(known.reference.exponents, reverse=True)
+def test_a_shipped_certificate_agrees_with_the_system(system):
+    """After a change of an equation's defaults or step it must be certified again."""
+    shipped = certificate(system)
+    assert shipped.reference.parameters == system.parameters
+    assert shipped.dt == system.dt
+    assert len(shipped.reference.exponents) == (system.leading or system.state_size)
+    assert system.reference == shipped.reference
+    assert list(shipped.reference.exponents) == sorted(shipped.reference.exponents, reverse=True)
 
 
 @by_label
 def test_only_a_chaotic_system_has_a_predictability_time(system):
-    known = certificate(system)
-    assert (known.regime == "chaotic") == (known.predictability_steps is not None) == (largest_exponent(system) > 0)
+    shipped = certificate(system)
+    assert (shipped.regime == "chaotic") == (shipped.predictability_steps is not None) == (largest_exponent(system) > 0)
 
 
 @pytest.mark.parametrize(
@@ -89,14 +89,14 @@ def test_only_a_chaotic_system_has_a_predictability_time(system):
     ],
     ids=lambda value: getattr(value, "label", None),
 )
-def test_shipped_exponents_sum_to_the_divergence_in_closed_form(system, total):
-    """Each is rounded to eight decimals; the Runge-Kutta method adds up to 1e-7 to a rate of one."""
+def test_shipped_exponents_sum_to_the_trace_in_closed_form(system, total):
+    """Exponents are rounded to eight decimals; the Runge-Kutta method adds up to 1e-7 per unit of the sum."""
     assert sum(certificate(system).reference.exponents) == pytest.approx(total, abs=1e-6)
 
 
-# Value and half width of 95 %. Sprott 2003, Chaos and Time-Series Analysis, appendix A, prints no errors:
-# two units of the last digit. The others were computed with another method (RK4 with QR on 12 to 64 orbits, a
-# trapezoidal map of 160 to 510 points per delay, ETDRK4 at dt = 0.1): 1.96 standard errors.
+# Value and half width of the 95 % interval. Sprott 2003, Chaos and Time-Series Analysis, appendix A, gives no errors:
+# two units of the last digit are allowed. The others were computed with another method (RK4 with QR on 12 to 64
+# orbits, a trapezoidal map of 160 to 510 points per delay, ETDRK4 at dt = 0.1): 1.96 standard errors.
 PUBLISHED = [
     (Lorenz63(), [(0.9056, 0.0002), (0.0, 0.0), (-14.5723, 0.0002)]),
     (Lorenz63(rho=38.0), [(1.1062, 0.003)]),
@@ -126,20 +126,20 @@ PUBLISHED = [
 
 
 def gaps(system, published) -> list[float]:
-    """Distances from the published values, in units of the sum of both 95 % intervals."""
-    known = certificate(system).reference
-    pairs = zip(known.exponents, known.intervals, published, strict=False)
+    """Return distances from the published values in units of the sum of both 95 % intervals."""
+    reference = certificate(system).reference
+    pairs = zip(reference.exponents, reference.intervals, published, strict=False)
     return [abs(ours - theirs) / (interval + width + 1e-6) for ours, interval, (theirs, width) in pairs]
 
 
 @pytest.mark.parametrize(("system", "published"), PUBLISHED, ids=lambda value: getattr(value, "label", None))
 def test_largest_shipped_exponents_agree_with_published_ones(system, published):
-    """Within the sum of both intervals."""
+    """They differ by less than the sum of both intervals."""
     assert gaps(system, published)[0] <= 1
 
 
 def test_shipped_spectra_agree_with_published_ones():
-    """Of so many exponents some miss the sum of two 95 % intervals by chance: at most one in twenty, and none far."""
+    """Some exponents lie outside the sum of two 95 % intervals by chance: at most one in twenty, and none far."""
     every = [gap for system, published in PUBLISHED for gap in gaps(system, published)]
     assert len(every) > 40
     assert sum(gap > 1 for gap in every) <= len(every) / 20
@@ -148,12 +148,12 @@ def test_shipped_spectra_agree_with_published_ones():
 
 @pytest.mark.slow
 @by_label
-def test_a_certificate_is_found_again_from_other_initial_states(system):
-    """Within 1.5 of both intervals, 4.2 standard errors of the difference, because there are ninety exponents."""
-    known, found = certificate(system).reference, certify(system, budget=30.0, seed=1)
-    assert found.passed
-    assert found.regime == certificate(system).regime
-    shear = known.resolution + found.reference.resolution if system.neutral > 1 else 0.0
-    for index, exponent in enumerate(found.reference.exponents):
-        allowed = 1.5 * (known.intervals[index] + found.reference.intervals[index] + shear) + 1e-6
-        assert abs(exponent - known.exponents[index]) <= allowed
+def test_a_certificate_is_reproduced_from_other_initial_states(system):
+    """The tolerance is 1.5 of both intervals (4.2 standard errors of the difference): there are ninety exponents."""
+    shipped, again = certificate(system).reference, certify(system, budget=30.0, seed=1)
+    assert again.passed
+    assert again.regime == certificate(system).regime
+    shear = shipped.resolution + again.reference.resolution if system.neutral > 1 else 0.0
+    for index, exponent in enumerate(again.reference.exponents):
+        allowed = 1.5 * (shipped.intervals[index] + again.reference.intervals[index] + shear) + 1e-6
+        assert abs(exponent - shipped.exponents[index]) <= allowed

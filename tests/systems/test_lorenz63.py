@@ -10,7 +10,7 @@ from chaosbench.systems import Lorenz63
 lorenz = Lorenz63()
 
 
-def test_the_fixed_points_stay():
+def test_the_fixed_points_do_not_move():
     """x = y = +-sqrt(beta (rho - 1)), z = rho - 1."""
     side = (lorenz.beta * (lorenz.rho - 1)) ** 0.5
     points = torch.tensor([[0, 0, 0], [side, side, 27], [-side, -side, 27]], dtype=torch.float64)
@@ -28,8 +28,8 @@ def test_an_orbit_of_one_unit_of_time_equals_an_adaptive_solution():
     assert_close(orbit(lorenz, start, steps=100), torch.from_numpy(truth.y.T[1:].copy()), atol=1e-8, rtol=0)
 
 
-def test_exponents_sum_to_the_divergence():
-    """The field's divergence is -(sigma + 1 + beta) everywhere; the method adds 2e-11 per unit of time."""
+def test_exponents_sum_to_the_trace():
+    """The trace of the field's Jacobian is -(sigma + 1 + beta) everywhere; the method adds 2e-11 per unit of time."""
     start = torch.tensor([[-8.0, 7.0, 27.0], [1.0, 1.0, 20.0]], dtype=torch.float64)
     spectrum = lyapunov_spectrum(lorenz, start, steps=200, every=5, dt=lorenz.dt)
     assert_close(spectrum.sum(-1), torch.full((2,), -(10 + 1 + 8 / 3), dtype=torch.float64), atol=1e-8, rtol=0)
@@ -39,7 +39,7 @@ def test_exponents_sum_to_the_divergence():
 def test_exponents_equal_the_published_ones():
     """0.9056, 0, -14.572 (Sprott 2003, Chaos and Time-Series Analysis); 0.005 is four standard errors here.
 
-    Exponents do not depend on the step, so that a coarse one (error 2e-7 per unit of time) saves time.
+    Exponents do not depend on the step; a coarse one (error 2e-7 per unit of time) saves time.
     """
     coarse = Lorenz63(dt=0.03)
     start = coarse.initial_state(1024, torch.Generator().manual_seed(0))

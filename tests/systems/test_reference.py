@@ -24,13 +24,13 @@ def test_every_shipped_reference_is_chaotic_and_complete(system):
 
 @pytest.mark.parametrize("system", SYSTEMS[:4], ids=lambda system: system.label)
 def test_one_exponent_of_a_chaotic_flow_is_zero(system):
-    """Along the flow; over T units of time its mean is off by up to a few / T, here 0.001."""
+    """It is the exponent along the flow; over T units of time its mean has an error of a few / T, here 0.001."""
     assert system.reference.exponents[1] == pytest.approx(0, abs=0.001 + system.reference.intervals[1])
 
 
 @pytest.mark.parametrize("system", SYSTEMS[:2], ids=lambda system: system.label)
-def test_lorenz_references_sum_to_the_divergence(system):
-    """Each is rounded to six decimals."""
+def test_lorenz_references_sum_to_the_trace(system):
+    """Exponents are rounded to six decimals."""
     assert sum(system.reference.exponents) == pytest.approx(-(10 + 1 + 8 / 3), abs=1.6e-6)
 
 
@@ -42,23 +42,23 @@ def test_the_henon_reference_sums_to_the_logarithm_of_b():
     ("system", "published"),
     [
         (Lorenz63(), (0.9056, 0.0, -14.572)),  # Sprott 2003, Chaos and Time-Series Analysis
-        (Rossler(), (0.0714, 0.0, -5.3943)),  # the same
-        (Henon(), (0.41922, -1.62319)),  # the same
+        (Rossler(), (0.0714, 0.0, -5.3943)),  # the same source
+        (Henon(), (0.41922, -1.62319)),  # the same source
     ],
 )
 def test_references_agree_with_published_exponents(system, published):
-    """Within our interval, the last published digit, and 0.0005 for orbits of finite length."""
-    known = system.reference
-    for ours, interval, theirs in zip(known.exponents, known.intervals, published, strict=True):
+    """The tolerance is our interval, the last published digit, and 0.0005 for orbits of finite length."""
+    reference = system.reference
+    for ours, interval, theirs in zip(reference.exponents, reference.intervals, published, strict=True):
         assert abs(ours - theirs) < 1.5 * interval + 0.0005
 
 
 @by_label
-def test_a_small_ensemble_finds_the_reference_again(system):
-    """Intervals of 95 per cent from 64 short orbits: 2.5 of them hold in all but one case of a million."""
-    known = system.reference
-    found = measured_reference(system, members=64, steps=800, transient=200, exponents=1, seed=7)
-    assert abs(found.largest - known.largest) < 2.5 * (found.intervals[0] + known.intervals[0])
+def test_a_small_ensemble_reproduces_the_reference(system):
+    """The tolerance is 2.5 intervals of 95 % from 64 short orbits, which fails by chance in one case of a million."""
+    reference = system.reference
+    computed = measured_reference(system, members=64, steps=800, transient=200, exponents=1, seed=7)
+    assert abs(computed.largest - reference.largest) < 2.5 * (computed.intervals[0] + reference.intervals[0])
 
 
 def test_references_belong_to_the_equation_and_not_to_its_numerical_method():
@@ -71,12 +71,12 @@ def test_the_predictability_time_is_the_doubling_time_of_errors():
     assert reference(0.5, -1.0).predictability_time == pytest.approx(2 * math.log(2))
 
 
-def test_without_chaos_beyond_doubt_there_is_no_predictability_time():
+def test_a_largest_exponent_within_its_tolerance_gives_no_predictability_time():
     assert reference(-0.5, -1.0).predictability_time is None
     assert reference(0.005, -1.0).predictability_time is None
 
 
 def test_dimension_and_entropy_follow_from_the_exponents():
-    known = reference(1.0, 0.0, -4.0)
-    assert known.kaplan_yorke_dimension == pytest.approx(2.25)
-    assert known.entropy_bound == pytest.approx(1.0)
+    exponents = reference(1.0, 0.0, -4.0)
+    assert exponents.kaplan_yorke_dimension == pytest.approx(2.25)
+    assert exponents.entropy_bound == pytest.approx(1.0)

@@ -9,7 +9,7 @@ from chaosbench.systems import Rossler
 rossler = Rossler()
 
 
-def test_the_fixed_points_stay():
+def test_the_fixed_points_do_not_move():
     """z = (c -+ sqrt(c^2 - 4 a b)) / (2 a), y = -z, x = a z."""
     z = (5.7 - (5.7**2 - 4 * 0.2 * 0.2) ** 0.5) / (2 * 0.2)
     point = torch.tensor([0.2 * z, -z, z], dtype=torch.float64)
@@ -17,7 +17,7 @@ def test_the_fixed_points_stay():
 
 
 def test_an_orbit_of_one_unit_of_time_equals_an_adaptive_solution():
-    """From a state in the fold, where the field is fastest; the step's own error is 1e-8 per unit of time at most."""
+    """The orbit starts in the fold, where the field is fastest; the step's error is at most 1e-8 per unit of time."""
     start = torch.tensor([9.0, -3.0, 4.0], dtype=torch.float64)
     fine = Rossler(dt=0.05)
 
@@ -29,8 +29,8 @@ def test_an_orbit_of_one_unit_of_time_equals_an_adaptive_solution():
     assert_close(orbit(fine, start, steps=20), torch.from_numpy(truth.y.T[1:].copy()), atol=1e-8, rtol=0)
 
 
-def test_exponents_sum_to_the_mean_divergence():
-    """The divergence is a + x - c, averaged along the same orbit by the trapezoidal rule (error of order dt^2)."""
+def test_exponents_sum_to_the_mean_trace():
+    """The trace is a + x - c, averaged along the same orbit by the trapezoidal rule (error of order dt^2)."""
     start = torch.tensor([[1.0, 1.0, 0.0], [5.0, -3.0, 1.0]], dtype=torch.float64)
     spectrum = lyapunov_spectrum(rossler, start, steps=500, dt=rossler.dt)
     path = torch.cat([start[:, None], orbit(rossler, start, steps=500)], dim=1)

@@ -18,7 +18,7 @@ by_label = pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: system.
 
 
 class Thomas(Flow):
-    """A stranger's flow, with nothing but what a flow must have."""
+    """A plug-in's flow with the required members only."""
 
     kind: Literal["thomas"] = "thomas"
     dimension: ClassVar[int] = 3
@@ -29,7 +29,7 @@ class Thomas(Flow):
 
 
 class Ring(Flow):
-    """A flow whose dimension is a parameter: hidden rotations, of which one angle is seen."""
+    """A flow whose dimension is a parameter: rotations, of which one is observed."""
 
     kind: Literal["ring"] = "ring"
     size: int = Field(default=2, ge=1)
@@ -66,7 +66,7 @@ class Escaping(Map):
 
 @cache
 def members(system: SystemSpec) -> torch.Tensor:
-    """Four hundred states of the attractor; made once, because a transient takes a while."""
+    """Four hundred states on the attractor, computed once because a transient takes long."""
     return system.initial_state(400, generator())
 
 
@@ -75,7 +75,7 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 @pytest.mark.parametrize("system", [Lorenz63(dt=0.04), Henon()], ids=str)
-def test_initial_states_come_from_the_generator_alone(system):
+def test_initial_states_depend_on_the_generator_alone(system):
     first = system.initial_state(3, generator())
     torch.randn(1)
     assert first.shape == (3, system.state_size)
@@ -86,7 +86,7 @@ def test_initial_states_come_from_the_generator_alone(system):
 
 @by_label
 def test_initial_states_are_spread_over_the_attractor(system):
-    """Kolmogorov-Smirnov: members at one moment against long orbits, sampled about every Lyapunov time."""
+    """A Kolmogorov-Smirnov test compares initial states with long orbits, sampled about once per Lyapunov time."""
     stride = max(1, round(1 / (system.reference.largest * system.dt)))
     path = orbit(system, members(system)[:80], steps=13, every=stride)[..., 3:, :]
     for index in range(system.dimension):
@@ -95,7 +95,7 @@ def test_initial_states_are_spread_over_the_attractor(system):
 
 @by_label
 def test_tangent_steps_are_the_derivative_of_steps(system):
-    """Two orders of the same sums: a few units in the last place."""
+    """The sums differ in their order only: a few units in the last place."""
     points = members(system)[:6].unflatten(0, (2, 3))
     tangents = torch.randn(2, 3, system.state_size, 2, dtype=torch.float64, generator=generator())
     stepped, carried = system.tangent_step(points, tangents)
@@ -105,7 +105,7 @@ def test_tangent_steps_are_the_derivative_of_steps(system):
 
 
 @by_label
-def test_a_step_takes_any_leading_axes_and_keeps_single_precision(system):
+def test_a_step_accepts_any_leading_axes_and_keeps_single_precision(system):
     points = members(system)[:6]
     stepped = system.step(points)
     assert torch.equal(system.step(points.unflatten(0, (2, 1, 3))), stepped.unflatten(0, (2, 1, 3)))
@@ -120,7 +120,7 @@ def test_the_step_of_a_shipped_flow_is_accurate_to_one_in_ten_million(system):
 
 
 def test_substeps_reduce_the_step_error():
-    """By 2^8 for one state; the largest over different states of the attractor varies by a factor of ten."""
+    """The error shrinks by 2^8 for one state; the maximum over states on the attractor varies by a factor of ten."""
     assert Lorenz63(dt=0.06, substeps=2).step_error() < Lorenz63(dt=0.06).step_error() / 2**4
 
 
@@ -135,7 +135,7 @@ def test_a_flow_needs_a_dimension_and_a_vector_field_alone():
         difference = (system.step(points + step * direction) - system.step(points - step * direction)) / (2 * step)
         assert_close(
             carried[..., index], difference, atol=1e-8, rtol=0
-        )  # central differences err by step^2, eps / step
+        )  # central differences have errors of step^2 and eps / step
 
 
 def test_a_part_of_the_state_may_be_hidden():
@@ -146,7 +146,7 @@ def test_a_part_of_the_state_may_be_hidden():
 
 
 def test_members_on_a_cycle_are_at_different_phases():
-    """All start within 0.1 of one another, far less apart than 100 of them on a circle of their own phases."""
+    """All start within 0.1 of each other and end at random phases of the circle."""
     system = Ring(size=1, dt=0.1)
     states = system.initial_state(100, generator())
     assert_close(states.norm(dim=-1), torch.ones(100, dtype=torch.float64), atol=1e-6, rtol=0)
@@ -154,7 +154,7 @@ def test_members_on_a_cycle_are_at_different_phases():
     assert float(angles.diff().max()) < 0.6  # 100 random phases leave a gap of 2 pi / 10 once in 200 draws
 
 
-def test_an_orbit_that_escapes_is_told_in_one_line():
+def test_an_orbit_that_escapes_is_reported_in_one_line():
     with pytest.raises(DataError) as raised:
         Henon(a=2.0).initial_state(4, generator())
     assert "\n" not in str(raised.value)
@@ -184,7 +184,7 @@ def test_specs_survive_json():
         assert type(system).model_validate_json(system.model_dump_json()) == system
 
 
-def test_an_exponent_without_a_reference_is_measured_on_the_spot():
+def test_an_exponent_without_a_reference_is_computed_on_first_use():
     """x = cos(pi u) turns the map into a tent map of slope 2; derivatives of the change of variables average out."""
     assert Chebyshev().reference is None
     assert largest_exponent(Chebyshev()) == pytest.approx(math.log(2), abs=2e-3)
@@ -197,6 +197,6 @@ def test_the_exponent_of_a_stable_point_is_negative():
 
 def test_exponents_of_a_cycle_are_zero_and_minus_two():
     """r' = r (1 - r^2) has the derivative -2 at r = 1; tangents align as exp(-2 t), to 1e-9 within ten units."""
-    found = measured_reference(Ring(size=1, dt=0.1), members=4, steps=50, transient=100)
-    assert found.exponents == pytest.approx((0, -2), abs=1e-7)
-    assert found.predictability_time is None
+    reference = measured_reference(Ring(size=1, dt=0.1), members=4, steps=50, transient=100)
+    assert reference.exponents == pytest.approx((0, -2), abs=1e-7)
+    assert reference.predictability_time is None
