@@ -11,6 +11,7 @@ from pydantic import Field, SerializeAsAny, model_validator
 
 from chaosbench.data import DataSpec
 from chaosbench.diagnostics.base import DiagnosticSpec
+from chaosbench.labels import title
 from chaosbench.metrics.base import MetricSpec
 from chaosbench.models.base import ModelSpec
 from chaosbench.source import Source
@@ -59,9 +60,14 @@ class Experiment(Content):
         return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     @property
+    def labels(self) -> dict[str, Any]:
+        """The labels of system, data, model and trainer."""
+        return {noun: getattr(self, noun).label for noun in ("system", "data", "model", "trainer")}
+
+    @property
     def name(self) -> str:
-        """The title, `trainer on model, system`."""
-        return f"{self.trainer.label} on {self.model.label}, {self.system.label}"
+        """The title, "trainer on model, system"."""
+        return title(self.labels)
 
     @model_validator(mode="after")
     def _test_orbits_are_long_and_many_enough(self) -> Self:
@@ -127,7 +133,7 @@ class Run:
             experiment=experiment.digest(),
             suite=experiment.suite,
             seed=seed,
-            **{noun: getattr(experiment, noun).label for noun in ("system", "data", "model", "trainer")},
+            **experiment.labels,
             status=status,
             message=message,
             **{"parameters": 0, "updates": 0, "train_seconds": 0.0, "total_seconds": 0.0, "device": "", **costs},

@@ -47,7 +47,7 @@ def announce(experiments: Sequence[Experiment], todo: Sequence[Experiment], resu
     for title, experiment in zip(_titles(todo), todo, strict=True):
         console.print(f"  {title}; seeds {', '.join(map(str, experiment.seeds))}", markup=False)
     for noun in _NOUNS:
-        for kind, settings in shared(getattr(experiment, noun).label for experiment in todo).items():
+        for kind, settings in shared(experiment.labels[noun] for experiment in todo).items():
             console.print(f"  every {kind}: {settings}", markup=False)
 
 
@@ -144,4 +144,4 @@ class _Campaign:
 
 
 def _titles(experiments: Sequence[Experiment]) -> list[str]:
-    return titles([{noun: getattr(experiment, noun).label for noun in _NOUNS} for experiment in experiments])
+    return titles([experiment.labels for experiment in experiments])
