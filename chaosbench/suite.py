@@ -74,8 +74,14 @@ def load(name: str, registry: Registry, selection: Selection | None = None) -> l
     return list({experiment.digest(): experiment for experiment in experiments}.values())
 
 
-def validated(spec: type[T], content: Mapping[str, Any], place: str) -> T:
+def validated(
+    spec: type[T], content: Mapping[str, Any], place: str, *, kinds: Mapping[str, type[Spec]] | None = None
+) -> T:
     """Return a spec with that content.
+
+    Args:
+        place: position of the content in a file or on the command line, for errors.
+        kinds: other kinds of the same noun; an error about an unknown field names those that have it.
 
     Raises:
         SpecError: with the first culprit, its place, and the value that was given.
@@ -90,7 +96,10 @@ def validated(spec: type[T], content: Mapping[str, Any], place: str) -> T:
         path = ".".join(str(part) for part in (place, *loc) if part != "")
         if first["type"] == "extra_forbidden":
             fields = set(spec.model_fields) - {"kind"}
-            raise unknown_name("field", str(first["loc"][-1]), fields, place=path) from None
+            name = str(first["loc"][-1])
+            owners = sorted(kind for kind, other in (kinds or {}).items() if name in other.model_fields)
+            error_of_name = unknown_name("field", name, fields, place=path)
+            raise type(error_of_name)(f"{error_of_name}{_owners(owners)}") from None
         value = "" if isinstance(first["input"], dict) else f"; got {first['input']!r}"
         message = first["msg"].removeprefix("Value error, ")
         raise SpecError(f"{path or 'experiment'}: {message[:1].lower()}{message[1:]}{value}") from None
@@ -133,7 +142,10 @@ def _specs(part: files.Part, key: str, registry: Registry, default: Sequence[str
             kinds = ", ".join(sorted(registry.kinds[noun]))
             raise SpecError(f"{place}: needs a kind, as a string or as a table with a key kind; known: {kinds}")
         spec = registry.find(noun, kind, place=place if isinstance(entry, str) else f"{place}.kind")
-        specs += [validated(spec, content, f"{place}.{kind}") for content in _grid(spec, table, f"{place}.{kind}")]
+        specs += [
+            validated(spec, content, f"{place}.{kind}", kinds=registry.kinds[noun])
+            for content in _grid(spec, table, f"{place}.{kind}")
+        ]
     return specs
 
 
@@ -173,6 +185,11 @@ def _changeable(
     specs = [registry.find(cast("Noun", noun), str(table.get("kind")), place=f"{noun}s") for table in tables]
     fields_of_all = {name for spec in specs for name in spec.model_fields} - {"kind"}
     return [table for table, spec in zip(tables, specs, strict=True) if key in spec.model_fields], fields_of_all
+
+
+def _owners(kinds: Sequence[str]) -> str:
+    """Return a hint at the kinds that have a field, if they are few."""
+    return f" It is a field of {', '.join(kinds)}." if 0 < len(kinds) <= 3 else ""
 
 
 def _is_field(part: str) -> bool:

@@ -84,10 +84,10 @@ class Untrained(TrainerSpec):
         yield TrainingStep(1, 1, torch.zeros(len(seeds)), model, data)
 
 
-def true_experiment(*, late: bool = False, **asked: Any) -> Experiment:
+def true_experiment(*, late: bool = False, **data_fields: Any) -> Experiment:
     """Return an experiment on Lorenz-63 with itself as the model; 400 steps of 0.02 are 7.2 Lyapunov times."""
     lengths = {"train_orbits": 4, "train_length": 500, "validation_orbits": 0, "test_orbits": 8, "test_length": 1_500}
-    system, data = Lorenz63(dt=0.02), DataSpec(**lengths, **asked)
+    system, data = Lorenz63(dt=0.02), DataSpec(**lengths, **data_fields)
     return Experiment(
         suite="exact",
         system=system,
@@ -171,12 +171,8 @@ def test_free_runs_and_forecasts_are_aligned_with_the_truth(stride: int):
 def test_a_forecast_that_is_one_step_late_has_an_error():
     """0.02 units of time move the state by about a tenth of a standard deviation."""
     experiment = true_experiment(late=True, dtype="float64")
-    evaluation = evaluate(
-        experiment.model.build(3, (0,)),
-        simulate(experiment.system, experiment.data),
-        experiment.evaluation,
-        torch.zeros(1, 3),
-    )
+    data = simulate(experiment.system, experiment.data)
+    evaluation = evaluate(experiment.model.build(3, (0,)), data, experiment.evaluation, torch.zeros(1, 3))
     assert float(PredictionError().score(evaluation)) > 1e-3
 
 

@@ -49,7 +49,7 @@ class Exploding(ShallowPLRNN):
 
 def small(model: ModelSpec, **changes: Any) -> Experiment:
     """Return an experiment of three seeds and ten updates on the Hénon map."""
-    asked = {
+    content = {
         "suite": "small",
         "system": Henon(),
         "data": DataSpec(train_orbits=2, train_length=100, validation_orbits=0, test_orbits=4, test_length=500),
@@ -69,7 +69,7 @@ def small(model: ModelSpec, **changes: Any) -> Experiment:
         ),
         "seeds": (0, 1, 2),
     }
-    return Experiment.model_validate({**asked, **changes})
+    return Experiment.model_validate({**content, **changes})
 
 
 @pytest.mark.parametrize("diagonal", [None, 3.0])
