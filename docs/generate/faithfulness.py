@@ -1,4 +1,4 @@
-"""Published results beside ours: `python -m docs.generate.faithfulness RESULTS > docs/faithfulness.md`."""
+"""The page on published results and ours: `python -m docs.generate.faithfulness RESULTS > docs/faithfulness.md`."""
 
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -10,59 +10,56 @@ from torch import Tensor
 
 from chaosbench.leaderboard.statistics import differ
 from docs.generate.checks import Flossed, flossed, projection_error
-from docs.generate.published import Claim, Comparison, Gap, Scores, Section, compared, newest_first, published
+from docs.generate.markdown import table
+from docs.generate.published import Claim, Comparison, Scores, Section, compared, newest_first, published
 
 _INTRODUCTION = """\
-# Ours beside theirs
+# Published results and ours
 
-Published results, run again by the suite `faithful`, in minutes of one core each. Every number of ours comes from the
-tables in `leaderboards/faithful`, every published one from `docs/generate/published.toml`, which nothing else
-reads. This page is made of both by `python -m docs.generate.faithfulness leaderboards/faithful`; the tables are
-those of a results directory after `chaosbench run faithful`, without the weights.
+The suite `faithful` repeats published experiments, each in minutes on one core. Our numbers come from the tables in
+`leaderboards/faithful`, which are those of a results directory after `chaosbench run faithful`, without the weights.
+The published numbers come from `docs/generate/published.toml`, which no other program reads. This page is generated
+from both by `python -m docs.generate.faithfulness leaderboards/faithful`.
 
-*Ours* is the median over seeds with their range; a seed that *diverged*, whose free run is not finite or never where
-the truth is, so that it has no score, counts as worse than any. *Theirs* is the mean with its standard error. The
-*floor* is the score of another true orbit of the same length. *Ratio* is our median over their mean. *Gap* is what the
-seeds can tell of the difference of means: `within` two standard errors of it, `lower` or `higher`; that ours is `at
-the floor`, within a tenth of it, where nothing can be told; or that `both miss` the attractor."""
+The columns of the tables are:
 
-_GAPS: Mapping[Gap, str] = {
-    "within": "within",
-    "at the floor": "at the floor",
-    "lower": "lower",
-    "higher": "higher",
-    "both miss": "both miss",
-    "not run": "not run",
-    "none published": "",
-}
+- *ours*: our median over seeds. A seed *diverged* if its free run is not finite or never visits the region of the true
+  orbit; a seed without a score counts as worst.
+- *range*: our lowest and highest score over seeds.
+- *floor*: the score of another true orbit of the same length.
+- *theirs*: the published mean and its standard error.
+- *ratio*: our median divided by their mean.
+- *gap*: the difference between the means. It is `within` two standard errors, or ours is `lower` or `higher`; `at the
+  floor` if our median is at most 1.1 times the floor, where scores no longer differ meaningfully; or `both miss` the
+  attractor."""
 
 
 def page(results: Path) -> str:
-    """The page, of a results directory or of the tables kept of one."""
+    """Return the page for a results directory, or for the tables of one in leaderboards/."""
     data, stored = published(), newest_first(results)
-    found = [(section, compared(section, stored)) for section in data.sections]
-    every = {one.published.name: one for _, rows in found for one in rows}
+    chapters = [(section, compared(section, stored)) for section in data.sections]
+    comparisons = {row.published.name: row for _, rows in chapters for row in rows}
     parts = [
         _INTRODUCTION,
-        _cost([one for one in every.values() if one.stored is not None]),
-        "## What holds",
-        _claims(data.claims, every),
-        _missing(every.values()),
-        *(part for section, rows in found for part in _chapter(section, rows)),
-        "## What takes seconds",
+        _cost([row for row in comparisons.values() if row.stored is not None]),
+        "## Conclusions of the papers",
+        _claims(data.claims, comparisons),
+        _missing(comparisons.values()),
+        *(part for section, rows in chapters for part in _chapter(section, rows)),
+        "## Checks without a campaign",
         _checks(),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
 def _cost(run: Sequence[Comparison]) -> str:
-    seeds = sum(len(one.stored.runs) for one in run if one.stored)
-    lost = sum(one.diverged for one in run), sum(one.failed for one in run)
-    versions = sorted({version for one in run if one.stored for version in _versions(one.stored.runs)})
-    minutes = sum(one.seconds for one in run) / 60
+    seeds = sum(len(row.stored.runs) for row in run if row.stored)
+    diverged, failed = sum(row.diverged for row in run), sum(row.failed for row in run)
+    versions = sorted({version for row in run if row.stored for version in _versions(row.stored.runs)})
+    minutes = sum(row.seconds for row in run) / 60
     return (
-        f"{len(run)} experiments with {seeds} runs in {minutes:.0f} minutes of one core, shared with other work; "
-        f"{lost[0]} runs diverged and {lost[1]} came to no result. Made with {', '.join(versions)}."
+        f"{len(run)} experiments with {seeds} runs took {minutes:.0f} minutes of one core that was shared with other "
+        f"work. {diverged} runs diverged and {failed} failed. Versions: {', '.join(versions)}."
     )
 
 
@@ -70,21 +67,21 @@ def _versions(runs: Iterable[Mapping[str, Any]]) -> set[str]:
     return {f"{name} {run['provenance'][name]}" for run in runs for name in ("chaosbench", "torch")}
 
 
-def _claims(claims: Iterable[Claim], every: Mapping[str, Comparison]) -> str:
-    lines = ["| the paper's conclusion | here | why |", "|---|---|---|"]
-    return "\n".join([*lines, *(f"| {claim.text} | {' | '.join(_verdict(claim, every))} |" for claim in claims)])
+def _claims(claims: Iterable[Claim], comparisons: Mapping[str, Comparison]) -> str:
+    rows = [(claim.text, *_verdict(claim, comparisons)) for claim in claims]
+    return table(("conclusion of the paper", "here", "reason"), rows)
 
 
-def _verdict(claim: Claim, every: Mapping[str, Comparison]) -> tuple[str, str]:
-    """Whether it holds for our medians, and the numbers it rests on; rows that were not run have no say."""
+def _verdict(claim: Claim, comparisons: Mapping[str, Comparison]) -> tuple[str, str]:
+    """Compare a claim with our medians, and return the verdict and its numbers; rows that were not run are ignored."""
     names = [*([claim.row] if claim.row else []), *claim.rows]
-    scores = {name: every[name].scores[0] for name in names if every[name].stored is not None}
+    scores = {name: comparisons[name].scores[0] for name in names if comparisons[name].stored is not None}
     if claim.row not in (*scores, "") or len(scores) < 2:
         return "not run", ""
     if claim.kind == "ascending" and len(scores) < len(claim.rows):
         return "not run", ""
     worst = float("inf")
-    medians = {name: worst if one.median is None else one.median for name, one in scores.items()}
+    medians = {name: worst if score.median is None else score.median for name, score in scores.items()}
     first, rest = medians[next(iter(medians))], list(medians.values())[1:]
     if claim.kind == "ascending":
         holds = list(medians.values()) == sorted(medians.values())
@@ -96,8 +93,8 @@ def _verdict(claim: Claim, every: Mapping[str, Comparison]) -> tuple[str, str]:
     else:
         holds = min(rest) >= claim.factor * first
         why = f"at least {_times(min(rest), first)} times {_number(first)}, the median of {claim.row}"
-    left = [name for name in names if name not in scores]
-    return ("holds" if holds else "does not hold"), why + (f" (not run: {', '.join(left)})" if left else "")
+    missing = [name for name in names if name not in scores]
+    return ("holds" if holds else "does not hold"), why + (f" (not run: {', '.join(missing)})" if missing else "")
 
 
 def _times(value: float, of: float) -> str:
@@ -109,16 +106,18 @@ def _named(medians: Mapping[str, float]) -> list[str]:
 
 
 def _apart(scores: Mapping[str, Scores]) -> Iterator[str]:
-    """Which neighbours the seeds tell apart."""
-    names = list(scores)
-    for one, other in pairwise(names):
-        told = differ(scores[one].values, scores[other].values)
-        words = "no test, since a seed diverged" if told is None else "told apart" if told else "not told apart"
-        yield f"{one} and {other} are {words} by Welch's t-test" if told is not None else f"{one} and {other}: {words}"
+    """Describe for each pair of neighbouring rows whether their seeds differ significantly."""
+    for first, second in pairwise(scores):
+        significant = differ(scores[first].values, scores[second].values)
+        if significant is None:
+            yield f"{first} and {second}: no test, because a seed diverged"
+        else:
+            verb = "differ" if significant else "do not differ"
+            yield f"{first} and {second} {verb} significantly by Welch's t-test"
 
 
-def _missing(every: Iterable[Comparison]) -> str:
-    names = [one.published.name for one in every if one.stored is None]
+def _missing(comparisons: Iterable[Comparison]) -> str:
+    names = [row.published.name for row in comparisons if row.stored is None]
     return f"Not run for this page: {'; '.join(names)}." if names else ""
 
 
@@ -127,34 +126,26 @@ def _chapter(section: Section, rows: Sequence[Comparison]) -> Iterator[str]:
     yield f"{section.paper}. Figures: {section.source}."
     for index, measure in enumerate(section.measures):
         title = f"{measure.title} [{measure.unit}]" if measure.unit != "1" else measure.title
-        yield _table(title, [(one, one.scores[index]) for one in rows])
+        header = (title, "ours", "range", "diverged", "floor", "theirs", "ratio", "gap")
+        yield table(header, [_cells(row, row.scores[index]) for row in rows])
     yield _differences(section, rows)
     yield _reasons(section, rows)
 
 
-def _table(title: str, rows: Iterable[tuple[Comparison, Scores]]) -> str:
-    lines = [
-        f"| {title} | ours | range | diverged | floor | theirs | ratio | gap |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
-    return "\n".join([*lines, *(_line(one, scores) for one, scores in rows)])
-
-
-def _line(one: Comparison, scores: Scores) -> str:
-    if one.stored is None:
-        return f"| {one.published.name} | not run | | | | {_theirs(scores)} | | |"
-    numbers, middle = scores.numbers, scores.median
-    cells = (
-        one.published.name,
-        "diverged" if middle is None else _number(middle),
+def _cells(row: Comparison, scores: Scores) -> tuple[str, ...]:
+    if row.stored is None:
+        return (row.published.name, "not run", "", "", "", _theirs(scores), "", "")
+    numbers, median = scores.numbers, scores.median
+    return (
+        row.published.name,
+        "diverged" if median is None else _number(median),
         f"{_number(min(numbers))} ... {_number(max(numbers))}" if numbers else "",
-        f"{one.diverged} of {len(one.stored.runs)}",
+        f"{row.diverged} of {len(row.stored.runs)}",
         "" if scores.floor is None else _number(scores.floor),
         _theirs(scores),
-        "" if middle is None or not scores.theirs else _number(middle / scores.theirs[0]),
-        _GAPS[scores.gap],
+        "" if median is None or not scores.theirs else _number(median / scores.theirs[0]),
+        "" if scores.gap == "none published" else scores.gap,
     )
-    return f"| {' | '.join(cells)} |"
 
 
 def _theirs(scores: Scores) -> str:
@@ -162,28 +153,30 @@ def _theirs(scores: Scores) -> str:
 
 
 def _differences(section: Section, rows: Iterable[Comparison]) -> str:
-    """Settings of ours that are not as published, by field, and what no field can say."""
-    found: dict[str, tuple[Any, set[Any]]] = {}
-    for one in rows:
-        for path, theirs, ours in _unlike(section.settings, one.stored.experiment if one.stored else {}):
-            found.setdefault(path, (theirs, set()))[1].add(ours)
+    """List the fields whose values differ from the published ones, followed by the notes of the section."""
+    differences: dict[str, tuple[Any, set[Any]]] = {}
+    for row in rows:
+        for path, theirs, ours in _different(section.settings, row.stored.experiment if row.stored else {}):
+            differences.setdefault(path, (theirs, set()))[1].add(ours)
     fields = [
         f"`{path}`: {' or '.join(map(_setting, sorted(ours, reverse=True)))}; published {_setting(theirs)}."
-        for path, (theirs, ours) in found.items()
+        for path, (theirs, ours) in differences.items()
     ]
-    return "\n".join(["What differs from the published settings:", "", *(f"- {x}" for x in (*fields, *section.notes))])
+    lines = [f"- {line}" for line in (*fields, *section.notes)]
+    return "\n".join(["Differences from the published settings:", "", *lines])
 
 
-def _unlike(theirs: Mapping[str, Any], ours: Mapping[str, Any], place: str = "") -> Iterator[tuple[str, Any, Any]]:
+def _different(theirs: Mapping[str, Any], ours: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield the path, their value and our value of every setting that differs, level by level."""
     for key, value in theirs.items():
         if isinstance(value, dict):
-            yield from _unlike(value, ours.get(key, {}), f"{key}.")
+            yield from _different(value, ours.get(key, {}), f"{key}.")
         elif key in ours and _plain(ours[key]) != _plain(value):
-            yield f"{place}{key}", _plain(value), _plain(ours[key])
+            yield f"{prefix}{key}", _plain(value), _plain(ours[key])
 
 
 def _plain(value: Any) -> Any:
-    """As it can be compared and kept in a set: TOML has no null, and lists have no hash."""
+    """Return a value that compares and hashes: TOML has no null, and lists have no hash."""
     return "none" if value is None else tuple(value) if isinstance(value, list) else value
 
 
@@ -192,39 +185,41 @@ def _setting(value: Any) -> str:
 
 
 def _reasons(section: Section, rows: Sequence[Comparison]) -> str:
-    """Why the gaps are there: a row's own reason, or the section's for gaps of its kind."""
+    """List the reasons for the gaps: by kind of gap, and for rows with a reason of their own."""
     lines = []
     for gap, why in section.reasons.items():
-        names = [one.published.name for one in rows if not one.published.reason and _shows(one, gap)]
+        names = [row.published.name for row in rows if not row.published.reason and _has_gap(row, gap)]
         if names:
             lines.append(f"- `{gap}` ({'; '.join(names)}): {why}")
-    own = [one for one in rows if one.published.reason and any(_shows(one, gap) for gap in ("lower", "higher"))]
-    lines += [f"- {one.published.name}: {one.published.reason}" for one in own]
+    own = [row for row in rows if row.published.reason and (_has_gap(row, "lower") or _has_gap(row, "higher"))]
+    lines += [f"- {row.published.name}: {row.published.reason}" for row in own]
     return "\n".join(["Reasons for the gaps:", "", *lines]) if lines else ""
 
 
-def _shows(one: Comparison, gap: str) -> bool:
-    return any(scores.gap == gap for scores in one.scores)
+def _has_gap(row: Comparison, gap: str) -> bool:
+    return any(scores.gap == gap for scores in row.scores)
 
 
 def _checks() -> str:
-    """Claims measured as the page is made."""
+    """Return the table of claims that are checked while the page is generated."""
     zero, system, error = flossed(0.0), flossed("system"), projection_error()
-    lines = [
-        "| claim | measured |",
-        "|---|---|",
-        f"| Gradient flossing moves exponents to zero (Engelken 2023, NeurIPS, arXiv 2312.17306) | {_moved(zero)} |",
-        f"| The same to the spectrum of the data, a target of ours: that of Lorenz-63 | {_moved(system)} |",
-        "| Forward mode gives the projection of backpropagation's gradient exactly (Yu et al. 2024, NeurIPS, SOFO) | "
-        f"largest difference from V Vᵀ g in float64, relative to its largest entry: below {max(error, 1e-12):.0e} |",
+    rows = [
+        ("Gradient flossing moves exponents to zero (Engelken 2023, NeurIPS, arXiv 2312.17306).", _moved(zero)),
+        ("It also moves them to a target of ours, the spectrum of the data of Lorenz-63.", _moved(system)),
+        (
+            "Forward mode gives the projection of the backpropagated gradient exactly (Yu et al. 2024, NeurIPS, SOFO).",
+            "largest difference from V Vᵀ g in float64, relative to the largest entry of V Vᵀ g: "
+            f"below {max(error, 1e-12):.0e}",
+        ),
     ]
-    return "\n".join(lines)
+    return table(("claim", "result"), rows)
 
 
-def _moved(found: Flossed) -> str:
+def _moved(spectra: Flossed) -> str:
     return (
-        f"tanh networks of 8 units, mean of 3 seeds [1 / step]: from {_row(found.before)} to {_row(found.after)}, "
-        f"where {_row(found.target)} is asked; at most {100 * found.remaining:.0f} % of a seed's distance remain"
+        f"tanh networks of 8 units, mean of 3 seeds [1 / step]: from {_row(spectra.before)} to {_row(spectra.after)}, "
+        f"with target {_row(spectra.target)}; at most {100 * spectra.remaining:.0f} % of a seed's initial distance to "
+        f"the target remain"
     )
 
 
@@ -233,7 +228,7 @@ def _row(values: Tensor) -> str:
 
 
 def _number(value: float) -> str:
-    """Three significant digits."""
+    """Format a number with three significant digits."""
     return f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}"
 
 

@@ -1,4 +1,4 @@
-"""Published results, and which stored experiments answer them."""
+"""Published results, and the stored experiments that repeat them."""
 
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,26 +16,26 @@ from chaosbench.leaderboard.store import read_all
 from chaosbench.spec import Content
 
 Gap = Literal["within", "at the floor", "lower", "higher", "both miss", "not run", "none published"]
-_SIGNIFICANT = 2.0  # standard errors of the difference
-_AT_THE_FLOOR = 1.1  # floors; one pair of true orbits tells it no better
+_SIGNIFICANT = 2.0  # standard errors of the difference beyond which it is significant
+_AT_THE_FLOOR = 1.1  # floors; the floor of a single pair of true orbits is not more precise
 
 
 class Measure(Content):
-    """A score that a section compares."""
+    """A score that a section compares with published values."""
 
-    name: str  # label of the metric, as recorded
-    title: str  # of the table
+    name: str  # label of the metric in the records
+    title: str  # first column header of the table
     unit: str
-    miss: float | None = None  # from here on a run has missed the attractor, and how far says little
+    miss: float | None = None  # a run with this score or more misses the attractor
 
 
 class Published(Content):
-    """One published result: what was run, and its figures in the order of the section's measures."""
+    """One published result, with a value for each measure of the section."""
 
     name: str
-    experiment: dict[str, Any]  # what of an experiment's content makes it this one
-    theirs: tuple[tuple[float, ...], ...] = ()  # mean and standard error; the mean alone of a single run; or nothing
-    reason: str = ""  # for a gap of this row, in place of the section's
+    experiment: dict[str, Any]  # the part of an experiment's content that identifies it
+    theirs: tuple[tuple[float, ...], ...] = ()  # mean and standard error, or the value of a single run; may be empty
+    reason: str = ""  # for a gap of this row; replaces the reason of the section
 
 
 class Section(Content):
@@ -43,26 +43,26 @@ class Section(Content):
 
     title: str
     paper: str
-    source: str  # figure or table, and how it was read
+    source: str  # the figure or table, and how it was read
     measures: tuple[Measure, ...]
-    settings: dict[str, Any] = Field(default_factory=dict)  # as published, where an experiment has the field
-    notes: tuple[str, ...] = ()  # what differs besides
-    reasons: dict[Gap, str] = Field(default_factory=dict)  # why ours are not theirs, by the kind of gap
+    settings: dict[str, Any] = Field(default_factory=dict)  # published values of fields that an experiment has
+    notes: tuple[str, ...] = ()  # other differences
+    reasons: dict[Gap, str] = Field(default_factory=dict)  # explanation of each kind of gap
     rows: tuple[Published, ...]
 
 
 class Claim(Content):
-    """A conclusion of a paper, in terms of rows and the first measure of their section."""
+    """A conclusion of a paper about rows, judged by the first measure of their section."""
 
     text: str
     kind: Literal["least", "ascending", "far above"]
-    row: str = ""  # "least": the lowest of `rows`; "far above": what all `rows` exceed
+    row: str = ""  # "least": lower than all `rows`; "far above": exceeded by all `rows` by `factor`
     rows: tuple[str, ...]
-    factor: float = Field(10.0, gt=1)  # of "far above"
+    factor: float = Field(10.0, gt=1)
 
 
 class Pages(Content):
-    """The whole data file."""
+    """The content of `published.toml`."""
 
     sections: tuple[Section, ...]
     claims: tuple[Claim, ...]
@@ -70,12 +70,12 @@ class Pages(Content):
 
 @dataclass(frozen=True)
 class Scores:
-    """One measure of one row, ours beside theirs.
+    """One measure of one row: our values and the published one.
 
     Attributes:
-        values: ours, a number for each seed that came to a result; None: diverged.
-        floor: of the truth itself; None where there is none.
-        theirs: mean and standard error; empty where no figure is published.
+        values: our score of each seed with a result; None for a diverged seed.
+        floor: score of another true orbit; None if undefined.
+        theirs: mean and standard error; empty if nothing is published.
     """
 
     measure: Measure
@@ -85,25 +85,25 @@ class Scores:
 
     @property
     def median(self) -> float | None:
-        """Over seeds, a diverged one worse than any; None where that is the median, or nothing was run."""
+        """Our median over seeds, with diverged seeds as worst; None if the median seed diverged or none was run."""
         return median(self.values, better="lower")
 
     @property
     def numbers(self) -> list[float]:
-        """Of the seeds that have one."""
+        """Our scores of the seeds that did not diverge."""
         return [value for value in self.values if value is not None]
 
     @property
     def gap(self) -> Gap:
-        """What the seeds can tell of the difference."""
+        """The kind of difference between our values and theirs."""
         if not self.values or not self.theirs:
             return "none published" if self.values else "not run"
-        middle, miss = self.median, self.measure.miss
-        if miss is not None and self.theirs[0] >= miss and (middle is None or middle >= miss):
+        center, miss = self.median, self.measure.miss
+        if miss is not None and self.theirs[0] >= miss and (center is None or center >= miss):
             return "both miss"
-        if middle is None:
+        if center is None:
             return "higher"
-        if self.floor is not None and middle <= _AT_THE_FLOOR * self.floor:
+        if self.floor is not None and center <= _AT_THE_FLOOR * self.floor:
             return "at the floor"
         difference = fmean(self.numbers) - self.theirs[0]
         if abs(difference) <= _SIGNIFICANT * self._error():
@@ -111,15 +111,15 @@ class Scores:
         return "lower" if difference < 0 else "higher"
 
     def _error(self) -> float:
-        """Standard error of the difference of means; a single published run scatters as one of ours does."""
-        scatter = stdev(self.numbers) if len(self.numbers) > 1 else 0.0
-        published = self.theirs[1] if len(self.theirs) > 1 else scatter
-        return sqrt(scatter**2 / len(self.numbers) + published**2)
+        """Standard error of the difference of means; a single published run is assumed to vary as ours do."""
+        spread = stdev(self.numbers) if len(self.numbers) > 1 else 0.0
+        published = self.theirs[1] if len(self.theirs) > 1 else spread
+        return sqrt(spread**2 / len(self.numbers) + published**2)
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A published result and the experiment that answers it, None where it was not run."""
+    """A published result and the experiment that repeats it, None if it was not run."""
 
     published: Published
     stored: Stored | None
@@ -127,17 +127,17 @@ class Comparison:
 
     @property
     def diverged(self) -> int:
-        """How many seeds diverged."""
+        """Number of seeds that diverged."""
         return sum(run["status"] == "diverged" for run in self._runs())
 
     @property
     def failed(self) -> int:
-        """How many seeds came to no result."""
+        """Number of seeds without a result."""
         return sum(run["status"] not in FINISHED for run in self._runs())
 
     @property
     def seconds(self) -> float:
-        """Of all seeds together [s]."""
+        """Duration of all seeds together [s]."""
         return sum(run["total_seconds"] or 0.0 for run in self._runs())
 
     def _runs(self) -> Sequence[Mapping[str, Any]]:
@@ -145,31 +145,31 @@ class Comparison:
 
 
 def published() -> Pages:
-    """The figures in `published.toml`, beside this module."""
+    """Return the published results in `published.toml`, beside this module."""
     text = Path(__file__).with_name("published.toml").read_text(encoding="utf-8")
     return Pages.model_validate(tomllib.loads(text))
 
 
 def newest_first(results: Path) -> list[Stored]:
-    """The experiments of a results directory."""
-    return sorted(read_all(results), key=lambda one: one.runs[0]["started"], reverse=True)
+    """Return the experiments of a results directory, the newest first."""
+    return sorted(read_all(results), key=lambda stored: stored.runs[0]["started"], reverse=True)
 
 
 def compared(section: Section, stored: Sequence[Stored]) -> list[Comparison]:
-    """Every row of a section beside the first of these experiments that answers it."""
+    """Compare every row of a section with the first experiment that repeats it."""
     return [_compared(row, section, next(answers(row, stored), None)) for row in section.rows]
 
 
 def answers(row: Published, stored: Iterable[Stored]) -> Iterator[Stored]:
-    """Those that are what the row asks for."""
-    return (one for one in stored if _has(one.experiment, row.experiment))
+    """Return the experiments whose content includes that of the row."""
+    return (experiment for experiment in stored if _includes(experiment.experiment, row.experiment))
 
 
-def _has(found: Any, wanted: Any) -> bool:
-    """Whether everything wanted is found, level by level."""
-    if isinstance(wanted, dict):
-        return isinstance(found, dict) and all(key in found and _has(found[key], wanted[key]) for key in wanted)
-    return bool(found == wanted)
+def _includes(content: Any, part: Any) -> bool:
+    """Return True if all fields of `part` are in `content` with equal values, level by level."""
+    if isinstance(part, dict):
+        return isinstance(content, dict) and all(key in content and _includes(content[key], part[key]) for key in part)
+    return bool(content == part)
 
 
 def _compared(row: Published, section: Section, stored: Stored | None) -> Comparison:

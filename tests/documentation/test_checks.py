@@ -1,4 +1,4 @@
-"""Claims that are checked as the page is made."""
+"""Claims that are checked while the page is generated."""
 
 import pytest
 import torch
@@ -9,16 +9,16 @@ from docs.generate.checks import flossed, projection_error
 
 
 @pytest.mark.parametrize("target", [0.0, "system"])
-def test_flossing_leaves_a_fifth_of_the_distance_at_most(target):
-    """The published claim, measured by a routine of its own over ten times as many steps."""
-    found = flossed(target)
-    assert found.remaining < 0.2
-    assert (found.after > found.before).all()
+def test_flossing_leaves_at_most_a_fifth_of_the_distance_to_the_target(target):
+    """The published claim; exponents are computed by another routine over ten times as many steps."""
+    spectra = flossed(target)
+    assert spectra.remaining < 0.2
+    assert (spectra.after > spectra.before).all()
     expected = torch.zeros(3) if target == 0 else 0.01 * torch.tensor(Lorenz63().reference.exponents)
-    assert_close(found.target, expected.double(), rtol=1e-6, atol=1e-9)
+    assert_close(spectra.target, expected.double(), rtol=1e-6, atol=1e-9)
 
 
-def test_what_is_not_flossed_stays():
+def test_exponents_hardly_move_in_a_single_update():
     """One update at a rate of 0.02 moves a singular value by 8 * 0.02 at most: ln 0.54, as the first is, by 0.26."""
     assert 0.5 < flossed(0.0, updates=1).remaining < 1
 

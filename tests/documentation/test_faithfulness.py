@@ -11,7 +11,7 @@ from chaosbench import registry, suite
 from chaosbench.leaderboard.folder import Stored, read
 from chaosbench.leaderboard.store import folders
 from chaosbench.metrics import state_space_divergence
-from docs.generate.faithfulness import _unlike, _verdict, page
+from docs.generate.faithfulness import _different, _verdict, page
 from docs.generate.published import (
     Claim,
     Comparison,
@@ -43,12 +43,12 @@ def comparison(name: str, *values: float | None) -> Comparison:
 
 @kept
 def test_the_page_in_the_docs_is_what_the_command_prints():
-    """Otherwise: python -m docs.generate.faithfulness leaderboards/faithful > docs/faithfulness.md."""
+    """To update the page: python -m docs.generate.faithfulness leaderboards/faithful > docs/faithfulness.md."""
     assert (ROOT / "docs" / "faithfulness.md").read_text(encoding="utf-8") == page(TABLES)
 
 
 @kept
-def test_the_kept_tables_are_of_the_shipped_suite_and_small():
+def test_the_stored_tables_belong_to_the_shipped_suite_and_are_small():
     shipped = {(e.system.label, e.data.label, e.model.label, e.trainer.label) for e in FAITHFUL}
     for folder in folders(TABLES):
         run = read(folder).runs[0]
@@ -59,7 +59,7 @@ def test_the_kept_tables_are_of_the_shipped_suite_and_small():
 FAITHFUL = suite.load("faithful", registry.load())
 
 
-def test_every_row_is_answered_by_one_experiment_of_the_suite_and_every_experiment_answers_one():
+def test_each_row_is_repeated_by_one_experiment_of_the_suite_and_each_experiment_repeats_one_row():
     contents = [experiment.model_dump(mode="json") for experiment in FAITHFUL]
     run = {"status": "ok", "seed": 0}
     stored = [Stored(Path(), "", content, (run,), ()) for content in contents]
@@ -108,7 +108,7 @@ def test_every_claim_is_about_rows_that_exist():
         (scores(1.0, 1.1, 1.2, theirs=(8.0, 0.1)), "lower"),
     ],
 )
-def test_a_gap_is_what_the_seeds_can_tell(found: Scores, gap: str):
+def test_the_kind_of_a_gap_follows_from_the_scores_of_the_seeds(found: Scores, gap: str):
     assert found.gap == gap
 
 
@@ -143,25 +143,25 @@ def test_rows_that_were_not_run_are_named_beside_the_verdict():
     assert _verdict(claim, every) == ("holds", "a: 1, b: 2 (not run: c)")
 
 
-def test_a_claim_that_does_not_hold_says_whether_the_seeds_can_tell():
+def test_a_claim_that_does_not_hold_reports_whether_the_difference_is_significant():
     claim = Claim(text="", kind="least", row="a", rows=("b", "c"))
     every = {"a": comparison("a", 1.0, 1.1, 1.2), "b": comparison("b", 0.1, 1.0, 1.9), "c": comparison("c", 9.0)}
-    assert _verdict(claim, every)[1].endswith("; a and b are not told apart by Welch's t-test")
+    assert _verdict(claim, every)[1].endswith("a and b do not differ significantly by Welch's t-test")
     every["b"] = comparison("b", 0.1, 0.1, 0.2)
-    assert _verdict(claim, every)[1].endswith("; a and b are told apart by Welch's t-test")
+    assert _verdict(claim, every)[1].endswith("a and b differ significantly by Welch's t-test")
     every["b"] = comparison("b", 0.1, 0.1, None)
-    assert _verdict(claim, every)[1].endswith("; a and b: no test, since a seed diverged")
+    assert _verdict(claim, every)[1].endswith("a and b: no test, because a seed diverged")
 
 
 def test_settings_that_differ_are_found_level_by_level():
     theirs = {"trainer": {"updates": 3, "clip_norm": "none", "steps": [1, 2]}, "model": {"hidden": 30}, "unknown": 5}
     ours = {"trainer": {"updates": 2, "clip_norm": None, "steps": [1, 3]}, "model": {"hidden": 30}}
-    assert list(_unlike(theirs, ours)) == [("trainer.updates", 3, 2), ("trainer.steps", (1, 2), (1, 3))]
+    assert list(_different(theirs, ours)) == [("trainer.updates", 3, 2), ("trainer.steps", (1, 2), (1, 3))]
 
 
 @kept
-def test_ours_are_the_numbers_of_the_kept_tables():
-    """Read once more without the page's code: the mean of a row's seeds."""
+def test_our_scores_are_the_numbers_of_the_stored_tables():
+    """Compare the mean over the seeds of a row with records that are read without the page's code."""
     (section, *_) = published().sections
     (found,) = [one for one in compared(section, newest_first(TABLES)) if one.published.name == "RNN, tau = 30"]
     asked = {"kind": "sparse_teacher_forcing", "interval": 30, "updates": 15_000}
@@ -184,6 +184,6 @@ def test_a_run_that_leaves_the_histogram_scores_by_how_long_it_stayed(points: in
     corners = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0], dtype=torch.float64)] * 3)
     truth, left = corners.repeat(100, 1), torch.full((800, 3), 9.0, dtype=torch.float64)
     left[:points] = 0.1
-    found = state_space_divergence(left, truth, convention="seed")
-    assert float(found) == pytest.approx(-log(8) - log(1e-5 / (points + 1e-2)), abs=2e-3)
+    divergence = state_space_divergence(left, truth, convention="seed")
+    assert float(divergence) == pytest.approx(-log(8) - log(1e-5 / (points + 1e-2)), abs=2e-3)
     assert state_space_divergence(left[points:], truth, convention="seed").isnan()
