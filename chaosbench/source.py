@@ -114,7 +114,7 @@ class Recordings:
 
 
 class Source(Spec, ABC):
-    """Where observations come from: an equation, files, or an instrument; a suite names it under `[[systems]]`.
+    """A source of observations: an equation, files, or an instrument. A suite names it under `[[systems]]`.
 
     Code that has to step the system asks for a `SystemSpec`, which is a source with an equation.
     """
