@@ -1,4 +1,4 @@
-"""Stored experiments without training, whose numbers are chosen so that what is to be said of them is known."""
+"""Stored experiments without training, whose numbers are chosen so that their explanations are known."""
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,7 +25,7 @@ CHAOS = {
     "returning_share": 0.0,
     "bounded_share": 1.0,
 }
-REST = CHAOS | {  # tangents are annihilated: the state no longer depends on what it was
+REST = CHAOS | {  # tangents vanish completely: the state does not depend on its past
     "gradient_growth": -inf,
     "lyapunov_exponent_1": -inf,
     "lyapunov_exponent_1_interval": inf,
@@ -40,7 +40,7 @@ TORUS = CHAOS | {
     "lyapunov_exponent_1_interval": 0.001,
 }
 BLOWN = {"bounded_share": 0.0, "period": 0.0, "returning_share": 0.0, "gradient_growth": -inf, "clipped_share": 0.63}
-FREE = {  # of a window of 200 steps through which gradients pass freely
+FREE = {  # a window of 200 steps without forcing or cuts
     "path_length": 200.0,
     "chain_length": 200.0,
     "chain_forced": 0.0,
@@ -55,7 +55,7 @@ FREE = {  # of a window of 200 steps through which gradients pass freely
 
 @dataclass(frozen=True)
 class StoredSeed:
-    """One seed: the numbers of its diagnosis, before training and after, and how it ended."""
+    """One seed: the numbers of its diagnosis after training and before, its score and its status."""
 
     numbers: dict[str, float] = field(default_factory=lambda: CHAOS)
     initial: dict[str, float] = field(default_factory=dict)
@@ -67,7 +67,7 @@ class StoredSeed:
 def publish(
     results: Path, *seeds: StoredSeed, truth=LORENZ, model=None, trainer=None, system=None, data=None, updates=2_000
 ) -> Stored:
-    """Write a folder and read it again; of Lorenz-63, an LSTM and BPTT over 200 steps unless content."""
+    """Write the folder of an experiment and read it again; by default BPTT on an LSTM for Lorenz-63."""
     experiment = Experiment(
         suite="toy",
         system=system or Lorenz63(),

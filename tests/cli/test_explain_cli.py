@@ -1,4 +1,4 @@
-"""The command `explain` as a person uses it."""
+"""The command `chaosbench explain`."""
 
 import json
 from math import isfinite
@@ -12,7 +12,7 @@ from chaosbench.models import RNN
 
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
-    """Two experiments: one of three motions, one that came to no number."""
+    """Two experiments: one with three regimes, one without numbers."""
     lost = StoredSeed(BLOWN, divergence=None, status="diverged", message="the free run is not finite")
     publish(tmp_path, StoredSeed(CHAOS | FREE), StoredSeed(REST, divergence=0.2), lost)
     publish(tmp_path, StoredSeed({}, status="failed", message="no luck"), model=RNN())
@@ -20,15 +20,15 @@ def results(tmp_path: Path) -> Path:
 
 
 def values(content):
-    """Every number, however deep."""
+    """Yield every number of a nested structure."""
     if isinstance(content, dict | list):
-        for one in content.values() if isinstance(content, dict) else content:
-            yield from values(one)
+        for entry in content.values() if isinstance(content, dict) else content:
+            yield from values(entry)
     elif isinstance(content, float):
         yield content
 
 
-def test_runs_are_explained_briefly_and_one_at_length(call, results: Path):
+def test_all_runs_are_explained_in_lines_and_one_in_paragraphs(call, results: Path):
     code, out, err = call("explain", results)
     assert (code, err) == (0, "")
     assert out.count("seed ") == 4
@@ -41,7 +41,7 @@ def test_runs_are_explained_briefly_and_one_at_length(call, results: Path):
     assert "diverged: the free run is not finite." in " ".join(out.split())
 
 
-def test_programs_get_verdicts_and_numbers_without_nan(call, results: Path):
+def test_json_has_verdicts_and_finite_numbers(call, results: Path):
     code, out, _ = call("explain", results, "--json")
     assert code == 0
     lstm, rnn = sorted(json.loads(out), key=lambda row: row["model"])
@@ -68,7 +68,7 @@ def test_programs_get_verdicts_and_numbers_without_nan(call, results: Path):
         (["lstm", "--seed", "7", "--json"], "bptt on lstm, lorenz63 has no seed 7; seeds: 0, 1, 2"),
     ],
 )
-def test_a_name_that_means_no_run_or_several_is_one_line_and_exit_code_2(call, results: Path, words, message):
+def test_a_name_of_no_run_or_of_several_gives_one_line_and_exit_code_2(call, results: Path, words, message):
     code, out, err = call("explain", results, *words)
     assert (code, out) == (2, "")
     assert message in err
@@ -76,9 +76,9 @@ def test_a_name_that_means_no_run_or_several_is_one_line_and_exit_code_2(call, r
 
 
 @pytest.mark.parametrize("options", [[], ["--json"], ["lstm"]])
-def test_an_empty_directory_and_none_are_one_line_and_exit_code_2(call, tmp_path: Path, options):
-    for place in (tmp_path, tmp_path / "nowhere"):
-        code, out, err = call("explain", place, *options)
+def test_an_empty_or_missing_directory_gives_one_line_and_exit_code_2(call, tmp_path: Path, options):
+    for directory in (tmp_path, tmp_path / "nowhere"):
+        code, out, err = call("explain", directory, *options)
         assert (code, out) == (2, "")
-        assert f"there are no results in '{place}'" in err
+        assert f"there are no results in '{directory}'" in err
         assert len(err.strip().splitlines()) == 1

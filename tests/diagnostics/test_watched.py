@@ -1,4 +1,4 @@
-"""What is watched of the free run while a model trains, on maps whose rates are known."""
+"""Diagnostics of the free run during training, on maps whose rates are known."""
 
 import math
 
@@ -13,7 +13,7 @@ from chaosbench.trainers import TrainingStep
 
 
 class Tent(Forecaster):
-    """Two tent maps of slopes 1.9 and 1.5; what is observed is the state."""
+    """Two tent maps of slopes 1.9 and 1.5; the observation is the state."""
 
     resets = True
     seeds, dimension, state_size = 2, 1, 1
@@ -33,20 +33,20 @@ class Tent(Forecaster):
 
 
 def step(model: Forecaster) -> TrainingStep:
-    asked = DataSpec(train_orbits=3, train_length=50, validation_orbits=0, test_orbits=2, test_length=50)
-    data: Dataset = simulate(Logistic(), asked).to("cpu", torch.float32)
+    spec = DataSpec(train_orbits=3, train_length=50, validation_orbits=0, test_orbits=2, test_length=50)
+    data: Dataset = simulate(Logistic(), spec).to("cpu", torch.float32)
     return TrainingStep(1, 10, torch.zeros(2), model, data)
 
 
 @pytest.mark.parametrize("diagnostic", [GradientGrowth(horizon=64), LargestExponent(steps=64, transient=10)])
-def test_rates_of_the_free_run_are_those_of_the_map(diagnostic: DiagnosticSpec):
+def test_rates_of_the_free_run_equal_those_of_the_map(diagnostic: DiagnosticSpec):
     """|J| is the slope at every state; logarithms of single precision err by 1e-7 each."""
-    found = diagnostic.measure(step(Tent()))
-    assert found.tolist() == pytest.approx([math.log(1.9), math.log(1.5)], abs=1e-6)
+    rates = diagnostic.measure(step(Tent()))
+    assert rates.tolist() == pytest.approx([math.log(1.9), math.log(1.5)], abs=1e-6)
 
 
 @pytest.mark.parametrize("diagnostic", [GradientGrowth(horizon=64), LargestExponent(steps=64, transient=10)])
-def test_gradients_and_neighbours_stay_as_they_are(diagnostic: DiagnosticSpec):
+def test_gradients_and_other_seeds_are_not_changed(diagnostic: DiagnosticSpec):
     model = Tent()
     model.slope.grad = torch.ones_like(model.slope)
     calm = diagnostic.measure(step(model))

@@ -1,4 +1,4 @@
-"""What a diagnosis says of systems whose gradients and exponents are known."""
+"""Diagnoses of systems whose gradients and exponents are reference."""
 
 import math
 
@@ -36,30 +36,30 @@ def on_attractor(system: SystemSpec, count: int) -> torch.Tensor:
     ids=lambda one: one.kind,
 )
 def test_gradients_of_every_chaotic_system_grow_at_its_certified_exponent(system: SystemSpec):
-    """Theorem 2. The certified exponent comes from other orbits; both errors are of 95 %, allowed half as much again.
+    """Theorem 2. The certified exponent comes from other orbits; both errors are of 95 %, and 1.5 times is allowed.
 
-    Conditions are many so that Student's quantile is near the normal one.
+    The initial conditions are many so that Student's quantile is near the normal one.
     """
-    known = system.reference
-    assert known is not None
+    reference = system.reference
+    assert reference is not None
     starts = on_attractor(system, 24)
-    found = diagnose(system, starts, dt=system.dt, conditions=24, horizon=2_048, steps=20, exponents=1)
-    rate = found.growth.rate()
+    diagnosis = diagnose(system, starts, dt=system.dt, conditions=24, horizon=2_048, steps=20, exponents=1)
+    rate = diagnosis.growth.rate()
     gamma, width = float(rate.slope) / system.dt, float(rate.interval) / system.dt
-    allowed = tolerance(width, known.intervals[0], resolution=known.resolution)
-    assert abs(gamma - known.largest) <= allowed
-    assert width < 0.3 * known.largest, "an interval that wide would agree with anything"
+    allowed = tolerance(width, reference.intervals[0], resolution=reference.resolution)
+    assert abs(gamma - reference.largest) <= allowed
+    assert width < 0.3 * reference.largest, "an interval that wide would agree with anything"
 
 
 def test_gradients_on_a_cycle_vanish_at_half_the_logarithm_of_its_multiplier():
     """|4 + 2 r - r²| = 0.16 at r = 3.2, over two steps.
 
-    Odd horizons end at the other point of the cycle, where ln |J| differs by 3.13: half of that up and down tilts a
-    line over 3,840 steps by less than 3 * 1.57 / 3,840.
+    Odd horizons end at the other point of the cycle, where ln |J| differs by 3.13. Alternating by half of that, up and
+    down, changes the slope over 3,840 steps by less than 3 * 1.57 / 3,840.
     """
     system = TwoCycle()
-    found = diagnose(system, on_attractor(system, 4))
-    numbers = {one.name: one.value for one in found.runs()[0].records()}
+    diagnosis = diagnose(system, on_attractor(system, 4))
+    numbers = {number.name: number.value for number in diagnosis.runs()[0].records()}
     assert float(numbers["gradient_growth"]) == pytest.approx(math.log(0.16) / 2, abs=1.3e-3)
     assert float(numbers["lyapunov_exponent_1"]) == pytest.approx(math.log(0.16) / 2, abs=1e-6)
     assert numbers["period"] == 2.0
@@ -67,17 +67,17 @@ def test_gradients_on_a_cycle_vanish_at_half_the_logarithm_of_its_multiplier():
 
 @pytest.mark.parametrize("system", [Torus(), LimitCycle()], ids=lambda one: one.kind)
 def test_gradients_of_a_quasi_periodic_orbit_do_not_grow_exponentially(system: SystemSpec):
-    """Theorem 3: of a flow on a circle or torus tangents along it stay as long as they are, within a bounded factor."""
-    found = diagnose(system, on_attractor(system, 2), dt=system.dt, horizon=1_024, steps=500, transient=100)
-    assert abs(float(found.growth.rate().slope)) < 1e-3
-    assert set(found.motion.regimes()) == {"quasi-periodic"}
+    """Theorem 3: on a circle or torus, tangents along the flow keep their length within a bounded factor."""
+    diagnosis = diagnose(system, on_attractor(system, 2), dt=system.dt, horizon=1_024, steps=500, transient=100)
+    assert abs(float(diagnosis.growth.rate().slope)) < 1e-3
+    assert set(diagnosis.motion.regimes()) == {"quasi-periodic"}
 
 
-def test_the_spectrum_and_what_follows_are_the_systems_own():
+def test_the_spectrum_and_its_dimension_are_those_of_the_system():
     """ln 0.3 is the sum of the Hénon map's exponents for any orbit; 0.4192 and 1.258: Russell et al. 1980, PRL 45."""
     system = Henon()
-    found = diagnose(system, on_attractor(system, 32), steps=4_000)
-    numbers = {one.name: one.value for one in found.runs()[0].records()}
+    diagnosis = diagnose(system, on_attractor(system, 32), steps=4_000)
+    numbers = {number.name: number.value for number in diagnosis.runs()[0].records()}
     assert numbers["lyapunov_exponent_1"] + numbers["lyapunov_exponent_2"] == pytest.approx(math.log(0.3), abs=1e-10)
     assert numbers["lyapunov_exponent_1"] == pytest.approx(0.4192, abs=2 * numbers["lyapunov_exponent_1_interval"])
     assert numbers["kaplan_yorke_dimension"] == pytest.approx(1.258, abs=0.01)
@@ -85,8 +85,8 @@ def test_the_spectrum_and_what_follows_are_the_systems_own():
     assert numbers["bounded_share"] == 1.0
 
 
-def test_the_sizes_of_single_jacobians_are_their_singular_values():
-    """|J| = 0.3 in determinant: largest and smallest singular value multiply to it at every state."""
+def test_the_singular_values_of_single_jacobians_multiply_to_their_determinant():
+    """|det J| = 0.3 at every state."""
     sizes = diagnose(Henon(), on_attractor(Henon(), 2), steps=100, horizon=64).sizes
     assert_close(sizes.largest * sizes.smallest, torch.full_like(sizes.largest, 0.3), atol=1e-12, rtol=0)
 
@@ -94,8 +94,8 @@ def test_the_sizes_of_single_jacobians_are_their_singular_values():
 def test_seeds_are_diagnosed_together_as_they_are_alone():
     model, single = LSTM(hidden=6).build(2, (3, 5)).double(), LSTM(hidden=6).build(2, (5,)).double()
     starts = 0.3 * torch.randn(2, 3, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
-    asked = {"horizon": 128, "steps": 100, "transient": 50, "exponents": 3}
-    both, alone = diagnose(model, starts, **asked), diagnose(single, starts[1:], **asked)
+    settings = {"horizon": 128, "steps": 100, "transient": 50, "exponents": 3}
+    both, alone = diagnose(model, starts, **settings), diagnose(single, starts[1:], **settings)
     assert_close(both.growth.values[1:], alone.growth.values, atol=1e-9, rtol=0)
     assert both.loss_growth is not None
     assert alone.loss_growth is not None
@@ -103,7 +103,7 @@ def test_seeds_are_diagnosed_together_as_they_are_alone():
     assert_close(both.spectrum[1:], alone.spectrum, atol=1e-9, rtol=0)
 
 
-def test_a_seed_that_blows_up_is_divergent_and_leaves_its_neighbours():
+def test_a_seed_that_blows_up_is_divergent_and_does_not_affect_others():
     model = ShallowPLRNN(hidden=6).build(2, (0, 1))
     starts = 0.3 * torch.randn(2, 4, 2, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -117,8 +117,8 @@ def test_a_seed_that_blows_up_is_divergent_and_leaves_its_neighbours():
     assert torch.equal(wild.growth.values[0], calm.growth.values[0])
 
 
-def test_a_network_trained_elsewhere_needs_nothing_but_its_step():
-    """A plain module of one seed, called on `(C, S)`."""
+def test_a_network_trained_elsewhere_needs_only_a_step():
+    """A plain module for one seed, called on `(C, S)`."""
 
     class Elsewhere(nn.Module):
         def __init__(self) -> None:
@@ -129,14 +129,14 @@ def test_a_network_trained_elsewhere_needs_nothing_but_its_step():
             return torch.tanh(self.linear(state))
 
     torch.manual_seed(0)
-    found = diagnose(Elsewhere(), torch.randn(4, 3, dtype=torch.float64), horizon=64, steps=100)
-    assert found.loss_growth is not None
-    assert found.spectrum.shape == (1, 3)
-    assert set(found.motion.regimes()) == {"fixed point"}
+    diagnosis = diagnose(Elsewhere(), torch.randn(4, 3, dtype=torch.float64), horizon=64, steps=100)
+    assert diagnosis.loss_growth is not None
+    assert diagnosis.spectrum.shape == (1, 3)
+    assert set(diagnosis.motion.regimes()) == {"fixed point"}
 
 
-def test_a_cell_that_takes_batches_of_two_axes_alone_is_diagnosed():
-    """torch's own LSTM cell without input, its state (h, c) in one vector; both precisions of gradients by autograd."""
+def test_a_cell_that_accepts_only_two_axes_is_diagnosed():
+    """An LSTM cell of torch without input, its state (h, c) in one vector; both gradients against autograd."""
 
     class Cell(nn.Module):
         def __init__(self) -> None:
@@ -150,18 +150,20 @@ def test_a_cell_that_takes_batches_of_two_axes_alone_is_diagnosed():
 
     torch.manual_seed(0)
     cell, starts = Cell(), torch.randn(3, 8, dtype=torch.float64)
-    found = diagnose(cell, starts, horizon=16, steps=50, transient=10, conditions=3)
+    diagnosis = diagnose(cell, starts, horizon=16, steps=50, transient=10, conditions=3)
     jacobian = torch.autograd.functional.jacobian(lambda z: cell(cell(z[None]))[0], starts[1])
-    assert_close(found.growth.at(2)[0, 1], torch.linalg.matrix_norm(jacobian, ord=2).log(), atol=1e-12, rtol=0)
-    assert found.loss_growth is not None
+    assert_close(diagnosis.growth.at(2)[0, 1], torch.linalg.matrix_norm(jacobian, ord=2).log(), atol=1e-12, rtol=0)
+    assert diagnosis.loss_growth is not None
     error = cell(cell(starts[1:2])).square().sum() / 2
-    gradients = torch.autograd.grad(error, [one for name, one in cell.named_parameters() if name != "cell.weight_ih"])
+    gradients = torch.autograd.grad(
+        error, [parameter for name, parameter in cell.named_parameters() if name != "cell.weight_ih"]
+    )
     norm = torch.cat([one.flatten() for one in gradients]).norm()
-    assert_close(found.loss_growth.at(2)[0, 1], norm.log(), atol=1e-12, rtol=0)
+    assert_close(diagnosis.loss_growth.at(2)[0, 1], norm.log(), atol=1e-12, rtol=0)
 
 
-def test_a_function_of_numpy_arrays_is_diagnosed_as_one_of_tensors():
-    """Central differences err by 1e-10 of the state's size; a hundred steps do not add up to 1e-6 of a rate."""
+def test_a_function_of_numpy_arrays_is_diagnosed_like_one_of_tensors():
+    """Central differences have an error of 1e-10 times the state; over a hundred steps it stays below 1e-6."""
 
     def henon(state):
         x, y = state.T
@@ -169,47 +171,47 @@ def test_a_function_of_numpy_arrays_is_diagnosed_as_one_of_tensors():
 
     starts = on_attractor(Henon(), 4)
     arrays, tensors = (
-        diagnose(step, given, horizon=64, steps=100, transient=20)
-        for step, given in ((henon, starts.numpy()), (Henon(), starts))
+        diagnose(step, states, horizon=64, steps=100, transient=20)
+        for step, states in ((henon, starts.numpy()), (Henon(), starts))
     )
     assert_close(arrays.growth.at(16), tensors.growth.at(16), atol=1e-6, rtol=0)
     total = arrays.spectrum.sum(-1)
     assert_close(total, torch.full_like(total, math.log(0.3)), atol=1e-6, rtol=0)
 
 
-def test_the_certified_exponent_of_lorenz_is_met_by_a_diagnosis_of_its_own():
+def test_a_diagnosis_of_lorenz_finds_its_published_exponent():
     system = Lorenz63()
-    found = diagnose(system, on_attractor(system, 16), dt=system.dt, steps=1_000, transient=100, horizon=64)
-    numbers = {one.name: one.value for one in found.runs()[0].records()}
+    diagnosis = diagnose(system, on_attractor(system, 16), dt=system.dt, steps=1_000, transient=100, horizon=64)
+    numbers = {number.name: number.value for number in diagnosis.runs()[0].records()}
     total = sum(numbers[f"lyapunov_exponent_{place}"] for place in (1, 2, 3))
-    assert total == pytest.approx(-(10 + 1 + 8 / 3), abs=1e-6)  # the divergence
+    assert total == pytest.approx(-(10 + 1 + 8 / 3), abs=1e-6)  # the trace of the vector field
     error = abs(numbers["lyapunov_exponent_1"] - 0.9056)  # Viswanath 1998
     assert error <= 2 * numbers["lyapunov_exponent_1_interval"]
 
 
-def test_differences_are_taken_at_zero_too():
+def test_central_differences_work_at_zero():
     """tanh(W h) from h = 0, where the Jacobian is W itself: ln of its norm after one step."""
     weight = np.array([[0.9, 0.3], [-0.2, 0.7]])
-    found = diagnose(lambda state: np.tanh(state @ weight.T), np.zeros((2, 2)), horizon=8, steps=20, transient=0)
+    diagnosis = diagnose(lambda state: np.tanh(state @ weight.T), np.zeros((2, 2)), horizon=8, steps=20, transient=0)
     expected = math.log(np.linalg.norm(weight, ord=2))
-    assert found.growth.at(1)[0].tolist() == pytest.approx([expected] * 2, abs=1e-8)
+    assert diagnosis.growth.at(1)[0].tolist() == pytest.approx([expected] * 2, abs=1e-8)
 
 
-def test_exponents_are_those_of_the_runs_that_stay_bounded():
-    """x' = 1.1 x (1 - x²) within (-1, 1) rests where 1.1 (1 - x²) = 1: slope 1.1 - 3.3 x² = 0.8; from 2 it escapes."""
+def test_exponents_are_means_over_the_runs_that_stay_bounded():
+    """x' = 1.1 x (1 - x²) within (-1, 1) converges to 1.1 (1 - x²) = 1, with slope 1.1 - 3.3 x² = 0.8; 2 escapes."""
     starts = torch.tensor([[[0.4], [0.5], [0.6], [2.0]]], dtype=torch.float64)
-    found = diagnose(lambda x: 1.1 * x * (1 - x * x), starts, steps=200, transient=200, horizon=16)
-    assert found.motion.bounded.tolist() == [[True, True, True, False]]
-    assert float(found.spectrum) == pytest.approx(math.log(0.8), abs=1e-6)
-    assert float(found.intervals) == pytest.approx(0, abs=1e-6)
+    diagnosis = diagnose(lambda x: 1.1 * x * (1 - x * x), starts, steps=200, transient=200, horizon=16)
+    assert diagnosis.motion.bounded.tolist() == [[True, True, True, False]]
+    assert float(diagnosis.spectrum) == pytest.approx(math.log(0.8), abs=1e-6)
+    assert float(diagnosis.intervals) == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("count", [1, 2])
-def test_few_conditions_have_wide_intervals_or_none(count: int):
-    """Of two, Student's quantile is 12.7; of one there is none."""
-    found = diagnose(Henon(), on_attractor(Henon(), count), conditions=count, steps=200, horizon=64)
-    assert bool(found.intervals.isnan().all()) == (count == 1)
+def test_few_initial_conditions_have_wide_intervals_or_none(count: int):
+    """Student's quantile is 12.7 for two and not defined for one."""
+    diagnosis = diagnose(Henon(), on_attractor(Henon(), count), conditions=count, steps=200, horizon=64)
+    assert bool(diagnosis.intervals.isnan().all()) == (count == 1)
     if count == 2:
-        each = found.motion.blocks.mean(-2)[0]
-        expected = 12.7062 * (each[0] - each[1]).abs() / 2  # of two numbers s / sqrt 2 is half of their difference
-        assert_close(found.intervals[0].sort().values, expected.sort().values, rtol=1e-4, atol=0)
+        each = diagnosis.motion.blocks.mean(-2)[0]
+        expected = 12.7062 * (each[0] - each[1]).abs() / 2  # for two numbers s / sqrt 2 is half of their difference
+        assert_close(diagnosis.intervals[0].sort().values, expected.sort().values, rtol=1e-4, atol=0)

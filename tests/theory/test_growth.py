@@ -12,33 +12,33 @@ TIMES = torch.tensor(HORIZONS, dtype=torch.float64)
 
 
 def curves(*slopes: float) -> torch.Tensor:
-    """A curve for each slope, with what tangents begin with: a bump that ends after sixty steps, `(1, C, H)`."""
+    """Return one curve per slope, with a transient of sixty steps, `(1, C, H)`."""
     return torch.stack([slope * TIMES + 3 * torch.exp(-TIMES / 5) for slope in slopes])[None]
 
 
-def test_the_slope_is_that_of_the_late_straight_line():
+def test_the_slope_is_that_of_the_straight_line_after_the_transient():
     rate = growth_rate(HORIZONS, curves(0.01, 0.01, 0.01))
     assert_close(rate.slope, torch.tensor([0.01], dtype=torch.float64), atol=1e-12, rtol=0)
     assert_close(rate.interval, torch.zeros(1, dtype=torch.float64), atol=1e-12, rtol=0)
     assert_close(rate.fit, torch.ones(1, dtype=torch.float64))
 
 
-def test_the_interval_is_students_over_conditions():
-    """Slopes 1, 2, 3 per hundred: deviation 0.01, 4.3027 / sqrt 3 of it (tables of t, two degrees of freedom)."""
+def test_the_interval_is_students_over_initial_conditions():
+    """Slopes 1, 2, 3 per hundred: deviation 0.01, times 4.3027 / sqrt 3 (table of t, two degrees of freedom)."""
     rate = growth_rate(HORIZONS, curves(0.01, 0.02, 0.03))
     assert float(rate.slope) == pytest.approx(0.02)
     assert float(rate.interval) == pytest.approx(4.3027 / math.sqrt(3) * 0.01, rel=1e-4)
     assert growth_rate(HORIZONS, curves(0.01)).interval.isnan().all()
 
 
-def test_gradients_that_vanish_altogether_have_the_slope_minus_infinity():
+def test_gradients_that_vanish_completely_have_slope_minus_infinity():
     values = curves(-1.0, -1.0)
     values[..., 3:] = -torch.inf
     rate = growth_rate(HORIZONS, values)
     assert rate.slope.tolist() == [-math.inf]
 
 
-def test_a_condition_that_blew_up_is_left_out_and_a_seed_of_such_has_no_slope():
+def test_an_orbit_that_blew_up_is_left_out_and_a_seed_without_others_has_no_slope():
     values = torch.cat([curves(0.01, 0.02), curves(0.03, 0.03)])
     values[0, 1, 5:] = torch.nan
     values[1, :, 5:] = torch.nan
@@ -58,7 +58,7 @@ def test_the_fit_is_the_coefficient_of_determination():
     assert float(growth_rate(HORIZONS, values).fit) == pytest.approx(expected)
 
 
-def test_a_growth_knows_its_mean_and_its_value_at_a_horizon():
+def test_a_growth_has_a_mean_and_a_value_at_each_horizon():
     growth = Growth((1, 4), torch.tensor([[[1.0, 2.0], [3.0, torch.nan]]]))
     assert growth.mean.tolist() == [[2.0, 2.0]]
     assert growth.at(1).tolist() == [[1.0, 3.0]]

@@ -21,15 +21,15 @@ CHAOS = Evidence(
 )
 
 
-def test_a_chaotic_run_whose_gradients_grow_at_its_exponent_is_as_theory_says():
-    found = verdict(CHAOS)
-    assert (found.regime, found.expected, found.consistent, found.suspects) == ("chaotic", "grow", True, ())
-    assert found.growth_ratio == pytest.approx(0.9 / 0.91)
-    assert found.exponent_ratio == pytest.approx(0.91 / 0.906)
+def test_a_chaotic_run_whose_gradients_grow_at_its_exponent_agrees_with_theory():
+    result = verdict(CHAOS)
+    assert (result.regime, result.expected, result.consistent, result.suspects) == ("chaotic", "grow", True, ())
+    assert result.growth_ratio == pytest.approx(0.9 / 0.91)
+    assert result.exponent_ratio == pytest.approx(0.91 / 0.906)
 
 
-def test_growth_and_exponent_that_disagree_beyond_their_errors_are_flagged():
-    """The allowance is 1.5 sqrt(0.03² + 0.02²) + 0.01 = 0.064."""
+def test_a_difference_beyond_the_errors_is_flagged():
+    """The tolerance is 1.5 sqrt(0.03² + 0.02²) + 0.01 = 0.064."""
     assert tolerance(0.03, 0.02, resolution=0.01) == pytest.approx(0.0641, abs=1e-4)
     assert verdict(replace(CHAOS, gamma=0.97)).consistent
     flagged = verdict(replace(CHAOS, gamma=0.98))
@@ -50,60 +50,60 @@ def test_growth_and_exponent_that_disagree_beyond_their_errors_are_flagged():
         ({"exponent": -math.inf, "gamma": -math.inf, "period": 2, "returning": 1.0}, "periodic", "vanish"),
     ],
 )
-def test_the_other_theorems_have_their_regimes(changes, regime, expected):
-    found = verdict(replace(CHAOS, data_exponent=0.0, window=None, loss_gamma=None, **changes))
-    assert (found.regime, found.expected, found.consistent, found.suspects) == (regime, expected, True, ())
-    assert found.growth_ratio is None
+def test_each_other_regime_has_its_theorem(changes, regime, expected):
+    result = verdict(replace(CHAOS, data_exponent=0.0, window=None, loss_gamma=None, **changes))
+    assert (result.regime, result.expected, result.consistent, result.suspects) == (regime, expected, True, ())
+    assert result.growth_ratio is None
 
 
-def test_a_run_that_cannot_tell_zero_from_the_datas_exponent_is_undecided():
-    """0.5 is not told from 0 by runs that resolve 0.8, nor is 0.9; with more they are."""
-    found = verdict(replace(CHAOS, exponent=0.5, gamma=0.6, resolution=0.8))
-    assert (found.regime, found.expected, found.consistent) == ("undecided", "none", None)
+def test_a_run_that_cannot_distinguish_zero_from_the_datas_exponent_is_undecided():
+    """Runs that resolve 0.8 can distinguish neither 0.5 nor 0.9 from zero."""
+    result = verdict(replace(CHAOS, exponent=0.5, gamma=0.6, resolution=0.8))
+    assert (result.regime, result.expected, result.consistent) == ("undecided", "none", None)
     assert verdict(replace(CHAOS, exponent=0.5, gamma=0.5)).regime == "chaotic"
 
 
-def test_theorem_one_is_of_cycles_that_attract():
+def test_theorem_one_needs_an_attracting_cycle():
     """The identity rests everywhere, with an exponent of 0: nothing vanishes."""
-    found = verdict(replace(CHAOS, exponent=0.0, gamma=0.0, period=1, returning=1.0, data_exponent=0.0))
-    assert (found.regime, found.expected, found.consistent) == ("fixed point", "none", None)
+    result = verdict(replace(CHAOS, exponent=0.0, gamma=0.0, period=1, returning=1.0, data_exponent=0.0))
+    assert (result.regime, result.expected, result.consistent) == ("fixed point", "none", None)
 
 
-def test_unknown_errors_decide_nothing():
+def test_unknown_errors_leave_agreement_undecided():
     assert verdict(replace(CHAOS, gamma_interval=math.nan)).consistent is None
     assert verdict(replace(CHAOS, exponent_interval=math.nan, gamma=0.5)).consistent is None
 
 
-def test_theorem_three_is_of_gamma_itself():
-    """An exponent of zero with gradients that grow is no agreement: 0.2 is beyond 1.5 sqrt(0.03² + 0.02²) + 0.01."""
+def test_theorem_three_needs_gamma_to_be_zero():
+    """An exponent of zero with growing gradients does not agree: 0.2 exceeds 1.5 sqrt(0.03² + 0.02²) + 0.01."""
     still = replace(CHAOS, exponent=0.0, loss_gamma=None)
     assert verdict(replace(still, gamma=0.05)).consistent
     assert verdict(replace(still, gamma=0.2)).consistent is False
 
 
-def test_large_factors_are_no_wrong_dt():
-    """Among them every ratio is near a whole number: the published network of seven times the exponent, too."""
-    found = verdict(replace(CHAOS, exponent=6.4, gamma=6.4, loss_gamma=6.4))
-    (suspect,) = found.suspects
+def test_large_factors_are_not_attributed_to_a_wrong_dt():
+    """Every large ratio is near a whole number, as for a published network with seven times the exponent."""
+    result = verdict(replace(CHAOS, exponent=6.4, gamma=6.4, loss_gamma=6.4))
+    (suspect,) = result.suspects
     assert "7.1 times" in suspect
     assert "dt" not in suspect
 
 
-def test_nothing_is_claimed_where_errors_are_too_wide_or_free_runs_differ():
+def test_agreement_is_undecided_if_errors_are_large_or_free_runs_differ():
     """1.5 * 0.4 is more than half of 0.9."""
     assert verdict(replace(CHAOS, exponent=0.5, exponent_interval=0.4)).consistent is None
     assert verdict(replace(CHAOS, returning=0.2)).consistent is None
 
 
-def test_gradients_whose_orbits_blew_up_are_no_evidence():
-    found = verdict(replace(CHAOS, gamma=math.nan, bounded=0.7))
-    assert (found.regime, found.growth_ratio, found.consistent, found.suspects) == ("chaotic", None, None, ())
+def test_gradients_along_orbits_that_blew_up_are_ignored():
+    result = verdict(replace(CHAOS, gamma=math.nan, bounded=0.7))
+    assert (result.regime, result.growth_ratio, result.consistent, result.suspects) == ("chaotic", None, None, ())
 
 
-def test_a_divergent_run_is_not_judged():
-    found = verdict(replace(CHAOS, bounded=0.0, gamma=math.nan, exponent=math.nan))
-    assert (found.regime, found.expected, found.consistent) == ("divergent", "none", None)
-    assert "learning rate" in found.suspects[0]
+def test_no_theorem_applies_to_a_divergent_run():
+    result = verdict(replace(CHAOS, bounded=0.0, gamma=math.nan, exponent=math.nan))
+    assert (result.regime, result.expected, result.consistent) == ("divergent", "none", None)
+    assert "learning rate" in result.suspects[0]
 
 
 @pytest.mark.parametrize(
@@ -122,6 +122,6 @@ def test_a_divergent_run_is_not_judged():
         ({"data_exponent": 0.0}, ["chaos", "not"]),
     ],
 )
-def test_the_usual_suspects_are_named(changes, words):
+def test_likely_causes_are_named(changes, words):
     suspects = verdict(replace(CHAOS, **changes)).suspects
     assert any(all(word in suspect for word in words) for suspect in suspects)
