@@ -52,14 +52,14 @@ class GradientGrowth(ExperimentPicture):
     def arguments(self, stored: "Stored", arrays: Mapping[str, Array]) -> Arguments:
         dt, exponents = float(arrays["dt"].item()), arrays.get("exponents_running")
         system = system_exponents(stored)
-        chain = diagnosed(stored, "chain_length")
+        chain = diagnosed(stored, lambda run: run.chain_length)
         return {
             "horizons": arrays["growth_horizons"],
             "state": arrays["growth_state"],
-            "slopes": diagnosed(stored, "gradient_growth", scale=dt),
+            "slopes": diagnosed(stored, lambda run: run.gradient_growth, scale=dt),
             "parameter_horizons": arrays.get("growth_parameters_horizons"),
             "parameters": arrays.get("growth_parameters"),
-            "parameter_slopes": diagnosed(stored, "loss_gradient_growth", scale=dt),
+            "parameter_slopes": diagnosed(stored, lambda run: run.loss_gradient_growth, scale=dt),
             "initial_horizons": arrays.get("growth_initial_horizons"),
             "initial": arrays.get("growth_initial"),
             "forced_horizons": arrays.get("growth_forced_horizons"),

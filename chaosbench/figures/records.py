@@ -1,12 +1,14 @@
 """Read seeds, titles, exponents and curves from the rows of a stored experiment."""
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chaosbench import labels
 from chaosbench.figures.base import Array
+from chaosbench.theory.run_diagnosis import RunDiagnosis
 
 if TYPE_CHECKING:  # the registry lists pictures without pyarrow
     from chaosbench.leaderboard.folder import Stored
@@ -25,21 +27,24 @@ def seeds(stored: "Stored") -> list[int]:
 
 def system_exponents(stored: "Stored") -> list[float]:
     """Return the system's Lyapunov exponents, largest first, as many as are recorded [1 / system time]."""
-    truth = {row["name"]: row["floor"] for row in stored.records if row["update"] is None}
-    exponents: list[float] = []
-    while (value := truth.get(f"diagnosis.lyapunov_exponent_{len(exponents) + 1}")) is not None:
-        exponents.append(value)
-    return exponents
+    for seed in seeds(stored):
+        truth = RunDiagnosis.from_records(stored.records, seed=seed, column="floor")
+        if truth.lyapunov_exponents:
+            return [exponent.value for exponent in truth.lyapunov_exponents]
+    return []
 
 
-def diagnosed(stored: "Stored", name: str, *, scale: float = 1.0) -> Array | None:
-    """Return a number of the diagnosis for each seed, times `scale`; NaN for seeds without it, None if all lack it."""
-    values = {
-        row["seed"]: row["value"]
-        for row in stored.records
-        if row["update"] is None and row["name"] == f"diagnosis.{name}" and row["value"] is not None
-    }
-    return np.array([scale * values.get(seed, math.nan) for seed in seeds(stored)]) if values else None
+def diagnosed(stored: "Stored", number: Callable[[RunDiagnosis], float | None], *, scale: float = 1.0) -> Array | None:
+    """Return a number of the diagnosis for each seed, times `scale`; NaN for seeds without it, None if all lack it.
+
+    Args:
+        stored: the experiment.
+        number: returns the number from the diagnosis of a seed.
+        scale: factor, such as the time step.
+    """
+    numbers = (number(RunDiagnosis.from_records(stored.records, seed=seed)) for seed in seeds(stored))
+    values = [math.nan if value is None or not math.isfinite(value) else scale * value for value in numbers]
+    return None if all(map(math.isnan, values)) else np.array(values)
 
 
 def training_records(stored: "Stored", **kinds: str) -> dict[str, Any]:
