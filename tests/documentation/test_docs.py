@@ -1,4 +1,4 @@
-"""The documentation is tested: what it shows runs, and what it lists is what there is."""
+"""Examples of the documentation run, and its lists agree with the code."""
 
 import ast
 import inspect
@@ -41,15 +41,15 @@ def blocks(text: str, language: str) -> list[str]:
 
 
 def block(text: str, language: str, having: str) -> str:
-    """The one block of that language which has these words."""
-    (found,) = [one for one in blocks(text, language) if having in one]
-    return found
+    """Return the single block of that language that contains `having`."""
+    (matching,) = [code for code in blocks(text, language) if having in code]
+    return matching
 
 
 def section(text: str, title: str) -> str:
-    found = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
-    assert found, f"no section '## {title}'"
-    return found[1]
+    match = re.search(rf"^## {re.escape(title)}\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
+    assert match, f"no section '## {title}'"
+    return match[1]
 
 
 COMMANDS = [
@@ -62,7 +62,7 @@ COMMANDS = [
 
 @pytest.fixture
 def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The README's plug-in and suites, on the path as pip would put them, in the working directory."""
+    """Install the README's plug-in as pip would, and write its suites into the working directory."""
     project = tomllib.loads(block(README, "toml", "[project]"))
     ((name, module),) = project["project"]["entry-points"]["chaosbench"].items()
     (tmp_path / f"{module}.py").write_text(block(README, "python", "@hookimpl"), encoding="utf-8")
@@ -92,10 +92,10 @@ def call(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
-def test_every_command_of_the_readme_is_understood(
+def test_every_command_of_the_readme_is_accepted(
     words: list[str], plugin: Path, call: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What trains is run dry, what needs results shows its help, and the rest is done."""
+    """Run commands that train with --dry-run, those that need results with --help, and all others as they are."""
     extra = {"run": ["--dry-run"], "rank": ["--help"], "certify": ["--help"], "explain": ["--help"]}.get(words[0], [])
     assert call(*words, *extra) == 0, capsys.readouterr().err
     assert capsys.readouterr().out
@@ -110,12 +110,12 @@ def test_the_readmes_suites_load(plugin: Path) -> None:
     known = registry.load()
     assert len(suite.load("mine.toml", known)) == 2 * 2 * 2
     assert len(suite.load("two-parts.toml", known)) == 2 + 1
-    assert {one.model.kind for one in suite.load("sprott.toml", known)} == {"residual", "shallow_plrnn"}
+    assert {experiment.model.kind for experiment in suite.load("sprott.toml", known)} == {"residual", "shallow_plrnn"}
 
 
 @pytest.fixture
 def published_exponent(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Sprott's own value in place of a measurement, which takes seconds."""
+    """Use the published value instead of an estimate, which takes seconds."""
     known = Reference(parameters={}, exponents=(0.210,), intervals=(0.001,), source="Sprott 1994", method="published")
     monkeypatch.setattr(measured, "cached_reference", lambda system: known)
 
@@ -153,7 +153,7 @@ def test_the_readmes_library_example_runs(capsys: pytest.CaptureFixture[str]) ->
 
 
 def test_the_page_on_metrics_has_an_example_that_runs() -> None:
-    """Independent noise fills three dimensions, is right for no step, and has errors of sqrt(2) deviations."""
+    """Independent noise fills three dimensions, has no valid step, and errors of sqrt(2) standard deviations."""
     names: dict[str, Any] = {}
     exec(block(METRICS, "python", "free_runs"), names)
     assert all(score.shape == (5,) for score in (*names["states"], *names["motion"], *names["forecasts"]))
@@ -161,14 +161,14 @@ def test_the_page_on_metrics_has_an_example_that_runs() -> None:
     assert names["dynamics"][0] == pytest.approx(0.056 / 0.906)
 
 
-def test_the_make_targets_that_are_shown_exist() -> None:
+def test_make_targets_in_the_documentation_exist() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     shown = {name for page in PAGES for name in re.findall(r"^make ([a-z-]+)", page.read_text(), re.MULTILINE)}
     assert {"quickstart", "test"} <= shown <= targets
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_links_lead_somewhere(page: Path) -> None:
+def test_links_have_a_target(page: Path) -> None:
     for link in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text(encoding="utf-8")):
         path, _, anchor = link.partition("#")
         target = page.parent / path if path else page
@@ -186,13 +186,13 @@ def _signatures(source: str) -> dict[str, tuple[str, str]]:
     }
 
 
-def test_the_hooks_and_their_signatures_are_those_that_exist() -> None:
+def test_the_page_on_plug_ins_shows_the_signatures_of_all_hooks() -> None:
     shown = block(PLUGINS, "python", "chaosbench_systems")
     assert _signatures(shown) == _signatures(inspect.getsource(hookspecs))
 
 
 @pytest.mark.parametrize("noun", registry.NOUNS)
-def test_the_page_on_plug_ins_names_all_that_a_class_must_define(noun: registry.Noun) -> None:
+def test_the_page_on_plug_ins_lists_all_abstract_members(noun: registry.Noun) -> None:
     spec = registry._BASES[noun]
     part = PLUGINS.partition("## What every class must define")[2]
     assert f"`{spec.__name__}`" in part
@@ -209,9 +209,9 @@ def test_every_metric_is_documented_with_its_unit_direction_and_fields(kind: str
     if registry.load().origins["metric", kind].split()[0] != "chaosbench":
         pytest.skip("documented by its own plug-in")
     part = section(METRICS, f"`{kind}`")
-    found = re.search(r"unit: ([A-Za-z0-9 ]+?)[ ]?(?:\(.*?\))?;\s+(lower|higher) is better", part, re.DOTALL)
-    assert found, "no line 'unit: ...; lower is better'"
-    assert found.groups() == (spec.unit, spec.better)  # type: ignore[attr-defined]  # a MetricSpec
+    match = re.search(r"unit: ([A-Za-z0-9 ]+?)[ ]?(?:\(.*?\))?;\s+(lower|higher) is better", part, re.DOTALL)
+    assert match, "no line 'unit: ...; lower is better'"
+    assert match.groups() == (spec.unit, spec.better)  # type: ignore[attr-defined]  # a MetricSpec
     fields = dict(re.findall(r"^\| `(\w+)` \| `(.+?)` \|", part, re.MULTILINE))
     expected = {name: str(field.default) for name, field in spec.model_fields.items() if name != "kind"}
     assert {name: fields.get(name) for name in expected} == expected
@@ -225,7 +225,7 @@ def test_the_page_on_metrics_gives_the_defaults_of_an_evaluation() -> None:
 
 
 @pytest.mark.parametrize("name", ["runs", "records"])
-def test_the_fields_of_the_stored_tables_are_those_that_are_written(name: str) -> None:
+def test_the_documented_fields_of_stored_tables_are_those_that_are_written(name: str) -> None:
     written = {"runs": schema.RUNS, "records": schema.RECORDS}[name]
     rows = re.findall(r"^\| `(\w+)` \| `(.+?)` \| (yes|no) \| (.+?) \|$", section(RESULTS, f"`{name}.parquet`"), re.M)
     assert rows == [
@@ -264,7 +264,7 @@ def test_every_number_of_a_diagnosis_is_documented(plugin: Path, published_expon
         "seeds": (0,),
     }
     common = {"updates": 3, "batch": 4, "sequence_length": 20}
-    found: dict[str, str] = {}
+    units: dict[str, str] = {}
     for model, trainer in (
         (AlmostLinearRNN(hidden=4, rectified=1), SparseTeacherForcing(interval=5, clip_norm=1.0, **common)),
         (ShallowPLRNN(hidden=5), GeneralizedTeacherForcing(alpha=0.5, **common)),
@@ -272,9 +272,9 @@ def test_every_number_of_a_diagnosis_is_documented(plugin: Path, published_expon
     ):
         for record in run_experiment(Experiment.model_validate({**small, "model": model, "trainer": trainer})).records:
             if record.name.startswith("diagnosis."):
-                found[re.sub(r"_\d+", "_N", record.name.removeprefix("diagnosis."))] = record.unit
+                units[re.sub(r"_\d+", "_N", record.name.removeprefix("diagnosis."))] = record.unit
     assert rows.pop("peak_device_memory") == "MiB"  # on CUDA alone
-    assert found == rows
+    assert units == rows
 
 
 def _notebook(text: str) -> str:

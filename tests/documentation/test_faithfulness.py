@@ -65,7 +65,7 @@ def test_each_row_is_repeated_by_one_experiment_of_the_suite_and_each_experiment
     stored = [Stored(Path(), "", content, (run,), ()) for content in contents]
     rows = [row for section in published().sections for row in section.rows]
     answered = [[k for k, one in enumerate(stored) if [*answers(row, [one])]] for row in rows]
-    assert all(len(found) == 1 for found in answered)
+    assert all(len(experiments) == 1 for experiments in answered)
     assert sorted(k for (k,) in answered) == list(range(len(stored)))
 
 
@@ -86,7 +86,7 @@ def test_every_claim_is_about_rows_that_exist():
 
 
 @pytest.mark.parametrize(
-    ("found", "gap"),
+    ("row", "gap"),
     [
         (scores(), "not run"),
         (scores(None, None), "none published"),
@@ -108,8 +108,8 @@ def test_every_claim_is_about_rows_that_exist():
         (scores(1.0, 1.1, 1.2, theirs=(8.0, 0.1)), "lower"),
     ],
 )
-def test_the_kind_of_a_gap_follows_from_the_scores_of_the_seeds(found: Scores, gap: str):
-    assert found.gap == gap
+def test_the_kind_of_a_gap_follows_from_the_scores_of_the_seeds(row: Scores, gap: str):
+    assert row.gap == gap
 
 
 def test_a_diverged_seed_counts_as_worse_than_any():
@@ -163,15 +163,17 @@ def test_settings_that_differ_are_found_level_by_level():
 def test_our_scores_are_the_numbers_of_the_stored_tables():
     """Compare the mean over the seeds of a row with records that are read without the page's code."""
     (section, *_) = published().sections
-    (found,) = [one for one in compared(section, newest_first(TABLES)) if one.published.name == "RNN, tau = 30"]
-    asked = {"kind": "sparse_teacher_forcing", "interval": 30, "updates": 15_000}
+    (row,) = [row for row in compared(section, newest_first(TABLES)) if row.published.name == "RNN, tau = 30"]
+    settings = {"kind": "sparse_teacher_forcing", "interval": 30, "updates": 15_000}
     (stored,) = [
-        one
-        for one in map(read, folders(TABLES))
-        if one.runs[0]["model"] == "rnn" and asked.items() <= one.experiment["trainer"].items()
+        experiment
+        for experiment in map(read, folders(TABLES))
+        if experiment.runs[0]["model"] == "rnn" and settings.items() <= experiment.experiment["trainer"].items()
     ]
-    values = [row["value"] for row in stored.records if row["name"] == "state_space_divergence(convention=seed)"]
-    assert fmean(found.scores[0].numbers) == pytest.approx(fmean(values))
+    values = [
+        record["value"] for record in stored.records if record["name"] == "state_space_divergence(convention=seed)"
+    ]
+    assert fmean(row.scores[0].numbers) == pytest.approx(fmean(values))
 
 
 @pytest.mark.parametrize("points", [1, 10])

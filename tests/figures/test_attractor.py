@@ -25,7 +25,7 @@ def test_names_of_observables_replace_numbers():
     assert figure.axes[0].get_xlabel() == "voltage [std]"
 
 
-def test_what_leaves_the_range_of_the_truth_is_told_in_the_title():
+def test_the_title_reports_the_share_outside_the_range_of_the_truth():
     free_run = spiral()
     free_run[:100] *= 100
     assert "%" in attractor(spiral(), free_run).axes[1].get_title()
@@ -39,7 +39,7 @@ def test_a_fixed_point_is_drawn_large_enough_to_be_seen(dimension):
     assert not [line for line in truth.get_lines() if line.get_marker() == "." and line.get_markersize() > 5]
 
 
-def test_a_divergence_is_told_in_words_with_its_step():
+def test_a_diverged_free_run_is_reported_with_its_step():
     assert "diverged after 70 steps" in words(attractor(spiral(), burst(spiral(), after=70)))
     at_once = words(attractor(spiral(), burst(spiral(), after=0)))
     assert "diverged" in at_once

@@ -11,12 +11,12 @@ STEPS = np.array([10, 100, 1000])
 
 
 def running(*exponents, conditions=4):
-    """Estimates that are off by 1 / steps, up in one half of the conditions and down in the other."""
+    """Return estimates that are 1 / steps too large in half of the conditions and too small in the others."""
     signs = np.where(np.arange(conditions) % 2, 1.0, -1.0)
     return np.array(exponents) + (signs[:, None] / STEPS)[:, :, None]
 
 
-def test_the_interval_is_students():
+def test_the_interval_is_that_of_students_t():
     values = np.random.default_rng(0).normal(size=(7, 3))
     mean, half = interval_of_mean(values)
     low, high = scipy.stats.t.interval(0.95, 6, loc=values.mean(0), scale=scipy.stats.sem(values))
@@ -26,16 +26,16 @@ def test_the_interval_is_students():
 
 def test_the_mean_over_conditions_is_drawn_with_the_systems_exponent():
     figure = lyapunov_convergence(STEPS, running(0.9, 0.0, -14.6, -20.0), reference=np.array([0.91]))
-    assert len(figure.axes) == 3, "three exponents are shown of many"
-    for place, (axes, value) in enumerate(zip(figure.axes, (0.9, 0.0, -14.6), strict=True)):
+    assert len(figure.axes) == 3, "only three exponents are shown"
+    for number, (axes, value) in enumerate(zip(figure.axes, (0.9, 0.0, -14.6), strict=True), start=1):
         assert line(axes, "model, mean over free runs").get_ydata() == pytest.approx(value, abs=1e-12)
-        assert axes.get_ylabel() == f"$\\lambda_{{{place + 1}}}$ [1 / system time]"
+        assert axes.get_ylabel() == f"$\\lambda_{{{number}}}$ [1 / system time]"
         assert axes.get_xlabel() == "averaged over [steps]"
     assert list(line(figure.axes[0], "system").get_ydata()) == [0.91, 0.91]
-    assert not [one for one in figure.axes[1].get_lines() if one.get_label() == "system"]
+    assert not [curve for curve in figure.axes[1].get_lines() if curve.get_label() == "system"]
 
 
-def test_the_range_is_that_of_late_estimates_and_the_reference():
+def test_the_y_range_covers_late_estimates_and_the_reference():
     (axes,) = lyapunov_convergence(STEPS, running(0.9), reference=np.array([0.95])).axes
     low, high = axes.get_ylim()
     assert low < 0.89
@@ -53,4 +53,4 @@ def test_free_runs_that_diverged_are_counted_and_left_out():
 
 def test_a_single_condition_and_a_fixed_exponent_are_drawn():
     (axes,) = lyapunov_convergence(STEPS, np.zeros((1, 3, 1)), reference=np.array([0.0])).axes
-    assert not axes.collections, "no interval of one"
+    assert not axes.collections, "a single condition has no interval"

@@ -159,8 +159,10 @@ def test_an_experiment_whose_seeds_all_diverged_is_drawn(make_folder, every_arra
 
 
 def test_a_single_seed_is_drawn(make_folder, every_array, shown):
-    one = {name: array[:1] if array.shape[0] == 3 and array.ndim > 1 else array for name, array in every_array.items()}
-    drawn = shown(make_folder([0.1], [spiral()], more=one))
+    arrays = {
+        name: array[:1] if array.shape[0] == 3 and array.ndim > 1 else array for name, array in every_array.items()
+    }
+    drawn = shown(make_folder([0.1], [spiral()], more=arrays))
     assert drawn.keys() == ALL
     for name in ("growth", "convergence", "valid_times", "training"):
         drawn[name].draw_without_rendering()

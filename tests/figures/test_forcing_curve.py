@@ -20,8 +20,8 @@ def test_each_model_has_a_line_through_its_medians_and_a_dot_per_seed():
     (axes,) = forcing_curve(INTERVALS, VALUES, names=["rnn", "lstm"]).axes
     assert curve(axes, "rnn")[:2] == [2.0, 0.4]
     assert np.isnan(curve(axes, "rnn")[2]), "two of three diverged"
-    assert curve(axes, "lstm") == [4.5, 4.5], "an interval that was not run is left out"
-    dots = [one.get_ydata() for one in axes.get_lines() if one.get_marker() == "."]
+    assert curve(axes, "lstm") == [4.5, 4.5], "an interval that was not run is omitted"
+    dots = [curve.get_ydata() for curve in axes.get_lines() if curve.get_marker() == "."]
     assert sorted(np.concatenate(dots)) == sorted(VALUES[np.isfinite(VALUES)])
     styles = [(line(axes, name).get_marker(), line(axes, name).get_linestyle()) for name in ("rnn", "lstm")]
     assert styles[0][0] != styles[1][0]
@@ -46,6 +46,6 @@ def test_scores_that_reach_zero_are_drawn_on_a_linear_axis():
     assert forcing_curve(INTERVALS, np.zeros((1, 3, 1))).axes[0].get_yscale() == "linear"
 
 
-def test_seeds_that_diverged_are_counted_in_words():
+def test_diverged_seeds_are_counted():
     assert "2/3\ndiverged" in words(forcing_curve(INTERVALS, VALUES))
     assert "1/1\ndiverged" in words(forcing_curve(INTERVALS, np.full((1, 3, 1), np.inf)))

@@ -19,7 +19,7 @@ pytest.importorskip("matplotlib")
 
 @pytest.fixture
 def publish(tmp_path):
-    """Publishes an experiment by its interval, with a divergence per seed (None: diverged)."""
+    """Return a function that stores an experiment with an interval and a divergence per seed; None for diverged."""
 
     def make(interval, divergences, *, model=None, system=None, exponent=None, trainer=None, **settings):
         experiment = Experiment(
@@ -54,7 +54,7 @@ def drawn(results):
     return [path.name for path in drawn.files]
 
 
-def test_a_sweep_is_drawn_into_the_results_directory_from_what_lies_there(publish, tmp_path):
+def test_a_sweep_over_intervals_is_drawn_into_the_results_directory(publish, tmp_path):
     """tau_pred = ln 2 / (0.1 * 0.1) = 69.3 steps; half of it is rounded to 35."""
     publish(5, [2.0, 1.0], exponent=0.1)
     publish("0.5 tau_pred", [0.5, None])
@@ -75,17 +75,17 @@ def test_scores_are_stacked_by_model_and_interval_with_gaps(publish, tmp_path):
     for interval in (5, 30, 200):
         experiments.append(publish(interval, [3.0], model=LSTM()))
     (board,) = rank(store.read_all(tmp_path)).boards
-    found = ForcingCurve().arguments(board, [store.read(folder) for folder in experiments])
-    assert found["names"] == ["lstm", "rnn"]
-    assert list(found["intervals"]) == [5, 30, 100, 200]
-    assert found["floor"] == 0.1
-    assert found["tau_pred"] is None
+    shown = ForcingCurve().arguments(board, [store.read(folder) for folder in experiments])
+    assert shown["names"] == ["lstm", "rnn"]
+    assert list(shown["intervals"]) == [5, 30, 100, 200]
+    assert shown["floor"] == 0.1
+    assert shown["tau_pred"] is None
     nan = math.nan
     expected = [[[3, nan], [3, nan], [nan, nan], [3, nan]], [[2, 1], [0.5, math.inf], [4, nan], [nan, nan]]]
-    np.testing.assert_array_equal(found["values"], expected)
+    np.testing.assert_array_equal(shown["values"], expected)
 
 
-def test_curves_of_one_model_are_told_apart_by_the_trainers_other_settings(publish, tmp_path):
+def test_curves_of_one_model_are_labelled_with_the_other_settings_of_the_trainer(publish, tmp_path):
     experiments = [publish(tau, [1.0], updates=updates) for updates in (10, 20) for tau in (5, 30, 100)]
     (board,) = rank(store.read_all(tmp_path)).boards
     assert ForcingCurve().arguments(board, [store.read(folder) for folder in experiments])["names"] == [
@@ -94,14 +94,14 @@ def test_curves_of_one_model_are_told_apart_by_the_trainers_other_settings(publi
     ]
 
 
-def test_two_intervals_are_no_curve(publish, tmp_path):
+def test_two_intervals_are_not_drawn(publish, tmp_path):
     publish(5, [1.0])
     publish(30, [1.0])
-    publish("autocorrelation", [1.0])  # its steps are not known from what is stored
+    publish("autocorrelation", [1.0])  # stored results do not determine its steps
     assert drawn(tmp_path) == []
 
 
-def test_each_system_has_a_curve_of_its_own(publish, tmp_path):
+def test_each_system_has_its_own_picture(publish, tmp_path):
     for tau in (5, 30, 100):
         publish(tau, [1.0])
         publish(tau, [1.0], system=Henon())

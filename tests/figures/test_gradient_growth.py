@@ -18,14 +18,14 @@ def straight(*slopes):
 
 
 def test_the_measured_slope_of_a_map_that_doubles_is_log_two():
-    """dz_T/dz_0 = 2^T exactly, so only rounding of single precision, 1e-7 of 89 nats, parts the slope from ln 2."""
+    """dz_T/dz_0 = 2^T exactly, so the slope differs from ln 2 only by rounding in single precision, 1e-7 of 89 nats."""
     growth = jacobian_growth(lambda state: 2 * state % 1, torch.tensor([[0.1], [0.3]]), steps=128)
     curves = growth.numpy()[:, HORIZONS - 1]
     assert measured_slopes(HORIZONS, curves) == pytest.approx([log(2)] * 2, abs=1e-6)
 
 
-def test_a_transient_does_not_count_for_the_slope():
-    """What differs before the last four octaves, 8 steps of 128, changes neither the slope nor where lines begin."""
+def test_a_transient_does_not_affect_the_slope():
+    """Changes before the last four octaves, 8 steps of 128, affect neither the slope nor the start of the lines."""
     bent = straight(0.1)
     bent[:, HORIZONS < 8] -= 5
     assert measured_slopes(HORIZONS, bent) == pytest.approx([0.1])
@@ -33,13 +33,13 @@ def test_a_transient_does_not_count_for_the_slope():
     assert line(axes, "model's $\\lambda_1$ = 0.1 / step").get_ydata()[0] == pytest.approx(2.0)
 
 
-def test_the_drawn_lines_lie_over_the_horizons_that_the_slope_is_read_from():
-    """Least squares go through the mean of what they are fitted to, here horizons of 8 to 128 steps."""
+def test_lines_are_drawn_through_the_mean_of_the_fitted_horizons():
+    """A least-squares line passes through the mean of its points, here horizons of 8 to 128 steps."""
     noisy = straight(0.1) + np.random.default_rng(0).normal(size=(1, len(HORIZONS)))
     slope, start = np.polyfit(HORIZONS[3:], noisy[0, 3:], 1)
     assert measured_slopes(HORIZONS, noisy) == pytest.approx([slope])
     (axes,) = gradient_growth(HORIZONS, noisy, exponents=measured_slopes(HORIZONS, noisy)).axes
-    (drawn,) = (one for one in axes.get_lines() if str(one.get_label()).startswith("model's"))
+    (drawn,) = (curve for curve in axes.get_lines() if str(curve.get_label()).startswith("model's"))
     assert drawn.get_ydata()[0] == pytest.approx(start)
 
 
@@ -48,25 +48,25 @@ def test_the_line_of_the_models_exponent_lies_on_a_curve_that_grows_with_it():
     start, stop = line(axes, "model's $\\lambda_1$ = 0.1 / step").get_ydata()
     assert (start, stop) == pytest.approx((2.0, 2.0 + 0.1 * 128))
     start, stop = line(axes, "system's $\\lambda_1$ = 0.05 / step").get_ydata()
-    assert (start, stop) == pytest.approx((2.0, 2.0 + 0.05 * 128)), "from where the curve starts"
+    assert (start, stop) == pytest.approx((2.0, 2.0 + 0.05 * 128)), "it starts where the curve does"
     assert "seed 0, slope γ = 0.1 / step" in entries(axes)
 
 
-def test_of_several_seeds_the_one_of_median_slope_is_told():
+def test_the_seed_with_the_median_slope_is_labelled():
     exponents = np.array([0.1, np.nan, 0.3, 0.21])
     (axes,) = gradient_growth(HORIZONS, straight(0.1, np.nan, 0.7, 0.2), exponents=exponents, seeds=[5, 6, 7, 8]).axes
     assert list(line(axes, "seed 8, slope γ = 0.2 / step").get_ydata()) == list(straight(0.2)[0])
     assert "model's $\\lambda_1$ = 0.21 / step" in entries(axes)
     assert entries(axes).count("each seed, trained") == 1
-    assert len([one for one in axes.get_lines() if one.get_label() == "each seed, trained"]) == 4
+    assert len([curve for curve in axes.get_lines() if curve.get_label() == "each seed, trained"]) == 4
 
 
-def test_slopes_that_were_measured_before_are_told_instead():
+def test_given_slopes_are_labelled_instead_of_measured_ones():
     (axes,) = gradient_growth(HORIZONS, straight(0.1), slopes=np.array([0.11])).axes
     assert "seed 0, slope γ = 0.11 / step" in entries(axes)
 
 
-def test_the_gradient_of_parameters_is_foretold_to_stay_where_states_converge():
+def test_the_expected_gradient_of_parameters_is_constant_where_states_converge():
     """Theorem 1 of Mikhaeil et al. 2022: bounded for every horizon, whatever the exponent."""
     figure = gradient_growth(
         HORIZONS,
@@ -82,21 +82,21 @@ def test_the_gradient_of_parameters_is_foretold_to_stay_where_states_converge():
     assert "system's $\\lambda_1$ = 0.1 / step" in entries(parameters)
 
 
-def test_a_gradient_that_is_zero_is_told_in_words():
+def test_a_zero_gradient_is_reported():
     zero = np.full((2, 8), -np.inf)
     state, parameters = (figure := gradient_growth(HORIZONS, zero, parameter_horizons=HORIZONS, parameters=zero)).axes
     assert words(figure).count("zero at every horizon") == 2
-    assert not any(np.isfinite(one.get_ydata()).any() for axes in (state, parameters) for one in axes.get_lines())
+    assert not any(np.isfinite(curve.get_ydata()).any() for axes in (state, parameters) for curve in axes.get_lines())
 
 
-def test_an_exponent_of_zero_is_told_as_such():
+def test_an_exponent_of_zero_is_labelled_as_zero():
     figure = gradient_growth(
         HORIZONS, straight(0.0), parameter_horizons=HORIZONS, parameters=straight(0.0), exponents=np.zeros(1)
     )
     assert all("model's $\\lambda_1$ = 0 / step" in entries(axes) for axes in figure.axes)
 
 
-def test_a_product_that_vanishes_is_no_reason_to_stop():
+def test_vanishing_products_are_drawn():
     curves = straight(0.1, -0.5)
     curves[1, 3:] = -np.inf
     (axes,) = gradient_growth(HORIZONS, curves, slopes=np.array([0.1, -np.inf])).axes
@@ -104,7 +104,7 @@ def test_a_product_that_vanishes_is_no_reason_to_stop():
     gradient_growth(HORIZONS, np.full((1, 8), -np.inf)).draw_without_rendering()
 
 
-def test_a_diverged_seed_leaves_the_others_and_is_counted_in_words():
+def test_a_diverged_seed_is_counted_and_the_others_are_drawn():
     curves = straight(0.1, 0.1, 0.1)
     curves[0, 3:] = np.nan
     (axes,) = (figure := gradient_growth(HORIZONS, curves)).axes
@@ -144,7 +144,7 @@ def test_products_cut_to_zero_are_hatched_and_the_interval_is_marked():
     )
 
 
-def test_damped_products_are_not_said_to_be_zero():
+def test_damped_products_are_not_marked_as_zero():
     figure = gradient_growth(HORIZONS, straight(0.1), forced_horizons=HORIZONS, forced=straight(-0.3))
     assert entries(figure.axes[1]) == ["each seed, trained"]
 
@@ -161,4 +161,4 @@ def test_axes_have_units_and_lines_differ_by_more_than_colour():
     (axes,) = figure.axes
     assert axes.get_xlabel() == "horizon T [steps]"
     assert axes.get_ylabel().endswith("[nats]")
-    assert len({str(one.get_linestyle()) + str(one.get_linewidth()) for one in axes.get_lines()}) >= 4
+    assert len({str(curve.get_linestyle()) + str(curve.get_linewidth()) for curve in axes.get_lines()}) >= 4

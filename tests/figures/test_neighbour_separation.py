@@ -14,7 +14,7 @@ def test_the_line_lies_on_the_curve_where_it_was_fitted():
     drawn, line = axes.get_lines()
     assert np.array_equal(drawn.get_ydata(), curve)
     assert line.get_ydata()[:30] == pytest.approx(curve[:30])
-    assert axes.get_ylim()[1] < 0, "the line does not stretch the picture"
+    assert axes.get_ylim()[1] < 0, "the line does not stretch the y range"
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("time [system time]", "log distance [nats]")
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
     assert labels == ["mean over neighbours", "fitted range", "slope 2 ± 0.1 / system time"]

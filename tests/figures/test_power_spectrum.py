@@ -8,12 +8,12 @@ pytest.importorskip("matplotlib")
 
 
 def test_a_spectrum_peaks_at_the_frequency_of_the_oscillation():
-    """Two sines of 1 and 2 / (2 pi) per system time; smoothing over 20 bins of 1 / 2000 blurs less than 0.02."""
+    """Sines with frequencies 1 and 2 / (2 pi); smoothing over 20 bins of 1 / 2000 moves peaks by less than 0.02."""
     truth = spiral(20_000, 2)
     figure = spectrum(**spectra(truth, truth, 0.1))
-    for place, axes in enumerate(figure.axes):
+    for index, axes in enumerate(figure.axes):
         frequency, power = axes.get_lines()[0].get_data()
-        assert frequency[np.argmax(power)] == pytest.approx((place + 1) / (2 * np.pi), abs=0.02)
+        assert frequency[np.argmax(power)] == pytest.approx((index + 1) / (2 * np.pi), abs=0.02)
         assert axes.get_xlabel() == "frequency [1 / system time]"
     assert figure.axes[0].get_ylabel() == "power [share of the total]"
 
@@ -24,10 +24,10 @@ def test_lines_differ_by_more_than_colour():
     assert [line.get_label() for line in lines] == ["truth", "free run"]
 
 
-def test_a_divergence_is_told_in_words_with_its_step():
+def test_a_diverged_free_run_is_reported_with_its_step():
     assert "diverged after 70 steps" in words(spectrum(**spectra(spiral(), burst(spiral(), after=70), 0.1)))
     assert "diverged" in words(spectrum(**spectra(spiral(), burst(spiral(), after=0), 0.1)))
 
 
-def test_three_observables_are_shown_of_many():
+def test_only_three_observables_are_shown():
     assert len(spectrum(**spectra(spiral(dimension=5), spiral(dimension=5), 0.1)).axes) == 3

@@ -25,42 +25,42 @@ def lorenz():
 
 
 def test_maxima_lie_between_the_samples():
-    """cos has its maxima, 1, between samples h apart; a parabola is off by its fourth derivative, less than h^4."""
+    """cos has maxima of 1 between samples h apart; the error of a parabola is a fourth derivative, less than h^4."""
     for step in (0.3, 0.1):
         heights = maxima(np.cos(0.05 + step * np.arange(1_000)))
         assert len(heights) == int((0.05 + 999 * step) / (2 * np.pi))
         assert heights == pytest.approx(1.0, abs=step**4)
 
 
-def test_a_parabola_is_read_off_exactly():
+def test_the_maximum_of_a_parabola_is_exact():
     assert maxima(1.7 - (np.arange(-3, 4) + 0.3) ** 2) == pytest.approx([1.7])
 
 
-def test_plateaus_ends_and_short_series_have_their_maxima_once_or_not_at_all():
+def test_a_plateau_has_one_maximum_and_ends_and_short_series_have_none():
     assert len(maxima(np.array([0.0, 1.0, 1.0, 0.0]))) == 1
     assert len(maxima(np.arange(5.0))) == 0
     assert len(maxima(np.zeros(5))) == 0
     assert len(maxima(np.zeros(2))) == 0
 
 
-def test_of_the_lorenz_system_the_maxima_of_z_are_taken(lorenz):
-    """As Lorenz 1963 did, figure 4: the other observables have two lobes."""
-    found = returns(lorenz, lorenz)
-    assert (found["observable"], found["what"]) == (3.0, "maximum")
-    before, after = found["truth"][:-1], found["truth"][1:]
+def test_the_return_map_of_the_lorenz_system_uses_the_maxima_of_z(lorenz):
+    """As in Lorenz 1963, figure 4; the other observables have two lobes."""
+    shown = returns(lorenz, lorenz)
+    assert (shown["observable"], shown["what"]) == (3.0, "maximum")
+    before, after = shown["truth"][:-1], shown["truth"][1:]
     cusp = before[np.argmax(after)]
     left, right = before < cusp, before > cusp
     for side, sign in ((left, 1), (right, -1)):
         order = np.argsort(before[side])
-        assert (sign * np.diff(after[side][order]) > -0.1).all(), "it rises to the cusp and falls behind it"
+        assert (sign * np.diff(after[side][order]) > -0.1).all(), "it rises up to the cusp and falls after it"
 
 
-def test_of_a_map_successive_values_are_taken():
+def test_the_return_map_of_a_map_uses_successive_values():
     """Each pair lies on the parabola 4 x (1 - x)."""
     series = logistic(500)
-    found = returns(series, series)
-    assert found["what"] == "value"
-    left, _ = return_map(**found).axes
+    shown = returns(series, series)
+    assert shown["what"] == "value"
+    left, _ = return_map(**shown).axes
     before, after = left.get_lines()[0].get_data()
     assert after == pytest.approx(4 * before * (1 - before))
     assert left.get_xlabel() == "value of $x_{1}$ [std]"
@@ -75,7 +75,7 @@ def test_a_free_run_is_drawn_over_the_truth_in_its_ranges(lorenz):
     assert "100 %" in right.get_title()
 
 
-def test_cycles_are_drawn_large_enough_to_be_seen(lorenz):
+def test_cycles_are_drawn_with_large_dots(lorenz):
     cycle = np.tile(lorenz.mean(0), (4_000, 1))
     cycle[:, 2] += 5 * np.cos(2 * np.pi / 40 * np.arange(4_000))
     _, right = return_map(**returns(lorenz, cycle)).axes
@@ -83,13 +83,13 @@ def test_cycles_are_drawn_large_enough_to_be_seen(lorenz):
 
 
 @pytest.mark.parametrize("after", [0, 1, 2, 70, 3_000])
-def test_a_divergence_is_told_in_words(lorenz, after):
+def test_a_diverged_free_run_is_reported_with_its_step(lorenz, after):
     figure = return_map(**returns(lorenz, burst(lorenz, after=after)))
     assert (f"diverged after {after} steps" if after else "diverged") in words(figure)
 
 
-def test_maxima_of_a_cycle_are_one_dot_and_not_magnified():
-    """Of 40 steps a cycle, sampled off its maxima: a parabola finds these within (2 pi / 40)^4 < 1e-3."""
+def test_the_maxima_of_a_cycle_are_one_dot_in_a_range_that_is_not_magnified():
+    """A cycle of 40.3 steps; the maximum of a parabola is exact within (2 pi / 40)^4 < 1e-3."""
     time = 2 * np.pi / 40.3 * np.arange(4_000)
     cycle = np.stack([np.cos(time), np.sin(time)], axis=1)
     left, _ = return_map(**returns(cycle, cycle)).axes
@@ -98,11 +98,11 @@ def test_maxima_of_a_cycle_are_one_dot_and_not_magnified():
     assert left.get_lines()[0].get_markersize() > 5
 
 
-def test_too_few_maxima_are_told_in_words(lorenz):
+def test_too_few_maxima_are_counted(lorenz):
     assert "too few to draw: 0 maxima" in words(return_map(**returns(lorenz, np.ones_like(lorenz))))
     assert "too few to draw: 2 maxima" in words(return_map(**returns(lorenz, lorenz[:200])))
 
 
-def test_a_truth_without_chaos_is_drawn_too():
+def test_truths_without_chaos_are_drawn():
     for series in (spiral(), np.ones((400, 2)), spiral()[:5]):
         assert len(return_map(**returns(series, series)).axes) == 2

@@ -22,7 +22,7 @@ def test_loss_and_norm_show_each_seed_their_median_and_the_clip():
     assert left.get_yscale() == right.get_yscale() == "log"
 
 
-def test_updates_that_were_not_finite_are_marked_at_the_last_finite_one():
+def test_the_last_finite_update_before_one_that_is_not_is_marked():
     norm = np.array([[4.0, 1.0, 2.0], [2.0, np.nan, np.nan], [1.0, np.inf, 3.0]])
     (axes,) = (figure := training(UPDATES, norm=norm)).axes
     marks = line(axes, "next update is not finite")
@@ -30,15 +30,15 @@ def test_updates_that_were_not_finite_are_marked_at_the_last_finite_one():
     assert "1 of 3 seeds diverged" in words(figure)
 
 
-def test_a_seed_that_is_not_finite_counts_as_largest():
+def test_values_that_are_not_finite_count_as_largest_in_the_median():
     norm = np.array([[4.0, 1.0], [2.0, np.nan], [1.0, 3.0]])
     (axes,) = training(UPDATES[:2], norm=norm).axes
     assert list(line(axes, "median over seeds").get_ydata()) == [2.0, 3.0]
 
 
-def test_training_that_diverged_at_once_is_told_in_words():
+def test_training_that_diverged_in_the_first_update_is_reported():
     assert "diverged" in words(training(UPDATES, norm=np.full((2, 3), np.nan)))
 
 
-def test_a_loss_of_zero_is_no_reason_to_stop():
+def test_a_loss_of_zero_is_drawn():
     assert training(UPDATES, loss=np.zeros((1, 3)), norm=np.zeros((1, 3))).axes

@@ -20,7 +20,7 @@ def test_shares_of_each_histogram_sum_to_one_in_common_bins():
     assert axes.get_xlabel() == "valid prediction time, error up to 0.4 std [Lyapunov times]"
 
 
-def test_medians_are_told():
+def test_the_legend_shows_medians():
     (axes,) = valid_times(np.array([[1.0, 2.0, 3.0]]), twin=np.array([7.0, 8.0, 9.0]), threshold=0.3).axes
     assert entries(axes) == ["model, all seeds: median 2", "true system, perturbed: median 8"]
     assert "0.3 std" in axes.get_xlabel()
@@ -31,7 +31,7 @@ def test_forecasts_that_fail_at_once_are_all_in_the_first_bin():
     assert [list(shares[:2]) for shares in heights(axes)] == [[1.0, 0.0]] * 3
 
 
-def test_a_time_that_is_no_number_is_in_no_bin():
+def test_times_that_are_not_finite_are_in_no_bin():
     (axes,) = valid_times(np.array([[1.0, np.nan]])).axes
     assert heights(axes)[0].sum() == 0.5
     assert valid_times(np.full((1, 3), np.nan)).axes
