@@ -2,7 +2,6 @@
 
 import ast
 import inspect
-import json
 import re
 import shlex
 import sys
@@ -275,28 +274,6 @@ def test_every_number_of_a_diagnosis_is_documented(plugin: Path, published_expon
                 units[re.sub(r"_\d+", "_N", record.name.removeprefix("diagnosis."))] = record.unit
     assert rows.pop("peak_device_memory") == "MiB"  # on CUDA alone
     assert units == rows
-
-
-def _notebook(text: str) -> str:
-    cells = json.loads(text)["cells"]
-    return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code").replace("%", "# %", 1)
-
-
-@pytest.mark.parametrize("updates", ["30", pytest.param("3_000", marks=pytest.mark.slow)])
-def test_the_notebook_runs(updates: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Trained as shown, the network is chaotic as the data are; the true spectrum sums to the divergence of the field.
-
-    A Runge-Kutta step of 0.02 errs by 1e-2 in that sum.
-    """
-    source = _notebook((ROOT / "docs/diagnosis.ipynb").read_text(encoding="utf-8"))
-    names: dict[str, Any] = {}
-    exec(source.replace("3_000", updates), names)
-    assert float((names["truth"].spectrum / 0.02).sum()) == pytest.approx(-(10 + 1 + 8 / 3), abs=1e-2)
-    assert names["verdict"].regime
-    if updates == "3_000":
-        assert (names["verdict"].regime, names["verdict"].consistent) == ("chaotic", True)
-        assert names["verdict"].exponent_ratio == pytest.approx(1, abs=0.2)
-    assert "exponents" in capsys.readouterr().out
 
 
 def test_the_page_of_theory_is_made_of_the_tables_that_are_kept() -> None:

@@ -1,0 +1,31 @@
+"""The notebook of the diagnosis runs as it is."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def _notebook(text: str) -> str:
+    cells = json.loads(text)["cells"]
+    return "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code").replace("%", "# %", 1)
+
+
+@pytest.mark.parametrize("updates", ["30", pytest.param("3_000", marks=pytest.mark.slow)])
+def test_the_notebook_runs(updates: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """Trained as shown, the network is chaotic as the data are; the true spectrum sums to the divergence of the field.
+
+    A Runge-Kutta step of 0.02 errs by 1e-2 in that sum.
+    """
+    source = _notebook((ROOT / "docs/diagnosis.ipynb").read_text(encoding="utf-8"))
+    names: dict[str, Any] = {}
+    exec(source.replace("3_000", updates), names)
+    assert float((names["truth"].spectrum / 0.02).sum()) == pytest.approx(-(10 + 1 + 8 / 3), abs=1e-2)
+    assert names["verdict"].regime
+    if updates == "3_000":
+        assert (names["verdict"].regime, names["verdict"].consistent) == ("chaotic", True)
+        assert names["verdict"].exponent_ratio == pytest.approx(1, abs=0.2)
+    assert "exponents" in capsys.readouterr().out

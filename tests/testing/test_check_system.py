@@ -1,0 +1,94 @@
+"""The conformance check of systems passes every registered system and fails every broken one."""
+
+from typing import ClassVar, Literal
+
+import pytest
+import torch
+
+from chaosbench import registry
+from chaosbench.systems import Flow, Henon, Lorenz63, SystemSpec
+from chaosbench.testing import check_system
+
+KNOWN = registry.load().kinds
+
+
+EQUATIONS = sorted(kind for kind, source in KNOWN["system"].items() if issubclass(source, SystemSpec))
+
+
+@pytest.mark.parametrize("kind", EQUATIONS)
+def test_every_system_passes(kind: str, monkeypatch: pytest.MonkeyPatch):
+    """A fifth of the transient suffices and saves time; the fourth-order step of the spectral system errs by 2e-6."""
+    monkeypatch.setattr(KNOWN["system"][kind], "transient", KNOWN["system"][kind].transient / 5)
+    check_system(KNOWN["system"][kind](), step_error=1e-5 if kind == "kuramoto_sivashinsky" else 1e-6)
+
+
+class NeedsOneBatchAxis(Henon):
+    def step(self, state):
+        return super().step(state.reshape(-1, 2))
+
+
+class WrongSlope(Henon):
+    def tangent_step(self, state, tangents):
+        following, carried = super().tangent_step(state, tangents)
+        return following, -carried
+
+
+class StartsFromGlobalDraws(Henon):
+    def initial_state(self, batch, generator):
+        return super().initial_state(batch, torch.Generator().manual_seed(int(torch.randint(99, ()))))
+
+
+class StartsAtOnePoint(Henon):
+    def initial_state(self, batch, generator):
+        return super().initial_state(1, generator).expand(batch, -1).clone()
+
+
+class SinglePrecision(Henon):
+    def step(self, state):
+        return super().step(state.float())
+
+
+class Unbounded(Flow):
+    """x' = 0.05 x, y' = -y: doubles every 14 units of time, too slow to be noticed in the transient."""
+
+    kind: Literal["unbounded"] = "unbounded"
+    dimension: ClassVar[int] = 2
+    start: ClassVar[tuple[float, ...] | None] = (1.0,)
+    dt: float = 1.0
+
+    def vector_field(self, state):
+        return state * torch.tensor([0.05, -1.0], dtype=state.dtype)
+
+
+class ConstantObservable(Henon):
+    """Its second observable is always 0."""
+
+    dimension: ClassVar[int] = 2
+
+    def observe(self, state):
+        return torch.cat([state[..., :1], 0 * state[..., :1]], dim=-1)
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        (NeedsOneBatchAxis(), ["leading axes", "(16, 2)", "(2, 4, 2, 2)"]),
+        (WrongSlope(), ["tangent_step", "derivative of step", "deviation"]),
+        (StartsFromGlobalDraws(), ["initial states", "generator", "deviation"]),
+        (StartsAtOnePoint(), ["initial states", "0.0e+00"]),
+        (SinglePrecision(), ["torch.float32", "float64"]),
+        (Lorenz63(dt=0.1), ["1e-06", "substeps"]),
+        (Unbounded(), ["bounded", "1000 steps"]),
+        (ConstantObservable(), ["observables", "[1]", "constant"]),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, SystemSpec) else "",
+)
+def test_a_broken_system_fails_with_the_promise_that_it_breaks(spec: SystemSpec, words: list[str]):
+    with pytest.raises(AssertionError) as raised:
+        check_system(spec)
+    assert [word for word in words if word not in str(raised.value)] == []
+
+
+def test_an_inaccurate_step_is_reported_with_the_settings_that_mend_it():
+    with pytest.raises(AssertionError, match=r"`substeps`.*`dt`"):
+        check_system(Lorenz63(dt=0.1))
