@@ -79,15 +79,18 @@ class AutonomousAlmostLinearRNN(PiecewiseLinearNetwork):
         regions = torch.unique(path[bounded])
         shares = path.new_full((self.seeds, len(regions)), torch.nan, dtype=torch.float64)
         transitions = shares.unsqueeze(-1).repeat(1, 1, len(regions))
+        symbol_entropy, transition_entropy = shares.new_full((2, self.seeds), torch.nan)
         for k in bounded.nonzero().flatten().tolist():
             shares[k], transitions[k] = region_shares(path[k], regions), transition_matrix(path[k], regions)
+            # Over the seed's own regions: on a GPU the zeros of regions that others visit would change the rounding.
+            own = shares[k] > 0
+            symbol_entropy[k] = entropy(shares[k, own])
+            transition_entropy[k] = (shares[k, own] * entropy(transitions[k][own][:, own])).sum()
         visited = (shares > 0).sum(dim=1).double()
         traits = {
             "visited_regions": Trait(torch.where(bounded, visited, torch.nan)),
-            "symbol_entropy": Trait(torch.where(bounded, entropy(shares), torch.nan), "nats"),
-            "transition_entropy": Trait(
-                torch.where(bounded, (shares * entropy(transitions)).sum(dim=1), torch.nan), "nats / step"
-            ),
+            "symbol_entropy": Trait(symbol_entropy, "nats"),
+            "transition_entropy": Trait(transition_entropy, "nats / step"),
         }
         if 0 < len(regions) <= _MOST_REGIONS:
             traits["regions"] = Trait(regions.repeat(self.seeds, 1))

@@ -68,8 +68,8 @@ class AutonomousLSTM(Forecaster):
 
     @override
     def predict(self, state: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-        """Call a fused kernel once per seed; several times faster than a loop over steps."""
-        h, last = fused_lstm(self.weight, self.bias, state, steps)
+        """On a CPU call a fused kernel once per seed, which is several times faster than a loop over steps."""
+        h, last = lstm_unroll(self.weight, self.bias, state, steps)
         return self.readout.observe(h), last
 
     @override
@@ -119,7 +119,7 @@ class ClosedLoopLSTM(ClosedLoopNetwork):
         if steps > 1:
             weight = torch.baddbmm(self.weight, self.drive, self.readout.weight)
             bias = torch.baddbmm(self.bias, self.readout.bias, self.drive.mT)
-            h, hidden_state = fused_lstm(weight, bias, hidden_state, steps - 1)
+            h, hidden_state = lstm_unroll(weight, bias, hidden_state, steps - 1)
             observed = torch.cat([observed, self.readout.observe(h)], dim=-2)
         return observed, torch.cat([hidden_state, observed[..., -1, :]], dim=-1)
 
@@ -146,8 +146,11 @@ def lstm_tangents(gates: Tensor, cell: Tensor, dgates: Tensor, dcell: Tensor) ->
     return torch.cat([o * squashed, following], dim=-1), torch.cat([dhidden, dcell], dim=-2)
 
 
-def fused_lstm(weight: Tensor, bias: Tensor, state: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-    """Run torch's LSTM without input, seed by seed.
+def lstm_unroll(weight: Tensor, bias: Tensor, state: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+    """Run K LSTMs without input.
+
+    On a CPU torch's fused LSTM runs seed by seed. On a GPU a loop over steps serves all seeds at once: cuDNN would run
+    once per seed, so that the time would grow with K.
 
     Args:
         weight, bias: `(K, 4 M, M)`, `(K, 1, 4 M)`.
@@ -156,6 +159,21 @@ def fused_lstm(weight: Tensor, bias: Tensor, state: Tensor, steps: int) -> tuple
     Returns:
         h after 1 to `steps` steps, `(K, B, steps, M)`, and the last (h, c), `(K, B, 2 M)`.
     """
+    return stepped_lstm(weight, bias, state, steps) if state.is_cuda else fused_lstm(weight, bias, state, steps)
+
+
+def stepped_lstm(weight: Tensor, bias: Tensor, state: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+    """Compute `lstm_unroll` step by step, for all seeds at once."""
+    hidden, transposed, states = state.shape[-1] // 2, weight.mT, []
+    for _ in range(steps):
+        h, c = state.split(hidden, dim=-1)
+        state = lstm_step(torch.baddbmm(bias, h, transposed), c)
+        states.append(state)
+    return torch.stack(states, dim=-2)[..., :hidden], state
+
+
+def fused_lstm(weight: Tensor, bias: Tensor, state: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+    """Compute `lstm_unroll` by torch's fused LSTM, seed by seed."""
     gates = weight.shape[1]
     starts = zip(*(part.contiguous().split(1) for part in state.chunk(2, dim=-1)), strict=True)
     zero_input = state.new_zeros(state.shape[1], steps, 1)

@@ -6,6 +6,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from chaosbench.models import GRU, LSTM, RNN, Forecaster
+from chaosbench.models.lstm import fused_lstm, stepped_lstm
 from chaosbench.trainers.forcing import forced_unroll
 
 HIDDEN, DIMENSION, SEEDS = 6, 2, (3, 8)
@@ -100,3 +101,18 @@ def test_a_single_step_of_a_closed_loop_lstm_is_predicted_without_the_fused_kern
     observed, last = model.predict(state, 1)
     assert_close(last, model.step(state))
     assert_close(observed[:, :, 0], model.observe(last))
+
+
+def test_the_fused_lstm_equals_a_loop_over_steps():
+    """In float64, outputs, last states and gradients agree to rounding; a GPU takes the loop."""
+    generator = torch.Generator().manual_seed(0)
+    draw = lambda *shape: torch.randn(*shape, dtype=torch.float64, generator=generator).requires_grad_()  # noqa: E731
+    weight, bias, state = draw(3, 20, 5), draw(3, 1, 20), draw(3, 4, 10)
+    gradients = []
+    for unroll in (fused_lstm, stepped_lstm):
+        hidden, last = unroll(weight, bias, state, 7)
+        assert hidden.shape == (3, 4, 7, 5)
+        loss = hidden.square().sum() + last.sin().sum()
+        gradients.append([hidden, last, *torch.autograd.grad(loss, (weight, bias, state))])
+    for fused, stepped in zip(*gradients, strict=True):
+        assert_close(fused, stepped, rtol=1e-12, atol=1e-12)
