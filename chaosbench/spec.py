@@ -1,7 +1,9 @@
 """Specs: frozen, strict records whose content is their identity."""
 
 import hashlib
+import inspect
 import json
+import re
 from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
@@ -39,6 +41,27 @@ class Spec(Content):
             if name != "kind" and getattr(self, name) != field.get_default(call_default_factory=True)
         ]
         return f"{self.kind}({', '.join(changed)})" if changed else self.kind
+
+
+def field_comments(spec: type[Content]) -> dict[str, str]:
+    """Return the trailing comment of each field in the source code of the class and its bases: its unit and meaning.
+
+    A field without a comment is left out, and so are the fields of a class that was typed into an interpreter.
+    """
+    comments: dict[str, str] = {}
+    for cls in reversed(spec.__mro__):
+        if not issubclass(cls, Content) or cls is Content:
+            continue
+        try:
+            source = inspect.getsource(cls)
+        except (OSError, TypeError):
+            continue
+        comments |= {name: text for name, text in _FIELD.findall(source) if name in spec.model_fields}
+    return comments
+
+
+# A field on one line, `name: type = default  # comment`; a `#` inside a string is not a comment after two spaces.
+_FIELD = re.compile(r"^    (\w+): [^\n]*?  # ([^\n]+)$", re.MULTILINE)
 
 
 def _brief(value: Any) -> str:

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from chaosbench.models import LSTM, PLRNN
+from chaosbench.spec import field_comments
 from chaosbench.systems import Lorenz63
+from chaosbench.trainers import SparseTeacherForcing
 
 
 def test_a_label_tells_what_differs_from_the_defaults():
@@ -49,3 +51,11 @@ def test_a_replaced_field_is_validated():
     assert LSTM().replaced(hidden=5) == LSTM(hidden=5)
     with pytest.raises(ValidationError):
         LSTM().replaced(hidden=0)
+
+
+def test_the_comment_behind_a_field_is_its_meaning():
+    """Fields of a base class keep theirs, and a class may give a field of its base another one."""
+    comments = field_comments(SparseTeacherForcing)
+    assert comments["interval"].startswith("tau [steps]")
+    assert comments["batch"].startswith("B,")
+    assert "kind" not in comments

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from chaosbench.errors import unknown_name
 from chaosbench.registry import NOUNS, Noun, Registry
-from chaosbench.spec import Spec
+from chaosbench.spec import Spec, field_comments
 from chaosbench.systems.base import SystemSpec
 
 Row = dict[str, Any]
@@ -66,10 +66,11 @@ def show_description(described: Row) -> None:
     console.print(Text.assemble((described["kind"], "bold"), f"  a {described['noun']} from {described['origin']}\n"))
     console.print(Text(described["text"] + "\n"))
     table = Table(box=box.HORIZONTALS, pad_edge=False)
-    for heading in ("field", "type", "default"):
-        table.add_column(heading)
+    for heading in ("field", "type", "default", "meaning"):
+        table.add_column(heading, overflow="fold")
     for name, field in described["fields"].items():
-        table.add_row(name, Text(field["type"]), Text("required" if field["required"] else repr(field["default"])))
+        default = "required" if field["required"] else repr(field["default"])
+        table.add_row(name, Text(field["type"]), Text(default), Text(field["meaning"]))
     console.print(table, soft_wrap=False)
     for name in ("unit", "better", "dimension"):
         if name in described:
@@ -121,12 +122,17 @@ def _summary(spec: type[Spec]) -> str:
 
 
 def _fields(spec: type[Spec]) -> dict[str, Row]:
-    schema = spec.model_json_schema()["properties"]
+    schema, comments = spec.model_json_schema()["properties"], field_comments(spec)
     fields = {}
     for name, field in spec.model_fields.items():
         if name != "kind":
             default = None if field.default is PydanticUndefined else field.default
-            fields[name] = {"type": _type(schema[name]), "default": default, "required": field.is_required()}
+            fields[name] = {
+                "type": _type(schema[name]),
+                "default": default,
+                "required": field.is_required(),
+                "meaning": comments.get(name, ""),
+            }
     return fields
 
 

@@ -24,8 +24,12 @@ def page(registry: Registry, plural: str) -> str:
 
 
 def _section(row: Row) -> str:
-    fields = [(f"`{name}`", field["type"], f"`{field['default']!r}`") for name, field in row["fields"].items()]
-    return f"## `{row['kind']}`\n\n```text\n{row['text']}\n```\n\n{table(('field', 'type', 'default'), fields)}"
+    fields = [
+        (f"`{name}`", field["type"], f"`{field['default']!r}`", field["meaning"])
+        for name, field in row["fields"].items()
+    ]
+    fields_table = table(("field", "type", "default", "meaning"), fields)
+    return f"## `{row['kind']}`\n\n```text\n{row['text']}\n```\n\n{fields_table}"
 
 
 if __name__ == "__main__":
