@@ -8,10 +8,10 @@ import numpy as np
 
 from chaosbench import labels
 from chaosbench.figures.base import Array
-from chaosbench.theory.run_diagnosis import RunDiagnosis
 
-if TYPE_CHECKING:  # the registry lists pictures without pyarrow
+if TYPE_CHECKING:  # the registry lists pictures without torch and pyarrow
     from chaosbench.leaderboard.folder import Stored
+    from chaosbench.theory.run_diagnosis import RunDiagnosis
 
 
 def title(stored: "Stored", *, run: int | None = None) -> str:
@@ -27,6 +27,8 @@ def seeds(stored: "Stored") -> list[int]:
 
 def system_exponents(stored: "Stored") -> list[float]:
     """Return the system's Lyapunov exponents, largest first, as many as are recorded [1 / system time]."""
+    from chaosbench.theory.run_diagnosis import RunDiagnosis  # imports torch, which only drawing needs
+
     for seed in seeds(stored):
         truth = RunDiagnosis.from_records(stored.records, seed=seed, column="floor")
         if truth.lyapunov_exponents:
@@ -34,7 +36,9 @@ def system_exponents(stored: "Stored") -> list[float]:
     return []
 
 
-def diagnosed(stored: "Stored", number: Callable[[RunDiagnosis], float | None], *, scale: float = 1.0) -> Array | None:
+def diagnosed(
+    stored: "Stored", number: Callable[["RunDiagnosis"], float | None], *, scale: float = 1.0
+) -> Array | None:
     """Return a number of the diagnosis for each seed, times `scale`; NaN for seeds without it, None if all lack it.
 
     Args:
@@ -42,8 +46,10 @@ def diagnosed(stored: "Stored", number: Callable[[RunDiagnosis], float | None], 
         number: returns the number from the diagnosis of a seed.
         scale: factor, such as the time step.
     """
+    from chaosbench.theory.run_diagnosis import RunDiagnosis  # imports torch, which only drawing needs
+
     numbers = (number(RunDiagnosis.from_records(stored.records, seed=seed)) for seed in seeds(stored))
-    values = [math.nan if value is None or not math.isfinite(value) else scale * value for value in numbers]
+    values = [math.nan if value is None else scale * value for value in numbers]
     return None if all(map(math.isnan, values)) else np.array(values)
 
 
