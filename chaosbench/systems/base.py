@@ -21,9 +21,9 @@ class SystemSpec(Source):
     """A dynamical system: parameters, equation, and the step with which data are simulated.
 
     Class attributes that a system may set: `start` (a point in the basin of its attractor; a single number is used for
-    all entries, None is the origin), `spread` (of random starts around it), `transient` (time until orbits have reached
-    the attractor and forgotten their starts), `leading` and `neutral` (which exponents can be certified), and
-    `references` (published or exact exponents).
+    all entries, None is the origin), `spread` (standard deviation of random starts around it), `transient` (time until
+    orbits have reached the attractor and no longer depend on their starts), `leading` and `neutral` (how many exponents
+    are certified, and how many are zero by symmetry), and `references` (published or exact exponents).
     """
 
     start: ClassVar[tuple[float, ...] | None] = None
@@ -75,8 +75,8 @@ class SystemSpec(Source):
     def _orbits(self, starts: Sequence[Tensor], lengths: Sequence[int], stride: int) -> list[Tensor]:
         """Return an orbit `(N_i, T_i, S)` per entry of `starts`.
 
-        Orbits of different lengths are stepped together while they last, because small batches cost as much as large
-        ones.
+        Orbits of different lengths are stepped together until the shorter ones end, because small batches cost as much
+        as large ones.
         """
         pieces: list[list[Tensor]] = [[] for _ in starts]
         current, done = list(starts), 0
@@ -92,8 +92,8 @@ class SystemSpec(Source):
     def initial_state(self, batch: int, generator: torch.Generator) -> Tensor:
         """Sample states spread over the attractor, `(B, S)` in float64.
 
-        Each member starts near `start` and stops at its own random time in the second half of the transient. Chaos
-        alone would leave the members of a phase-coherent system, or of a cycle, close together.
+        Each member starts near `start` and stops at its own random time in the second half of the transient. With a
+        common stopping time, members on a cycle or in a phase-coherent system would have nearly equal phases.
 
         Raises:
             DataError: if an orbit escapes to infinity.

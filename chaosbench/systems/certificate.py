@@ -1,4 +1,4 @@
-"""Certificates: the Lyapunov exponents of a system and the checks they passed; and the shipped certificates."""
+"""Certificates of systems: Lyapunov exponents and the checks of their computation; and the shipped certificates."""
 
 import json
 from functools import lru_cache

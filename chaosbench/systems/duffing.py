@@ -30,7 +30,7 @@ class Duffing(Flow):
     damping: float = 0.1
     amplitude: float = 0.35
     omega: float = 1.4  # of the drive [radians / system time]
-    dt: float = Field(default=0.1773, gt=0)  # [system time]; a period of the drive has 25 steps
+    dt: float = Field(default=0.1773, gt=0)  # [system time]; a period of the drive has 25.3 steps
 
     @override
     def vector_field(self, state: Tensor) -> Tensor:

@@ -29,7 +29,7 @@ class HyperRossler(Flow):
     c: float = 0.5
     d: float = 0.05
     dt: float = Field(default=0.1, gt=0)  # [system time]
-    substeps: int = Field(default=6, ge=1)  # resolve the contraction by exp(x dt), where x is near -100
+    substeps: int = Field(default=6, ge=1)  # small enough for z, which contracts as exp(x dt) with x near -100
 
     @override
     def vector_field(self, state: Tensor) -> Tensor:

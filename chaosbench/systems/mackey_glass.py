@@ -11,7 +11,7 @@ from typing_extensions import override
 
 from chaosbench.systems.base import SystemSpec
 
-_POINTS = 6  # of each interpolating polynomial
+_POINTS = 6  # samples through which each polynomial is interpolated
 
 
 class MackeyGlass(SystemSpec):
@@ -93,7 +93,7 @@ class MackeyGlass(SystemSpec):
 def _integration(gamma: float, h: float, count: int, dtype: torch.dtype, device: torch.device) -> tuple[Tensor, Tensor]:
     """Return weights of x(t) `(count)` and of the P oldest productions `(count, P)` in new samples, newest first."""
     points = max(count + 1, _POINTS)
-    samples = [torch.zeros(points, dtype=torch.float64)]  # by position of the production, oldest first
+    samples = [torch.zeros(points, dtype=torch.float64)]  # weights of each production, oldest production first
     for interval in range(count):
         first = min(max(interval - _POINTS // 2 + 1, 0), points - _POINTS)
         added = torch.zeros(points, dtype=torch.float64)

@@ -55,6 +55,6 @@ class Reference(Content):
         return math.log(2) / self.largest if self.chaotic else None
 
     def _settled(self) -> Tensor:
-        """Return the exponents, zero where they cannot be distinguished from zero, so that noise has no effect."""
+        """Return the exponents, with those that cannot be distinguished from zero set to zero."""
         pairs = zip(self.exponents, self.tolerances, strict=True)
         return torch.tensor([0.0 if abs(value) <= width else value for value, width in pairs], dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""A cycle of two steps."""
+"""The logistic map with an attracting cycle of two steps."""
 
 from typing import ClassVar, Literal
 

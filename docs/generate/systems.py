@@ -9,9 +9,9 @@ from docs.generate.certificates import SHIPPED
 _INTRODUCTION = """\
 # Systems
 
-Every number below was computed by `chaosbench certify KIND` and passed its checks: agreement with half the numerical
-step and with single precision, a sum of exponents equal to the mean trace of the Jacobian (for maps the mean of
-ln |det J|), and zero exponents where symmetries require them. Intervals are 95 % confidence intervals.
+Every number below was computed by `chaosbench certify KIND` and passed its checks: the exponents agree with those at
+half the numerical step and with those in single precision, they sum to the mean trace of the Jacobian (for maps to the
+mean of ln |det J|), and as many of them are zero as symmetries require. Intervals are 95 % confidence intervals.
 `python -m docs.generate.certificates` computes all numbers again, and
 `python -m docs.generate.systems > docs/systems.md` writes this page.
 

@@ -56,7 +56,7 @@ def test_states_on_the_attractor_are_finite_and_differ_and_have_observables(syst
 
 @by_kind(CATALOGUE)
 def test_tangent_steps_are_the_derivative_of_steps(system):
-    """The sums differ in their order only: a few units in the last place of entries up to a hundred."""
+    """Both add the same terms in different orders, so errors are a few units in the last place of entries up to 100."""
     points = states(system).unflatten(0, (2, 3))
     tangents = torch.randn(2, 3, system.state_size, 2, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     stepped, carried = system.tangent_step(points, tangents)
@@ -67,7 +67,7 @@ def test_tangent_steps_are_the_derivative_of_steps(system):
 
 @by_kind(CATALOGUE)
 def test_tangent_steps_are_differences_of_steps(system):
-    """Central differences have an error of the width 1e-5 squared times third derivatives up to a thousand."""
+    """The error of central differences is the squared width, 1e-10, times third derivatives of up to a thousand."""
     points = states(system)
     direction = torch.randn(system.state_size, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
     _, carried = system.tangent_step(points, direction.expand_as(points)[..., None])
@@ -108,7 +108,7 @@ def test_the_step_error_of_a_flow_is_below_one_in_a_million(system):
     assert system.step_error() < 1e-6
 
 
-DIVERGENCE = {
+EXPONENT_SUMS = {
     systems.Lorenz96(): -10.0,
     systems.Lorenz96(size=7, forcing=5.0): -7.0,
     systems.Duffing(): -0.1,
@@ -121,17 +121,17 @@ DIVERGENCE = {
 }
 
 
-@pytest.mark.parametrize("system", DIVERGENCE, ids=lambda system: system.label)
-def test_exponents_sum_to_the_trace_of_the_jacobian_if_it_is_constant(system):
+@pytest.mark.parametrize("system", EXPONENT_SUMS, ids=lambda system: system.label)
+def test_exponents_sum_to_the_trace_or_log_determinant_of_the_jacobian_if_it_is_constant(system):
     """This holds for every orbit, however short; Runge-Kutta steps add 1e-8 per unit of time."""
     start = system.random_starts(6, torch.Generator().manual_seed(0))
     spectrum = lyapunov_spectrum(system, start, steps=20, dt=system.dt)
-    expected = torch.full((6,), DIVERGENCE[system], dtype=torch.float64)
+    expected = torch.full((6,), EXPONENT_SUMS[system], dtype=torch.float64)
     assert_close(spectrum.sum(-1), expected, atol=1e-6, rtol=0)
 
 
 def test_orbits_rotate_with_the_frequencies_of_the_torus_and_converge_to_it():
-    """r^2 = 1 / (1 + (1 / r_0^2 - 1) exp(-2 t)), angle_0 + omega t."""
+    """The solution is r^2 = 1 / (1 + (1 / r_0^2 - 1) exp(-2 t)), angle = angle_0 + omega t."""
     torus = systems.Torus()
     start = torch.tensor([0.5, 0.0, 0.0, 1.5], dtype=torch.float64)
     time = 30 * torus.dt
@@ -150,7 +150,7 @@ def test_orbits_rotate_with_the_frequencies_of_the_torus_and_converge_to_it():
 
 
 def test_the_cycle_alternates_between_its_two_points():
-    """x = (r + 1 +- sqrt((r - 3) (r + 1))) / (2 r); its multiplier is 4 + 2 r - r^2."""
+    """The points are x = (r + 1 +- sqrt((r - 3) (r + 1))) / (2 r); the multiplier is 4 + 2 r - r^2."""
     cycle = systems.TwoCycle()
     root = math.sqrt((cycle.r - 3) * (cycle.r + 1))
     points = torch.tensor([[cycle.r + 1 + root], [cycle.r + 1 - root]], dtype=torch.float64) / (2 * cycle.r)
@@ -161,7 +161,7 @@ def test_the_cycle_alternates_between_its_two_points():
 
 
 def test_the_logistic_map_at_four_doubles_an_angle():
-    """x = sin^2 u goes to sin^2 2 u, hence the exponent ln 2."""
+    """The map takes x = sin^2 u to sin^2 2 u, so the exponent is ln 2."""
     logistic = systems.Logistic(r=4.0)
     angles = torch.rand(50, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     assert_close(logistic.step(angles.sin() ** 2), (2 * angles).sin() ** 2, atol=1e-15, rtol=0)
@@ -175,8 +175,8 @@ def test_orbits_of_the_tent_map_do_not_collapse():
     assert len(path[:, -1].unique()) == 6
 
 
-def test_the_stable_point_of_the_ikeda_map_is_fixed_and_attracts_no_start():
-    """Near (2.9721, 4.1459): Hammel, Jones & Moloney 1985."""
+def test_the_stable_fixed_point_of_the_ikeda_map_attracts_no_initial_state():
+    """Hammel, Jones & Moloney 1985 give the point (2.9721, 4.1459)."""
     ikeda = systems.Ikeda()
     point = orbit(ikeda, torch.tensor([2.97, 4.15], dtype=torch.float64), steps=2000)[-1]
     assert_close(ikeda.step(point), point, atol=1e-10, rtol=0)

@@ -54,7 +54,7 @@ def test_every_check_of_a_shipped_certificate_passed(system):
 
 @by_label
 def test_a_shipped_certificate_agrees_with_the_system(system):
-    """After a change of an equation's defaults or step it must be certified again."""
+    """If this fails after a change of an equation's defaults or step, certify the system again."""
     shipped = certificate(system)
     assert shipped.reference.parameters == system.parameters
     assert shipped.dt == system.dt
@@ -95,8 +95,8 @@ def test_shipped_exponents_sum_to_the_trace_in_closed_form(system, total):
 
 
 # Value and half width of the 95 % interval. Sprott 2003, Chaos and Time-Series Analysis, appendix A, gives no errors:
-# two units of the last digit are allowed. The others were computed with another method (RK4 with QR on 12 to 64
-# orbits, a trapezoidal map of 160 to 510 points per delay, ETDRK4 at dt = 0.1): 1.96 standard errors.
+# the width is two units of the last digit. The others were computed with other methods (RK4 with QR on 12 to 64 orbits,
+# a trapezoidal map of 160 to 510 points per delay, ETDRK4 at dt = 0.1): the width is 1.96 standard errors.
 PUBLISHED = [
     (Lorenz63(), [(0.9056, 0.0002), (0.0, 0.0), (-14.5723, 0.0002)]),
     (Lorenz63(rho=38.0), [(1.1062, 0.003)]),
@@ -139,7 +139,7 @@ def test_largest_shipped_exponents_agree_with_published_ones(system, published):
 
 
 def test_shipped_spectra_agree_with_published_ones():
-    """Some exponents lie outside the sum of two 95 % intervals by chance: at most one in twenty, and none far."""
+    """By chance some exponents differ by more than the sum of the intervals: at most one in twenty, and none by far."""
     every = [gap for system, published in PUBLISHED for gap in gaps(system, published)]
     assert len(every) > 40
     assert sum(gap > 1 for gap in every) <= len(every) / 20
@@ -149,7 +149,7 @@ def test_shipped_spectra_agree_with_published_ones():
 @pytest.mark.slow
 @by_label
 def test_a_certificate_is_reproduced_from_other_initial_states(system):
-    """The tolerance is 1.5 of both intervals (4.2 standard errors of the difference): there are ninety exponents."""
+    """Among ninety exponents, a difference of 1.5 times the sum of both intervals (4.2 standard errors) is unlikely."""
     shipped, again = certificate(system).reference, certify(system, budget=30.0, seed=1)
     assert again.passed
     assert again.regime == certificate(system).regime

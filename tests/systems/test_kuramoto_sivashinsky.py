@@ -19,7 +19,7 @@ def states() -> torch.Tensor:
 
 
 def test_the_field_of_a_sine_has_a_closed_form():
-    """u = a sin kx: u_t = -a^2 k sin 2kx / 2 + a (k^2 - k^4) sin kx; k^4 = 7000 amplifies rounding errors."""
+    """For u = a sin kx: u_t = -a^2 k sin 2kx / 2 + a (k^2 - k^4) sin kx; k^4 = 7000 amplifies rounding errors."""
     wave = 2 * math.pi * 3 / flame.length
     x = flame.length * torch.arange(flame.size, dtype=torch.float64) / flame.size
     expected = -(0.7**2) * wave * (2 * wave * x).sin() / 2 + 0.7 * (wave**2 - wave**4) * (wave * x).sin()
@@ -65,7 +65,7 @@ def test_an_orbit_on_a_coarse_grid_equals_an_adaptive_solution():
 
 
 def test_a_finer_grid_gives_the_same_step(states):
-    """64 points resolve the solution: on 128 the common points have the same values."""
+    """64 points resolve the solution, so a grid of 128 points gives the same values at the common points."""
     modes = torch.fft.rfft(states)
     modes[:, 22:] = 0  # modes that products keep on both grids
     start = torch.fft.irfft(modes, n=64)

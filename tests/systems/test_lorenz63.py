@@ -11,7 +11,7 @@ lorenz = Lorenz63()
 
 
 def test_the_fixed_points_do_not_move():
-    """x = y = +-sqrt(beta (rho - 1)), z = rho - 1."""
+    """The points are the origin and x = y = +-sqrt(beta (rho - 1)), z = rho - 1."""
     side = (lorenz.beta * (lorenz.rho - 1)) ** 0.5
     points = torch.tensor([[0, 0, 0], [side, side, 27], [-side, -side, 27]], dtype=torch.float64)
     assert_close(lorenz.vector_field(points), torch.zeros(3, 3, dtype=torch.float64), atol=1e-13, rtol=0)
@@ -37,7 +37,7 @@ def test_exponents_sum_to_the_trace():
 
 @pytest.mark.slow
 def test_exponents_equal_the_published_ones():
-    """0.9056, 0, -14.572 (Sprott 2003, Chaos and Time-Series Analysis); 0.005 is four standard errors here.
+    """Sprott 2003, Chaos and Time-Series Analysis, gives 0.9056, 0, -14.572; the tolerance is four standard errors.
 
     Exponents do not depend on the step; a coarse one (error 2e-7 per unit of time) saves time.
     """

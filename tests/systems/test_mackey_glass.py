@@ -14,7 +14,7 @@ mackey_glass = MackeyGlass()
 
 
 def test_the_constant_history_does_not_change():
-    """x = (beta / gamma - 1)^(1 / n) = 1 for the default parameters."""
+    """The fixed point is x = (beta / gamma - 1)^(1 / n), which is 1 for the default parameters."""
     point = torch.ones(mackey_glass.state_size, dtype=torch.float64)
     assert_close(mackey_glass.step(point), point, atol=1e-14, rtol=0)
 
@@ -32,8 +32,8 @@ def test_without_production_the_concentration_decays_exponentially():
 def test_the_first_delay_equals_an_adaptive_solution(substeps):
     """With the history cos(0.4 t) / 4 + 0.9 in closed form, one delay is an ordinary differential equation.
 
-    The interpolation errs by (h / time scale)^6: 1e-5 of the production per unit of time at h = 1 / 4, for a history
-    that runs through the steepest part of the production.
+    The interpolation error is (h / time scale)^6: 1e-5 of the production per unit of time at h = 1 / 4, for a history
+    that passes through the steepest part of the production.
     """
     system = MackeyGlass(substeps=substeps)
 
@@ -64,7 +64,7 @@ def test_a_step_shifts_the_history():
 
 
 def test_a_step_may_span_the_whole_delay():
-    """One product then uses the whole history; two half steps give the same state."""
+    """The matrix product then uses the whole history; two half steps give the same state."""
     start = 0.9 + 0.2 * torch.linspace(0, math.pi, 41, dtype=torch.float64).sin()
     whole, half = MackeyGlass(tau=10.0, dt=10.0, substeps=40), MackeyGlass(tau=10.0, dt=5.0, substeps=20)
     assert_close(whole.step(start), orbit(half, start, steps=2)[-1], atol=1e-6, rtol=0)
@@ -79,6 +79,6 @@ def test_a_step_may_span_the_whole_delay():
         ({"tau": -3.0}, "greater than 0"),
     ],
 )
-def test_a_delay_that_is_not_a_multiple_of_the_samples_is_rejected(fields, message):
+def test_a_delay_that_is_negative_too_short_or_not_a_multiple_of_the_sampling_interval_is_rejected(fields, message):
     with pytest.raises(ValidationError, match=message):
         MackeyGlass(**fields)

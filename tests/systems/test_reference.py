@@ -24,13 +24,13 @@ def test_every_shipped_reference_is_chaotic_and_complete(system):
 
 @pytest.mark.parametrize("system", SYSTEMS[:4], ids=lambda system: system.label)
 def test_one_exponent_of_a_chaotic_flow_is_zero(system):
-    """It is the exponent along the flow; over T units of time its mean has an error of a few / T, here 0.001."""
+    """The exponent along the flow is zero; its average over T units of time has an error of a few / T, here 0.001."""
     assert system.reference.exponents[1] == pytest.approx(0, abs=0.001 + system.reference.intervals[1])
 
 
 @pytest.mark.parametrize("system", SYSTEMS[:2], ids=lambda system: system.label)
 def test_lorenz_references_sum_to_the_trace(system):
-    """Exponents are rounded to six decimals."""
+    """Exponents are rounded to eight decimals; the Runge-Kutta method adds an error below the tolerance."""
     assert sum(system.reference.exponents) == pytest.approx(-(10 + 1 + 8 / 3), abs=1.6e-6)
 
 
@@ -55,13 +55,13 @@ def test_references_agree_with_published_exponents(system, published):
 
 @by_label
 def test_a_small_ensemble_reproduces_the_reference(system):
-    """The tolerance is 2.5 intervals of 95 % from 64 short orbits, which fails by chance in one case of a million."""
+    """The tolerance is 2.5 intervals of 95 % from 64 short orbits, exceeded by chance in one of a million cases."""
     reference = system.reference
     computed = measured_reference(system, members=64, steps=800, transient=200, exponents=1, seed=7)
     assert abs(computed.largest - reference.largest) < 2.5 * (computed.intervals[0] + reference.intervals[0])
 
 
-def test_references_belong_to_the_equation_and_not_to_its_numerical_method():
+def test_references_depend_on_the_equation_and_not_on_its_numerical_method():
     assert Lorenz63(dt=0.02, substeps=3).reference == Lorenz63().reference
     assert Lorenz63(rho=29.0).reference is None
     assert Lorenz63(rho=38.0).reference != Lorenz63().reference

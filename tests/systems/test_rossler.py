@@ -9,8 +9,8 @@ from chaosbench.systems import Rossler
 rossler = Rossler()
 
 
-def test_the_fixed_points_do_not_move():
-    """z = (c -+ sqrt(c^2 - 4 a b)) / (2 a), y = -z, x = a z."""
+def test_the_inner_fixed_point_does_not_move():
+    """The point is z = (c - sqrt(c^2 - 4 a b)) / (2 a), y = -z, x = a z."""
     z = (5.7 - (5.7**2 - 4 * 0.2 * 0.2) ** 0.5) / (2 * 0.2)
     point = torch.tensor([0.2 * z, -z, z], dtype=torch.float64)
     assert_close(rossler.vector_field(point), torch.zeros(3, dtype=torch.float64), atol=1e-13, rtol=0)
@@ -34,5 +34,5 @@ def test_exponents_sum_to_the_mean_trace():
     start = torch.tensor([[1.0, 1.0, 0.0], [5.0, -3.0, 1.0]], dtype=torch.float64)
     spectrum = lyapunov_spectrum(rossler, start, steps=500, dt=rossler.dt)
     path = torch.cat([start[:, None], orbit(rossler, start, steps=500)], dim=1)
-    divergence = torch.trapezoid(rossler.a + path[..., 0] - rossler.c, dx=rossler.dt) / (500 * rossler.dt)
-    assert_close(spectrum.sum(-1), divergence, atol=1e-3, rtol=0)
+    mean_trace = torch.trapezoid(rossler.a + path[..., 0] - rossler.c, dx=rossler.dt) / (500 * rossler.dt)
+    assert_close(spectrum.sum(-1), mean_trace, atol=1e-3, rtol=0)

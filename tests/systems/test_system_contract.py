@@ -18,7 +18,7 @@ by_label = pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: system.
 
 
 class Thomas(Flow):
-    """A plug-in's flow with the required members only."""
+    """A flow of a plug-in that defines only the required members."""
 
     kind: Literal["thomas"] = "thomas"
     dimension: ClassVar[int] = 3
@@ -29,7 +29,7 @@ class Thomas(Flow):
 
 
 class Ring(Flow):
-    """A flow whose dimension is a parameter: rotations, of which one is observed."""
+    """A flow of `size` oscillators on circles, of which one coordinate is observed."""
 
     kind: Literal["ring"] = "ring"
     size: int = Field(default=2, ge=1)
@@ -46,7 +46,7 @@ class Ring(Flow):
 
 
 class Chebyshev(Map):
-    """x' = 1 - 2 x^2 on [-1, 1]."""
+    """The Chebyshev map x' = 1 - 2 x^2 on [-1, 1]."""
 
     kind: Literal["chebyshev"] = "chebyshev"
     dimension: ClassVar[int] = 1
@@ -95,7 +95,7 @@ def test_initial_states_are_spread_over_the_attractor(system):
 
 @by_label
 def test_tangent_steps_are_the_derivative_of_steps(system):
-    """The sums differ in their order only: a few units in the last place."""
+    """Both add the same terms in different orders, so errors are a few units in the last place."""
     points = members(system)[:6].unflatten(0, (2, 3))
     tangents = torch.randn(2, 3, system.state_size, 2, dtype=torch.float64, generator=generator())
     stepped, carried = system.tangent_step(points, tangents)
@@ -124,7 +124,7 @@ def test_substeps_reduce_the_step_error():
     assert Lorenz63(dt=0.06, substeps=2).step_error() < Lorenz63(dt=0.06).step_error() / 2**4
 
 
-def test_a_flow_needs_a_dimension_and_a_vector_field_alone():
+def test_a_flow_needs_only_a_dimension_and_a_vector_field():
     system = Thomas(dt=0.2)
     states = system.initial_state(50, generator())
     assert states.shape == (50, 3)
@@ -133,9 +133,8 @@ def test_a_flow_needs_a_dimension_and_a_vector_field_alone():
     _, carried = system.tangent_step(points, torch.eye(3, dtype=torch.float64).expand(3, 3, 3))
     for index, direction in enumerate(torch.eye(3, dtype=torch.float64)):
         difference = (system.step(points + step * direction) - system.step(points - step * direction)) / (2 * step)
-        assert_close(
-            carried[..., index], difference, atol=1e-8, rtol=0
-        )  # central differences have errors of step^2 and eps / step
+        # Central differences have errors of step^2 and eps / step.
+        assert_close(carried[..., index], difference, atol=1e-8, rtol=0)
 
 
 def test_a_part_of_the_state_may_be_hidden():
@@ -151,7 +150,7 @@ def test_members_on_a_cycle_are_at_different_phases():
     states = system.initial_state(100, generator())
     assert_close(states.norm(dim=-1), torch.ones(100, dtype=torch.float64), atol=1e-6, rtol=0)
     angles = torch.atan2(states[:, 1], states[:, 0]).sort().values
-    assert float(angles.diff().max()) < 0.6  # 100 random phases leave a gap of 2 pi / 10 once in 200 draws
+    assert float(angles.diff().max()) < 0.6  # 100 random phases leave a gap of 0.6 once in 200 draws
 
 
 def test_an_orbit_that_escapes_is_reported_in_one_line():
@@ -185,7 +184,7 @@ def test_specs_survive_json():
 
 
 def test_an_exponent_without_a_reference_is_computed_on_first_use():
-    """x = cos(pi u) turns the map into a tent map of slope 2; derivatives of the change of variables average out."""
+    """The change of variables x = cos(pi u) gives a tent map of slope 2, and its derivatives average out."""
     assert Chebyshev().reference is None
     assert largest_exponent(Chebyshev()) == pytest.approx(math.log(2), abs=2e-3)
     assert largest_exponent(Henon(a=1.39)) == largest_exponent(Henon(a=1.39))
