@@ -1,4 +1,4 @@
-"""Certify a system: compute its Lyapunov exponents and check them against everything known about them."""
+"""Certify a system: compute its Lyapunov exponents and check them against finer steps, symmetries and traces."""
 
 import math
 import time
@@ -19,8 +19,9 @@ from chaosbench.systems.base import Flow, Map, SystemSpec
 from chaosbench.systems.certificate import Certificate, Check
 from chaosbench.systems.reference import ROUNDING, Reference
 
-# A half width of 95 % is 1.96 standard errors. Two spectra may differ by 1.5 times the sum of their half widths, which
-# is 4.2 standard errors of the difference: over a whole catalogue this fails by chance in one case of a hundred.
+# The half width of a 95 % interval is 1.96 standard errors. Two spectra may differ by 1.5 times the sum of their half
+# widths, which is 4.2 standard errors of the difference: for the whole catalogue, the probability that a check fails by
+# chance is one in a hundred.
 _APART = 1.5
 _SUM_ORBITS, _SUM_STEPS = 32, 100
 
@@ -73,7 +74,7 @@ class _Effort:
 def _plan(system: SystemSpec, budget: float, seed: int) -> tuple[_Effort, Tensor]:
     """Return the effort that the budget allows, and states on the attractor.
 
-    The budget goes first into long orbits, so that tangents align and zero exponents are resolved, then into more
+    The budget is spent first on long orbits, so that tangents align and zero exponents are resolved, then on more
     orbits.
     """
     began = time.perf_counter()
@@ -100,13 +101,13 @@ def _cost(system: SystemSpec, states: Tensor, every: int, count: int) -> float:
         began = time.perf_counter()
         finite_time_exponents(system, states, steps=2 * every, transient=2 * every, every=every, exponents=count)
         samples.append((time.perf_counter() - began) / (4 * every))
-    # In lengths of the main run, transients of a quarter included: main run 1.25, half the step 2 (1/4 + 1/4), single
-    # precision 1/4 + 1/4.
+    # In units of the main run without its transient, which takes another quarter: the main run costs 1.25; the run at
+    # half the step 2 (1/4 + 1/4), for a quarter of the length and a transient; that in single precision 1/4 + 1/4.
     return min(samples) * (1.25 + 1.0 + 0.5)
 
 
 def _decomposition_interval(system: SystemSpec, states: Tensor, count: int) -> int:
-    """Return the steps between QR decompositions: at most 5, and few enough that growth differs by less than e^4."""
+    """Return the steps between QR decompositions: at most 5, and few enough that tangents separate by at most e^4."""
     size = system.state_size
     _, jacobians = system.tangent_step(
         states[:64], torch.eye(size, dtype=states.dtype).expand(min(64, len(states)), -1, -1)
@@ -134,7 +135,7 @@ def _half_the_step(system: SystemSpec, states: Tensor, effort: _Effort, main: Re
         finer = system.replaced(substeps=2 * system.substeps)  # type: ignore[attr-defined]  # checked above
     else:
         finer = system.replaced(dt=system.dt / 2)
-    if finer.state_size != system.state_size:  # a sampled history then has more samples
+    if finer.state_size != system.state_size:  # a finer step needs more samples of a delayed history
         states = finer.initial_state(effort.members, Generator().manual_seed(seed))
     other = _computed(finer, states, effort, seed, part=4)
     return Check(
@@ -177,7 +178,7 @@ def _neutral(system: SystemSpec, main: Reference) -> Check:
 
 
 def _shear(system: SystemSpec, *references: Reference) -> float:
-    """Return how much linear growth of tangents adds if neutral directions shear each other [1 / system time]."""
+    """Return the apparent exponent of tangents that grow linearly by shear of neutral directions [1 / system time]."""
     return sum(reference.resolution for reference in references) if system.neutral > 1 else 0.0
 
 

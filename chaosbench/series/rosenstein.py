@@ -17,9 +17,9 @@ Array = np.ndarray[Any, np.dtype[Any]]
 _POINTS = 200  # of the curve, at most
 _PERIODS = 20  # mean periods for which neighbours are followed
 _REFERENCES = 10_000  # states whose neighbours are followed, at most
-_BLOCKS = 16  # of time; the spread of their slopes gives the interval
+_BLOCKS = 16  # stretches of time; the spread of their slopes gives the interval
 _FEWEST = 5  # points of a fit, at least
-_ANSWERS = 2_000_000  # neighbours that one query of the tree returns at most; bounds memory
+_CANDIDATES = 2_000_000  # neighbours that one query of the tree returns at most; bounds memory
 
 
 def separation_curve(
@@ -29,15 +29,15 @@ def separation_curve(
 
     The fit covers the window with the largest growth over which the curve is straight (R^2 >= 0.99). The window begins
     after a quarter of a mean period, when neighbours have turned into the unstable direction, and ends below 70 % of
-    the whole growth, before they fill the attractor. If the distance does not double there, as for short or
+    the whole growth, before the distance saturates. If the distance does not double there, as for short or
     high-dimensional data, windows from the start with R^2 >= 0.95 are accepted. If no window shows a doubling, the line
     is fitted to the whole curve, and its interval is at least the slope of one doubling.
 
     The interval covers chance (the spread over 16 stretches of time) and the bend of the curve (half the difference
-    between the slopes of the fit's halves), but not errors common to all pairs. With 10,000 states, Lorenz, Hénon and
-    the logistic map are right within a tenth; phase-coherent flows (Rössler) are 15 to 20 % low even with more states;
-    and if neighbours start less than two e-foldings below saturation (Duffing, Thomas), a factor of two is possible.
-    Coloured noise can grow like chaos.
+    between the slopes of the fit's halves), but not errors common to all pairs. With 10,000 states, the exponents of
+    Lorenz, Hénon and the logistic map are accurate to 10 %. Those of phase-coherent flows (Rössler) are 15 to 20 % too
+    low even with more states. If neighbours start less than two e-foldings below saturation (Duffing, Thomas), the
+    exponent may be wrong by a factor of two. Distances in coloured noise can grow as in chaos.
 
     Args:
         series: `(T, D)`; use delay vectors if there is a single observable. Each column is standardised.
@@ -106,8 +106,8 @@ def _mean_period(points: Array) -> float:
 def _neighbour_pairs(points: Array, *, theiler: int, neighbours: int) -> tuple[Array, Array]:
     """Return indices of reference states and of their nearest distinct neighbours, ordered in time, `(pairs,)` each.
 
-    Neighbours are more than `theiler` steps away. Most states have one among the first few neighbours in the tree; only
-    the others query for more.
+    Neighbours are more than `theiler` steps away. Most states have such a neighbour among the first few that the tree
+    returns; only the others query for more.
     """
     from scipy.spatial import cKDTree
 
@@ -116,22 +116,22 @@ def _neighbour_pairs(points: Array, *, theiler: int, neighbours: int) -> tuple[A
     queried = min(4 * neighbours, len(points))
     parts = []
     while len(open_states):
-        unanswered = []
-        for states in np.array_split(open_states, math.ceil(len(open_states) * queried / _ANSWERS)):
-            distances, answers = tree.query(points[states], k=range(1, queried + 1))
-            fit = (np.abs(answers - states[:, None]) > theiler) & (distances > 0)
-            enough = fit.sum(axis=1) >= neighbours
-            rows, columns = np.nonzero(fit & (fit.cumsum(axis=1) <= neighbours) & enough[:, None])
-            parts.append(np.stack([states[rows], answers[rows, columns]]))
-            unanswered.append(states[~enough])
-        # The last round queries all points: states that are still open have no such neighbours.
-        open_states = np.concatenate(unanswered) if queried < len(points) else np.array([], int)
+        unresolved = []
+        for states in np.array_split(open_states, math.ceil(len(open_states) * queried / _CANDIDATES)):
+            distances, candidates = tree.query(points[states], k=range(1, queried + 1))
+            eligible = (np.abs(candidates - states[:, None]) > theiler) & (distances > 0)
+            enough = eligible.sum(axis=1) >= neighbours
+            rows, columns = np.nonzero(eligible & (eligible.cumsum(axis=1) <= neighbours) & enough[:, None])
+            parts.append(np.stack([states[rows], candidates[rows, columns]]))
+            unresolved.append(states[~enough])
+        # The last round queries all points: states that are still unresolved have no such neighbours.
+        open_states = np.concatenate(unresolved) if queried < len(points) else np.array([], int)
         queried = min(4 * queried, len(points))
     pairs = np.concatenate(parts, axis=1)
     if pairs.shape[1] < 2 * _BLOCKS:
         raise DataError(
             f"only {pairs.shape[1]} of {len(points)} states have a neighbour that differs from them and is more than "
-            f"{theiler} steps away, too few for an exponent; use a longer series, or one that does not stand still"
+            f"{theiler} steps away, too few for an exponent; use a longer series, or one with fewer repeated states"
         )
     first, second = pairs[:, np.argsort(pairs[0], kind="stable")]
     return first, second

@@ -16,7 +16,7 @@ Array = np.ndarray[Any, np.dtype[np.float64]]
 Column = int | str
 
 _SHORTEST = 100  # rows; statistics of fewer are meaningless
-_JITTER = 0.01  # of a step; times written with few digits deviate by less
+_JITTER = 0.01  # share of a step by which times may deviate; rounding to few digits changes them by less
 
 
 def read_series(
@@ -34,7 +34,7 @@ def read_series(
         The series `(T, D)`, which must not be modified, and the step of the times if there is a column of times.
 
     Raises:
-        DataError: with one line that names file, column and row.
+        DataError: if the file cannot be used; the message is one line that names file, column and row.
     """
     path = Path(name).expanduser().absolute()
     try:
@@ -222,4 +222,4 @@ def _uniform_step(times: Array, name: str, label: Column) -> float:
             f"the times in column {label!r} of {name!r} are {usual:g} apart, but {steps[row]:g} from row {row} to "
             f"{row + 1} (counted from 0); resample the series, or cut it at the gap"
         )
-    return float(f"{(times[-1] - times[0]) / len(steps):.9g}")  # without the rounding of the times
+    return float(f"{(times[-1] - times[0]) / len(steps):.9g}")  # nine digits remove the rounding errors of the times

@@ -24,7 +24,7 @@ class TimeSeries(Source):
     kind: Literal["timeseries"] = "timeseries"
     path: str = Field(min_length=1)  # absolute, or relative to the working directory
     columns: tuple[Column, ...] | None = Field(default=None, min_length=1)  # names or positions; None: all numeric ones
-    time: Column | None = None  # column of times, not an observable; gives dt if none is set
+    time: Column | None = None  # column of times, not an observable; gives dt unless dt is set
     dt: float = Field(default=1.0, gt=0)  # [system time] per step
     source: str = ""  # who recorded it
     licence: str = ""
@@ -32,7 +32,7 @@ class TimeSeries(Source):
     train_share: float = Field(default=0.7, gt=0, lt=1)
     validation_share: float = Field(default=0.1, ge=0, lt=1)  # the rest is for testing
     gap: int = Field(default=0, ge=0)  # [steps] left out between two splits
-    exponent: float | None = None  # largest exponent, if known [1 / system time]; None: estimated
+    exponent: float | None = None  # largest exponent from another source [1 / system time]; None: estimated
     exponent_source: str = ""
 
     @model_validator(mode="after")

@@ -11,16 +11,16 @@ from chaosbench.systems import Henon, Logistic
 
 @pytest.fixture(autouse=True)
 def empty_cache(tmp_path, monkeypatch):
-    """An empty cache folder, and an empty cache in RAM."""
+    """Provide an empty cache folder and empty the cache in RAM."""
     monkeypatch.setenv("CHAOSBENCH_CACHE", str(tmp_path / "cache"))
     cached_reference.cache_clear()
     yield tmp_path / "cache"
     cached_reference.cache_clear()
 
 
-def forbid_measuring(monkeypatch):
+def forbid_computation(monkeypatch):
     def refuse(*_, **__):
-        raise AssertionError("measured again")
+        raise AssertionError("computed again")
 
     monkeypatch.setattr(measured, "measured_reference", refuse)
 
@@ -29,7 +29,7 @@ def test_an_exponent_is_computed_once_and_read_by_the_next_process(empty_cache, 
     first = largest_exponent(Henon(a=1.39))
     assert len(list(empty_cache.rglob("*.json"))) == 1
     cached_reference.cache_clear()
-    forbid_measuring(monkeypatch)
+    forbid_computation(monkeypatch)
     assert largest_exponent(Henon(a=1.39)) == first
 
 
@@ -60,7 +60,7 @@ def test_a_folder_that_cannot_be_written_does_not_change_results(tmp_path, monke
     assert largest_exponent(Henon(a=1.39)) > 0.3
 
 
-def test_the_folder_is_the_chosen_one_or_that_of_the_user(monkeypatch, tmp_path):
+def test_the_cache_folder_is_the_chosen_one_or_in_the_cache_of_the_user(monkeypatch, tmp_path):
     assert cache_folder() == tmp_path / "cache"
     monkeypatch.delenv("CHAOSBENCH_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -85,5 +85,5 @@ def test_an_exponent_within_its_tolerance_of_zero_counts_as_zero():
 
 
 def test_a_stable_point_has_a_negative_exponent():
-    """At r = 2.5 the multiplier of 1 - 1 / r is 2 - r."""
+    """At r = 2.5 the multiplier of the fixed point 1 - 1 / r is 2 - r."""
     assert largest_exponent(Logistic(r=2.5)) == pytest.approx(math.log(0.5), abs=1e-9)

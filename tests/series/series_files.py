@@ -15,7 +15,7 @@ NAMES = ("pressure", "temperature", "wind")
 
 def waves(rows=200, columns=3):
     time = 0.1 * np.arange(rows)
-    return np.stack([np.sin((stem + 1) * time) for stem in range(columns)], axis=1)
+    return np.stack([np.sin((index + 1) * time) for index in range(columns)], axis=1)
 
 
 def write_npy(path, values):
@@ -39,7 +39,7 @@ def write_parquet(path, values, *, names=NAMES):
 
 
 def rejection(path, **fields):
-    """Return the message, one line, with which a file is rejected."""
+    """Return the one-line message with which a file is rejected."""
     with pytest.raises(DataError) as raised:
         TimeSeries(path=str(path), **fields).splits()
     assert "\n" not in str(raised.value)

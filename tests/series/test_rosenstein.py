@@ -17,7 +17,7 @@ DATA = os.environ.get("CHAOSBENCH_TEST_DATA")
 
 @cache
 def series(system: SystemSpec, rows: int = 10_000) -> torch.Tensor:
-    """An observed orbit, computed once."""
+    """Return an observed orbit, computed once for each system."""
     start = system.initial_state(1, torch.Generator().manual_seed(5))
     return system.observe(orbit(system, start, steps=rows))[0]
 
@@ -41,7 +41,7 @@ def torus(rows=10_000, noise=0.0):
     ids=lambda value: value.label if isinstance(value, SystemSpec) else None,
 )
 def test_the_exponent_estimated_from_data_is_that_of_the_system(system, exponent, tolerance):
-    """There are ten thousand points; for flows the curve bends before neighbours fill the attractor."""
+    """There are 10,000 points; for flows the curve bends before the distance saturates, which widens the tolerance."""
     curve = separation_curve(series(system), dt=system.dt)
     assert curve.exponent == pytest.approx(exponent, rel=tolerance)
     assert abs(curve.exponent - exponent) < 1.5 * curve.interval
@@ -49,12 +49,12 @@ def test_the_exponent_estimated_from_data_is_that_of_the_system(system, exponent
 
 
 def test_a_phase_coherent_flow_is_underestimated_as_documented():
-    """Neighbours of Rössler stay in phase long after they have separated across the band: -20 % at 10,000 points."""
+    """Neighbours on the Rössler band stay in phase after they separate in amplitude: 20 % too low at 10,000 points."""
     curve = separation_curve(series(Rossler(dt=0.1)), dt=0.1)
     assert 0.7 * 0.0714 < curve.exponent < 1.1 * 0.0714
 
 
-def test_one_observable_is_enough():
+def test_the_exponent_can_be_estimated_from_one_observable():
     curve = separation_curve(delay_vectors(series(Lorenz63())[:, :1]), dt=0.01)
     assert curve.exponent == pytest.approx(0.9056, rel=0.15)
 
@@ -139,7 +139,7 @@ def test_states_without_neighbours_are_an_error():
 
 
 def test_quantised_data_have_an_exponent():
-    """Readings have three digits; neighbours that are the same state are skipped."""
+    """The data are rounded to three digits; neighbours that equal the state are skipped."""
     curve = separation_curve(series(Logistic(r=4.0)).mul(1_000).round(), dt=1.0)
     assert curve.exponent == pytest.approx(0.693, rel=0.1)
 
@@ -163,7 +163,8 @@ def test_the_exponent_is_not_positive_if_chaos_is_in_doubt(tmp_path):
 def test_the_temperature_series_agrees_with_its_authors():
     """Air temperature at Jena, embedded by Mikhaeil, Monfared and Durstewitz 2022 (NeurIPS), who report 0.016 per step.
 
-    It doubles only about once before it saturates, within an eighth of a mean period: hence the wide interval.
+    The interval is wide, because distances double only about once, within an eighth of a mean period, before they
+    saturate.
     """
     system = TimeSeries(
         path=str(Path(DATA) / "temperature_tde.npy"),

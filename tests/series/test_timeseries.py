@@ -41,7 +41,7 @@ def test_a_series_of_one_axis_is_one_column(stem):
     assert system.read().dtype == torch.float64
 
 
-def test_a_reader_may_modify_the_tensor_that_it_gets(stem):
+def test_the_tensor_that_read_returns_may_be_modified(stem):
     system = TimeSeries(path=str(write_npy(stem, waves())))
     system.read().zero_()
     assert system.read().abs().max() > 0.9
@@ -110,7 +110,7 @@ def test_times_may_be_rounded(stem):
     assert TimeSeries(path=str(write_csv(stem, values)), time=0).dt == pytest.approx(1 / 300, rel=1e-4)
 
 
-def test_splits_follow_one_another_with_the_gap_between(stem):
+def test_splits_are_consecutive_and_separated_by_the_gap(stem):
     path = str(write_npy(stem, np.arange(1_000.0)))
     train, validation, test = TimeSeries(path=path, gap=7).splits()
     assert train[:, 0].tolist() == list(range(700))
