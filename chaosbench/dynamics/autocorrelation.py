@@ -19,7 +19,7 @@ def autocorrelation(orbits: Tensor, *, adjusted: bool = True) -> Tensor:
     """
     length = orbits.shape[1]
     centred = orbits.double() - orbits.double().mean(dim=(0, 1))
-    # Padded with as many zeros, the circular correlation of the Fourier transform equals the open one.
+    # With T zeros of padding, the circular correlation that the Fourier transform gives equals the linear one.
     power = torch.fft.rfft(centred, n=2 * length, dim=1).abs().square()
     products = torch.fft.irfft(power, n=2 * length, dim=1)[:, :length].mean(dim=0)
     if adjusted:

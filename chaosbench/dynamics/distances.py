@@ -13,8 +13,8 @@ from torch import Tensor
 def maximum_mean_discrepancy(cloud: Tensor, other: Tensor, scales: Sequence[float]) -> Tensor:
     """Return the squared maximum mean discrepancy MMD² with the kernel sum_a a² / (a² + |x - y|²).
 
-    This is the biased estimate, the mean of the kernel over all pairs including equal ones, which is never negative but
-    for rounding.
+    This is the biased estimate, the mean of the kernel over all pairs including equal ones, which is never negative
+    except by rounding.
 
     Args:
         cloud: `(..., n, D)`.
@@ -41,7 +41,7 @@ def sliced_wasserstein(cloud: Tensor, other: Tensor, directions: Tensor, *, orde
     On a line the optimal transport joins sorted values.
 
     Args:
-        cloud, other: `(..., n, D)`, equally many points.
+        cloud, other: `(..., n, D)`, with equal numbers of points.
         directions: `(..., D, P)`, unit vectors.
         order: p.
 
@@ -61,7 +61,7 @@ def sinkhorn_divergence(cloud: Tensor, other: Tensor, *, blur: float, iterations
     Args:
         cloud: `(..., n, D)`.
         other: `(..., m, D)`.
-        blur: square root of the entropy's weight, in the units of the points.
+        blur: square root of the weight of the entropy term, in the units of the points.
         iterations: sweeps of Sinkhorn's algorithm; the weight falls from the largest cost to blur² in the first half.
 
     Returns:
@@ -93,7 +93,7 @@ def _transport(cloud: Tensor, other: Tensor, blur: float, iterations: int) -> Te
     cost = squared_distances(cloud, other) / 2
     with torch.no_grad():
         dual = _dual(cost, blur, iterations)
-    # The derivatives of the potentials cancel at the optimum, so f with a fixed g carries the whole gradient once.
+    # At the optimum the cost is stationary in the potentials, so f with a fixed g already has the whole gradient.
     f = _soft_minimum(cost - dual.unsqueeze(-2), blur * blur)
     g = _soft_minimum((cost - f.unsqueeze(-1)).mT.detach(), blur * blur)
     return f.mean(dim=-1) + g.mean(dim=-1)

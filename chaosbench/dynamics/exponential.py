@@ -21,7 +21,8 @@ class ExponentialWeights(NamedTuple):
 def exponential_weights(linear: Tensor, dt: float) -> ExponentialWeights:
     """Return the weights of ETDRK4 for a linear part and a step size.
 
-    The formulas lose all digits to cancellation near L = 0, so they are averaged over a circle around L dt instead.
+    Near L = 0 the formulas lose all digits to cancellation, so they are replaced by their averages over a unit circle
+    around L dt.
 
     Args:
         linear: L, the diagonal of the linear part, `(S)`, real, float64 [1 / system time].
@@ -35,7 +36,7 @@ def exponential_weights(linear: Tensor, dt: float) -> ExponentialWeights:
     exponential = z.exp()
 
     def mean(values: Tensor) -> Tensor:
-        # The other half of the circle is the complex conjugate.
+        # Only the upper half of the circle is evaluated; the lower half gives the complex conjugate values.
         return dt * values.real.mean(-1)
 
     return ExponentialWeights(

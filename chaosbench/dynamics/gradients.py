@@ -27,21 +27,21 @@ def jacobian_growth(
 ) -> Tensor:
     """Return the logarithm of the norm of dz_T/dz_0 for every horizon T = 1 .. steps, or for the given ones.
 
-    The scale of the product of Jacobians is a separate logarithm, so that gradients neither overflow nor underflow in
-    float32, whatever the horizon.
+    The scale of the product of Jacobians is kept as a separate logarithm, so that the product neither overflows nor
+    underflows in float32 at any horizon.
 
     Args:
         step: a step map; a bare function, or an object without `tangent_step`, is differentiated in forward mode.
         states: z_0, `(..., S)`.
         steps: the longest horizon [steps].
         horizons: ascending [steps]; None: all. Norms cost more than the pass itself, so few horizons are much faster.
-        norm: "spectral", the largest singular value, or "infinity", the largest absolute row sum, which is an operator
-            norm as well and much faster for many horizons.
+        norm: "spectral", the largest singular value, or "infinity", the largest absolute row sum, which is also an
+            operator norm and much faster for many horizons.
         directions: number of random orthonormal tangents to follow in place of all S, for large states. Their norm is
             smaller, by ln(S / directions) / 2 on average once the fastest direction dominates; the slope is the same.
 
     Returns:
-        `(..., horizons)` [nats]; -inf where the product is zero, NaN from the step on at which an orbit blew up.
+        `(..., horizons)` [nats]; -inf where the product is zero, NaN from the step at which an orbit blew up.
 
     Source:
         Mikhaeil, Monfared & Durstewitz 2022, Advances in Neural Information Processing Systems 35, equations 4 to 6.
@@ -69,7 +69,7 @@ def jacobian_growth(
 
 
 def starting_tangents(states: Tensor, directions: int | None = None) -> Tensor:
-    """Return the identity at each state, or that many random orthonormal tangents, `(..., S) -> (..., S, M)`."""
+    """Return all S unit tangents at each state, or `directions` random orthonormal ones, `(..., S) -> (..., S, M)`."""
     size = states.shape[-1]
     count = size if directions is None else min(directions, size)
     if count == size:
@@ -86,7 +86,7 @@ def log_spaced(steps: int, *, each_octave: int = 4) -> tuple[int, ...]:
 
 
 class JacobianSizes(NamedTuple):
-    """Largest and smallest singular value of the Jacobian at each state, `(...)` each; their ratio is its condition."""
+    """Extreme singular values of the Jacobian at each state, `(...)` each; their ratio is its condition number."""
 
     largest: Tensor
     smallest: Tensor

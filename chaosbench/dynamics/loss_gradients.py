@@ -29,11 +29,11 @@ def loss_gradient_growth(
     first state and the read-out are held fixed: theta are the parameters that the step depends on.
 
     Args:
-        module: a module whose `step`, or which itself, maps `(..., B, S) -> (..., B, S)`.
+        module: a module with a method `step`, or a callable module, that maps `(..., B, S) -> (..., B, S)`.
         states: z_0, `(..., B, S)`.
         horizons: T, ascending [steps].
         loss: L_T as a function of the states at the horizons, `(..., B, H, S) -> (..., B, H)`.
-        stacked: whether the leading axis of states and parameters enumerates independent seeds, as in a `Forecaster`.
+        stacked: True if the leading axis of states and parameters enumerates independent seeds, as in a `Forecaster`.
 
     Returns:
         `(..., B, H)` [nats]; -inf where the gradient is zero, NaN where an orbit blew up before T.
@@ -114,7 +114,7 @@ class _Sum:
 
 
 def _along(factor: Tensor) -> Callable[[Tensor], Tensor]:
-    """Return a function that multiplies along the leading axis, or everything where there is one member."""
+    """Return a function that multiplies by `factor`: one number for each leading index, or a single number for all."""
 
     def scaled(value: Tensor) -> Tensor:
         shape = (-1, *[1] * (value.dim() - 1)) if len(factor) > 1 else [1] * value.dim()

@@ -22,14 +22,14 @@ def lyapunov_spectrum(
     Args:
         step: a step map; a bare function, or an object without `tangent_step`, is differentiated in forward mode.
         states: initial states, `(..., S)`, preferably on the attractor.
-        steps: length of the averaging [steps].
+        steps: steps over which growth is averaged [steps].
         transient: preceding steps of states and tangents, in which the tangents align [steps].
         every: steps between two decompositions; 1 is safest, 5 or 10 are faster where contraction is mild [steps].
         exponents: M, number of leading exponents; None: all S.
         dt: time per step [system time].
 
     Returns:
-        `(..., M)`, descending [1 / system time]; NaN for an orbit that blew up, without effect on the others.
+        `(..., M)`, descending [1 / system time]; NaN for an orbit that blew up; the others are not affected.
 
     Source:
         Benettin, Galgani, Giorgilli & Strelcyn 1980, Meccanica 15, 9; QR form: Eckmann & Ruelle 1985,
@@ -56,7 +56,7 @@ def finite_time_exponents(
     """Return unsorted Lyapunov exponents of each orbit, in the order of the tangent vectors.
 
     Average these over orbits and sort the means: sorting first would push close exponents apart. Running means over
-    blocks show how the exponents converge, and their spread how uncertain they are.
+    blocks show how the exponents converge; the spread over blocks shows how uncertain they are.
 
     Args:
         step, states, steps, transient, every, exponents, dt: as for `lyapunov_spectrum`.
@@ -64,7 +64,7 @@ def finite_time_exponents(
             one, without an axis.
 
     Returns:
-        `(..., M)` or `(..., blocks, M)` [1 / system time]; NaN from the block on in which an orbit blew up.
+        `(..., M)` or `(..., blocks, M)` [1 / system time]; NaN from the block in which an orbit blew up.
     """
     count = 1 if blocks is None else blocks
     assert steps >= count > 0, f"{steps} steps in {count} blocks; expected at least one step in each"

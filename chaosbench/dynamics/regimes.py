@@ -1,4 +1,4 @@
-"""Regimes of motion, classified by the exponents of an orbit and by whether it returns."""
+"""Regimes of motion, classified by the exponents and the period of an orbit."""
 
 import math
 from collections.abc import Sequence
@@ -14,9 +14,10 @@ from chaosbench.intervals import half_width
 
 Regime = Literal["chaotic", "quasi-periodic", "periodic", "fixed point", "divergent"]
 
-_PATIENCE = 10_000  # [steps] for an orbit to settle if a negative exponent says that it will
-_ESCAPE = 1e4  # an orbit larger than this times its start, or than this times 1, is on its way to infinity
-_RETURN = {torch.float32: 1e-4, torch.float64: 1e-8}  # of the largest entry: rounding jitters around a cycle
+_PATIENCE = 10_000  # [steps] in which an orbit with a negative exponent must settle
+_ESCAPE = 1e4  # an orbit escapes if it exceeds this factor times its start, or times 1 for a smaller start
+# Allowed deviation of a returning orbit, relative to its largest entry: rounding makes orbits jitter around a cycle.
+_RETURN = {torch.float32: 1e-4, torch.float64: 1e-8}
 
 
 class Motion(NamedTuple):
@@ -71,8 +72,8 @@ def motion(
     Args:
         step: a step map.
         states: `(..., S)`.
-        steps: length of the averaging [steps].
-        transient: preceding steps [steps].
+        steps: steps over which exponents are averaged [steps].
+        transient: preceding steps that are dropped [steps].
         exponents: M, number of leading exponents; None: all.
         every: steps between two QR decompositions [steps].
         blocks: number of equal blocks that `steps` is divided into.
@@ -90,11 +91,11 @@ def motion(
     # NaN marks a blow-up; -inf is a tangent that vanishes, for instance on a superstable cycle.
     bounded = ~(each.isnan().any(-1).any(-1) | settled.isnan().any(-1) | escaped)
     returns = periods(step, settled, longest=longest)
-    # Without chaos tangents may still grow linearly in time; this is the exponent it imitates after `transient`.
+    # Without chaos, tangents may still grow linearly in time; this is the apparent exponent after `transient`.
     resolution = math.log1p(steps / max(transient, 1)) / steps
     intervals = torch.where(mean.isinf(), 0.0, widths)
     slow = bounded & (returns == 0) & (mean[..., 0] < -resolution - intervals[..., 0].nan_to_num())
-    if bool(slow.any()):  # still on its way to a point or a cycle; other orbits keep their result
+    if bool(slow.any()):  # still approaching a point or a cycle; other orbits keep their result
         later = orbit(step, settled, steps=1, transient=_PATIENCE)[..., 0, :]
         returns = torch.where(slow, periods(step, later, longest=longest), returns)
     return Motion(
@@ -115,7 +116,7 @@ def map_regime(exponent: float, tolerance: float, *, period: int, bounded: bool)
         exponent: largest exponent [1 / step].
         tolerance: uncertainty of the exponent; a smaller magnitude counts as zero [1 / step].
         period: period of the orbit [steps]; 0 where it is not periodic.
-        bounded: whether the orbit neither blows up nor escapes.
+        bounded: True if the orbit neither blows up nor escapes.
     """
     if not bounded:
         return "divergent"
@@ -123,7 +124,7 @@ def map_regime(exponent: float, tolerance: float, *, period: int, bounded: bool)
         return "chaotic"
     if period:
         return "fixed point" if period == 1 else "periodic"
-    return "quasi-periodic" if exponent >= -tolerance else "periodic"  # with a cycle longer than the search
+    return "quasi-periodic" if exponent >= -tolerance else "periodic"  # its cycle is longer than the periods searched
 
 
 def regime(exponents: Sequence[float], tolerances: Sequence[float], *, neutral: int, period: int | None) -> Regime:
@@ -132,8 +133,8 @@ def regime(exponents: Sequence[float], tolerances: Sequence[float], *, neutral: 
     Args:
         exponents: leading exponents, descending.
         tolerances: uncertainty of each exponent; a smaller magnitude counts as zero.
-        neutral: number of exponents that are zero unless the motion rests: 1 for a flow, 0 for a map.
-        period: period of a map's orbit [steps], from `shortest_period`; None where there is none, and for flows.
+        neutral: number of exponents that are zero unless the attractor is a fixed point: 1 for a flow, 0 for a map.
+        period: period of a map's orbit [steps], from `shortest_period`; None for flows and where there is no period.
 
     Source:
         Ott 2002, Chaos in Dynamical Systems, second edition, Cambridge University Press, section 4.4.
@@ -149,7 +150,7 @@ def regime(exponents: Sequence[float], tolerances: Sequence[float], *, neutral: 
 
 
 def shortest_period(step: Step, states: Tensor, *, longest: int = 64, tolerance: float = 1e-6) -> int | None:
-    """Return the number of steps after which all states `(..., S)` return, or None if one does not.
+    """Return the number of steps after which all states `(..., S)` return, or None if any does not.
 
     Each state must return within `longest` steps; `tolerance` is as for `periods`.
     """
@@ -163,7 +164,7 @@ def periods(
 ) -> Tensor:
     """Return the shortest period of each orbit.
 
-    An orbit may linger near a point, so it must repeat its first states for `watched` steps.
+    An orbit may stay near a point for a while, so it must repeat its first states for `watched` steps.
 
     Args:
         step: a step map.

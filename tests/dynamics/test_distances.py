@@ -1,4 +1,4 @@
-"""Distances between clouds of points, against loops and against scipy."""
+"""Distances between clouds of points, compared with loops and with scipy."""
 
 import numpy as np
 import torch
@@ -33,7 +33,7 @@ def test_the_discrepancy_equals_a_double_loop_over_pairs():
     assert_close(maximum_mean_discrepancy(first, other, SCALES), torch.tensor(expected, dtype=torch.float64))
 
 
-def test_every_distance_of_a_set_to_itself_is_zero_and_positive_otherwise():
+def test_every_distance_is_zero_between_equal_sets_and_positive_otherwise():
     first, other, directions = points(1, 20, 3), points(1, 20, 3, seed=1) + 1, points(1, 3, 9)
     for distance in (
         lambda x, y: maximum_mean_discrepancy(x, y, SCALES),
@@ -45,7 +45,7 @@ def test_every_distance_of_a_set_to_itself_is_zero_and_positive_otherwise():
 
 
 def test_a_projection_equals_scipys_optimal_assignment_on_a_line():
-    """On a line the transport sorts; for a pure shift W2 = W1, which scipy computes as well."""
+    """On a line, optimal transport joins sorted values; for a pure shift W2 = W1, which scipy computes as well."""
     first, other = points(1, 30, 1), points(1, 30, 1, seed=3)
     cost = squared_distances(first, other)[0].numpy()
     rows, columns = linear_sum_assignment(cost)
@@ -82,7 +82,7 @@ def test_the_sinkhorn_divergence_tends_to_scipys_transport_as_the_blur_vanishes(
 
 
 def test_the_sinkhorn_divergence_equals_the_regularised_problem_solved_directly():
-    """Sinkhorn's own scaling iteration on exp(-C / w), with uniform weights, in numpy."""
+    """The second implementation is Sinkhorn's scaling iteration on exp(-C / w), with uniform weights, in numpy."""
     first, other, blur = points(1, 6, 2), points(1, 8, 2, seed=1), 0.7
 
     def regularised(x: np.ndarray, y: np.ndarray) -> float:
@@ -112,7 +112,7 @@ def test_the_gradient_of_the_sinkhorn_divergence_equals_finite_differences():
         assert_close(float(first.grad[index]), (ends[0] - ends[1]) / 2e-5, rtol=1e-4, atol=1e-8)
 
 
-def test_a_set_that_is_not_finite_leaves_the_others_as_they_are():
+def test_a_set_that_is_not_finite_does_not_change_the_distances_of_the_others():
     first, other = points(3, 6, 2), points(3, 6, 2, seed=1)
     spoiled = first.clone()
     spoiled[1] = torch.nan

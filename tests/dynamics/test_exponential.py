@@ -18,14 +18,14 @@ def test_a_linear_equation_is_solved_exactly():
 
 
 def test_a_constant_force_is_integrated_exactly():
-    """z' = L z + 1 from 0 reaches (exp(L dt) - 1) / L, stiff or not, and dt where L = 0."""
+    """The solution of z' = L z + 1 from 0 is (exp(L dt) - 1) / L, and dt where L = 0."""
     linear = double(-1e3, -1.0, -1e-9, 0.0, 2.0)
     stepped = exponential_step(torch.ones_like, torch.zeros_like(linear), exponential_weights(linear, 0.25))
     expected = double(*((math.expm1(0.25 * value) / value) if value else 0.25 for value in linear.tolist()))
     assert_close(stepped, expected, atol=1e-14, rtol=1e-13)
 
 
-def test_without_a_linear_part_it_is_the_classical_runge_kutta_method():
+def test_without_a_linear_part_the_step_is_that_of_the_classical_runge_kutta_method():
     def field(z):
         return z.sin() + z * z / 5
 
@@ -41,7 +41,7 @@ def test_without_a_linear_part_it_is_the_classical_runge_kutta_method():
 
 @pytest.mark.parametrize("rate", [-1.0, -8.0])
 def test_the_error_falls_with_the_fourth_power_of_the_step(rate):
-    """z' = rate z + z^2 (Bernoulli): 1 / z = (1 / z_0 + 1 / rate) exp(-rate t) - 1 / rate."""
+    """The Bernoulli equation z' = rate z + z^2 has 1 / z = (1 / z_0 + 1 / rate) exp(-rate t) - 1 / rate."""
     exact = 1 / ((1 / 0.5 + 1 / rate) * math.exp(-rate) - 1 / rate)
 
     def error(steps):

@@ -22,7 +22,7 @@ class Tanh(nn.Module):
 
 
 class Plain(nn.Module):
-    """One network, called rather than stepped."""
+    """A network of one seed without the method `step`, so that it is called."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -43,11 +43,11 @@ class Scaled(nn.Module):
         return self.a * state
 
 
-HORIZONS = (1, 2, 5, 64, 65, 130)  # across the boundaries of the sweep's chunks
+HORIZONS = (1, 2, 5, 64, 65, 130)  # on both sides of the boundaries between segments of the sweep
 
 
 def test_growth_of_the_loss_gradient_is_that_of_autograd_for_every_seed_and_member():
-    """Both in float64; sums of 130 terms whose sizes span e^20."""
+    """Both compute in float64; the sums have 130 terms whose sizes span a factor of e^20."""
     networks, start = Tanh(2, 5), states(2, 3, 5)
     target = states(2, 3, len(HORIZONS), 5, seed=9)
 
@@ -82,7 +82,7 @@ def test_a_plain_module_is_swept_member_by_member():
 
 @pytest.mark.parametrize("a", [1.02, 0.95])
 def test_growth_is_exact_where_the_gradient_itself_would_leave_single_precision(a):
-    """States reach 1.02^8192 = e^162 in float64; adjoints go from there to e^324 and are never formed."""
+    """At a = 1.02 states reach 1.02^4096 = e^81, and T a^(2 T - 1) z_0^2 = e^169; float32 overflows at e^88."""
     module, start = Scaled(a, torch.float64), torch.tensor([[[0.5]]], dtype=torch.float64)
     horizons = log_spaced(4_096, each_octave=1)
     growth = loss_gradient_growth(module, start, horizons=horizons, stacked=True)
@@ -91,20 +91,21 @@ def test_growth_is_exact_where_the_gradient_itself_would_leave_single_precision(
 
 
 def test_adjoints_beyond_single_precision_keep_their_logarithm():
-    """z' = 1.9 z with a cut to the sign: states stay at 1, gradients grow as 1.9^T = e^1314, float32 holds e^88."""
+    """A step has the value sign(z) but the derivative 1.9: states stay at 1 and gradients grow as 1.9^T = e^1314."""
 
-    class Kept(Scaled):
+    class SignOfScaled(Scaled):
         def step(self, state):
             stretched = self.a * state
             return stretched - (stretched - stretched.sign()).detach()
 
-    growth = loss_gradient_growth(Kept(1.9, torch.float32), torch.ones(1, 1, 1), horizons=(1_024, 2_048), stacked=True)
+    module = SignOfScaled(1.9, torch.float32)
+    growth = loss_gradient_growth(module, torch.ones(1, 1, 1), horizons=(1_024, 2_048), stacked=True)
     # dz_T/da = sum_r 1.9^(T - r), a geometric sum
     exact = [T * math.log(1.9) - math.log(0.9) for T in (1_024, 2_048)]
     assert_close(growth[0, 0], torch.tensor(exact), rtol=1e-5, atol=0)
 
 
-def test_an_orbit_that_blows_up_leaves_its_neighbours_bit_for_bit():
+def test_an_orbit_that_blows_up_does_not_change_a_bit_of_the_others():
     networks, start = Tanh(2, 3), states(2, 2, 3)
     calm = loss_gradient_growth(networks, start, horizons=(1, 8), stacked=True)
     start[1, 0] = torch.nan

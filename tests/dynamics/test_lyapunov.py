@@ -16,7 +16,7 @@ def henon(state):
 
 
 def test_exponents_of_a_linear_map_are_the_logarithms_of_its_multipliers():
-    """W is similar to diag(0.9, 0.5, -0.2); tangents align as (0.5 / 0.9)^t, to rounding within 100 steps."""
+    """W is similar to diag(0.9, 0.5, -0.2); tangents align as (0.5 / 0.9)^t, up to rounding errors within 100 steps."""
     basis = states(3, 3)
     W = basis @ torch.diag(torch.tensor([0.9, 0.5, -0.2], dtype=torch.float64)) @ torch.linalg.inv(basis)
     spectrum = lyapunov_spectrum(Linear(W), states(4, 3), steps=20, transient=100)
@@ -26,7 +26,7 @@ def test_exponents_of_a_linear_map_are_the_logarithms_of_its_multipliers():
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_exponents_of_a_scaled_rotation_are_all_the_logarithm_of_its_scale(dtype):
-    """Rounding alone: a few units in the last place per step, averaged."""
+    """The only errors are those of rounding: a few units in the last place per step, averaged."""
     angle = torch.tensor(1.0, dtype=dtype)
     rotation = torch.stack([torch.stack([angle.cos(), -angle.sin()]), torch.stack([angle.sin(), angle.cos()])])
     spectrum = lyapunov_spectrum(Linear(0.97 * rotation), states(3, 2, dtype=dtype), steps=100)
@@ -52,7 +52,7 @@ def test_exponents_of_henon_sum_to_the_logarithm_of_b():
 
 
 def test_the_exponent_of_a_two_cycle_is_half_the_logarithm_of_its_multiplier():
-    """Logistic map, r = 3.2: the multiplier is 4 + 2 r - r^2 = 0.16."""
+    """The multiplier of the logistic map at r = 3.2 is 4 + 2 r - r^2 = 0.16."""
     r = 3.2
     start = torch.tensor([(r + 1 + math.sqrt((r - 3) * (r + 1))) / (2 * r)], dtype=torch.float64)
     spectrum = lyapunov_spectrum(lambda x: r * x * (1 - x), start, steps=200)
@@ -71,13 +71,13 @@ def test_functions_objects_and_analytic_tangents_agree():
 
 
 def test_rare_decompositions_change_exponents_only_by_rounding():
-    """Lozi's tangents separate by e^(1.6 * 5) between two decompositions: 4 of 16 digits at worst."""
+    """The growth of Lozi's two tangents differs by e^(1.6 * 5) between decompositions, which costs 4 of 16 digits."""
     network, start = lozi(), states(4, 2) / 10
     rare = lyapunov_spectrum(network, start, steps=103, transient=11, every=5)
     assert_close(rare, lyapunov_spectrum(network, start, steps=103, transient=11), atol=1e-11, rtol=0)
 
 
-def test_seeds_and_batch_are_leading_axes_like_any_other():
+def test_seeds_computed_together_have_the_same_exponents_as_alone():
     networks, start = recurrent(), states(2, 3, 5)
     together = lyapunov_spectrum(networks, start, steps=20, exponents=2)
     assert together.shape == (2, 3, 2)
@@ -95,7 +95,7 @@ def test_leading_exponents_do_not_depend_on_their_number():
     assert_close(finite_time_exponents(recurrent(), start, steps=50, exponents=2), every[..., :2])
 
 
-def test_a_member_that_diverges_leaves_its_neighbours_bit_for_bit():
+def test_an_orbit_that_blows_up_does_not_change_a_bit_of_the_others():
     start = states(3, 2) / 10
     lost = start.clone()
     lost[1] = 50.0
@@ -110,7 +110,7 @@ def test_an_orbit_that_overflows_has_no_exponents_even_if_its_tangents_stay_fini
     assert float(spectrum[1]) == pytest.approx(math.log(2), rel=1e-5)
 
 
-def test_a_map_to_a_point_has_exponents_of_minus_infinity():
+def test_a_constant_map_has_exponents_of_minus_infinity():
     assert torch.equal(
         lyapunov_spectrum(lambda z: 0 * z, states(2, 1), steps=3), torch.full((2, 1), -torch.inf).double()
     )
@@ -130,7 +130,7 @@ def test_exponents_do_not_depend_on_earlier_random_draws():
         ([0.0, 0.0, -1.0], 2.0),  # a torus
         ([0.5, -1.0], 1.5),
         ([1.0, 0.0, -4.0], 2.25),
-        ([1.0, -1.0], 2.0),  # area is kept: the total never falls below zero
+        ([1.0, -1.0], 2.0),  # area is preserved, so no partial sum is negative
         ([0.3, 0.2], 2.0),
         ([0.5, -torch.inf], 1.0),
         ([torch.nan, torch.nan], torch.nan),

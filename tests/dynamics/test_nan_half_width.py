@@ -7,8 +7,8 @@ from torch.testing import assert_close
 from chaosbench.dynamics import nan_half_width
 
 
-def test_missing_values_leave_the_interval_of_the_others():
-    """A second implementation: scipy's interval of the values that are present."""
+def test_missing_values_are_ignored():
+    """The second implementation is scipy's interval of the values that are present."""
     values = torch.randn(2, 6, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     values[1, :3] = torch.nan
     widths = nan_half_width(values, dim=1)

@@ -69,7 +69,7 @@ GOLDEN = 0.5 * (5**0.5 - 1)
     ],
 )
 def test_the_regime_of_a_map_equals_its_closed_form(step, starts, expected, period, exponent):
-    """Constant slopes agree to rounding, the others within the interval estimated from the orbit."""
+    """Maps of constant slope agree up to rounding, the others within the interval estimated from the orbit."""
     motions = motion(step, starts, steps=2_000, transient=500)
     assert motions.regimes() == [expected] * 4
     assert motions.periods.tolist() == [period] * 4
@@ -79,18 +79,18 @@ def test_the_regime_of_a_map_equals_its_closed_form(step, starts, expected, peri
 
 
 def test_members_of_an_ensemble_may_have_different_regimes():
-    """x' = x^3 rests at zero within (-1, 1), and escapes from beyond."""
+    """Orbits of x' = x^3 converge to zero from within (-1, 1), and escape from outside."""
     motions = motion(lambda x: x**3, torch.tensor([[0.5], [1.5]], dtype=torch.float64), steps=50, transient=20)
     assert motions.regimes() == ["fixed point", "divergent"]
 
 
-def test_an_orbit_that_lingers_is_not_at_rest():
-    """A turn by 1e-9 of the circle: each step is shorter than the tolerance, 256 of them are not."""
+def test_an_orbit_that_moves_very_slowly_is_not_a_fixed_point():
+    """For a turn by 1e-9 of the circle, one step is shorter than the tolerance, but 256 steps are not."""
     start = torch.tensor([[1.0, 0.0]], dtype=torch.float64)
     assert periods(rotation(1e-9), start, tolerance=1e-8).tolist() == [0]
     assert periods(rotation(0.0), start, tolerance=1e-8).tolist() == [1]
 
 
-def test_single_precision_sees_the_same_cycle():
+def test_a_cycle_is_detected_in_single_precision():
     starts = spread(0.1, 0.9, 4, 1).float()
     assert motion(logistic(3.2), starts, steps=500, transient=500).regimes() == ["periodic"] * 4

@@ -20,12 +20,12 @@ def logistic_error(dt: float) -> float:
 
 
 def test_the_weights_of_a_step_sum_to_one():
-    """Consistency; decimal coefficients of 18 digits sum to one up to rounding."""
+    """A consistent method requires it; decimal coefficients of 18 digits sum to one up to rounding."""
     assert sum(_TABLEAU[-1].values()) == pytest.approx(1, abs=1e-14)
 
 
 def test_the_weights_satisfy_the_quadrature_conditions_up_to_order_eight():
-    """sum b_i c_i^(k-1) = 1/k, with c_i the row sums."""
+    """The conditions are sum b_i c_i^(k-1) = 1/k, where c_i are the row sums."""
     nodes = [sum(row.values()) for row in _TABLEAU[:-1]]
     for order in range(1, 9):
         moment = sum(weight * nodes[stage] ** (order - 1) for stage, weight in _TABLEAU[-1].items())
@@ -38,7 +38,7 @@ def test_the_error_falls_by_two_to_the_eighth_when_the_step_is_halved():
 
 
 def test_a_step_can_be_differentiated_and_mapped():
-    """Along x' = x a step is a number, the stability polynomial: every derivative is that number."""
+    """For x' = x a step multiplies the state by the stability polynomial, which is therefore its derivative."""
     start = torch.tensor([[1.0], [2.0]], dtype=torch.float64)
 
     def step(state):

@@ -54,7 +54,7 @@ def test_inference_mode_is_rejected_because_it_would_lose_the_tangents():
         tangent_step_by_jvp(torch.tanh, states(3, 4), states(3, 4, 2))
 
 
-def test_a_module_is_stepped_and_not_called():
+def test_the_step_of_a_module_is_used_rather_than_its_call():
     class Module(torch.nn.Module):
         def step(self, state):
             return 2 * state
