@@ -34,7 +34,7 @@ class NumpyStep:
     Args:
         function: returns the next states, `(B, S)` to `(B, S)`, float64.
         jacobian: `(B, S)` to `(B, S, S)`; None: central differences, with an error of about 1e-10 times the size of
-            the state, or 1e-10 for a smaller state than 1.
+            the state, or times 1 for a smaller state.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ def as_tensors(step: Any, states: Tensor | NDArray[Any]) -> tuple[Step, Tensor]:
     """Return a step map on tensors, and the states as a tensor.
 
     Args:
-        step: a module, an object with `step`, or a function of the state; the last is a function of numpy arrays if the
+        step: a module, an object with `step`, or a function of the state, which takes and returns numpy arrays if the
             states are an array.
         states: `(C, S)` or `(K, C, S)`.
     """

@@ -41,13 +41,13 @@ class Diagnosis:
 
     Attributes:
         dt: [system time] per step.
-        observables: number of leading exponents that can be the system's own; None: not known.
+        observables: number of leading exponents that can be the system's own; None: unknown.
         state_size: S.
         growth: log norms of dz_T/dz_0 in free running.
         loss_growth: log norms of dL_T/dtheta in free running; None for a step without parameters.
         motion: exponents, periods and bounds of the free runs, from more initial conditions than the growth.
         sizes: singular values of single Jacobians along the free run, `(K, n)`.
-        training_regime: products of Jacobians as in training; None where the trainer's forcing scheme is not known.
+        training_regime: products of Jacobians as in training; None where the trainer's forcing scheme is unknown.
         seconds: wall time of the diagnosis [s].
     """
 
@@ -68,7 +68,7 @@ class Diagnosis:
 
     @cached_property
     def intervals(self) -> Tensor:
-        """Half widths of their 95 % confidence intervals, `(K, M)` [1 / step]; NaN for a single initial condition."""
+        """Half widths of the spectrum's 95 % intervals, `(K, M)` [1 / step]; NaN for a single initial condition."""
         order = self._mean.sort(dim=-1, descending=True).indices
         return nan_half_width(self._each_run, dim=1).gather(-1, order)
 
@@ -100,7 +100,7 @@ class Diagnosis:
         """Compare each seed with theory.
 
         Args:
-            data_exponent: largest exponent of the data's system [1 / system time]; None: not known.
+            data_exponent: largest exponent of the data's system [1 / system time]; None: unknown.
             window: length of the training sequences, in Lyapunov times of the data.
         """
         return [run.verdict(data_exponent=data_exponent, window=window) for run in self.runs()]
@@ -131,7 +131,7 @@ class Diagnosis:
         }
 
     def _exponent_columns(self) -> dict[str, list[Any]]:
-        """Exponents and the quantities that follow from them; NaN where these depend on exponents not computed."""
+        """Return exponents and quantities derived from them; NaN where these depend on exponents not computed."""
         seeds, computed = self.spectrum.shape
         values, widths = (self.spectrum / self.dt).tolist(), (self.intervals / self.dt).tolist()
         # Further exponents do not matter once the sum of the leading ones is negative.
@@ -172,16 +172,16 @@ def diagnose(
             `(C, S)` it is called on batches `(B, S)`; with numpy arrays it takes and returns arrays.
         states: initial conditions `(C, S)`, tensor or numpy array; `(K, C, S)` for the K seeds of a `Forecaster`.
         dt: time per step [system time].
-        observables: number of leading exponents that can be the system's own; None: not known.
+        observables: number of leading exponents that can be the system's own; None: unknown.
         horizon: longest horizon of the gradients dz_T/dz_0 [steps].
         loss_horizon: longest horizon of the gradients dL_T/dtheta [steps]; None: `horizon`.
         conditions: number of initial conditions from which dz_T/dz_0 is followed. dL_T/dtheta is followed from half as
             many, at least three; exponents are computed from all of `states`.
         steps: steps over which exponents are averaged [steps].
-        transient: steps before these that are dropped [steps].
+        transient: preceding steps that are dropped [steps].
         exponents: number of leading exponents; None: all.
-        loss: L_T of the states at the octaves 1, 2, 4 .. `loss_horizon`, `(K, C, H, S) -> (K, C, H)` for the first C
-            initial conditions; None: dL_T/dtheta is left out.
+        loss: L_T as a function of the states at the horizons 1, 2, 4 .. `loss_horizon`, `(K, C, H, S) -> (K, C, H)` for
+            the first C initial conditions; None: dL_T/dtheta is left out.
 
     Returns:
         The diagnosis of K seeds, K = 1 for states `(C, S)`. Its `training_regime` is None.

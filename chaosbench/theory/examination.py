@@ -1,4 +1,4 @@
-"""The diagnosis of a model that learns from data: initial states, horizons, and the arrays behind its pictures."""
+"""The diagnosis of a model that learns from data: initial states, horizons, and the arrays that its pictures show."""
 
 from dataclasses import replace
 from time import perf_counter
@@ -18,7 +18,7 @@ from chaosbench.theory.training_regime import examine_training_regime
 from chaosbench.trainers.forcing_scheme import ForcingScheme
 
 HORIZON = 4_096  # longest horizon of the gradients [steps]
-_INITIAL_HORIZON = 512  # the same before training [steps]
+_INITIAL_HORIZON = 512  # longest horizon for the untrained network [steps]
 _FOLLOWED = 0.4  # share of the initial conditions from which gradients are followed
 _WINDOWS = 4  # windows of training data along which the regime of training is examined
 
@@ -39,10 +39,11 @@ def examine(
     Args:
         conditions: number of free runs for the exponents; gradients are followed from two fifths of them.
         steps: steps over which exponents are averaged [steps].
-        transient: steps before these that are dropped [steps].
+        transient: preceding steps that are dropped [steps].
         exponents: number of leading exponents.
-        path: how training forces the state and cuts gradients; None: the regime of training is left out.
-        trained: False before training: gradients are followed over a shorter horizon, and dL_T/dtheta is left out.
+        path: how training forces the state and cuts gradients; None: the regime of training is not examined.
+        trained: False for the untrained network, whose gradients are followed over a shorter horizon and without
+                dL_T/dtheta.
     """
     began = perf_counter()
     longest = HORIZON if trained else _INITIAL_HORIZON
@@ -83,7 +84,7 @@ def examine(
 
 
 def reference_diagnosis(data: Dataset) -> RunDiagnosis:
-    """Return the published or certified exponents of the data's own system as far as they are known."""
+    """Return the published or certified exponents of the data's system, or else its largest exponent if available."""
     reference = None if data.equation is None else data.equation.reference
     if reference is None:
         return RunDiagnosis(
@@ -97,7 +98,7 @@ def reference_diagnosis(data: Dataset) -> RunDiagnosis:
 
 
 def curves(diagnosis: Diagnosis, initial: Diagnosis | None) -> dict[str, np.ndarray[Any, Any]]:
-    """Return the arrays behind pictures: growth [nats] by horizon [steps], and running estimates of the exponents."""
+    """Return the arrays for pictures: growth [nats] by horizon [steps], and running estimates of the exponents."""
     blocks = diagnosis.motion.blocks.double()  # (K, C, P, M) [1 / step]
     count = blocks.shape[2]
     running = blocks.cumsum(2) / torch.arange(1, count + 1, device=blocks.device)[:, None]

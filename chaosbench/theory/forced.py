@@ -1,4 +1,4 @@
-"""Growth and exponents of the products of Jacobians that training's gradients pass through, under forcing and cuts."""
+"""Growth and exponents of the products of Jacobians in training, with the state forced and gradients cut."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -27,8 +27,8 @@ def forced_growth(
         directions: number of tangents to follow, as in `jacobian_growth`.
 
     Returns:
-        Values at log-spaced horizons up to the length of the windows, the last horizon before the first forcing or cut
-        among them; -inf from where a product is cut to zero.
+        Values at log-spaced horizons up to the length of the windows, including the last horizon before the first
+        forcing or cut; -inf once a product is zero.
 
     Source:
         Mikhaeil, Monfared & Durstewitz 2022, NeurIPS, section 4.1; Hess et al. 2023, ICML, equation 10.
@@ -55,8 +55,9 @@ def forced_growth(
 def forced_exponents(model: Forecaster, windows: Tensor, scheme: ForcingScheme, *, exponents: int) -> Tensor:
     """Return finite-time Lyapunov exponents along windows of data under forcing, `(K, C, exponents)` [1 / step].
 
-    Where a forcing or a cut ends every product, tangents start afresh: the exponents are then those of the segments
-    between. Under generalised teacher forcing tangents are multiplied by (1 - alpha) J at each step.
+    Where a forcing or a cut ends every product, tangents restart from the identity, so that the exponents are those of
+    the segments in between. Under generalised teacher forcing of the whole state, tangents are multiplied by
+    (1 - alpha) J at each step.
 
     Args:
         windows: `(K, C, T + 1, D)`.
@@ -131,16 +132,16 @@ def windows_along(data: Tensor, scheme: ForcingScheme, *, count: int, seeds: int
     """Return windows of the training orbits `(N, T, D)`, evenly spread over them, `(K, count, L + 1, D)`."""
     length = min(scheme.window, _LONGEST, data.shape[1] - 1)
     starts = data.shape[1] - length
-    places = torch.linspace(0, data.shape[0] * starts - 1, count, dtype=torch.float64).long()
-    windows = data.unfold(1, length + 1, 1)[(places // starts).to(data.device), (places % starts).to(data.device)]
+    positions = torch.linspace(0, data.shape[0] * starts - 1, count, dtype=torch.float64).long()
+    windows = data.unfold(1, length + 1, 1)[(positions // starts).to(data.device), (positions % starts).to(data.device)]
     return windows.mT.expand(seeds, -1, -1, -1).contiguous()
 
 
 def restarts(scheme: ForcingScheme, windows: int, steps: int) -> Tensor:
     """Return a mask of the steps before which the state is forced or the gradient cut, `(T, C)` on the CPU.
 
-    Random forcings are drawn as in training, anew for each window, but from their own generator: they are the same for
-    all seeds.
+    Random forcings are drawn independently for each window, as in training, but from their own generator: they are the
+    same for all seeds.
     """
     if scheme.probability is not None:
         generator = seed_generator(0, "tosses of a diagnosis")
@@ -153,7 +154,7 @@ def restarts(scheme: ForcingScheme, windows: int, steps: int) -> Tensor:
 
 
 def cuts_products(model: Forecaster, scheme: ForcingScheme) -> bool:
-    """Return True if nothing of a product of Jacobians is left after a forcing or a cut."""
+    """Return True if a forcing or a cut sets the product of Jacobians to zero."""
     return (scheme.interval is not None or scheme.probability is not None) and (not scheme.forced or model.resets)
 
 

@@ -55,7 +55,7 @@ class Growth:
         return self.values[..., self.horizons.index(horizon)]
 
     def rate(self) -> Rate:
-        """Return the slope over the last four octaves, where the initial tangents are forgotten."""
+        """Return the slope over the last four octaves, where it no longer depends on the initial tangents."""
         return growth_rate(self.horizons, self.values)
 
 
@@ -76,7 +76,7 @@ def growth_rate(horizons: Sequence[int], values: Tensor, *, octaves: float = 4.0
     times, late = torch.tensor(horizons, dtype=torch.float64), linear_range(horizons, octaves=octaves)
     times, curves = times[late].to(values.device), values.double()[..., late.to(values.device)]
     slopes, _ = _line(times, curves)
-    # Treated separately, because nanmean of -inf and a number is -inf, and nanmean of nothing is NaN.
+    # Curves of slope -inf are treated separately: a mean with -inf is -inf, and without finite values it is NaN.
     vanished = (slopes == -torch.inf).any(-1) & ~slopes.isnan().all(-1)
     finite = torch.where(slopes.isfinite(), slopes, torch.nan)
     slope = torch.where(vanished, -torch.inf, finite.nanmean(-1))
@@ -93,7 +93,10 @@ def linear_range(horizons: Sequence[int], *, octaves: float = 4.0) -> Tensor:
 
 
 def _line(times: Tensor, curves: Tensor) -> tuple[Tensor, Tensor]:
-    """Fit a line to `(..., H)` against `(H,)`: slope and R²; -inf with fewer than three finite points, or NaN."""
+    """Return slope and R² of lines fitted to `(..., H)`; NaN for a curve with NaN.
+
+    With fewer than three finite points the slope is -inf and R² is NaN.
+    """
     finite = curves.isfinite()
     count = finite.sum(-1, keepdim=True).clamp(min=1)
     values, at = torch.where(finite, curves, 0.0), torch.where(finite, times, 0.0)

@@ -15,7 +15,7 @@ class Number(NamedTuple):
     """One number of a diagnosis as it is stored.
 
     Attributes:
-        name: without the prefix `diagnosis.`.
+        name: the stored name without the prefix `diagnosis.`.
         value: None where the number is not finite.
     """
 
@@ -48,11 +48,11 @@ def _exponents(name: str, meaning: str) -> Any:
 
 @dataclass(frozen=True)
 class RunDiagnosis:
-    """The diagnosis of one seed: every number that is stored of it, in the order in which it is stored.
+    """The diagnosis of one seed: all stored numbers, in the order in which they are stored.
 
-    The metadata of each field has its unit and meaning; docs/diagnosis.md lists them. A field is None where nothing was
-    measured, so that there is no row, and NaN where the stored number is null because it is not finite. The diagnosis
-    of an untrained network, and the exponents of the data's own system, are the same record with fewer fields.
+    The metadata of each field contains its unit and meaning; docs/diagnosis.md lists them. A field is None where
+    nothing was measured, so that there is no row, and NaN where the stored number is null because it is not finite. The
+    diagnosis of an untrained network, and the exponents of the data's system, are the same record with fewer fields.
     """
 
     gradient_growth: float | None = _stored(_RATE, "gamma, the growth rate of dz_T/dz_0; null if gradients vanish")
@@ -146,7 +146,7 @@ class RunDiagnosis:
         Args:
             rows: with the keys `name`, `seed`, `update` and `column`, as in records.parquet; other rows are ignored.
             update: 0 before training, None after it.
-            column: "value"; "floor" has the numbers of the data's own system, where a null row means not known.
+            column: "value"; "floor" contains the numbers of the data's own system, where null means unknown.
         """
         numbers = {
             row["name"].removeprefix(PREFIX): row[column]
@@ -161,7 +161,7 @@ class RunDiagnosis:
         """Compare the run with theory.
 
         Args:
-            data_exponent: largest exponent of the data's system [1 / system time]; None: not known.
+            data_exponent: largest exponent of the data's system [1 / system time]; None: unknown.
             window: length of the training sequences, in Lyapunov times of the data.
         """
         exponent = self.largest_exponent or Exponent(math.nan)
@@ -197,7 +197,8 @@ class RunDiagnosis:
         """Return the record with the rates of vanishing gradients at -inf, which is stored as null.
 
         The exponent is a mean over bounded runs, so a null exponent means that tangents vanish. Gradients are followed
-        further, along orbits that may blow up: they are known to vanish only if tangents shrink on every orbit.
+        over longer orbits, which may blow up, so a null growth rate means that gradients vanish only if all runs are
+        bounded and their exponent is negative.
         """
         if self.bounded_share is None:
             return self
@@ -218,7 +219,7 @@ def _or_nan(value: float | None) -> float:
 
 
 def _fields_from(numbers: Mapping[str, float | None]) -> dict[str, Any]:
-    """Return the fields of `RunDiagnosis` that stored numbers determine, by name without prefix."""
+    """Return the fields of `RunDiagnosis` that can be read from stored numbers, given by name without prefix."""
     content: dict[str, Any] = {}
     for column in fields(RunDiagnosis):
         if "name" in column.metadata:

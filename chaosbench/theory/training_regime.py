@@ -18,10 +18,10 @@ class TrainingRegime:
     """Growth and exponents of the products of Jacobians that training's gradients pass through.
 
     Attributes:
-        scheme: what the trainer does to the state and to gradients.
+        scheme: how the trainer forces the state and cuts gradients.
         growth: log norms of products along windows of the training data.
-        exponents: `(K, C, M)`, in that regime [1 / step].
-        cuts_products: True if a forcing or a cut leaves nothing of a product of Jacobians.
+        exponents: finite-time Lyapunov exponents of the products, `(K, C, M)` [1 / step].
+        cuts_products: True if a forcing or a cut sets the product of Jacobians to zero.
         resets: True if forcing sets the whole state.
         random_segments: products between random forcings; None where forcing is not random.
     """
@@ -60,7 +60,7 @@ class TrainingRegime:
         return columns | self._alpha_columns(largest, dt) | self._exponent_columns(dt)
 
     def _chain(self) -> tuple[float, bool, Tensor]:
-        """Length of a product [steps], whether it ends within the horizon followed, and its log norm, `(K,)` [nats]."""
+        """Return the length of a product [steps], True if a forcing or cut ends it, and its log norm `(K,)` [nats]."""
         scheme, followed = self.scheme, self.growth.horizons[-1]
         if self.random_segments is not None:
             return self.random_segments.length, self.random_segments.length < followed, self.random_segments.growth
@@ -72,7 +72,7 @@ class TrainingRegime:
         if self.scheme.alpha is None:
             return {}
         columns = {"forcing_share": self.scheme.alpha.double().tolist()}
-        if self.resets:  # forcing of a part of the state does not damp all of the product
+        if self.resets:  # if only a part of the state is forced, the rest of the product is not damped
             damped = largest + torch.log1p(-self.scheme.alpha.double().to(largest))
             columns["forced_exponent_expected"] = (damped / dt).tolist()
         return columns

@@ -1,4 +1,4 @@
-"""Comparison of theory and measurement: does a run's gradient growth agree with its exponents, and if not, why?"""
+"""Comparison of a run's gradient growth with its exponents, and the likely causes where they disagree."""
 
 import math
 from collections.abc import Iterator
@@ -11,11 +11,11 @@ from chaosbench.formats import percent
 Theorem = Literal["grow", "vanish", "neither", "none"]
 Finding = Regime | Literal["undecided"]
 
-# Both intervals are of 95 %; a tolerance half as wide again is exceeded by one sound run in three hundred.
+# For two 95 % intervals, 1.5 times their root sum of squares is exceeded by chance in one of three hundred runs.
 _TOLERANCE = 1.5
 _NEAR = 0.1  # a ratio this close to a whole number counts as that number
-_MOST = 4.5  # largest factor that is attributed to a wrong dt; among larger ones every ratio is near a whole number
-_FAR = 1.6  # an exponent that is off by this factor needs more than a little more training
+_MOST = 4.5  # largest factor that is attributed to a wrong dt; any larger factor is near a whole number
+_FAR = 1.6  # an exponent that is wrong by more than this factor is reported as a suspect
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,12 @@ class Evidence:
         gamma, gamma_interval: slope of log ||dz_T/dz_0|| against T; -inf where gradients vanish completely, NaN where
             the orbits blew up.
         exponent, exponent_interval: largest exponent of the free run; NaN where it is not finite.
-        resolution: runs of this length cannot distinguish smaller exponents from zero.
-        period: of the free run [steps]; 0: it is not periodic.
+        resolution: smallest exponent that runs of this length can distinguish from zero.
+        period: period of the free run [steps]; 0: it is not periodic.
         returning: share of free runs that settle on a fixed point or a cycle.
         bounded: share of free runs that stayed finite.
         loss_gamma, loss_gamma_interval: slope of log ||dL_T/dtheta|| against T; None: not measured.
-        data_exponent: largest exponent of the data's system; None: not known.
+        data_exponent: largest exponent of the data's system; None: unknown.
         window: time over which gradients can show that orbits separate, in Lyapunov times of the data; None: the
             method does not need to show it, or the data are not chaotic.
     """
@@ -55,14 +55,14 @@ class Verdict:
     """The theorem that applies to a run, and whether the run agrees with it.
 
     Attributes:
-        regime: of the free run; "undecided" where its exponent may be zero or that of the data.
-        expected: what the theorem for that regime says of dz_T/dz_0; "none" where no theorem applies: the run diverged,
-            its regime is undecided, or it rests on a point or cycle that is not an attractor.
+        regime: regime of the free run; "undecided" where its error includes both zero and the data's exponent.
+        expected: behaviour of dz_T/dz_0 by the theorem for that regime; "none" where no theorem applies: the run
+            diverged, its regime is undecided, or it rests on a point or cycle that is not an attractor.
         growth_ratio: gamma / lambda_1(model), 1 by theory; None where the run is not chaotic or gamma was not measured.
-        exponent_ratio: lambda_1(model) / lambda_1(data); None where the data are not chaotic, or not known to be.
-        consistent: True if the measured growth is that of the theorem within the errors; None where the errors are too
-            large or not known, where free runs end on different attractors, or where no theorem applies.
-        suspects: likely causes of a failure, the first one first.
+        exponent_ratio: lambda_1(model) / lambda_1(data); None where the data are not known to be chaotic.
+        consistent: True if the measured growth agrees with the theorem within the errors; None where the errors are too
+            large or unknown, where free runs end on different attractors, or where no theorem applies.
+        suspects: likely causes of a failure, in the order in which to check them.
     """
 
     regime: Finding
@@ -130,14 +130,14 @@ def tolerance(*widths: float | None, resolution: float) -> float:
 
 
 def _agrees(evidence: Evidence, expected: Theorem) -> bool | None:
-    """Return whether gamma is that of the theorem; None if the errors are too large to decide."""
+    """Return True if gamma agrees with the theorem; None if the errors are too large to decide."""
     if evidence.gamma == -math.inf or evidence.exponent == -math.inf:
         return evidence.gamma < 0 and evidence.exponent < 0
     if math.isnan(evidence.gamma_interval) or math.isnan(evidence.exponent_interval):
         return None
     allowed = tolerance(evidence.gamma_interval, evidence.exponent_interval, resolution=evidence.resolution)
     if expected == "neither":
-        # The data's exponent sets the scale of "small"; without one, it is the resolution of runs of this length.
+        # Rates are small relative to the data's exponent, or to the resolution of the runs if that is unknown or zero.
         scale = evidence.data_exponent if evidence.data_exponent else 4 * evidence.resolution
         return None if allowed > scale / 2 else abs(evidence.gamma) <= allowed
     if allowed > max(abs(evidence.gamma), abs(evidence.exponent)) / 2:
@@ -146,7 +146,7 @@ def _agrees(evidence: Evidence, expected: Theorem) -> bool | None:
 
 
 def _suspects(evidence: Evidence, regime: Finding, ratio: float | None, consistent: bool | None) -> Iterator[str]:
-    """Yield likely causes of a failure, the first one first."""
+    """Yield likely causes of a failure, in the order in which to check them."""
     if regime == "divergent":
         yield "the free run blows up: the learning rate is too large, or nothing keeps the map bounded"
         return
@@ -171,7 +171,7 @@ def _loss_gradient_lags(evidence: Evidence) -> bool:
 
 
 def _missed_chaos(evidence: Evidence, regime: Finding, ratio: float | None) -> Iterator[str]:
-    """Yield how the network fails to be as chaotic as the data, and whether training could have shown it."""
+    """Yield how the network differs from the chaos of the data, and whether gradients were too short to learn it."""
     instead = {
         "periodic": f"a cycle of {evidence.period} steps" if evidence.period else "a fixed point or a cycle",
         "fixed point": "a fixed point",

@@ -1,4 +1,4 @@
-"""Diagnoses of systems whose gradients and exponents are reference."""
+"""Diagnoses of systems and networks whose gradients and exponents are known."""
 
 import math
 
@@ -32,13 +32,13 @@ def on_attractor(system: SystemSpec, count: int) -> torch.Tensor:
 
 @pytest.mark.parametrize(
     "system",
-    [pytest.param(one, marks=[] if one.kind in QUICK else [pytest.mark.slow]) for one in CHAOTIC],
-    ids=lambda one: one.kind,
+    [pytest.param(each, marks=[] if each.kind in QUICK else [pytest.mark.slow]) for each in CHAOTIC],
+    ids=lambda system: system.kind,
 )
 def test_gradients_of_every_chaotic_system_grow_at_its_certified_exponent(system: SystemSpec):
-    """Theorem 2. The certified exponent comes from other orbits; both errors are of 95 %, and 1.5 times is allowed.
+    """This is Theorem 2. The certified exponent comes from other orbits; `tolerance` combines the errors of both.
 
-    The initial conditions are many so that Student's quantile is near the normal one.
+    Many initial conditions are used, so that Student's quantile is close to the normal one.
     """
     reference = system.reference
     assert reference is not None
@@ -48,14 +48,14 @@ def test_gradients_of_every_chaotic_system_grow_at_its_certified_exponent(system
     gamma, width = float(rate.slope) / system.dt, float(rate.interval) / system.dt
     allowed = tolerance(width, reference.intervals[0], resolution=reference.resolution)
     assert abs(gamma - reference.largest) <= allowed
-    assert width < 0.3 * reference.largest, "an interval that wide would agree with anything"
+    assert width < 0.3 * reference.largest, "a wider interval would agree with anything"
 
 
 def test_gradients_on_a_cycle_vanish_at_half_the_logarithm_of_its_multiplier():
-    """|4 + 2 r - r²| = 0.16 at r = 3.2, over two steps.
+    """The multiplier over two steps is |4 + 2 r - r²| = 0.16 at r = 3.2.
 
-    Odd horizons end at the other point of the cycle, where ln |J| differs by 3.13. Alternating by half of that, up and
-    down, changes the slope over 3,840 steps by less than 3 * 1.57 / 3,840.
+    Odd horizons end at the other point of the cycle, where ln |J| differs by 3.13. The curve therefore alternates by
+    1.57 around a line, which changes the slope over 3,840 steps by less than 3 * 1.57 / 3,840.
     """
     system = TwoCycle()
     diagnosis = diagnose(system, on_attractor(system, 4))
@@ -65,7 +65,7 @@ def test_gradients_on_a_cycle_vanish_at_half_the_logarithm_of_its_multiplier():
     assert numbers["period"] == 2.0
 
 
-@pytest.mark.parametrize("system", [Torus(), LimitCycle()], ids=lambda one: one.kind)
+@pytest.mark.parametrize("system", [Torus(), LimitCycle()], ids=lambda system: system.kind)
 def test_gradients_of_a_quasi_periodic_orbit_do_not_grow_exponentially(system: SystemSpec):
     """Theorem 3: on a circle or torus, tangents along the flow keep their length within a bounded factor."""
     diagnosis = diagnose(system, on_attractor(system, 2), dt=system.dt, horizon=1_024, steps=500, transient=100)
@@ -86,12 +86,12 @@ def test_the_spectrum_and_its_dimension_are_those_of_the_system():
 
 
 def test_the_singular_values_of_single_jacobians_multiply_to_their_determinant():
-    """|det J| = 0.3 at every state."""
+    """The determinant is |det J| = 0.3 at every state."""
     sizes = diagnose(Henon(), on_attractor(Henon(), 2), steps=100, horizon=64).sizes
     assert_close(sizes.largest * sizes.smallest, torch.full_like(sizes.largest, 0.3), atol=1e-12, rtol=0)
 
 
-def test_seeds_are_diagnosed_together_as_they_are_alone():
+def test_a_seed_diagnosed_with_others_has_the_same_numbers_as_alone():
     model, single = LSTM(hidden=6).build(2, (3, 5)).double(), LSTM(hidden=6).build(2, (5,)).double()
     starts = 0.3 * torch.randn(2, 3, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
     settings = {"horizon": 128, "steps": 100, "transient": 50, "exponents": 3}
@@ -136,7 +136,7 @@ def test_a_network_trained_elsewhere_needs_only_a_step():
 
 
 def test_a_cell_that_accepts_only_two_axes_is_diagnosed():
-    """An LSTM cell of torch without input, its state (h, c) in one vector; both gradients against autograd."""
+    """It is torch's LSTM cell with zero input and the state (h, c) in one vector; both gradients equal autograd's."""
 
     class Cell(nn.Module):
         def __init__(self) -> None:
@@ -145,8 +145,8 @@ def test_a_cell_that_accepts_only_two_axes_is_diagnosed():
 
         def forward(self, state):
             assert state.dim() == 2
-            hidden, memory = state.chunk(2, dim=-1)
-            return torch.cat(self.cell(state.new_zeros(len(state), 1), (hidden, memory)), dim=-1)
+            hidden, cell = state.chunk(2, dim=-1)
+            return torch.cat(self.cell(state.new_zeros(len(state), 1), (hidden, cell)), dim=-1)
 
     torch.manual_seed(0)
     cell, starts = Cell(), torch.randn(3, 8, dtype=torch.float64)
@@ -158,7 +158,7 @@ def test_a_cell_that_accepts_only_two_axes_is_diagnosed():
     gradients = torch.autograd.grad(
         error, [parameter for name, parameter in cell.named_parameters() if name != "cell.weight_ih"]
     )
-    norm = torch.cat([one.flatten() for one in gradients]).norm()
+    norm = torch.cat([gradient.flatten() for gradient in gradients]).norm()
     assert_close(diagnosis.loss_growth.at(2)[0, 1], norm.log(), atol=1e-12, rtol=0)
 
 
@@ -179,18 +179,18 @@ def test_a_function_of_numpy_arrays_is_diagnosed_like_one_of_tensors():
     assert_close(total, torch.full_like(total, math.log(0.3)), atol=1e-6, rtol=0)
 
 
-def test_a_diagnosis_of_lorenz_finds_its_published_exponent():
+def test_a_diagnosis_of_lorenz_gives_its_published_exponent():
     system = Lorenz63()
     diagnosis = diagnose(system, on_attractor(system, 16), dt=system.dt, steps=1_000, transient=100, horizon=64)
     numbers = {number.name: number.value for number in diagnosis.runs()[0].records()}
-    total = sum(numbers[f"lyapunov_exponent_{place}"] for place in (1, 2, 3))
+    total = sum(numbers[f"lyapunov_exponent_{index}"] for index in (1, 2, 3))
     assert total == pytest.approx(-(10 + 1 + 8 / 3), abs=1e-6)  # the trace of the vector field
     error = abs(numbers["lyapunov_exponent_1"] - 0.9056)  # Viswanath 1998
     assert error <= 2 * numbers["lyapunov_exponent_1_interval"]
 
 
 def test_central_differences_work_at_zero():
-    """tanh(W h) from h = 0, where the Jacobian is W itself: ln of its norm after one step."""
+    """At h = 0 the Jacobian of tanh(W h) is W, so the growth after one step is the logarithm of its norm."""
     weight = np.array([[0.9, 0.3], [-0.2, 0.7]])
     diagnosis = diagnose(lambda state: np.tanh(state @ weight.T), np.zeros((2, 2)), horizon=8, steps=20, transient=0)
     expected = math.log(np.linalg.norm(weight, ord=2))
@@ -198,7 +198,7 @@ def test_central_differences_work_at_zero():
 
 
 def test_exponents_are_means_over_the_runs_that_stay_bounded():
-    """x' = 1.1 x (1 - x²) within (-1, 1) converges to 1.1 (1 - x²) = 1, with slope 1.1 - 3.3 x² = 0.8; 2 escapes."""
+    """Orbits of x' = 1.1 x (1 - x²) from (0, 1) converge to x² = 1 / 11, with slope 1.1 - 3.3 x² = 0.8; 2 escapes."""
     starts = torch.tensor([[[0.4], [0.5], [0.6], [2.0]]], dtype=torch.float64)
     diagnosis = diagnose(lambda x: 1.1 * x * (1 - x * x), starts, steps=200, transient=200, horizon=16)
     assert diagnosis.motion.bounded.tolist() == [[True, True, True, False]]

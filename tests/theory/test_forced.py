@@ -1,4 +1,4 @@
-"""Products of Jacobians under forcing and cuts, on maps whose Jacobians are constant, and against autograd."""
+"""Products of Jacobians under forcing and cuts: maps with constant |J|, and a comparison with autograd."""
 
 import math
 from dataclasses import replace
@@ -60,7 +60,7 @@ def test_exponents_between_forcings_equal_those_of_the_map():
 
 @pytest.mark.parametrize("alpha", [0.0, 0.2, 0.6])
 def test_generalised_forcing_lowers_the_exponent_by_ln_one_minus_alpha(alpha):
-    """Hess et al. 2023: J becomes (1 - alpha) J, exactly."""
+    """By Hess et al. 2023, J becomes exactly (1 - alpha) J."""
     share = torch.tensor([alpha, alpha / 2])
     scheme = ForcingScheme(40, alpha=share)
     expected = (LN + torch.log1p(-share.double()))[:, None]
@@ -92,16 +92,16 @@ def test_generalised_forcing_lowers_the_exponent_by_ln_one_minus_alpha(alpha):
     ],
     ids=[
         "whole",
-        "drawn",
+        "blended",
         "in part",
-        "drawn in part",
+        "blended in part",
         "free",
         "cut",
         "zero",
-        "blank at first",
+        "zero at first",
         "learned",
-        "tossed",
-        "tossed in part",
+        "random",
+        "random in part",
     ],
 )
 def test_products_equal_those_of_autograd_through_the_forced_run(spec, scheme):
@@ -136,7 +136,7 @@ def test_products_equal_those_of_autograd_through_the_forced_run(spec, scheme):
 
 @pytest.mark.parametrize("state", ["kept", "zero", "learned"])
 def test_exponents_along_cut_windows_use_the_states_of_training(state):
-    """A loop over segments: |J| of a tanh unit depends on its state."""
+    """|J| of a tanh unit depends on its state, so a loop over the steps needs the states of training."""
     model = RNN(hidden=1).build(1, (0, 1)).double()
     data = windows(model, 12)
     result, grown = forced_exponents(model, data, ForcingScheme(12, 5, state), exponents=1)[..., 0], 0.0
@@ -149,12 +149,12 @@ def test_exponents_along_cut_windows_use_the_states_of_training(state):
     assert_close(result, grown / 12, atol=1e-12, rtol=0)
 
 
-def test_random_forcings_have_their_probability_and_none_is_before_the_first_step():
+def test_forcings_are_drawn_with_their_probability_and_never_before_the_first_step():
     """The standard deviation of 4,000 draws at p = 0.2 is 0.0063."""
     due = restarts(ForcingScheme(1_001, probability=0.2), 4, 1_001)
     assert not due[0].any()
     assert due[1:].double().mean() == pytest.approx(0.2, abs=4 * 0.0063)
-    assert (due[:, 0] != due[:, 1]).any(), "anew for each window"
+    assert (due[:, 0] != due[:, 1]).any(), "windows have independent draws"
     assert restarts(ForcingScheme(9, probability=1.0), 4, 9)[1:].all()
     assert not restarts(ForcingScheme(9, probability=0.0), 4, 9).any()
 
@@ -184,7 +184,7 @@ def test_a_window_that_blows_up_is_left_out_and_does_not_affect_other_seeds():
 
 
 @pytest.mark.parametrize("model", [RNN(hidden=5), AlmostLinearRNN(hidden=5, rectified=2)], ids=["whole", "in part"])
-def test_random_forcing_is_stored_by_the_forcings_drawn(model):
+def test_the_numbers_stored_for_random_forcing_describe_the_forcings_drawn(model):
     built = model.build(3, (0, 1)).double()
     scheme = ForcingScheme(40, probability=0.2)
     regime = examine_training_regime(built, windows(built, 40), scheme, exponents=1)
@@ -210,7 +210,7 @@ def test_windows_are_spread_over_the_training_orbits():
     [(10, 40, (10, 1, 1)), (40, 40, (40, 0, 0)), (60, 40, (40, 0, 0)), (None, 40, (40, 0, 0))],
 )
 def test_a_forcing_beyond_the_horizon_followed_does_not_end_products(interval, followed, expected):
-    """Windows of 200 steps, of which only some were followed; |J| = 1.9 at each step."""
+    """Only the first 40 of 200 steps of the windows are followed; |J| = 1.9 at each step."""
     model, scheme = Tent(), ForcingScheme(200, interval)
     states = windows(model, 1)[:, :, 0]
     regime = examine_training_regime(model, windows(model, followed), scheme, exponents=1)

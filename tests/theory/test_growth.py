@@ -23,8 +23,8 @@ def test_the_slope_is_that_of_the_straight_line_after_the_transient():
     assert_close(rate.fit, torch.ones(1, dtype=torch.float64))
 
 
-def test_the_interval_is_students_over_initial_conditions():
-    """Slopes 1, 2, 3 per hundred: deviation 0.01, times 4.3027 / sqrt 3 (table of t, two degrees of freedom)."""
+def test_the_interval_is_that_of_students_t_over_initial_conditions():
+    """The slopes 0.01, 0.02, 0.03 deviate by 0.01; the factor is 4.3027 / sqrt 3 (t for two degrees of freedom)."""
     rate = growth_rate(HORIZONS, curves(0.01, 0.02, 0.03))
     assert float(rate.slope) == pytest.approx(0.02)
     assert float(rate.interval) == pytest.approx(4.3027 / math.sqrt(3) * 0.01, rel=1e-4)
@@ -48,7 +48,7 @@ def test_an_orbit_that_blew_up_is_left_out_and_a_seed_without_others_has_no_slop
 
 
 def test_the_fit_is_the_coefficient_of_determination():
-    """A second implementation: numpy's correlation, squared."""
+    """The second implementation is the square of numpy's correlation."""
     import numpy as np
 
     noise = torch.randn(1, 1, len(HORIZONS), dtype=torch.float64, generator=torch.Generator().manual_seed(1))

@@ -77,8 +77,8 @@ def test_other_seeds_updates_and_names_are_ignored():
     assert RunDiagnosis.from_records(rows(DIAGNOSIS), seed=0, column="floor").empty, "floors are null"
 
 
-def test_a_diagnosis_with_fewer_fields_is_judged():
-    """Four rows, as an older version may have stored them: the errors are not known, so nothing is concluded."""
+def test_a_diagnosis_with_few_fields_has_a_verdict():
+    """An older version may have stored only four rows; without errors, the agreement with theory is undecided."""
     few = RunDiagnosis(lyapunov_exponents=(Exponent(0.4),), bounded_share=1.0, period=0, gradient_growth=0.4)
     verdict = RunDiagnosis.from_records(rows(few), seed=0).verdict(data_exponent=0.8)
     assert (verdict.regime, verdict.consistent) == ("chaotic", None)

@@ -50,7 +50,7 @@ def test_a_difference_beyond_the_errors_is_flagged():
         ({"exponent": -math.inf, "gamma": -math.inf, "period": 2, "returning": 1.0}, "periodic", "vanish"),
     ],
 )
-def test_each_other_regime_has_its_theorem(changes, regime, expected):
+def test_each_regime_without_chaos_has_its_theorem(changes, regime, expected):
     result = verdict(replace(CHAOS, data_exponent=0.0, window=None, loss_gamma=None, **changes))
     assert (result.regime, result.expected, result.consistent, result.suspects) == (regime, expected, True, ())
     assert result.growth_ratio is None
@@ -64,7 +64,7 @@ def test_a_run_that_cannot_distinguish_zero_from_the_datas_exponent_is_undecided
 
 
 def test_theorem_one_needs_an_attracting_cycle():
-    """The identity rests everywhere, with an exponent of 0: nothing vanishes."""
+    """Every state is a fixed point of the identity, with an exponent of 0, so gradients do not vanish."""
     result = verdict(replace(CHAOS, exponent=0.0, gamma=0.0, period=1, returning=1.0, data_exponent=0.0))
     assert (result.regime, result.expected, result.consistent) == ("fixed point", "none", None)
 
@@ -82,7 +82,7 @@ def test_theorem_three_needs_gamma_to_be_zero():
 
 
 def test_large_factors_are_not_attributed_to_a_wrong_dt():
-    """Every large ratio is near a whole number, as for a published network with seven times the exponent."""
+    """Every large ratio is near a whole number; a published network had seven times the exponent of its data."""
     result = verdict(replace(CHAOS, exponent=6.4, gamma=6.4, loss_gamma=6.4))
     (suspect,) = result.suspects
     assert "7.1 times" in suspect
@@ -90,7 +90,7 @@ def test_large_factors_are_not_attributed_to_a_wrong_dt():
 
 
 def test_agreement_is_undecided_if_errors_are_large_or_free_runs_differ():
-    """1.5 * 0.4 is more than half of 0.9."""
+    """The tolerance, at least 1.5 * 0.4, is more than half of 0.9."""
     assert verdict(replace(CHAOS, exponent=0.5, exponent_interval=0.4)).consistent is None
     assert verdict(replace(CHAOS, returning=0.2)).consistent is None
 
