@@ -19,7 +19,7 @@ from chaosbench.leaderboard.folder import FINISHED, Stored
 from chaosbench.leaderboard.schema import Row
 from chaosbench.theory.run_diagnosis import PREFIX
 
-# Before the message of a seed that ended with this status.
+# Introduces the message of a seed, by its status.
 _ENDS = {
     "ok": "Warning",
     "diverged": "The run diverged",
@@ -123,7 +123,7 @@ def figures(stored: Stored) -> dict[str, Any]:
 
 
 def _stored_numbers(stored: Stored, seed: int, *, update: int | None, column: str = "value") -> dict[str, float]:
-    """Return the stored numbers of a diagnosis by name, also those that only other versions write."""
+    """Return the stored numbers of a diagnosis by name, including those that only other versions store."""
     return {
         row["name"].removeprefix(PREFIX): row[column]
         for row in stored.records
@@ -154,7 +154,7 @@ def _score(row: Row) -> str:
 
 def _diagnosed(result: SeedResult, run: Row) -> list[tuple[str, str]]:
     if not result.diagnosis.has_dynamics:
-        replay = "This forecaster replays its training data, so that the theory of gradients does not apply."
+        replay = "This forecaster replays its training data, so the theory of gradients does not apply."
         return [("learned dynamics", replay), ("cost", _cost(result))]
     history = training_history(result, updates=run["updates"], seconds=run["train_seconds"])
     suspects = result.verdict.suspects
@@ -174,7 +174,7 @@ def _undiagnosed(result: SeedResult) -> str:
             "No diagnosis is stored (results of an older version). Rerun the suite into another directory to get one."
         )
     if result.status == "skipped":
-        return "The run was skipped, so that there is nothing to diagnose."
+        return "The run was skipped, so there is nothing to diagnose."
     return "The run did not finish. Run the same command again to retry it."
 
 

@@ -6,7 +6,7 @@ from chaosbench.explain.quantities import RATE, in_lyapunov_times, is_finite
 from chaosbench.explain.seed_result import SeedResult
 from chaosbench.formats import number
 
-_MARGIN = 0.3  # [nats] by which a product may exceed the growth at lambda_1 without comment
+_MARGIN = 0.3  # [nats]; a product that exceeds the growth at lambda_1 by less needs no comment
 
 
 def gradient_path(result: SeedResult) -> Iterator[str]:
@@ -23,7 +23,7 @@ def gradient_path(result: SeedResult) -> Iterator[str]:
 
 
 def _window(result: SeedResult, chain: float) -> Iterator[str]:
-    """Yield the length of the training window, and where in it products end."""
+    """Yield sentences on the length of the training window and on where products end within it."""
     diagnosis, window = result.diagnosis, result.diagnosis.path_length
     if window == 1:
         yield "Gradients pass through a single step of the network."
@@ -51,7 +51,7 @@ def _window_length(result: SeedResult, window: int) -> str:
 
 
 def _random_forcing(result: SeedResult, chain: float, probability: float) -> str:
-    """Return the forcing probability of scheduled sampling at the end of training, and the intervals it led to."""
+    """Describe the forcing probability of scheduled sampling at the end of training, and the resulting intervals."""
     if probability in (0, 1):
         return f"At the end of training the state was forced at {'every' if probability else 'no'} step."
     text = f"At the end of training the state was forced with probability {number(probability)} per step"
@@ -63,9 +63,10 @@ def _random_forcing(result: SeedResult, chain: float, probability: float) -> str
 
 
 def _interval(result: SeedResult, chain: float) -> str:
-    """Return how often the state is forced or the gradient cut, with the spread of a random interval.
+    """Describe how often the state is forced or the gradient cut, with the spread of a random interval.
 
-    A random interval is never below one step, so that with a large spread only its mean is a fair description.
+    A random interval is never below one step, so its distribution is skewed if the spread is large; then only the mean
+    is given.
     """
     spread = result.trainer.get("spread", 0) if result.diagnosis.chain_forced else 0
     if chain == 1 and not spread:
@@ -91,7 +92,7 @@ def _state_after_cut(result: SeedResult) -> str:
 
 
 def _generalised_forcing(result: SeedResult, alpha: float) -> Iterator[str]:
-    """Yield the forcing strength, and what it leaves of the exponent."""
+    """Yield sentences on the forcing strength and on the exponent that remains."""
     diagnosis = result.diagnosis
     yield f"At every step the state is moved towards the data with weight alpha = {number(alpha)}."
     expected, forced = diagnosis.forced_exponent_expected, diagnosis.forced_exponents
@@ -103,7 +104,7 @@ def _generalised_forcing(result: SeedResult, alpha: float) -> Iterator[str]:
 
 
 def _growth(result: SeedResult, chain: float) -> Iterator[str]:
-    """Yield the growth of a product of Jacobians, compared with that at the data's exponent."""
+    """Yield sentences that compare the growth of a product of Jacobians with the growth at the data's exponent."""
     diagnosis, expected, span = result.diagnosis, result.lyapunov_times(chain), _span(result, chain)
     grown = diagnosis.chain_growth
     if not is_finite(grown):
@@ -111,20 +112,20 @@ def _growth(result: SeedResult, chain: float) -> Iterator[str]:
         yield "Their growth could not be measured." if lost else f"{span}, gradients vanish completely."
         return
     if expected is not None:
-        would = f"{span}, gradients would grow by a factor of e^{number(expected)} at the data's lambda_1"
-        yield f"{would}; the measured factor is e^{number(grown)}."
+        prediction = f"{span}, gradients would grow by a factor of e^{number(expected)} at the data's lambda_1"
+        yield f"{prediction}; the measured factor is e^{number(grown)}."
     else:
         yield f"{span}, gradients change by a factor of e^{number(grown)}."
     if diagnosis.chain_forced and is_finite(diagnosis.window_growth):
-        length, over = diagnosis.window_length, number(diagnosis.window_growth)
-        yield f"Over {length} steps with forcing, they change by a factor of e^{over}."
+        length, exponent = diagnosis.window_length, number(diagnosis.window_growth)
+        yield f"Over {length} steps with forcing, they change by a factor of e^{exponent}."
     bound = diagnosis.chain_growth_bound
     if is_finite(bound) and grown > bound + _MARGIN:
         yield _excess(grown, bound, diagnosis.jacobian_norm or 0.0)
 
 
 def _span(result: SeedResult, chain: float) -> str:
-    """Return the segment over which a product of Jacobians is taken."""
+    """Return the start of a sentence: the segment over which a product of Jacobians is taken."""
     diagnosis = result.diagnosis
     if diagnosis.chain_forced:
         return (
@@ -138,7 +139,7 @@ def _span(result: SeedResult, chain: float) -> str:
 
 
 def _excess(grown: float, bound: float, norm: float) -> str:
-    """Explain a growth above that at the network's own exponent."""
+    """Explain why gradients grow faster than at the network's own exponent."""
     more = f"This is more than at the network's own lambda_1, e^{number(bound)}"
     if grown > 0 and norm > 1:
         stretch = f"over short times, Jacobians of norm {number(norm)} stretch some directions"

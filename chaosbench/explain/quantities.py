@@ -10,7 +10,7 @@ RATE = "[1 / system time]"
 
 
 def is_finite(value: float | None) -> TypeGuard[float]:
-    """Return True for a number that was measured and is finite."""
+    """Return True if the value is a finite number, not None."""
     return value is not None and math.isfinite(value)
 
 

@@ -19,13 +19,13 @@ class SeedResult:
 
     Attributes:
         seed, status, message: as stored with the run.
-        diagnosis: of the trained model.
-        initial: of the untrained model.
+        diagnosis: diagnosis of the trained model.
+        initial: diagnosis of the untrained model.
         truth: exponents of the data's own system.
         scores: rows of the metrics.
         trainer: fields of the trainer.
         dt: [system time] per step of the data.
-        labels: of system, data, model and trainer.
+        labels: labels of system, data, model and trainer.
     """
 
     seed: int
@@ -41,13 +41,13 @@ class SeedResult:
 
     @property
     def data_exponent(self) -> float | None:
-        """Largest exponent of the data's system [1 / system time]; None: not known."""
+        """Largest exponent of the data's system [1 / system time]; None: unknown."""
         exponent = self.truth.largest_exponent
         return None if exponent is None else exponent.value
 
     @property
     def chaotic_data(self) -> bool:
-        """True if that exponent exceeds its own interval."""
+        """True if the largest exponent of the data's system exceeds its own interval."""
         exponent = self.truth.largest_exponent
         return exponent is not None and exponent.value > (exponent.interval or 0.0) + _POSITIVE
 
@@ -55,8 +55,8 @@ class SeedResult:
     def gradient_horizon(self) -> float | None:
         """Longest time over which gradients can show that neighbouring orbits separate [steps].
 
-        This is the training window, or the segment that cuts leave of it. None for methods that are not meant to show
-        it: those that train on single steps, that force the whole state before orbits separate, or that join segments
+        This is the training window, or the segment between cuts. None for methods that do not rely on such gradients:
+        those that train on single steps, that force the whole state before orbits separate, or that join segments
         by learned states.
         """
         diagnosis = self.diagnosis

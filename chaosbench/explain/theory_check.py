@@ -15,7 +15,7 @@ _THEOREMS = {
 
 
 def theory_check(result: SeedResult) -> Iterator[str]:
-    """Yield the theorem, the measured rates, whether they agree, and the state of the network before training."""
+    """Yield sentences on the theorem, the measured rates, their agreement, and the network before training."""
     verdict, diagnosis = result.verdict, result.diagnosis
     if verdict.regime == "divergent":
         yield "The theorems apply to bounded orbits only."

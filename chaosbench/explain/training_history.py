@@ -41,7 +41,7 @@ def _norms(result: SeedResult) -> Iterator[str]:
 
 
 def _clipping(result: SeedResult) -> Iterator[str]:
-    """Yield how often gradients were clipped, entries first as in training."""
+    """Yield sentences on how often gradients were clipped: entries first, because training clips them first."""
     entries, norms = result.diagnosis.clipped_entries_share, result.diagnosis.clipped_share
     if is_finite(entries):
         yield f"Entries were clipped at {result.trainer['clip_value']:g} in {percent(entries)} of updates."

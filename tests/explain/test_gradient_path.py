@@ -1,4 +1,4 @@
-"""The products of Jacobians in training, explained."""
+"""Explanations of the products of Jacobians in training."""
 
 from math import inf, nan
 
@@ -21,7 +21,7 @@ FORCED = FREE | {"chain_length": 77.0, "chain_forced": 1.0, "chain_ends": 1.0, "
 RANDOM = FORCED | {"forcing_probability": 0.2, "chain_length": 4.81, "chain_longest": 23.0, "chain_growth": 0.06}
 
 
-def test_free_gradients_are_compared_with_the_growth_at_the_datas_exponent(paragraphs):
+def test_gradients_without_forcing_are_compared_with_the_growth_at_the_datas_exponent(paragraphs):
     """200 steps of 0.01 at an exponent of 0.9 are 1.8 Lyapunov times."""
     text = paragraphs(CHAOS | FREE)[PATH]
     assert numbers(text) == ["200", "1.80", "1.80", "1.90"]
@@ -37,7 +37,7 @@ def test_growth_beyond_the_networks_own_exponent_is_explained_by_jacobians_that_
     assert has(text, "e^1.74", "norm 1.60", "stretch")
 
 
-def test_jacobians_that_contract_do_not_stretch(paragraphs):
+def test_growth_is_not_explained_by_stretching_if_products_or_jacobians_contract(paragraphs):
     for changes in ({"chain_growth": -3.0, "jacobian_norm": 1.2}, {"chain_growth": 2.1, "jacobian_norm": 0.9}):
         text = paragraphs(REST | FREE | changes | {"chain_growth_bound": -9.0})[PATH]
         assert not has(text, "stretch")
@@ -95,7 +95,7 @@ def test_a_method_of_single_steps_has_no_window(paragraphs):
     assert not has(text, "window")
 
 
-def test_a_window_shorter_than_the_setting_is_given_with_it(paragraphs):
+def test_a_window_shorter_than_sequence_length_is_given_with_that_setting(paragraphs):
     text = paragraphs(CHAOS | FREE | {"path_length": 3.0, "chain_length": 3.0}, trainer=DySLIM())[PATH]
     assert numbers(text)[:3] == ["3", "10", "0.0270"]
     assert has(text, "sequence_length")
@@ -121,7 +121,7 @@ def test_the_state_after_a_cut_is_described(paragraphs):
     assert not any(has(continued, words) for words in ("z = 0", "learned"))
 
 
-def test_windows_longer_than_the_products_followed_are_marked(paragraphs):
+def test_a_window_longer_than_the_products_followed_is_mentioned(paragraphs):
     text = paragraphs(CHAOS | FREE | {"chain_length": 1.0})[PATH]
     assert has(text, "200 steps", "1 step of")
 
@@ -134,6 +134,6 @@ def test_generalised_forcing_is_described_by_alpha_and_the_exponent_it_leaves(pa
     assert has(text, "alpha = 0.200", "lambda_1 + ln(1 - alpha) / dt", "[1 / system time]")
 
 
-def test_gradients_vanish_at_rest_but_are_unknown_for_a_network_that_blows_up(paragraphs):
+def test_gradients_vanish_at_a_fixed_point_but_are_unknown_for_a_network_that_blows_up(paragraphs):
     assert has(paragraphs(BLOWN | FREE | {"chain_growth": nan})[PATH], "could not be measured")
     assert has(paragraphs(REST | FREE | {"chain_growth": -inf})[PATH], "vanish")

@@ -21,7 +21,7 @@ def test_exponents_are_compared_by_their_ratio(paragraphs):
     assert has(third(-7.3), "50 % less negative", "-7.30", "-14.6")
     assert has(third(-89.0), "6.10 times", "-89.0", "-14.6")
     opposite = third(2.0).partition("third")[2]
-    assert numbers(opposite) == ["2.00", "-14.6"], "a ratio of exponents of different sign means nothing"
+    assert numbers(opposite) == ["2.00", "-14.6"], "exponents of different sign have no ratio"
 
 
 @pytest.mark.parametrize(
@@ -52,7 +52,7 @@ def test_data_that_are_not_chaotic_have_no_lyapunov_time(paragraphs):
     assert has(chaotic["suspects"], "chaos", "data do not have")
 
 
-def test_data_whose_exponent_is_not_known_are_not_mentioned(paragraphs):
+def test_data_whose_exponent_is_unknown_are_not_mentioned(paragraphs):
     texts = paragraphs(CHAOS | FREE, truth={})
     assert numbers(texts[PATH]) == ["200", "1.90"]
     assert numbers(texts[DYNAMICS]) == ["0.870", "0.0200"]

@@ -1,4 +1,4 @@
-"""Whole explanations: outcome, lines, and paragraphs that may be absent."""
+"""Whole explanations: the outcome, one-line summaries, and optional paragraphs."""
 
 from dataclasses import replace
 from math import nan
@@ -61,7 +61,7 @@ def test_a_run_is_summarised_in_one_line(tmp_path, seed, words, values):
         (StoredSeed({}, status="skipped", message="it cannot work"), ["skipped"]),
     ],
 )
-def test_a_run_without_a_diagnosis_says_what_to_do(paragraphs, seed, words):
+def test_the_explanation_of_a_run_without_a_diagnosis_gives_the_reason_or_a_remedy(paragraphs, seed, words):
     texts = paragraphs(seed)
     assert list(texts) == ["outcome", "diagnosis"]
     assert has(texts["diagnosis"], *words)

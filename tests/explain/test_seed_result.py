@@ -36,14 +36,14 @@ def test_the_trained_and_the_untrained_model_and_the_truth_are_separate(read_see
     result = read_seed(StoredSeed(CHAOS, initial=initial))
     assert result.diagnosis.lyapunov_exponents == ((0.87, 0.02),)
     assert result.initial.lyapunov_exponents == ((-5.0, None),)
-    assert result.truth.lyapunov_exponents == ((0.9, None),), "only where the run has the same number"
+    assert result.truth.lyapunov_exponents == ((0.9, None),), "the truth is stored only for numbers that the run has"
     assert result.verdict.regime == "chaotic"
     assert result.initial_verdict.regime == "fixed point"
     assert read_seed().initial_verdict is None
 
 
 def test_a_window_of_200_steps_is_1_8_lyapunov_times(read_seed):
-    """200 steps of 0.01 at an exponent of 0.9."""
+    """The steps are 0.01 long, and the exponent is 0.9."""
     result = read_seed(StoredSeed(CHAOS | FREE))
     assert result.lyapunov_times(result.diagnosis.path_length) == pytest.approx(1.8)
 
@@ -62,11 +62,11 @@ def test_a_window_of_200_steps_is_1_8_lyapunov_times(read_seed):
     ids=["free", "forced in part", "forced", "cut", "joined", "short", "one step"],
 )
 def test_the_gradient_horizon_is_the_window_or_the_segment_between_cuts(read_seed, changes, horizon):
-    """100 steps of 0.01 at 0.9 are 0.9 Lyapunov times; methods that are short by design are not blamed."""
+    """100 steps of 0.01 at 0.9 are 0.9 Lyapunov times; methods that are short by design have no suspect."""
     result = read_seed(StoredSeed(REST | FREE | changes))
     assert result.gradient_horizon == horizon
-    blamed = any("less than 1 / lambda_1" in suspect for suspect in result.verdict.suspects)
-    assert blamed is (horizon is not None and horizon * 0.009 < 1)
+    suspected = any("less than 1 / lambda_1" in suspect for suspect in result.verdict.suspects)
+    assert suspected is (horizon is not None and horizon * 0.009 < 1)
 
 
 def test_training_without_gradients_through_time_has_no_horizon(read_seed):
@@ -107,7 +107,7 @@ def test_a_null_growth_rate_means_vanishing_gradients_only_if_the_exponent_is_ne
     assert isnan(read_seed(StoredSeed(CHAOS | {"gradient_growth": inf})).diagnosis.gradient_growth)
 
 
-def test_an_orbit_that_blew_up_on_the_way_does_not_contradict_theory(read_seed):
+def test_an_orbit_that_blew_up_does_not_contradict_theory(read_seed):
     """Exponents are means over the runs that stayed bounded; the growth rate along the others is NaN."""
     verdict = read_seed(StoredSeed(CHAOS | {"gradient_growth": nan, "bounded_share": 0.6})).verdict
     assert (verdict.regime, verdict.consistent, verdict.growth_ratio) == ("chaotic", None, None)

@@ -37,7 +37,7 @@ def test_each_theorem_is_compared_with_the_rates_that_were_measured(paragraphs, 
         ({"gradient_growth": nan, "bounded_share": 0.7}, ["could not be measured", "undecided", "blew up"]),
     ],
 )
-def test_disagreement_and_doubt_have_their_reason(paragraphs, changes, words):
+def test_disagreement_and_undecided_agreement_are_explained(paragraphs, changes, words):
     text = paragraphs(CHAOS | changes)[THEORY]
     assert has(text, *words)
     assert not has(text, "agree within")

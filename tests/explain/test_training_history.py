@@ -1,4 +1,4 @@
-"""The course of training, explained."""
+"""Explanations of the course of training."""
 
 import pytest
 from stored_runs import CHAOS
