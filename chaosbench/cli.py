@@ -1,4 +1,4 @@
-"""The command line: parse, call, show. Heavy imports are inside the commands, so that `--help` is fast."""
+"""The command line; heavy imports are inside the commands, so that `--help` is fast."""
 
 import json
 import os
@@ -21,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-plugins_app = typer.Typer(help="Show plug-ins.")
+plugins_app = typer.Typer(help="List plug-ins.")
 app.add_typer(plugins_app, name="plugins")
 
 
@@ -56,8 +56,8 @@ def _print_error(text: str) -> None:
     print(" ".join(text.split()), file=sys.stderr)
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(requested: bool) -> None:
+    if requested:
         print(__version__)
         raise typer.Exit
 
@@ -80,12 +80,20 @@ def run(
     changes: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="PART.FIELD=VALUE", help="Change a field: trainer.updates=100; a list is a grid."
+            "--set",
+            metavar="PART.FIELD=VALUE",
+            help="Change a field: trainer.updates=100; a list is a grid; repeatable.",
         ),
     ] = None,
-    systems: Annotated[list[str] | None, typer.Option("-s", "--system", help="Run only this kind or label.")] = None,
-    models: Annotated[list[str] | None, typer.Option("-m", "--model", help="Run only this kind or label.")] = None,
-    trainers: Annotated[list[str] | None, typer.Option("-t", "--trainer", help="Run only this kind or label.")] = None,
+    systems: Annotated[
+        list[str] | None, typer.Option("-s", "--system", help="Run only systems of this kind or label; repeatable.")
+    ] = None,
+    models: Annotated[
+        list[str] | None, typer.Option("-m", "--model", help="Run only models of this kind or label; repeatable.")
+    ] = None,
+    trainers: Annotated[
+        list[str] | None, typer.Option("-t", "--trainer", help="Run only trainers of this kind or label; repeatable.")
+    ] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Number of worker processes (default: one per core; one on a GPU).")
     ] = None,
@@ -120,10 +128,10 @@ def run(
 
 @app.command()
 def rank(
-    results: Annotated[Path, typer.Argument(help="A results directory.")],
+    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="A results directory.")],
     as_json: AsJson = False,
 ) -> None:
-    """Show the ranking of a results directory, one table per system."""
+    """Show the ranking of a results directory, one table per system and data."""
     from chaosbench.leaderboard import store
     from chaosbench.leaderboard.rank import rank as rank_experiments
 
@@ -138,13 +146,13 @@ def rank(
 
 @app.command()
 def explain(
-    results: Annotated[Path, typer.Argument(help="A results directory.")],
+    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="A results directory.")],
     run_words: Annotated[
         list[str] | None,
         typer.Argument(
             metavar="RUN",
-            help="Words of its labels, such as bptt lstm, or the beginning of its folder's name "
-            "(default: all runs, one line per seed).",
+            help="An experiment: words of its labels, such as bptt lstm, or the start of its folder's name "
+            "(default: all experiments, one line per seed).",
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Explain this seed (default: the median seed).")] = None,
@@ -163,9 +171,10 @@ def explain(
 
 @app.command("list")
 def list_(
-    what: Annotated[str, typer.Argument(help=f"One of {', '.join(_LISTINGS)}.")], as_json: AsJson = False
+    what: Annotated[str, typer.Argument(metavar="WHAT", help=f"One of {', '.join(_LISTINGS)}.")],
+    as_json: AsJson = False,
 ) -> None:
-    """List the available systems, models and so on, including those of plug-ins."""
+    """List the available systems, models, metrics, suites and so on, including those of plug-ins."""
     from chaosbench import suite
     from chaosbench.terminal import catalogue
 
@@ -183,7 +192,9 @@ def list_(
 
 @app.command()
 def describe(
-    kind: Annotated[str, typer.Argument(help="A system, model, trainer, diagnostic, metric or picture.")],
+    kind: Annotated[
+        str, typer.Argument(metavar="KIND", help="A system, model, trainer, diagnostic, metric or picture.")
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Describe a kind: definition, source, fields and defaults."""
@@ -198,14 +209,14 @@ def describe(
 
 @app.command()
 def certify(
-    kind: Annotated[str, typer.Argument(help="A system.")],
+    kind: Annotated[str, typer.Argument(metavar="SYSTEM", help="A kind of system, such as lorenz63.")],
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="PARAMETER=VALUE", help="Change a parameter, such as rho=38.")
     ] = None,
     budget: Annotated[str, typer.Option(help="Approximate running time, such as 60s or 5m.")] = "60s",
     as_json: AsJson = False,
 ) -> None:
-    """Measure the Lyapunov exponents of a system and check them. The exit code is 1 if a check fails."""
+    """Measure the Lyapunov exponents of a system and check them; exit with code 1 if a check fails."""
     import torch
 
     from chaosbench.exponents.certify import certify as certified
@@ -267,17 +278,17 @@ def _system(kind: str, changes: dict[str, Any]) -> "SystemSpec":
     return system
 
 
-def _device(wanted: str) -> str:
+def _device(requested: str) -> str:
     """Return the device to use, after a check that it exists."""
     import torch
 
     count = torch.cuda.device_count()
-    if wanted == "auto":
+    if requested == "auto":
         return "cuda" if count else "cpu"
     devices = ["cpu", *(["cuda"] if count else []), *(f"cuda:{index}" for index in range(count))]
-    if wanted not in devices:
-        raise SpecError(f"there is no device {wanted!r} on this machine; known: auto, {', '.join(devices)}")
-    return wanted
+    if requested not in devices:
+        raise SpecError(f"there is no device {requested!r} on this machine; known: auto, {', '.join(devices)}")
+    return requested
 
 
 def _cores() -> int:

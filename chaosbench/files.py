@@ -14,19 +14,19 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
     """Write a file so that a reader sees all of it or none, even after a power failure.
 
     Args:
-        path: where the file shall be; its folder must exist.
+        path: path of the file; its folder must exist.
         write: writes the content to the temporary path that it is given, in the same folder and with the same suffix.
 
     Raises:
         OSError: where the file cannot be written; nothing is left behind.
     """
-    beside = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
+    temporary = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
     try:
-        write(beside)
-        flush(beside)
-        beside.replace(path)
+        write(temporary)
+        flush(temporary)
+        temporary.replace(path)
     finally:
-        beside.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
     return path
 
 
@@ -50,8 +50,8 @@ def cache_folder() -> Path:
 def cache_key(spec: Content, *parts: str) -> str:
     """Return the SHA-256 of a spec, of the source code of its class, and of further parts.
 
-    An equation that was edited gets another key. A class that was typed into an interpreter has no source; its spec
-    alone counts.
+    An equation that was edited gets another key. A class that was typed into an interpreter has no source, so
+    that its key depends on the spec alone.
     """
     try:
         source = inspect.getsource(type(spec))

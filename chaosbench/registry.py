@@ -1,4 +1,4 @@
-"""Loads plug-ins, each in its own guard, and registers the kinds that they offer."""
+"""Load plug-ins and register the kinds that they offer; one that is broken does not stop the others."""
 
 import os
 from collections.abc import Iterable
@@ -84,9 +84,9 @@ class Registry:
 
 
 def load() -> Registry:
-    """Load the built-ins, then every entry point of the group `chaosbench`, each in its own guard.
+    """Load the built-ins, then every entry point of the group `chaosbench`; broken ones are recorded with their error.
 
-    The environment variable `CHAOSBENCH_PLUGINS=a,b` restricts them to those entry points; an empty value loads none.
+    The environment variable `CHAOSBENCH_PLUGINS=a,b` loads only these entry points; an empty value loads none.
 
     Raises:
         PluginError: where two plug-ins offer the same kind.
@@ -101,11 +101,11 @@ def load() -> Registry:
 
 
 def _selected(entry_points_of_group: Iterable[EntryPoint]) -> list[EntryPoint]:
-    wanted = os.environ.get("CHAOSBENCH_PLUGINS")
+    names_to_load = os.environ.get("CHAOSBENCH_PLUGINS")
     points = sorted(entry_points_of_group, key=lambda point: point.name)
-    if wanted is None:
+    if names_to_load is None:
         return points
-    names = {name.strip() for name in wanted.split(",") if name.strip()}
+    names = {name.strip() for name in names_to_load.split(",") if name.strip()}
     for name in sorted(names - {point.name for point in points}):
         raise unknown_name("plug-in", name, [point.name for point in points], place="CHAOSBENCH_PLUGINS")
     return [point for point in points if point.name in names]
@@ -130,7 +130,7 @@ def _load_guarded(registry: Registry, entry_point: EntryPoint) -> Plugin:
 
 
 def _admit(registry: Registry, module: object, plugin: Plugin) -> None:
-    """Register everything that a plug-in offers, or nothing of it."""
+    """Register everything that a plug-in offers, or nothing if part of it is invalid."""
     registry.hooks.register(module, name=plugin.name)
     try:
         registry.hooks.check_pending()

@@ -37,7 +37,7 @@ class Selection:
 
     Attributes:
         systems, models, trainers: kinds or labels; empty means all.
-        seeds: in place of the suite's own; None keeps those.
+        seeds: seeds that replace those of the suite; None keeps them.
         changes: `"trainer.updates" -> 100`; a list is a grid, as in the file.
     """
 
@@ -90,7 +90,7 @@ def validated(
         return spec.model_validate(dict(content))
     except ValidationError as error:
         errors = error.errors(include_url=False)
-        first = next((entry for entry in errors if entry["type"] == "value_error"), errors[0])  # ours say more
+        first = next((entry for entry in errors if entry["type"] == "value_error"), errors[0])  # our own say more
         # The user's part of the location: pydantic adds the branch of a union to it.
         loc = [part for part in first["loc"] if isinstance(part, int) or _is_field(part)]
         path = ".".join(str(part) for part in (place, *loc) if part != "")
@@ -124,7 +124,7 @@ def _experiments(
         {**shared, "system": system, "data": data_spec, "model": model, "trainer": trainer}
         for system, data_spec, model, trainer in product(systems, data, models, trainers)
     )
-    # The narrowed type admits registered kinds alone. A worker process reads the plain one, which has a name to import.
+    # The narrowed type accepts registered kinds only. A worker process needs the plain class, which can be imported.
     return [Experiment.model_validate(dict(validated(narrowed, content, part.place))) for content in combinations]
 
 
@@ -228,7 +228,7 @@ def _selected(specs: Sequence[Spec], wanted: Sequence[str]) -> list[Spec]:
 
 
 def _seeds(seeds: Any) -> tuple[int, ...]:
-    whole = isinstance(seeds, (list, tuple)) and all(isinstance(seed, int) and seed >= 0 for seed in seeds)
-    if not whole or not seeds or len(set(seeds)) < len(seeds):
+    valid = isinstance(seeds, (list, tuple)) and all(isinstance(seed, int) and seed >= 0 for seed in seeds)
+    if not valid or not seeds or len(set(seeds)) < len(seeds):
         raise SpecError(f"seeds must be a list of different whole numbers from 0, such as [0, 1, 2]; got {seeds!r}")
     return tuple(seeds)

@@ -15,7 +15,7 @@ class Published:
     """A finished experiment has been written to its folder and read back.
 
     Attributes:
-        finished: the event that brought the result.
+        finished: the event with the result.
         stored: the content of the folder.
     """
 

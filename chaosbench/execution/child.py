@@ -82,7 +82,7 @@ def _redirect_output(log: Path) -> None:
 
 
 def _die_with_parent() -> None:
-    """Wait until the parent has died, which may be too sudden to end its children, and end this process."""
+    """Wait until the parent has died, then end this process; a parent that is killed cannot end its children."""
     parent = parent_process()
     if parent is not None:
         wait([parent.sentinel])

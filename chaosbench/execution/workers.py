@@ -19,13 +19,13 @@ from chaosbench.execution.child import main as child_main
 from chaosbench.experiment import Experiment, Result, Run, Status
 from chaosbench.run import Progress
 
-# Imported once by the server: the first optimizer needs 2 s for it, and the first forward-mode tangents 0.3 s.
+# Imported once by the server: torch needs the first for an optimizer, 2 s, and the second for forward mode, 0.3 s.
 _PRELOADED = ["torch._dynamo", "torch._decomp.decompositions_for_jvp", "chaosbench.execution.child"]
 
 
 @dataclass(frozen=True)
 class Started:
-    """A worker has started with an experiment."""
+    """A worker has started an experiment."""
 
     experiment: Experiment
 
@@ -68,7 +68,7 @@ def carry_out(
     generator ends all children.
 
     Args:
-        experiments: what to run.
+        experiments: the experiments to run.
         device: "cpu", or a CUDA device.
         workers: the largest number of processes at a time.
         logs: folder for the output of the children; empty logs are removed.
@@ -81,7 +81,7 @@ def carry_out(
                 worker = _start(context, waiting.pop(0), device, logs)
                 running.append(worker)
                 yield Started(worker.experiment)
-            # The sentinels as well: a process that a dead child has forked may hold the pipe open.
+            # Wait for the sentinels as well: a process that a dead child has forked may hold the pipe open.
             wait([end for worker in running for end in (worker.pipe, worker.process.sentinel)])
             for worker in list(running):
                 yield from _events(worker, running)
@@ -104,7 +104,7 @@ def _start(context: BaseContext, experiment: Experiment, device: str, logs: Path
     receiver, sender = context.Pipe(duplex=False)
     log = logs / f"{experiment.digest()[:12]}.log"
     arguments = (sender, pickle.dumps(experiment), device, log)
-    process: BaseProcess = context.Process(target=child_main, args=arguments)  # type: ignore[attr-defined]  # typeshed's
+    process: BaseProcess = context.Process(target=child_main, args=arguments)  # type: ignore[attr-defined]  # missing in typeshed
     process.start()
     sender.close()  # the child's end is then the only one, and the pipe ends when the child dies
     return _Worker(experiment, process, receiver, log, datetime.now(UTC))

@@ -87,9 +87,9 @@ def save(picture: PictureSpec, folder: Path, arguments: Arguments, *, name: str 
 
     Args:
         picture: draws the figure.
-        folder: exists already.
-        arguments: of the figure.
-        name: of the files; by default the kind of the picture.
+        folder: an existing folder.
+        arguments: arguments of the figure.
+        name: name of the files; default: the kind of the picture.
     """
     path = folder / (name or picture.kind)
     table, figure = tables.to_table(picture.kind, picture.layout, arguments), picture.figure(arguments)
@@ -127,7 +127,7 @@ def _draw_guarded(
     arguments: Callable[[PictureT], Mapping[str, Arguments | None]],
     drawn: Drawn,
 ) -> None:
-    """Draw a picture once for each name and arguments; note its failure, because a plug-in may raise anything."""
+    """Draw a picture once for each name and arguments; record its error, whatever a plug-in raises."""
     name = str(kind.model_fields["kind"].default)
     try:
         picture = kind.model_validate({})

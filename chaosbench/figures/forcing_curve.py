@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from chaosbench.leaderboard.rank import Board
 
 _TRAINER, _METRIC = "sparse_teacher_forcing", "state_space_divergence"
-_FEWEST = 3  # intervals that make a curve
-_SHIFT = 0.02  # between curves, as a share of the axis: dots would hide each other
+_FEWEST = 3  # smallest number of intervals that is drawn as a curve
+_SHIFT = 0.02  # shift between curves, as a share of the axis, so that dots do not hide each other
 
 
 class ForcingCurve(BoardPicture):
-    """D_stsp of every model over the interval of sparse teacher forcing, where a model has three intervals or more.
+    """D_stsp against the interval of sparse teacher forcing, for each model that was run with three intervals or more.
 
     Source:
         Mikhaeil, Monfared & Durstewitz 2022, Advances in Neural Information Processing Systems 35, figure 1.
@@ -145,9 +145,9 @@ def _mark_diverged(axes: "Axes", intervals: Array, values: Array) -> None:
     """Write above each interval how many seeds of all models diverged."""
     diverged, total = np.isinf(values).sum(axis=(0, 2)), (~np.isnan(values)).sum(axis=(0, 2))
     settings: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "ha": "center", "va": "bottom", "fontsize": 7}
-    for interval, lost, count in zip(intervals, diverged, total, strict=True):
-        if lost:
-            axes.text(interval, 1.01, f"{lost}/{count}\ndiverged", **settings)
+    for interval, failed, seeds in zip(intervals, diverged, total, strict=True):
+        if failed:
+            axes.text(interval, 1.01, f"{failed}/{seeds}\ndiverged", **settings)
 
 
 def _curves(

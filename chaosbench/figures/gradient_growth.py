@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 _STATE = r"$\log\,\Vert\partial z_T / \partial z_0\Vert$ [nats]"
 _PARAMETERS = r"$\log\,\Vert\partial L_T / \partial\theta\Vert$ [nats]"
-_SPANS = 1.0  # ranges of the median curve beyond which other curves leave the picture instead of flattening it
+_SPANS = (
+    1.0  # the y range extends beyond the median curve by at most this multiple of its range, so as not to flatten it
+)
 
 
 def _horizon(argument: str) -> Axis:
@@ -137,7 +139,9 @@ def gradient_growth(
         panels[1].set(title="free run, parameters", ylabel=_PARAMETERS, xlim=(0, parameter_horizons.max()))
     if forced is not None and forced_horizons is not None:
         _forced(panels[-1], forced_horizons, forced, chain)
-    for axes, curves in zip(panels, (each for each in (state, parameters, forced) if each is not None), strict=True):
+    for axes, curves in zip(
+        panels, (values for values in (state, parameters, forced) if values is not None), strict=True
+    ):
         axes.set_xlabel("horizon T [steps]")
         if (curves == -np.inf).all():
             annotate(axes, "zero at every horizon")
@@ -194,16 +198,16 @@ def _lines(
     model = slope if (exponent := rates["model"]) is None or not np.isfinite(exponent) else exponent
     start = float(curve[late].mean() - max(model, lowest) * horizons[late].mean())
     ends = np.array([0.0, horizons.max()])
-    for whose, rate in rates.items():
+    for owner, rate in rates.items():
         if rate is not None and np.isfinite(rate):
             text = f"$\\lambda_1$ = {rate:.3g} / step" if rate >= lowest else r"$\lambda_1 < 0$: no growth"
             line = start + max(rate, lowest) * ends
-            axes.plot(ends, line, label=f"{whose}'s {text}", **STYLES[f"{whose} slope"])
+            axes.plot(ends, line, label=f"{owner}'s {text}", **STYLES[f"{owner} slope"])
     axes.set_ylim(_limits(axes, curve[np.isfinite(curve)], start))
 
 
 def _limits(axes: "Axes", curve: Array, start: float) -> tuple[float, float]:
-    """Return the y range: all that is drawn, unless that would flatten the curve."""
+    """Return a y range that shows everything drawn, cut off where it would flatten the curve."""
     lowest, highest = axes.dataLim.intervaly
     low, high = min(start, curve.min()), max(start, curve.max())
     span = max(high - low, 1.0)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class NeighbourSeparation(ExperimentPicture):
     """The separation of neighbouring states of a recorded series, and the line fitted to it."""
 
-    kind: Literal["divergence"] = "divergence"  # the file name of older results
+    kind: Literal["divergence"] = "divergence"  # kept, because older results use this file name
     needs: ClassVar[frozenset[str]] = frozenset({"divergence", "divergence_times", "divergence_fit"})
     layout: ClassVar[Layout] = Layout(
         "separation of neighbouring states of a recorded series",
@@ -85,6 +85,6 @@ def neighbour_separation(
     low, high = axes.get_ylim()
     axes.plot(times, level + slope * times, label=f"slope {slope:.3g}{width} / system time", **STYLES["free run"])
     axes.set(xlabel="time [system time]", ylabel="log distance [nats]")
-    axes.set(xlim=(0, float(np.max(times))), ylim=(low, high))  # the line would stretch them
+    axes.set(xlim=(0, float(np.max(times))), ylim=(low, high))  # set again, because the line would stretch the range
     axes.legend(loc="lower right")
     return figure

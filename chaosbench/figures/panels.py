@@ -70,7 +70,7 @@ def true_panel(axes: "Axes", truth: Array, names: Sequence[str]) -> None:
 
 
 def generated_panel(axes: "Axes", free_run: Array, truth: Array, names: Sequence[str]) -> None:
-    """Draw the free run in the truth's ranges; the title reports the share outside, a note that it diverged."""
+    """Draw the free run in the truth's ranges; the title reports the share outside, and a note if it diverged."""
     outside = _orbit(axes, free_run, truth, names, "free run")
     axes.set_title(f"free run ({100 * outside:.0f} % out of range)" if outside >= 0.005 else "free run")
     annotate_diverged(axes, diverged_after(free_run))
@@ -156,7 +156,7 @@ def _orbit(axes: Any, series: Array, truth: Array, names: Sequence[str], style: 
 
 
 def _settled(points: Array, margin: Array) -> bool:
-    """Return True for a fixed point or short cycle in the second half, which thin lines and small dots would hide."""
+    """Return True if the second half is a fixed point or a short cycle, which thin lines and small dots would hide."""
     late = points[len(points) // 2 :]
     return len(np.unique(np.round(late[np.isfinite(late).all(axis=1)] / margin, 1), axis=0)) < 30
 

@@ -1,4 +1,4 @@
-"""A picture of successive maxima: Lorenz's way to see a map in a flow."""
+"""A picture of successive maxima, which reduce a flow to a map (Lorenz 1963)."""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -24,7 +24,7 @@ _NUMBER = Axis("number", "", "", "position in time")
 
 
 class ReturnMap(ExperimentPicture):
-    """Each maximum, or value, of an observable against the one before: a true orbit and the median seed's free run."""
+    """Return map: each maximum, or value for a map, against the previous one; a true orbit and the median free run."""
 
     kind: Literal["return_map"] = "return_map"
     needs: ClassVar[frozenset[str]] = frozenset({"truth", "free_run", "dt"})
@@ -91,7 +91,7 @@ def return_map(
     diverged: float | None = None,
     label: str = "",
 ) -> "Figure":
-    """Draw each maximum, or value, against the one before: the truth alone, and the free run on top of the truth.
+    """Draw each maximum, or value, against the previous one: the truth alone, and the free run on top of the truth.
 
     Args:
         truth, free_run: `(P,)`, `(Q,)`, successive maxima or values [std].

@@ -1,4 +1,4 @@
-"""The numbers behind a picture as a long Arrow table: one row per number, one column per axis, units in both."""
+"""The numbers behind a picture as a long Arrow table: one row per number, one column per axis, and units of both."""
 
 import json
 from collections.abc import Mapping
@@ -44,7 +44,7 @@ def to_table(picture: str, layout: Layout, arguments: Arguments) -> pa.Table:
 
 
 def to_arguments(layout: Layout, table: pa.Table) -> dict[str, Any]:
-    """Return the arguments that a table was made from."""
+    """Return the arguments from which a table was built."""
     names, values = table["quantity"].to_numpy(), table["value"].to_numpy()
     texts, shapes, coordinates = (
         json.loads(table.schema.metadata[key]) for key in (b"texts", b"shapes", b"coordinates")

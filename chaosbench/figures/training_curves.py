@@ -22,7 +22,7 @@ _AXES = (SEED, Axis("update", "updates", "updates", "number of updates of the we
 class TrainingCurves(ExperimentPicture):
     """Loss and gradient norm of each seed over training, with their median.
 
-    Folders without the arrays show the records of the diagnostics instead.
+    If the folder lacks the arrays, the records of the diagnostics are drawn instead.
     """
 
     kind: Literal["training"] = "training"

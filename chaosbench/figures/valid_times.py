@@ -67,11 +67,11 @@ def valid_times(
     del seeds
     figure = new_figure(6.4, 3.8, label)
     axes = figure.subplots()
-    whole = model if twin is None else np.concatenate([model, twin[None]])
-    finite = whole[np.isfinite(whole)]
+    times = model if twin is None else np.concatenate([model, twin[None]])
+    finite = times[np.isfinite(times)]
     longest = float(finite.max()) if finite.size and finite.max() > 0 else 1.0
     edges = np.linspace(0, longest, _BINS + 1)
-    shares = np.stack([_shares(times, edges) for times in model])
+    shares = np.stack([_shares(row, edges) for row in model])
     median = f"median {np.nanmedian(model):.2g}" if np.isfinite(model).any() else "none finite"
     axes.stairs(shares.mean(axis=0), edges, fill=True, color="#56B4E9", alpha=0.6, label=f"model, all seeds: {median}")
     for share in shares if len(shares) > 1 else ():
@@ -89,6 +89,6 @@ def valid_times(
 
 
 def _shares(times: Array, edges: Array) -> Array:
-    """Return the share of all conditions in each bin; times that are not finite are in none."""
+    """Return the share of all conditions in each bin; times that are not finite are in no bin."""
     counts: Array = np.histogram(times[np.isfinite(times)], edges)[0] / max(1, times.size)
     return counts

@@ -7,7 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from chaosbench.errors import SpecError, unknown_name
+from chaosbench.errors import SpecError, UnknownNameError, unknown_name
 
 TABLES = ("systems", "models", "trainers")
 _PART_KEYS = ("description", "seeds", "metrics", "diagnostics", "data", "evaluation", *TABLES)
@@ -80,7 +80,7 @@ def _read(name: str) -> Content:
     elif name in shipped():
         text = files("chaosbench.suites").joinpath(f"{name}.toml").read_bytes()
     else:
-        raise unknown_name("suite", name, shipped(), place="(or give the path of a .toml file)")
+        raise UnknownNameError(f"{unknown_name('suite', name, shipped())} Or give the path of a .toml file.")
     try:
         return tomllib.loads(text.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

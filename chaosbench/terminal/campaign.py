@@ -1,4 +1,4 @@
-"""The output of `chaosbench run`: what will run, how far it is, and the ranking at the end."""
+"""The output of `chaosbench run`: the experiments to run, their progress, and the ranking at the end."""
 
 from collections import Counter
 from collections.abc import Generator, Iterable, Sequence
@@ -83,13 +83,13 @@ def conclude(
     drawn = figures.draw_boards(ranking, stored, results, pictures)
     for path in drawn.files:
         if path.suffix == ".png":
-            console.print(f"picture of the experiments together: {path}", markup=False)
+            console.print(f"picture that compares the experiments: {path}", markup=False)
     for kind, error in drawn.failures.items():
         console.print(f"{results}: the picture {kind} could not be drawn: {error}", markup=False)
     for purpose, command in (
         ("pictures and numbers of each experiment", f"{results}/*/"),
-        ("the ranking again", f"chaosbench rank {results}"),
-        ("why each run went well or badly", f"chaosbench explain {results}"),
+        ("to show the ranking again", f"chaosbench rank {results}"),
+        ("to explain why each run went well or badly", f"chaosbench explain {results}"),
     ):
         console.print(f"{purpose}: {command}", markup=False)
 
@@ -134,10 +134,10 @@ class _Campaign:
 
     def _note(self, title: str, runs: Sequence[Run]) -> None:
         """Report failed runs and suspicious ones."""
-        lost = [run for run in runs if run.status not in FINISHED]
-        if lost:
+        without_result = [run for run in runs if run.status not in FINISHED]
+        if without_result:
             self.failed += 1
-            self._display.note(f"{title}: {lost[0].message}")
+            self._display.note(f"{title}: {without_result[0].message}")
         for run in runs:
             if run.status == "ok" and run.message:
                 self._display.note(f"{title}, seed {run.seed}: {run.message}")

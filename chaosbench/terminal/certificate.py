@@ -51,14 +51,15 @@ def _facts(certificate: Certificate) -> list[tuple[str, str]]:
     reference = certificate.reference
     pairs = zip(reference.exponents, reference.intervals, strict=True)
     steps, time = certificate.predictability_steps, reference.predictability_time
-    text = "none: the system is not chaotic" if steps is None else f"{steps:.1f} steps, {time:.4g} of system time"
+    trace = certificate.divergence  # of a map: the mean of ln |det J|
+    text = "none: the system is not chaotic" if steps is None else f"{steps:.1f} [steps] = {time:.4g} [system time]"
     return [
-        ("exponents", ", ".join(f"{value:.5f} ± {width:.5f}" for value, width in pairs)),
-        ("mean trace", "not known" if certificate.divergence is None else f"{certificate.divergence:.6g}"),
+        ("exponents", ", ".join(f"{value:.5f} ± {width:.5f}" for value, width in pairs) + " [1 / system time]"),
+        ("mean trace", "not known" if trace is None else f"{trace:.6g} [1 / system time]"),
         ("Kaplan-Yorke dimension", f"{reference.kaplan_yorke_dimension:.4g}"),
-        ("entropy bound", f"{reference.entropy_bound:.4g} nats / system time"),
+        ("entropy bound", f"{reference.entropy_bound:.4g} [nats / system time]"),
         ("predictability time", text),
-        ("dt", f"{certificate.dt:g}"),
+        ("dt", f"{certificate.dt:g} [system time]"),
     ]
 
 

@@ -17,9 +17,9 @@ from chaosbench.leaderboard.folder import Stored
 from chaosbench.leaderboard.store import folders, read_all
 
 _WIDTH = 100  # columns; longer lines are hard to read
-_SHORTEST_PREFIX = 12  # letters of a folder's name in a message, so that it is recognised
+_SHORTEST_PREFIX = 12  # smallest number of letters of a folder's name in a message, so that readers recognise it
 _LISTED = 6  # experiments listed in a message
-_HARD = "\N{NO-BREAK SPACE}"
+_NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 
 
 def rows(results: Path, name: str, seed: int | None) -> list[dict[str, Any]]:
@@ -67,7 +67,7 @@ def _show_lines(experiments: Sequence[Stored], seed: int | None, console: Consol
         for result in seed_results(stored):
             if seed is None or result.seed == seed:
                 _print(console, f"seed {result.seed}: {brief(result)}", width, indent="  ", hang="  ")
-    _print(console, "details: chaosbench explain RESULTS RUN, where RUN is words of one of these titles", width)
+    _print(console, "details: chaosbench explain RESULTS RUN, where RUN is one or more words of a title above", width)
 
 
 def _show_paragraphs(explanation: Explanation, folder: Path, console: Console, width: int) -> None:
@@ -86,13 +86,13 @@ def _show_paragraphs(explanation: Explanation, folder: Path, console: Console, w
 
 def _print(console: Console, text: str, width: int, *, indent: str = "", hang: str = "", bold: bool = False) -> None:
     """Print wrapped text; a number and its unit stay on one line."""
-    unbroken = text.replace(RATE, RATE.replace(" ", _HARD))
-    unbroken = unbroken.replace(" %", f"{_HARD}%").replace(" ± ", f"{_HARD}±{_HARD}")
+    unbroken = text.replace(RATE, RATE.replace(" ", _NO_BREAK_SPACE))
+    unbroken = unbroken.replace(" %", f"{_NO_BREAK_SPACE}%").replace(" ± ", f"{_NO_BREAK_SPACE}±{_NO_BREAK_SPACE}")
     lines = textwrap.wrap(
         unbroken, width, initial_indent=indent, subsequent_indent=indent + hang, break_long_words=False,
         break_on_hyphens=False,
     )  # fmt: skip
-    console.print(Text("\n".join(lines).replace(_HARD, " "), "bold" if bold else ""), soft_wrap=True)
+    console.print(Text("\n".join(lines).replace(_NO_BREAK_SPACE, " "), "bold" if bold else ""), soft_wrap=True)
 
 
 def _select(results: Path, name: str, seed: int | None) -> list[Stored]:
@@ -129,7 +129,9 @@ def _with_words(results: Path, experiments: Sequence[Stored], name: str) -> list
     matching = [stored for stored in experiments if all(word in _title(stored).lower() for word in words)]
     if not words or not matching:
         existing = "; ".join(_first(_short_titles(experiments)))
-        raise UnknownNameError(f"{results!s}: no experiment matches all words of {name!r}; there are: {existing}")
+        raise UnknownNameError(
+            f"{results!s}: no experiment matches all words of {name!r}; existing experiments: {existing}"
+        )
     exact = [sum(word in _kinds(stored) for word in words) for stored in matching]
     return [stored for stored, count in zip(matching, exact, strict=True) if count == max(exact)]
 

@@ -1,4 +1,4 @@
-"""Columns of text: labels folded where no number breaks, cells of several lines, and widths that fit a terminal."""
+"""Tables of text: columns side by side, cells of several lines, and labels folded without breaking a number."""
 
 import re
 from collections.abc import Sequence
@@ -64,7 +64,7 @@ def widened(widths: Sequence[int], targets: Sequence[int], spare: int) -> list[i
 
     Args:
         widths, targets: one per column [characters]; a column beyond its target stays as it is.
-        spare: total number of characters to hand out; what the targets do not need is left over.
+        spare: number of characters to distribute; those that no column needs are not used.
     """
     grown = list(widths)
     while spare > 0 and any(width < target for width, target in zip(grown, targets, strict=True)):

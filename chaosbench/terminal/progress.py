@@ -143,7 +143,7 @@ class _Live:
         self._live = Live(Group(self._all, self._running), console=console, refresh_per_second=4, transient=True)
         self._tasks: dict[str, TaskID] = {}
         self._total = self._all.add_task("", total=total)
-        # Until the first worker has loaded torch, which takes seconds.
+        # Shown until the first worker has loaded torch, which takes seconds.
         self._first: TaskID | None = self._running.add_task("", total=None, doing="starting worker processes")
 
     def __enter__(self) -> Self:
@@ -182,7 +182,7 @@ class _Live:
     def _update(self, name: str, **fields: object) -> None:
         if name not in self._tasks:
             self.started(name)
-        self._running.update(self._tasks[name], **fields)  # type: ignore[arg-type]  # rich types each field apart
+        self._running.update(self._tasks[name], **fields)  # type: ignore[arg-type]  # rich declares a type for each field
 
 
 class _Bar(ProgressColumn):

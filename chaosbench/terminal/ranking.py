@@ -1,4 +1,4 @@
-"""The ranking as one table per system wherever the terminal has 100 columns."""
+"""The ranking as tables: one per system and data on terminals of 100 columns or more."""
 
 import math
 import textwrap
@@ -81,10 +81,10 @@ def _tables(board: Board, width: int) -> Iterator[Text]:
         ScoreColumn(measure, [entry.scores[index] for entry in board.entries])
         for index, measure in enumerate(board.measures)
     ]
-    room = width - ranks.width - costs.width - 2  # [characters] for names and scores; two are gaps
-    for_all = room - sum(column.least_width + 1 for column in scores)
-    for_one = room - max((column.least_width + 1 for column in scores), default=0)
-    names = _names(board, for_all if for_all >= _SHORT_NAME else for_one)
+    room = width - ranks.width - costs.width - 2  # [characters] for names and scores; the 2 are gaps
+    room_beside_all = room - sum(column.least_width + 1 for column in scores)
+    room_beside_one = room - max((column.least_width + 1 for column in scores), default=0)
+    names = _names(board, room_beside_all if room_beside_all >= _SHORT_NAME else room_beside_one)
     available = room - names.width
     for index, group in enumerate(_groups(scores, available) or [[]]):
         if index:

@@ -1,4 +1,4 @@
-"""The column of one metric: medians with intervals, abbreviated to the width that is there."""
+"""The column of one metric: medians with intervals, abbreviated to the available width."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from chaosbench.leaderboard.rank import Measure, Score
 from chaosbench.leaderboard.statistics import Interval
 from chaosbench.terminal.grid import Column, Lines, fold
 
-_FORMS = 4  # in which an interval can be written
+_FORMS = 4  # number of forms in which an interval can be written
 _LEAST_WIDTH = 9  # [characters]: an interval such as 14.8–15.0 or 0.12–0.15
 
 

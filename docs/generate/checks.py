@@ -1,4 +1,4 @@
-"""Claims of papers that need no campaign; checked in seconds, in float64, whenever the page is generated."""
+"""Claims of papers that are checked in seconds, in float64, whenever the page is generated."""
 
 from dataclasses import dataclass, replace
 from functools import cache

@@ -29,9 +29,9 @@ The columns of the tables are:
 - *floor*: the score of another true orbit of the same length.
 - *theirs*: the published mean and its standard error.
 - *ratio*: our median divided by their mean.
-- *gap*: the difference between the means. It is `within` two standard errors, or ours is `lower` or `higher`; `at the
-  floor` if our median is at most 1.1 times the floor, where scores no longer differ meaningfully; or `both miss` the
-  attractor."""
+- *gap*: the difference between the means, ours over the seeds that have a score. It is `within` two standard errors,
+  or ours is `lower` or `higher`; `at the floor` if our median is at most 1.1 times the floor, where scores no longer
+  differ meaningfully; or `both miss` the attractor."""
 
 
 def page(results: Path) -> str:
@@ -46,7 +46,7 @@ def page(results: Path) -> str:
         _claims(data.claims, comparisons),
         _missing(comparisons.values()),
         *(part for section, rows in chapters for part in _chapter(section, rows)),
-        "## Checks without a campaign",
+        "## Claims checked when this page is generated",
         _checks(),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -69,7 +69,7 @@ def _versions(runs: Iterable[Mapping[str, Any]]) -> set[str]:
 
 def _claims(claims: Iterable[Claim], comparisons: Mapping[str, Comparison]) -> str:
     rows = [(claim.text, *_verdict(claim, comparisons)) for claim in claims]
-    return table(("conclusion of the paper", "here", "reason"), rows)
+    return table(("conclusion of the paper", "our runs", "median D_stsp [nats], and tests"), rows)
 
 
 def _verdict(claim: Claim, comparisons: Mapping[str, Comparison]) -> tuple[str, str]:
@@ -85,14 +85,14 @@ def _verdict(claim: Claim, comparisons: Mapping[str, Comparison]) -> tuple[str, 
     first, rest = medians[next(iter(medians))], list(medians.values())[1:]
     if claim.kind == "ascending":
         holds = list(medians.values()) == sorted(medians.values())
-        why = "; ".join([", ".join(_named(medians)), *_apart(scores)])
+        why = "; ".join([*_named(medians), *_apart(scores)])
     elif claim.kind == "least":
         holds, least = first <= min(rest), min(medians, key=lambda name: medians[name])
         pair = {} if holds else {name: scores[name] for name in (claim.row, least)}
-        why = "; ".join([", ".join(_named(medians)), *_apart(pair)])
+        why = "; ".join([*_named(medians), *_apart(pair)])
     else:
         holds = min(rest) >= claim.factor * first
-        why = f"at least {_times(min(rest), first)} times {_number(first)}, the median of {claim.row}"
+        why = f"every median is at least {_times(min(rest), first)} times that of {claim.row}, {_number(first)}"
     missing = [name for name in names if name not in scores]
     return ("holds" if holds else "does not hold"), why + (f" (not run: {', '.join(missing)})" if missing else "")
 
@@ -123,7 +123,7 @@ def _missing(comparisons: Iterable[Comparison]) -> str:
 
 def _chapter(section: Section, rows: Sequence[Comparison]) -> Iterator[str]:
     yield f"## {section.title}"
-    yield f"{section.paper}. Figures: {section.source}."
+    yield f"{section.paper}. Source: {section.source}."
     for index, measure in enumerate(section.measures):
         title = f"{measure.title} [{measure.unit}]" if measure.unit != "1" else measure.title
         header = (title, "ours", "range", "diverged", "floor", "theirs", "ratio", "gap")

@@ -17,7 +17,7 @@ from chaosbench.spec import Content
 
 Gap = Literal["within", "at the floor", "lower", "higher", "both miss", "not run", "none published"]
 _SIGNIFICANT = 2.0  # standard errors of the difference beyond which it is significant
-_AT_THE_FLOOR = 1.1  # floors; the floor of a single pair of true orbits is not more precise
+_AT_THE_FLOOR = 1.1  # in units of the floor, which is not more precise because it is that of one pair of true orbits
 
 
 class Measure(Content):
@@ -157,11 +157,11 @@ def newest_first(results: Path) -> list[Stored]:
 
 def compared(section: Section, stored: Sequence[Stored]) -> list[Comparison]:
     """Compare every row of a section with the first experiment that repeats it."""
-    return [_compared(row, section, next(answers(row, stored), None)) for row in section.rows]
+    return [_compared(row, section, next(repeating(row, stored), None)) for row in section.rows]
 
 
-def answers(row: Published, stored: Iterable[Stored]) -> Iterator[Stored]:
-    """Return the experiments whose content includes that of the row."""
+def repeating(row: Published, stored: Iterable[Stored]) -> Iterator[Stored]:
+    """Yield the experiments that repeat the row: those whose content includes the content of the row."""
     return (experiment for experiment in stored if _includes(experiment.experiment, row.experiment))
 
 

@@ -28,8 +28,8 @@ gradients grow with the horizon (gamma), and how fast neighbouring orbits separa
 median over seeds with the half width of its 95 % confidence interval, and the range over seeds in brackets.
 
 A seed is sorted by the regime of its own network, not by its data: a network that did not learn the chaos of its data
-belongs to another theorem. This page is generated from the tables in `leaderboards/theory`, which a results directory
-has after `chaosbench run theory`."""
+belongs to another theorem. This page is generated from the tables in `leaderboards/theory`, which are those of a
+results directory after `chaosbench run theory`."""
 
 _SECTIONS: tuple[tuple[Theorem, str, str], ...] = (
     (
@@ -41,7 +41,7 @@ _SECTIONS: tuple[tuple[Theorem, str, str], ...] = (
         "neither",
         "Theorem 3: quasi-periodic networks",
         "The norm grows or shrinks more slowly than any exponential: gamma and lambda_1 are both 0. A limit cycle of a "
-        "flow is a closed curve of the map that learns it, so that it belongs here.",
+        "flow belongs here, too: it is a closed curve of the map from one sample to the next, which a network learns.",
     ),
     (
         "vanish",

@@ -7,7 +7,7 @@ from chaosbench import cli
 
 @pytest.fixture
 def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
-    """Run the console script in this process: exit code, standard output, standard error."""
+    """Return a function that runs the console script in this process and returns exit code, output and errors."""
 
     def run(*words: object) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["chaosbench", *map(str, words)])

@@ -201,10 +201,13 @@ def test_the_schema_is_json(call):
     _, out, _ = call("schema")
     form = json.loads(out)
     assert form["required"] == ["suite"]
-    assert [set(way["required"]) for way in form["anyOf"]] == [{"systems", "models", "trainers"}, {"parts"}]
+    assert [set(alternative["required"]) for alternative in form["anyOf"]] == [
+        {"systems", "models", "trainers"},
+        {"parts"},
+    ]
 
 
-def test_without_plug_ins_the_list_says_so(call, monkeypatch: pytest.MonkeyPatch):
+def test_the_list_reports_that_there_are_no_plug_ins(call, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CHAOSBENCH_PLUGINS", "")
     _, out, _ = call("plugins", "list")
     assert "no plug-ins" in out

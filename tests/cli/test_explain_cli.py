@@ -12,7 +12,7 @@ from chaosbench.models import RNN
 
 @pytest.fixture
 def results(tmp_path: Path) -> Path:
-    """Two experiments: one with three regimes, one without numbers."""
+    """Store two experiments, one with three regimes and one without numbers, and return the directory."""
     lost = StoredSeed(BLOWN, divergence=None, status="diverged", message="the free run is not finite")
     publish(tmp_path, StoredSeed(CHAOS | FREE), StoredSeed(REST, divergence=0.2), lost)
     publish(tmp_path, StoredSeed({}, status="failed", message="no luck"), model=RNN())

@@ -80,8 +80,8 @@ def plugin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     sys.modules.pop("more_pictures", None)
 
 
-def test_pictures_of_a_plug_in_are_drawn_and_one_that_fails_costs_one_line(plugin, tmp_path: Path):
-    """In a process of its own: the fork server of the other tests does not know the plug-in."""
+def test_pictures_of_a_plug_in_are_drawn_and_a_failure_is_reported_in_one_line(plugin, tmp_path: Path):
+    """The command runs in a new process, because the fork server of the other tests started without the plug-in."""
     suite, results = tmp_path / "tiny.toml", tmp_path / "results"
     suite.write_text(TINY)
     command = [sys.executable, "-m", "chaosbench", "run", str(suite), "--results", str(results), "--device", "cpu"]

@@ -39,7 +39,7 @@ batch = 4
 
 @pytest.fixture
 def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
-    """How often the table of runs of each folder has been read."""
+    """Count how often the table of runs of each folder is read."""
     counts: Counter[str] = Counter()
     read_table = folder._table
 
@@ -61,7 +61,7 @@ def test_ranking_and_explaining_read_each_folder_once(call, command: str, reads:
 
 
 def test_running_a_suite_reads_old_folders_and_new_ones_once(call, reads: Counter[str], tmp_path: Path):
-    """With pictures of each experiment, the sweep over the forcing interval and the ranking."""
+    """The command also draws pictures of each experiment and of the sweep, and shows the ranking."""
     (tmp_path / "tiny.toml").write_text(TINY)
     words = ("run", tmp_path / "tiny.toml", "--device", "cpu", "--results", tmp_path / "results", "--workers", "1")
     code, _, err = call(*words, "--set", "trainer.interval=[1, 2]")

@@ -10,7 +10,7 @@ from docs.generate.checks import flossed, projection_error
 
 @pytest.mark.parametrize("target", [0.0, "system"])
 def test_flossing_leaves_at_most_a_fifth_of_the_distance_to_the_target(target):
-    """The published claim; exponents are computed by another routine over ten times as many steps."""
+    """Check the published claim; exponents are computed by another routine over ten times as many steps."""
     spectra = flossed(target)
     assert spectra.remaining < 0.2
     assert (spectra.after > spectra.before).all()
@@ -19,7 +19,10 @@ def test_flossing_leaves_at_most_a_fifth_of_the_distance_to_the_target(target):
 
 
 def test_exponents_hardly_move_in_a_single_update():
-    """One update at a rate of 0.02 moves a singular value by 8 * 0.02 at most: ln 0.54, as the first is, by 0.26."""
+    """One update at a rate of 0.02 changes a singular value by at most 8 * 0.02 = 0.16.
+
+    The first exponent, ln 0.54, therefore changes by at most ln(0.70 / 0.54) = 0.26.
+    """
     assert 0.5 < flossed(0.0, updates=1).remaining < 1
 
 

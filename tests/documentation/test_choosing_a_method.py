@@ -20,13 +20,13 @@ def section(title: str) -> str:
 
 
 def pairs(text: str) -> list[tuple[str, list[str]]]:
-    """The rows of the Markdown tables in a text: the first cell, and the others."""
+    """Return the first cell and the other cells of each row of the Markdown tables in a text."""
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines() if line[:1] == "|"]
     return [(first, others) for first, *others in cells]
 
 
 def rows(text: str) -> dict[str, list[str]]:
-    """The same by the first cell."""
+    """Return the other cells of each row by its first cell."""
     return dict(pairs(text))
 
 

@@ -101,22 +101,24 @@ def test_every_command_of_the_readme_is_accepted(
 
 
 def test_the_readme_shows_every_command() -> None:
-    known = get_command(cli.app).commands  # type: ignore[attr-defined]  # a group, which typer does not tell
-    assert {words[0] for words in COMMANDS} == set(known)
+    commands = get_command(cli.app).commands  # type: ignore[attr-defined]  # a group, which typer's type hides
+    assert {words[0] for words in COMMANDS} == set(commands)
 
 
 def test_the_readmes_suites_load(plugin: Path) -> None:
-    known = registry.load()
-    assert len(suite.load("mine.toml", known)) == 2 * 2 * 2
-    assert len(suite.load("two-parts.toml", known)) == 2 + 1
-    assert {experiment.model.kind for experiment in suite.load("sprott.toml", known)} == {"residual", "shallow_plrnn"}
+    kinds = registry.load()
+    assert len(suite.load("mine.toml", kinds)) == 2 * 2 * 2
+    assert len(suite.load("two-parts.toml", kinds)) == 2 + 1
+    assert {experiment.model.kind for experiment in suite.load("sprott.toml", kinds)} == {"residual", "shallow_plrnn"}
 
 
 @pytest.fixture
 def published_exponent(monkeypatch: pytest.MonkeyPatch) -> None:
     """Use the published value instead of an estimate, which takes seconds."""
-    known = Reference(parameters={}, exponents=(0.210,), intervals=(0.001,), source="Sprott 1994", method="published")
-    monkeypatch.setattr(measured, "cached_reference", lambda system: known)
+    published = Reference(
+        parameters={}, exponents=(0.210,), intervals=(0.001,), source="Sprott 1994", method="published"
+    )
+    monkeypatch.setattr(measured, "cached_reference", lambda system: published)
 
 
 def test_the_readmes_plug_in_is_trained_and_scored(plugin: Path, published_exponent: None) -> None:
@@ -179,9 +181,9 @@ def test_links_have_a_target(page: Path) -> None:
 
 def _signatures(source: str) -> dict[str, tuple[str, str]]:
     return {
-        one.name: (ast.unparse(one.args), ast.unparse(one.returns) if one.returns else "")
-        for one in ast.walk(ast.parse(source))
-        if isinstance(one, ast.FunctionDef)
+        node.name: (ast.unparse(node.args), ast.unparse(node.returns) if node.returns else "")
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef)
     }
 
 
@@ -240,7 +242,7 @@ def test_every_status_is_explained() -> None:
 
 
 @pytest.mark.parametrize("name", ["quickstart", "seed-lorenz"])
-def test_both_trainers_see_as_many_observations_as_decision_4_says(name: str) -> None:
+def test_both_trainers_see_the_same_number_of_observations_as_decision_4_requires(name: str) -> None:
     def observations(experiment: Experiment) -> int:
         trainer: Any = experiment.trainer
         return int(trainer.updates * trainer.batch * trainer.sequence_length)
@@ -276,6 +278,6 @@ def test_every_number_of_a_diagnosis_is_documented(plugin: Path, published_expon
     assert units == rows
 
 
-def test_the_page_of_theory_is_made_of_the_tables_that_are_kept() -> None:
-    made = theory.page(ROOT / "leaderboards/theory", theory.PICTURES)
-    assert (ROOT / "docs/theory.md").read_text(encoding="utf-8") == made
+def test_the_page_on_theory_is_what_the_command_prints() -> None:
+    generated = theory.page(ROOT / "leaderboards/theory", theory.PICTURES)
+    assert (ROOT / "docs/theory.md").read_text(encoding="utf-8") == generated

@@ -1,4 +1,4 @@
-"""Published results beside ours: every row has its experiment, and a gap is what the seeds can tell."""
+"""Published results and ours: every row has its experiment, and a gap follows from the scores of the seeds."""
 
 from math import log
 from pathlib import Path
@@ -18,10 +18,10 @@ from docs.generate.published import (
     Measure,
     Published,
     Scores,
-    answers,
     compared,
     newest_first,
     published,
+    repeating,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -35,7 +35,7 @@ def scores(*values: float | None, theirs: tuple[float, ...] = (), floor: float |
 
 
 def comparison(name: str, *values: float | None) -> Comparison:
-    """A row whose seeds scored this; without values it was not run."""
+    """Return a row whose seeds have these scores; without values it was not run."""
     runs = tuple({"status": "diverged" if value is None else "ok"} for value in values)
     stored = Stored(Path(name), name, {}, runs, ()) if values else None
     return Comparison(Published(name=name, experiment={}), stored, (scores(*values),))
@@ -64,9 +64,9 @@ def test_each_row_is_repeated_by_one_experiment_of_the_suite_and_each_experiment
     run = {"status": "ok", "seed": 0}
     stored = [Stored(Path(), "", content, (run,), ()) for content in contents]
     rows = [row for section in published().sections for row in section.rows]
-    answered = [[k for k, one in enumerate(stored) if [*answers(row, [one])]] for row in rows]
-    assert all(len(experiments) == 1 for experiments in answered)
-    assert sorted(k for (k,) in answered) == list(range(len(stored)))
+    repeats = [[k for k, experiment in enumerate(stored) if [*repeating(row, [experiment])]] for row in rows]
+    assert all(len(indices) == 1 for indices in repeats)
+    assert sorted(k for (k,) in repeats) == list(range(len(stored)))
 
 
 def test_every_row_has_a_score_of_every_measure_of_its_section():
@@ -137,10 +137,10 @@ def test_a_claim_holds_or_not_for_the_medians(claim: dict, rows: dict, verdict: 
     assert _verdict(Claim(text="", **claim), every)[0] == verdict
 
 
-def test_rows_that_were_not_run_are_named_beside_the_verdict():
+def test_the_verdict_names_rows_that_were_not_run():
     every = {"a": comparison("a", 1.0), "b": comparison("b", 2.0), "c": comparison("c")}
     claim = Claim(text="", kind="least", row="a", rows=("b", "c"))
-    assert _verdict(claim, every) == ("holds", "a: 1, b: 2 (not run: c)")
+    assert _verdict(claim, every) == ("holds", "a: 1; b: 2 (not run: c)")
 
 
 def test_a_claim_that_does_not_hold_reports_whether_the_difference_is_significant():
@@ -177,11 +177,12 @@ def test_our_scores_are_the_numbers_of_the_stored_tables():
 
 
 @pytest.mark.parametrize("points", [1, 10])
-def test_a_run_that_leaves_the_histogram_scores_by_how_long_it_stayed(points: int):
-    """-H(p) - ln q, with q = 1e-5 / (n + 1e-2) in each of 10^3 cells that n points elsewhere leave empty.
+def test_the_score_of_a_run_that_leaves_the_histogram_depends_on_how_long_it_stayed(points: int):
+    """The score is -H(p) - ln q, with q = 1e-5 / (n + 1e-2) in each of 10^3 cells that n points elsewhere leave empty.
 
-    The truth visits the 8 corners of a cube alike, H = ln 8; its own smoothing of empty cells changes the score by
-    1e-5 / 8 for each. Of the paper's orbit H = 3.7, which makes 7.8 of it, and less in a cell that the truth visits.
+    The truth visits the 8 corners of a cube equally often, so that H = ln 8; its own smoothing of empty cells changes
+    the score by 1e-5 / 8 for each. The paper's orbit has H = 3.7, so that the score is 7.8, or less if the points lie
+    in cells that the truth visits.
     """
     corners = torch.cartesian_prod(*[torch.tensor([-1.0, 1.0], dtype=torch.float64)] * 3)
     truth, left = corners.repeat(100, 1), torch.full((800, 3), 9.0, dtype=torch.float64)

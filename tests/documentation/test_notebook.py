@@ -16,9 +16,9 @@ def _notebook(text: str) -> str:
 
 @pytest.mark.parametrize("updates", ["30", pytest.param("3_000", marks=pytest.mark.slow)])
 def test_the_notebook_runs(updates: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Trained as shown, the network is chaotic as the data are; the true spectrum sums to the divergence of the field.
+    """After the training shown, the network is chaotic like the data; the true spectrum sums to the field's trace.
 
-    A Runge-Kutta step of 0.02 errs by 1e-2 in that sum.
+    Runge-Kutta steps of 0.02 cause an error of 1e-2 in that sum.
     """
     source = _notebook((ROOT / "docs/diagnosis.ipynb").read_text(encoding="utf-8"))
     names: dict[str, Any] = {}

@@ -10,11 +10,11 @@ PAGE = Path(__file__).parents[2] / "docs" / "systems.md"
 
 @pytest.mark.skipif(not PAGE.exists(), reason="an installed copy has no docs")
 def test_the_page_in_the_docs_is_what_the_command_prints():
-    """Otherwise: python -m docs.generate.systems > docs/systems.md."""
+    """To update the page: python -m docs.generate.systems > docs/systems.md."""
     assert PAGE.read_text() == page()
 
 
-def test_the_page_tells_every_system_with_its_source():
+def test_the_page_describes_every_system_with_its_source():
     text = page()
     for system in SHIPPED:
         assert f"| `{system.label}` |" in text

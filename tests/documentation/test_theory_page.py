@@ -12,19 +12,19 @@ DOUBTFUL = CHAOS | {"gradient_growth_interval": 0.5}
 
 
 def sections(text):
-    """The text under each heading."""
+    """Return the text under each heading."""
     return {part.partition("\n")[0]: part for part in text.split("\n## ")[1:]}
 
 
 def cells(section):
-    """The rows of a table, without head and rule."""
+    """Return the cells of each row of a table, without header and rule."""
     lines = [line for line in section.splitlines() if line.startswith("|")]
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
 
 
 @pytest.fixture
 def mixed(tmp_path):
-    """One experiment with a seed for each regime, and one of another network."""
+    """Store an experiment with a seed for each regime, and one of another network; return the directory."""
     publish(tmp_path, *map(StoredSeed, (CHAOS, CYCLE, TORUS, REST, BLOWN)))
     publish(
         tmp_path,
@@ -51,7 +51,7 @@ def test_each_seed_is_sorted_by_the_regime_of_its_own_network(mixed):
 
 
 def summary(results):
-    """The bold summary of the page and the sentence behind it."""
+    """Return the bold summary of the page and the sentence after it."""
     (paragraph,) = re.findall(r"^\*\*\d+ trained.*$", page(results), re.MULTILINE)
     return paragraph
 
@@ -91,7 +91,7 @@ def test_rates_of_minus_infinity_are_the_lowest_of_a_range(tmp_path):
     publish(tmp_path, StoredSeed(REST), StoredSeed(CYCLE), StoredSeed(REST))
     (row,) = cells(sections(page(tmp_path))["Theorem 1: networks on fixed points and cycles"])
     assert row[3:5] == ["-inf (-inf to -0.300)", "-inf (-inf to -0.310)"]
-    assert row[6] == "0.97", "-0.30 / -0.31 of the one that has a ratio"
+    assert row[6] == "0.97", "-0.30 / -0.31 of the only seed that has a ratio"
 
 
 def test_rates_that_were_not_measured_are_a_dash(tmp_path):

@@ -18,7 +18,7 @@ class Misbehaving(ModelSpec):
 
     kind: Literal["misbehaving"] = "misbehaving"
     fault: Fault
-    folder: str = ""  # receives the numbers of its processes
+    folder: str = ""  # receives the ids of its processes
 
     def build(self, dimension, seeds):
         print(f"about to {self.fault}")
@@ -40,8 +40,8 @@ class Misbehaving(ModelSpec):
 
     def fork_and_die(self) -> None:
         """Leave a process that keeps the worker's open files, including its pipe."""
-        if number := os.fork():
-            self.note("forked", number)
+        if pid := os.fork():
+            self.note("forked", pid)
             os.kill(os.getpid(), signal.SIGKILL)
         time.sleep(600)
 
@@ -54,7 +54,7 @@ class Misbehaving(ModelSpec):
         self.note("hanging", os.getpid())
         time.sleep(600)
 
-    def note(self, name: str, number: int) -> None:
-        beside = Path(self.folder) / f".{name}"
-        beside.write_text(str(number))
-        beside.rename(Path(self.folder) / name)
+    def note(self, name: str, pid: int) -> None:
+        temporary = Path(self.folder) / f".{name}"
+        temporary.write_text(str(pid))
+        temporary.rename(Path(self.folder) / name)

@@ -11,7 +11,7 @@ from chaosbench.trainers import SparseTeacherForcing
 
 
 def experiment(model: ModelSpec | None = None, **changes: Any) -> Experiment:
-    """Two seeds of ten updates on the Hénon map."""
+    """Return an experiment of two seeds and ten updates on the Hénon map."""
     content = {
         "suite": "small",
         "system": Henon(),

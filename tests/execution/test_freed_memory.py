@@ -26,7 +26,7 @@ def page_faults_of_an_update() -> int:
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has these options")
 def test_a_second_update_reuses_the_memory_of_the_first():
-    """Had the memory been returned, every page would fault again; 1 % is allowed for other allocations."""
+    """Every page would fault again if the memory had been returned; 1 % is allowed for other allocations."""
     keep_freed_memory()
     page_faults_of_an_update()
     assert page_faults_of_an_update() < BLOCKS * BYTES // resource.getpagesize() / 100

@@ -26,9 +26,9 @@ def results(experiments: list[Experiment], logs: Path, workers: int = 2) -> dict
     return {event.experiment.model.label: event.result for event in events if isinstance(event, Finished)}
 
 
-def alive(number: int) -> bool:
+def alive(pid: int) -> bool:
     """Return True if a process runs; a zombie does not."""
-    status = Path(f"/proc/{number}/stat")
+    status = Path(f"/proc/{pid}/stat")
     try:
         return status.read_text().rpartition(")")[2].split()[0] not in "ZX"
     except (FileNotFoundError, ProcessLookupError):
@@ -43,6 +43,7 @@ def eventually(condition, seconds: float = 30.0) -> bool:
 
 
 def noted(folder: Path, name: str) -> int:
+    """Wait for the file that a misbehaving model writes, and return the process id in it."""
     assert eventually((folder / name).exists), f"no process noted {name}"
     return int((folder / name).read_text())
 
@@ -99,15 +100,15 @@ def test_a_worker_computes_what_this_process_computes_bit_for_bit(model, tmp_pat
 )
 def test_a_failure_becomes_runs_with_a_status_and_other_experiments_go_on(fault, status, message, tmp_path: Path):
     broken = Misbehaving(fault=fault, folder=str(tmp_path))
-    whole = [PLRNN(hidden=5), ShallowPLRNN(hidden=5)]
-    outcomes = results([experiment(model) for model in (whole[0], broken, whole[1])], tmp_path / "logs", workers=1)
+    working = [PLRNN(hidden=5), ShallowPLRNN(hidden=5)]
+    outcomes = results([experiment(model) for model in (working[0], broken, working[1])], tmp_path / "logs", workers=1)
     assert len(outcomes) == 3
     assert [run.seed for run in outcomes[broken.label].runs] == [0, 1]
     for run in outcomes[broken.label].runs:
         assert run.status == status
         assert message in run.message
         assert "\n" not in run.message
-    assert all(run.status == "ok" for model in whole for run in outcomes[model.label].runs)
+    assert all(run.status == "ok" for model in working for run in outcomes[model.label].runs)
     if fault == "fork":
         assert eventually(lambda: not alive(noted(tmp_path, "forked")))
 
@@ -138,10 +139,10 @@ def test_closing_ends_all_workers_and_the_processes_they_started(tmp_path: Path)
     events = carry_out(hanging, device="cpu", workers=2, logs=tmp_path / "logs")
     assert isinstance(next(events), Started)
     assert isinstance(next(events), Started)
-    numbers = [noted(folder, name) for folder in folders for name in ("started", "hanging")]
-    assert all(alive(number) for number in numbers)
+    pids = [noted(folder, name) for folder in folders for name in ("started", "hanging")]
+    assert all(alive(pid) for pid in pids)
     events.close()
-    assert eventually(lambda: not any(alive(number) for number in numbers))
+    assert eventually(lambda: not any(alive(pid) for pid in pids))
 
 
 def test_workers_end_when_their_parent_is_killed(tmp_path: Path):
@@ -154,11 +155,11 @@ def test_workers_end_when_their_parent_is_killed(tmp_path: Path):
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
     parent = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], env=environment)
     try:
-        numbers = [noted(tmp_path, name) for name in ("started", "hanging")]
+        pids = [noted(tmp_path, name) for name in ("started", "hanging")]
     finally:
         os.kill(parent.pid, signal.SIGKILL)
         parent.wait()
-    assert eventually(lambda: not any(alive(number) for number in numbers))
+    assert eventually(lambda: not any(alive(pid) for pid in pids))
 
 
 def test_a_class_that_a_worker_cannot_import_makes_its_experiment_fail(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -22,7 +22,7 @@ pytest.importorskip("matplotlib")
 
 @pytest.fixture
 def make_folder(tmp_path):
-    """Write an experiment with a divergence, a free run and gradient norms per seed; None for a diverged seed."""
+    """Return a function that stores an experiment: per seed D_stsp (None if diverged), free run and gradient norms."""
 
     def make(divergences, free_runs, *, norms=(3.0, 1.0), more=None):
         seeds = tuple(range(10, 10 + len(divergences)))
@@ -52,7 +52,7 @@ def make_folder(tmp_path):
 
 @pytest.fixture
 def every_array():
-    """All arrays that pictures are drawn from, for three seeds, of which the last diverged."""
+    """Return all arrays from which pictures are drawn, for three seeds, of which the last diverged."""
     rng = np.random.default_rng(0)
     horizons, forced, steps, updates = (np.array(values) for values in ([1, 8, 64], [1, 2, 4], [10, 100], [1, 2, 3, 4]))
     growth = 0.1 * horizons + rng.normal(size=(3, 1))
@@ -132,7 +132,7 @@ def test_every_column_beside_a_picture_has_a_description_and_a_unit_if_it_has_on
         assert table.num_rows
 
 
-def test_a_picture_of_unknown_kind_is_refused(tmp_path):
+def test_a_picture_of_an_unknown_kind_is_refused(tmp_path):
     table = tables.to_table("tarot", Layout("cards", {}), {})
     with pytest.raises(StoreError, match="'tarot'"):
         figures.redraw(tables.write(tmp_path / "tarot.arrow", table))
@@ -147,11 +147,11 @@ def test_the_seed_that_is_drawn_is_the_median_one(make_folder, divergences, inde
 
 
 def test_an_experiment_whose_seeds_all_diverged_is_drawn(make_folder, every_array, shown):
-    dead = {
+    diverged = {
         name: np.full_like(array, np.nan) if array.ndim > 1 and name.startswith(("growth", "exp", "train")) else array
         for name, array in every_array.items()
     }
-    drawn = shown(make_folder([None] * 3, [burst(spiral(), after=0)] * 3, norms=(None, None), more=dead))
+    drawn = shown(make_folder([None] * 3, [burst(spiral(), after=0)] * 3, norms=(None, None), more=diverged))
     assert drawn.keys() == ALL
     for name in [*ORBITS, "growth", "convergence", "training"]:
         assert "diverged" in words(drawn[name])

@@ -19,7 +19,7 @@ pytest.importorskip("matplotlib")
 
 @pytest.fixture
 def publish(tmp_path):
-    """Return a function that stores an experiment with an interval and a divergence per seed; None for diverged."""
+    """Return a function that stores an experiment with an interval and D_stsp for each seed; None if it diverged."""
 
     def make(interval, divergences, *, model=None, system=None, exponent=None, trainer=None, **settings):
         experiment = Experiment(
@@ -41,8 +41,8 @@ def publish(tmp_path):
             Record(digest, seed, "state_space_divergence", d, 0.1, "nats", "lower", None)
             for seed, d in enumerate(divergences)
         )
-        known = Record(digest, 0, "diagnosis.lyapunov_exponent_1", 1.0, exponent, "1 / system time", "", None)
-        return store.write(Result(experiment, runs, (*records, known), {"dt": np.array([0.1])}), tmp_path)
+        exponent_record = Record(digest, 0, "diagnosis.lyapunov_exponent_1", 1.0, exponent, "1 / system time", "", None)
+        return store.write(Result(experiment, runs, (*records, exponent_record), {"dt": np.array([0.1])}), tmp_path)
 
     return make
 
@@ -94,7 +94,7 @@ def test_curves_of_one_model_are_labelled_with_the_other_settings_of_the_trainer
     ]
 
 
-def test_two_intervals_are_not_drawn(publish, tmp_path):
+def test_a_curve_of_only_two_intervals_is_not_drawn(publish, tmp_path):
     publish(5, [1.0])
     publish(30, [1.0])
     publish("autocorrelation", [1.0])  # stored results do not determine its steps

@@ -103,6 +103,6 @@ def test_too_few_maxima_are_counted(lorenz):
     assert "too few to draw: 2 maxima" in words(return_map(**returns(lorenz, lorenz[:200])))
 
 
-def test_truths_without_chaos_are_drawn():
+def test_true_orbits_without_chaos_are_drawn():
     for series in (spiral(), np.ones((400, 2)), spiral()[:5]):
         assert len(return_map(**returns(series, series)).axes) == 2

@@ -10,7 +10,7 @@ from chaosbench.trainers import BPTT, SparseTeacherForcing
 
 @pytest.fixture
 def results(tmp_path):
-    """Four experiments: two networks of each training, and one of them in two sizes."""
+    """Store four experiments: bptt on an RNN and on LSTMs of two sizes, sparse teacher forcing on a PLRNN."""
     publish(tmp_path, StoredSeed(CHAOS | FREE | {"clipped_share": 0.63}), StoredSeed(CYCLE))
     publish(tmp_path, StoredSeed(TORUS), model=LSTM(hidden=7))
     publish(tmp_path, StoredSeed(BLOWN, divergence=None, status="diverged"), model=RNN())
@@ -20,7 +20,7 @@ def results(tmp_path):
 
 @pytest.fixture
 def shown(monkeypatch, capsys):
-    """The output on a terminal of so many columns."""
+    """Return a function that shows results on a terminal of a given width and returns the output."""
 
     def output(results, name="", seed=None, *, columns=80):
         monkeypatch.setenv("COLUMNS", str(columns))
@@ -104,7 +104,7 @@ def test_one_seed_is_explained_if_its_number_is_given(results, shown):
     assert shown(results, "", 0).count("seed 0:") == 4
 
 
-def test_an_ambiguous_name_is_answered_by_names_that_are_not(results):
+def test_the_error_for_an_ambiguous_name_lists_names_that_are_unique(results):
     with pytest.raises(UnknownNameError, match=r"'lstm' matches 2 experiments") as caught:
         show(results, "lstm", None)
     assert "(bptt on lstm, lorenz63); " in str(caught.value)
@@ -133,7 +133,7 @@ def test_a_message_lists_six_experiments(tmp_path):
         ("", 5, ["no seed 5", "0, 1"]),
     ],
 )
-def test_an_unknown_name_or_seed_is_answered_by_those_that_exist(results, name, seed, words):
+def test_the_error_for_an_unknown_name_or_seed_lists_those_that_exist(results, name, seed, words):
     for function in (show, rows):
         with pytest.raises(UnknownNameError) as caught:
             function(results, name, seed)
@@ -164,7 +164,7 @@ def test_data_that_differ_are_in_the_titles_and_can_be_selected(tmp_path, shown)
         "bptt on lstm, lorenz63, data(noise=0.1)",
         "bptt on lstm, lorenz63, data(noise=0.1, embedding=3)",
     }
-    assert {line for line in lines if line.startswith("bptt")} == names, "without what all share"
+    assert {line for line in lines if line.startswith("bptt")} == names, "the setting that all share is left out"
     assert [row["data"] for row in rows(tmp_path, "embedding=3", None)] == [
         "data(train_orbits=2, noise=0.1, embedding=3)"
     ]

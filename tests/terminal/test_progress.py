@@ -40,7 +40,7 @@ def test_a_file_gets_plain_lines_for_phases_and_every_ten_seconds_of_training():
 
 
 def test_the_last_update_has_no_time_left():
-    """It would be 0 s, and would stand there until the phases after training are done."""
+    """A remaining time of 0 s would be shown until the phases after training are done."""
     clock = itertools.count(0, 20)
     file = io.StringIO()
     with progress(1, Console(file=file), clock=lambda: float(next(clock))) as display:
