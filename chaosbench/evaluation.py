@@ -18,23 +18,30 @@ _CHUNK = 1_000  # [steps] of a free run at once: bounds memory, whatever the hor
 
 
 @torch.no_grad()
-def evaluate(model: Forecaster, data: Dataset, spec: EvaluationSpec, exponents: Tensor) -> Evaluation:
+def evaluate(
+    model: Forecaster, data: Dataset, spec: EvaluationSpec, exponents: Tensor, *, bounded: Tensor | None = None
+) -> Evaluation:
     """Run the trained models freely and forecast from test conditions.
 
     Args:
         exponents: Lyapunov exponents of the models, `(K, M)`, descending [1 / system time]; those that the evaluation
             compares are kept.
+        bounded: share of the free runs behind the exponents that are bounded, `(K,)`; None: all. Where it is too small
+            the exponents become NaN, because they are those of the surviving runs alone.
 
     Raises:
         DataError: where the data have too few test orbits.
     """
-    runs, steps, horizon = spec.free_runs, spec.free_run_steps, spec.horizon
     _check_room(data, spec)
+    runs, steps = spec.free_runs, spec.free_run_steps
+    error = max(torch.finfo(data.test.dtype).eps, data.spec.noise)
+    horizon = spec.forecast_steps(_lyapunov_time(data), error=error, length=data.test.shape[1])
     start = model.initial_state(_per_seed(data.seen[:runs, 0], model))
     free = free_run(model, start, spec.free_run_transient + steps)[:, :, spec.free_run_transient :]
     orbits, times = data.conditions(spec.conditions, horizon)
     forecast = free_run(model, model.initial_state(_per_seed(data.seen[orbits, times], model)), horizon)
-    error = max(torch.finfo(data.test.dtype).eps, data.spec.noise)
+    share = torch.ones(model.seeds) if bounded is None else bounded
+    kept = exponents[:, : spec.exponent_count(data.dimension)].to(free)
     return Evaluation(
         free_run=free,
         truth=data.test[:runs, :steps],
@@ -44,11 +51,12 @@ def evaluate(model: Forecaster, data: Dataset, spec: EvaluationSpec, exponents: 
         twins=data.twins(orbits, times, horizon, error),
         scale=data.train.flatten(0, 1).std(dim=0),
         dt=data.dt,
-        exponents=exponents[:, : spec.exponent_count(data.dimension)].to(free),
+        exponents=kept.where((share >= spec.exponent_bounded_share).to(kept.device)[:, None], torch.nan),
         twin_exponents=_twin_exponents(data, spec),
         largest_exponent=data.largest_exponent,
         reference_exponents=_reference_exponents(data),
         resolution=log1p(spec.exponent_steps / max(spec.exponent_transient, 1)) / (spec.exponent_steps * data.dt),
+        unbounded_share=1 - share,
     )
 
 
@@ -76,6 +84,12 @@ def free_run(model: Forecaster, state: Tensor, steps: int) -> Tensor:
 def _per_seed(observations: Tensor, model: Forecaster) -> Tensor:
     """Repeat conditions for every seed, `(B, D) -> (K, B, D)`."""
     return observations.expand(model.seeds, -1, -1).contiguous()
+
+
+def _lyapunov_time(data: Dataset) -> float | None:
+    """Return 1 / lambda_1 of the data's system [steps]; None where it is not chaotic, or not known to be."""
+    exponent = data.largest_exponent or 0.0
+    return 1 / (exponent * data.dt) if exponent > 0 else None
 
 
 def _check_room(data: Dataset, spec: EvaluationSpec) -> None:

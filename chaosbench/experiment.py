@@ -4,9 +4,11 @@ import hashlib
 import json
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import ceil, log
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
+import torch
 from pydantic import Field, SerializeAsAny, model_validator
 
 from chaosbench.data import DataSpec
@@ -21,6 +23,11 @@ from chaosbench.trainers.base import TrainerSpec
 Status = Literal["ok", "diverged", "failed", "crashed", "timeout", "oom", "skipped"]
 
 
+_LEAST_HORIZON = 2_000  # [steps] of short forecasts unless a suite sets fewer
+_LEAST_TIMES = 20.0  # [Lyapunov times]
+_MARGIN = 1.5  # the growth of errors differs between conditions
+
+
 class EvaluationSpec(Content):
     """How a trained model is evaluated: long free runs for statistics, short forecasts for errors, and exponents."""
 
@@ -28,15 +35,34 @@ class EvaluationSpec(Content):
     free_run_steps: int = Field(10_000, ge=100)  # [steps] compared with the truth
     free_run_transient: int = Field(2_500, ge=0)  # [steps] dropped before those
     conditions: int = Field(100, ge=1)  # C, initial conditions of short forecasts, on the test orbits
-    horizon: int = Field(2_000, ge=1)  # [steps] of each short forecast
+    horizon: int | None = Field(None, ge=1)  # [steps] of each short forecast; None: long enough for the system
     exponents: int | None = Field(None, ge=1)  # number of Lyapunov exponents; None: as many as observables
     exponent_conditions: int = Field(10, ge=1)  # free runs over which exponents are averaged
     exponent_steps: int = Field(2_000, ge=1)  # [steps] of each
     exponent_transient: int = Field(500, ge=0)  # [steps] dropped from each
+    exponent_bounded_share: float = Field(0.9, ge=0, le=1)  # of those free runs; with fewer bounded ones no exponents
 
     def exponent_count(self, dimension: int) -> int:
         """Return how many Lyapunov exponents are compared, for data of that many observables."""
         return self.exponents or dimension
+
+    def forecast_steps(self, lyapunov_time: float | None, *, error: float, length: int) -> int:
+        """Return the length of short forecasts [steps]: `horizon`, or else one that suits the system.
+
+        That is at least 2,000 steps, and for a chaotic system at least 20 Lyapunov times and half as long again as an
+        initial error takes to grow to the size of the attractor, ln(1 / error) Lyapunov times. It is at most half of a
+        test orbit, so that conditions differ.
+
+        Args:
+            lyapunov_time: 1 / lambda_1 of the system [steps]; None: not chaotic.
+            error: of the initial conditions, in standard deviations.
+            length: of a test orbit [steps].
+        """
+        if self.horizon is not None:
+            return self.horizon
+        times = max(_LEAST_TIMES, _MARGIN * log(1 / error))
+        wanted = _LEAST_HORIZON if lyapunov_time is None else max(_LEAST_HORIZON, ceil(times * lyapunov_time))
+        return max(1, min(wanted, length // 2))
 
 
 class Experiment(Content):
@@ -65,6 +91,11 @@ class Experiment(Content):
         return {noun: getattr(self, noun).label for noun in ("system", "data", "model", "trainer")}
 
     @property
+    def torch_dtype(self) -> torch.dtype:
+        """Precision of training and evaluation: that of the data, or else the least that suits the system."""
+        return self.data.torch_dtype(self.system)
+
+    @property
     def name(self) -> str:
         """The title, "trainer on model, system"."""
         return title(self.labels)
@@ -82,7 +113,7 @@ class Experiment(Content):
                 f"evaluation.free_runs = {evaluation.free_runs} needs twice as many test orbits (a twin for each noise "
                 f"floor), but data.test_orbits = {data.test_orbits}"
             )
-        if evaluation.horizon >= data.test_length:
+        if evaluation.horizon is not None and evaluation.horizon >= data.test_length:
             raise ValueError(
                 f"evaluation.horizon = {evaluation.horizon} must be shorter than data.test_length = {data.test_length}"
             )
@@ -90,13 +121,12 @@ class Experiment(Content):
 
     @model_validator(mode="after")
     def _runs_are_long_enough_for_the_metrics(self) -> Self:
+        chosen = self.evaluation.forecast_steps(None, error=1.0, length=self.data.test_length)  # or more
+        steps = {"horizon": chosen, "free_run_steps": self.evaluation.free_run_steps}
         for metric in self.metrics:
             for name, least in (("horizon", metric.least_horizon), ("free_run_steps", metric.least_free_run)):
-                if least > getattr(self.evaluation, name):
-                    raise ValueError(
-                        f"{metric.label} needs evaluation.{name} of at least {least}, "
-                        f"not {getattr(self.evaluation, name)}"
-                    )
+                if least > steps[name]:
+                    raise ValueError(f"{metric.label} needs evaluation.{name} of at least {least}, not {steps[name]}")
         return self
 
 

@@ -4,7 +4,7 @@ import platform
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -153,13 +153,23 @@ def diagnosis_records(
 
 
 def score_records(experiment: Experiment, evaluation: Evaluation) -> list[Record]:
-    """Return every metric of every seed, each beside its noise floor: the score of another true orbit."""
-    digest, records = experiment.digest(), []
-    truth = evaluation.floor()
+    """Return every metric of every seed with its details, each beside its noise floor: that of another true orbit.
+
+    A detail is stored under the name of its metric, a dot and its own, such as `skill.censored_share`.
+    """
+    digest, truth = experiment.digest(), evaluation.floor()
+    records: list[Record] = []
+
+    def add(name: str, values: Tensor, true: Tensor, unit: str, better: Literal["lower", "higher", ""]) -> None:
+        floor = _finite(float(true[0]))
+        for seed, value in zip(experiment.seeds, values.tolist(), strict=True):
+            records.append(Record(digest, seed, name, _finite(value), floor, unit, better, None))
+
     for metric in experiment.metrics:
-        floor = _finite(float(metric.score(truth)[0]))
-        for seed, value in zip(experiment.seeds, metric.score(evaluation).tolist(), strict=True):
-            records.append(Record(digest, seed, metric.label, _finite(value), floor, metric.unit, metric.better, None))
+        add(metric.label, metric.score(evaluation), metric.score(truth), metric.unit, metric.better)
+        true = metric.details(truth)
+        for name, shares in metric.details(evaluation).items():
+            add(f"{metric.label}.{name}", shares, true[name], "1", "")
     return records
 
 
@@ -175,19 +185,34 @@ def trait_records(experiment: Experiment, traits: Traits) -> Iterator[Record]:
 def outcomes(
     experiment: Experiment, evaluation: Evaluation, scores: Iterable[Record]
 ) -> Iterator[tuple[int, Status, str]]:
-    """Yield seed, status and message of each seed."""
-    bounded = evaluation.free_run.isfinite().flatten(1).all(dim=1).tolist()
-    suspicious = too_good_to_be_true(evaluation).tolist() if experiment.data.noise == 0 else [False] * len(bounded)
-    undefined = {record.seed: record.name for record in scores if record.value is None and record.floor is not None}
-    for seed, finite, suspect in zip(experiment.seeds, bounded, suspicious, strict=True):
-        if not finite:
-            yield seed, "diverged", "the free run is not finite"
-        elif seed in undefined:
-            yield seed, "diverged", f"the free run left the attractor: {undefined[seed]} is undefined"
-        elif suspect:
-            yield seed, "ok", "too good to be true: forecasts outlast the true system's own, so test data were known"
-        else:
-            yield seed, "ok", ""
+    """Yield seed, status and message of each seed.
+
+    A run has diverged where a free run is not finite or leaves the box of ten standard deviations around the data, and
+    for no other reason. A score that is undefined although the truth has one is explained in the message.
+    """
+    escaped = evaluation.escaped()
+    finite = evaluation.free_run.isfinite().flatten(2).all(-1)
+    suspicious = too_good_to_be_true(evaluation).tolist() if experiment.data.noise == 0 else [False] * len(escaped)
+    undefined = [
+        (record.seed, record.name)
+        for record in scores
+        if record.better and record.value is None and record.floor is not None
+    ]
+    metrics = {metric.label: metric for metric in experiment.metrics}
+    for index, seed in enumerate(experiment.seeds):
+        count, total = int(escaped[index].sum()), escaped.shape[1]
+        if count:
+            where = "leave the box around the data" if finite[index].all() else "are not finite or leave the box"
+            yield seed, "diverged", f"{count} of {total} free runs {where}"
+            continue
+        remarks = [
+            f"{name} is undefined: {metrics[name].why_undefined(evaluation, index)}"
+            for other, name in undefined
+            if other == seed
+        ]
+        if suspicious[index]:
+            remarks.append("too good to be true: forecasts outlast the true system's own, so test data were known")
+        yield seed, "ok", "; ".join(remarks)
 
 
 def evaluation_arrays(evaluation: Evaluation) -> Arrays:

@@ -33,7 +33,7 @@ class DataSpec(Content):
     embedding: int = Field(1, ge=1)  # delay coordinates of each observable
     lag: int = Field(1, ge=1)  # [steps] from one delay coordinate to the next
     standardise: Literal["dimension", "global", "none"] = "dimension"  # by mean and deviation of the training data
-    dtype: Literal["float32", "float64"] = "float32"  # of training and evaluation
+    dtype: Literal["float32", "float64"] | None = None  # of training and evaluation; None: what suits the system
     seed: int = 0  # of initial conditions and noise
     release: int = Field(0, ge=0)  # of the test set: each draws fresh initial conditions, so that none can be learned
 
@@ -46,10 +46,10 @@ class DataSpec(Content):
         ]
         return f"data({', '.join(changed)})" if changed else "data"
 
-    @property
-    def torch_dtype(self) -> torch.dtype:
-        """The precision as a torch dtype."""
-        return torch.float64 if self.dtype == "float64" else torch.float32
+    def torch_dtype(self, source: "Source") -> torch.dtype:
+        """Return the precision as a torch dtype: by default single, and double where the source asks for it."""
+        double = source.double_precision if self.dtype is None else self.dtype == "float64"
+        return torch.float64 if double else torch.float32
 
     @property
     def history(self) -> int:
@@ -125,6 +125,11 @@ class Source(Spec, ABC):
     @abstractmethod
     def dimension(self) -> int:
         """Number of observables D; a subclass may write `dimension: ClassVar[int] = 3`."""
+
+    @property
+    def double_precision(self) -> bool:
+        """True where orbits in single precision differ from the system's; then double precision is the default."""
+        return False
 
     @abstractmethod
     def recordings(self, spec: DataSpec) -> Recordings:

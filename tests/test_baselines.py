@@ -96,7 +96,7 @@ def test_a_model_rebuilt_from_stored_weights_repeats_its_free_run(kind: str, res
         if results_of.experiment["model"]["kind"] == kind
     )
     experiment = registry.load().experiment_type().model_validate(stored.experiment)
-    data = simulate(experiment.system, experiment.data).to("cpu", experiment.data.torch_dtype)
+    data = simulate(experiment.system, experiment.data).to("cpu", experiment.torch_dtype)
     model = experiment.model.build(data.dimension, experiment.seeds)
     model.load_state_dict({name: torch.from_numpy(value) for name, value in folder.weights(stored.folder).items()})
     start = model.initial_state(data.seen[:2, 0].expand(2, -1, -1).contiguous())

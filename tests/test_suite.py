@@ -138,7 +138,7 @@ def test_a_part_inherits_missing_keys_from_the_head_of_the_file(tmp_path: Path):
     assert (first.suite, first.seeds, first.metrics[0].kind) == ("parts", (3,), "prediction_error")
     assert (last.suite, last.seeds, last.metrics[0].kind) == ("parts", (0,), "skill")
     assert (first.data.train_length, last.data.train_length) == (4_000, 3_000)
-    assert (first.evaluation.horizon, last.evaluation.horizon) == (2_000, 100)
+    assert (first.evaluation.horizon, last.evaluation.horizon) == (None, 100)
 
 
 def test_a_suite_without_parts_equals_a_suite_with_one_part(tmp_path: Path):

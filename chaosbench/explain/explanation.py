@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -115,7 +115,14 @@ def figures(stored: Stored) -> dict[str, Any]:
                 "numbers": _stored_numbers(stored, result.seed, update=None),
                 "initial": _stored_numbers(stored, result.seed, update=0),
                 "truth": _stored_numbers(stored, result.seed, update=None, column="floor"),
-                "scores": {row["name"]: {"value": row["value"], "floor": row["floor"]} for row in result.scores},
+                "scores": {
+                    row["name"]: {
+                        "value": row["value"],
+                        "floor": row["floor"],
+                        "details": {name: share["value"] for name, share in result.details[row["name"]].items()},
+                    }
+                    for row in result.scores
+                },
             }
             for result in seed_results(stored)
         ],
@@ -140,16 +147,21 @@ def _outcome(result: SeedResult, results: Sequence[SeedResult], *, median: bool)
     first = result.scores[0]["name"].partition("(")[0] if result.scores else ""
     middle = "the better" if len(results) == 2 else "the median"
     role = f", {middle} by {first}" if median and len(results) > 1 and first else ""
-    scores = [_score(row) for row in result.scores[:3]]
+    scores = [_score(row, result.details.get(row["name"], {})) for row in result.scores[:3]]
     message = f" {_ENDS.get(result.status, result.status)}: {_one_line(result.message)}." if result.message else ""
     seeds = f"{len(results)} seed{'s' if len(results) > 1 else ''}"
     return f"{seeds}: {tally}. Seed {result.seed}{role}: {'; '.join(scores) or 'no scores'}.{message}"
 
 
-def _score(row: Row) -> str:
+def _score(row: Row, details: Mapping[str, Row]) -> str:
     value = "is undefined" if row["value"] is None else f"= {number(row['value'])}"
-    floor = "" if row["floor"] is None else f" (between two true orbits: {number(row['floor'])})"
-    return f"{row['name']} {value}{floor}"
+    remarks = [] if row["floor"] is None else [f"between two true orbits: {number(row['floor'])}"]
+    for name, detail in details.items():
+        share = detail["value"] or 0.0
+        if share >= max(0.01, detail["floor"] or 0.0):
+            remarks.append(f"{percent(share)} {name.removesuffix('_share').replace('_', ' ')}")
+    joined = f" ({'; '.join(remarks)})" if remarks else ""
+    return f"{row['name']} {value}{joined}"
 
 
 def _diagnosed(result: SeedResult, run: Row) -> list[tuple[str, str]]:

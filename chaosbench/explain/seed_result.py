@@ -1,11 +1,12 @@
 """One seed of a stored experiment: its diagnosis, its scores, and the verdict that follows from them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from chaosbench.leaderboard.folder import Stored
+from chaosbench.leaderboard.rank import details_of
 from chaosbench.leaderboard.schema import Row
 from chaosbench.theory.run_diagnosis import RunDiagnosis
 from chaosbench.theory.verdict import Verdict
@@ -23,6 +24,7 @@ class SeedResult:
         initial: diagnosis of the untrained model.
         truth: exponents of the data's own system.
         scores: rows of the metrics.
+        details: for each score, the rows of the shares stored with it, by name.
         trainer: fields of the trainer.
         dt: [system time] per step of the data.
         labels: labels of system, data, model and trainer.
@@ -38,6 +40,7 @@ class SeedResult:
     trainer: Mapping[str, Any]
     dt: float
     labels: Mapping[str, str]
+    details: Mapping[str, Mapping[str, Row]] = field(default_factory=dict)
 
     @property
     def data_exponent(self) -> float | None:
@@ -104,6 +107,12 @@ def seed_results(stored: Stored) -> list[SeedResult]:
             trainer=trainer,
             dt=dt,
             labels={noun: run[noun] for noun in ("system", "data", "model", "trainer")},
+            details=_details([row for row in stored.records if row["seed"] == run["seed"]]),
         )
         for run in stored.runs
     ]
+
+
+def _details(records: Sequence[Row]) -> dict[str, dict[str, Row]]:
+    """Return the shares stored with each score of a seed."""
+    return {row["name"]: details_of(row["name"], records) for row in records if row["better"]}

@@ -54,7 +54,10 @@ class Stored:
         finals = [row for row in self.records if row["update"] is None and row["better"]]
         named = [row for row in finals if row["name"] == finals[0]["name"]]
         sign = -1 if named and named[0]["better"] == "higher" else 1
-        costs = {row["seed"]: sign * row["value"] for row in named if row["value"] is not None}
+        lost = {run["seed"] for run in self.runs if run["status"] == "diverged"}
+        costs = {
+            row["seed"]: sign * row["value"] for row in named if row["value"] is not None and row["seed"] not in lost
+        }
         order = sorted(range(len(self.runs)), key=lambda index: costs.get(self.runs[index]["seed"], math.inf))
         return order[(len(order) - 1) // 2]
 

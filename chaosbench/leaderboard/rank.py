@@ -4,8 +4,8 @@ import dataclasses
 import json
 import math
 import statistics
-from collections.abc import Container, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Literal
 
 from chaosbench.leaderboard.folder import FINISHED, Stored
@@ -17,12 +17,19 @@ Tier = Literal["best", "tied", "unclear", "behind"]
 
 @dataclass(frozen=True)
 class Measure:
-    """A metric of a board. `floor` is the score of the truth itself; None where there is none."""
+    """A metric of a board.
+
+    Attributes:
+        name, unit, better: as stored.
+        floor: the score of the truth itself; None where there is none.
+        details: the shares stored with the score, for the truth, by name.
+    """
 
     name: str
     unit: str
     better: Literal["lower", "higher"]
     floor: float | None
+    details: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -30,14 +37,18 @@ class Score:
     """One metric of one entry.
 
     Attributes:
-        values: one per seed that has a result; None: the seed diverged.
+        values: one per seed that has a result; None: the seed diverged, or its score is undefined.
         median: of these values, where None is worse than any number; None if the median falls on a diverged seed.
         interval: 95 % interval of the mean (Student's t); None for a single seed or where a seed has no value.
+        diverged: how many of the seeds diverged.
+        details: median over seeds of each share that is stored with the score, by name, such as "censored_share".
     """
 
     values: tuple[float | None, ...]
     median: float | None
     interval: Interval | None
+    diverged: int = 0
+    details: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -101,6 +112,7 @@ class _Seed:
 
     run: Row
     scores: dict[str, Row]
+    details: dict[str, dict[str, Row]]  # by metric and name
 
 
 def rank(experiments: Iterable[Stored], *, identities: Container[str] | None = None) -> Ranking:
@@ -126,7 +138,7 @@ def _board(key: tuple[str, str, str], experiments: Sequence[Stored]) -> Board:
     """Return the board of experiments that share system, data and evaluation."""
     newest_first = sorted(experiments, key=lambda stored: stored.runs[0]["started"], reverse=True)
     finals = [row for stored in newest_first for row in stored.records if _is_score(row)]
-    measures = _measures(finals)
+    measures = _measures(finals, [row for stored in newest_first for row in stored.records])
     entries: dict[tuple[str, str], dict[int, _Seed]] = {}
     for seed in _seeds(newest_first):
         by_number = entries.setdefault((seed.run["model"], seed.run["trainer"]), {})
@@ -147,12 +159,25 @@ def _is_score(row: Row) -> bool:
 def _seeds(experiments: Iterable[Stored]) -> Iterable[_Seed]:
     for stored in experiments:
         finals = [row for row in stored.records if _is_score(row)]
+        names = {row["name"] for row in finals}
         for run in stored.runs:
-            yield _Seed(run, {row["name"]: row for row in finals if row["seed"] == run["seed"]})
+            own = [row for row in stored.records if row["seed"] == run["seed"]]
+            scores = {row["name"]: row for row in finals if row["seed"] == run["seed"]}
+            yield _Seed(run, scores, {name: details_of(name, own) for name in names})
 
 
-def _measures(finals: Sequence[Row]) -> tuple[Measure, ...]:
-    """Return the metrics in the order of the records; those without any value or floor come last."""
+def details_of(name: str, records: Iterable[Row]) -> dict[str, Row]:
+    """Return the rows of the shares that are stored with a score of this name, by their own names."""
+    prefix = f"{name}."
+    return {row["name"].removeprefix(prefix): row for row in records if row["name"].startswith(prefix)}
+
+
+def _measures(finals: Sequence[Row], records: Sequence[Row]) -> tuple[Measure, ...]:
+    """Return the metrics in the order of the records; those without any value or floor come last.
+
+    A metric in a published convention comes after the same metric with its default settings, where both are stored, so
+    that it does not decide the ranks.
+    """
     by_name: dict[str, list[Row]] = {}
     for row in finals:
         by_name.setdefault(row["name"], []).append(row)
@@ -160,10 +185,23 @@ def _measures(finals: Sequence[Row]) -> tuple[Measure, ...]:
     undefined: list[Measure] = []
     for name, rows in by_name.items():
         floors = [row["floor"] for row in rows if row["floor"] is not None]
-        measure = Measure(name, rows[0]["unit"], rows[0]["better"], statistics.median(floors) if floors else None)
+        shares = {detail: row["floor"] for detail, row in details_of(name, records).items() if row["floor"] is not None}
+        floor = statistics.median(floors) if floors else None
+        measure = Measure(name, rows[0]["unit"], rows[0]["better"], floor, shares)
         defined = floors or any(row["value"] is not None for row in rows)
         (measures if defined else undefined).append(measure)
-    return (*measures, *undefined)
+    return (*_defaults_first(measures), *undefined)
+
+
+def _defaults_first(measures: Sequence[Measure]) -> list[Measure]:
+    """Return the metrics in order, but the default of a kind before its published conventions."""
+    by_name, ordered = {measure.name: measure for measure in measures}, dict[str, Measure]()
+    for measure in measures:
+        kind, _, settings = measure.name.partition("(")
+        if "convention=" in settings and kind in by_name:
+            ordered.setdefault(kind, by_name[kind])
+        ordered.setdefault(measure.name, measure)
+    return list(ordered.values())
 
 
 def _lowest(name: str, finals: Sequence[Row]) -> float:
@@ -191,17 +229,28 @@ def _entry(labels: tuple[str, str], seeds: list[_Seed], measures: Sequence[Measu
 
 
 def _score(measure: Measure, seeds: Iterable[_Seed], lowest: float) -> Score | None:
-    """Return the score of an entry; a diverged seed counts even if it has no record."""
+    """Return the score of an entry; a diverged seed counts as the worst, whatever its record, and without one."""
     values: list[float | None] = []
+    shares: dict[str, list[float]] = {}
+    diverged = 0
     for seed in seeds:
-        row = seed.scores.get(measure.name)
-        if row is None and seed.run["status"] == "diverged":
-            values.append(None)
-        elif row is not None and (row["value"] is not None or row["floor"] is not None):
-            values.append(row["value"])
+        row, lost = seed.scores.get(measure.name), seed.run["status"] == "diverged"
+        if (row is None and not lost) or (row is not None and row["value"] is None and row["floor"] is None):
+            continue
+        values.append(None if row is None or lost else row["value"])
+        diverged += lost
+        for name, detail in seed.details.get(measure.name, {}).items():
+            if detail["value"] is not None:
+                shares.setdefault(name, []).append(detail["value"])
     if not values:
         return None
-    return Score(tuple(values), median(values, better=measure.better), interval(values, lowest=lowest))
+    return Score(
+        values=tuple(values),
+        median=median(values, better=measure.better),
+        interval=interval(values, lowest=lowest),
+        diverged=diverged,
+        details={name: statistics.median(numbers) for name, numbers in shares.items()},
+    )
 
 
 def _ranked(entries: Sequence[Entry], measures: Sequence[Measure]) -> tuple[Entry, ...]:

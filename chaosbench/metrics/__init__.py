@@ -22,6 +22,7 @@ from chaosbench.metrics.sliced_wasserstein_distance import SlicedWassersteinDist
 from chaosbench.metrics.state_space_divergence import (
     StateSpaceDensity,
     StateSpaceDivergence,
+    off_grid_share,
     state_space_divergence,
 )
 from chaosbench.metrics.symmetric_percentage_error import SymmetricPercentageError, symmetric_percentage_error
@@ -56,6 +57,7 @@ __all__ = [
     "lyapunov_spectrum_error",
     "mixture_divergence",
     "normalised_error",
+    "off_grid_share",
     "power_spectrum",
     "power_spectrum_correlation",
     "power_spectrum_distance",

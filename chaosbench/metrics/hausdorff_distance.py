@@ -6,7 +6,7 @@ from pydantic import PositiveInt
 from torch import Tensor
 
 from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, check_dimensions, each_member, like, thinned
-from chaosbench.metrics.base import Evaluation, MetricSpec
+from chaosbench.metrics.base import Evaluation, Judged, MetricSpec, median_over_runs
 
 
 def hausdorff_distance(generated: ArrayT, truth: Array, *, points: int = 10_000) -> ArrayT:
@@ -39,17 +39,22 @@ def hausdorff_distance(generated: ArrayT, truth: Array, *, points: int = 10_000)
 
 
 class HausdorffDistance(MetricSpec):
-    """Hausdorff distance of the attractor from the true one, free runs pooled, in standard deviations.
+    """Hausdorff distance of the attractor from the true one, median over free runs, in standard deviations.
 
     Source: Hausdorff 1914; on attractors: Göring et al. 2024, ICML (2402.18377).
     """
 
     unit: ClassVar[str] = "1"
     better: ClassVar[Literal["lower", "higher"]] = "lower"
+    judges: ClassVar[Judged] = "free_run"
 
     kind: Literal["hausdorff_distance"] = "hausdorff_distance"
-    points: PositiveInt = 10_000  # of all free runs, evenly spread
+    points: PositiveInt = 10_000  # of each free run, evenly spread
 
     def score(self, evaluation: Evaluation) -> Tensor:
-        """Return `(K,)` [standard deviations]; NaN where any of the seed's free runs diverged."""
-        return hausdorff_distance(*evaluation.pooled(), points=self.points)
+        """Return `(K,)` [standard deviations]; a free run that is not finite counts as the worst."""
+
+        def distance(generated: Tensor, orbit: Tensor) -> Tensor:
+            return hausdorff_distance(generated, orbit, points=self.points)
+
+        return median_over_runs(evaluation.standardised().each_run(distance), better=self.better)

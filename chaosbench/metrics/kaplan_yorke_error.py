@@ -7,7 +7,7 @@ from torch import Tensor
 
 from chaosbench.dynamics import kaplan_yorke_dimension
 from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, like
-from chaosbench.metrics.base import Evaluation, MetricSpec
+from chaosbench.metrics.base import Evaluation, Judged, MetricSpec
 
 
 def kaplan_yorke_error(exponents: ArrayT, reference: Array, *, resolution: float = 0.0) -> ArrayT:
@@ -41,11 +41,12 @@ class KaplanYorkeError(MetricSpec):
 
     unit: ClassVar[str] = "1"
     better: ClassVar[Literal["lower", "higher"]] = "lower"
+    judges: ClassVar[Judged] = "exponents"
 
     kind: Literal["kaplan_yorke_error"] = "kaplan_yorke_error"
 
     def score(self, evaluation: Evaluation) -> Tensor:
-        """Return `(K,)`; NaN where the model diverged and, for the floor as well, without a certified spectrum.
+        """Return `(K,)`; NaN where too few runs are bounded and, for the floor as well, without a certified spectrum.
 
         It is also NaN where fewer exponents were computed than the attractor has dimensions; `exponents` in a suite's
         `[evaluation]` sets their number.

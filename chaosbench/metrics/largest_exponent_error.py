@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from chaosbench.metrics.arrays import ArrayT, as_tensors, like
-from chaosbench.metrics.base import Evaluation, MetricSpec
+from chaosbench.metrics.base import Evaluation, Judged, MetricSpec
 
 
 def largest_exponent_error(exponents: ArrayT, reference: float) -> ArrayT:
@@ -31,10 +31,11 @@ class LargestExponentError(MetricSpec):
 
     unit: ClassVar[str] = "1"
     better: ClassVar[Literal["lower", "higher"]] = "lower"
+    judges: ClassVar[Judged] = "exponents"
 
     kind: Literal["largest_exponent_error"] = "largest_exponent_error"
 
     def score(self, evaluation: Evaluation) -> Tensor:
-        """Return `(K,)`; NaN where the model diverged and, for the floor as well, without a known reference."""
+        """Return `(K,)`; NaN where too few runs are bounded and, for the floor as well, without a known reference."""
         reference = evaluation.largest_exponent
         return largest_exponent_error(evaluation.exponents, torch.nan if reference is None else reference)

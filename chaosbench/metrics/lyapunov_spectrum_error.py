@@ -8,7 +8,7 @@ from pydantic import PositiveInt
 from torch import Tensor
 
 from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, like
-from chaosbench.metrics.base import Evaluation, MetricSpec
+from chaosbench.metrics.base import Evaluation, Judged, MetricSpec
 
 
 def lyapunov_spectrum_error(exponents: ArrayT, reference: Array, *, leading: int | None = None) -> ArrayT:
@@ -37,12 +37,13 @@ class LyapunovSpectrumError(MetricSpec):
 
     unit: ClassVar[str] = "1"
     better: ClassVar[Literal["lower", "higher"]] = "lower"
+    judges: ClassVar[Judged] = "exponents"
 
     kind: Literal["lyapunov_spectrum_error"] = "lyapunov_spectrum_error"
     leading: PositiveInt | None = None  # number of leading exponents to compare; None: all that both have
 
     def score(self, evaluation: Evaluation) -> Tensor:
-        """Return `(K,)`; NaN where the model diverged and, for the floor as well, without a certified spectrum."""
+        """Return `(K,)`; NaN where too few runs are bounded and, as for the floor, without a certified spectrum."""
         reference = evaluation.reference_exponents
         if reference is None:
             return torch.full_like(evaluation.exponents[:, 0], torch.nan, dtype=torch.float64)

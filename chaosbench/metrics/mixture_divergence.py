@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 
 from chaosbench.errors import unknown_name
 from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, check_dimensions, each_member, like, thinned
-from chaosbench.metrics.base import Evaluation, MetricSpec
+from chaosbench.metrics.base import Evaluation, Judged, MetricSpec, median_over_runs
 
 Convention = Literal["gtf", "alrnn", "dend", "seed", "dysts"]
 
@@ -72,13 +72,16 @@ def mixture_divergence(
 
 
 class MixtureDivergence(MetricSpec):
-    """D_stsp of the attractor between mixtures of Gaussians, free runs pooled, in any number of dimensions.
+    """D_stsp of the attractor between mixtures of Gaussians, median over free runs, in any number of dimensions.
+
+    The convention "dend" joins all free runs of a seed first, as in its paper, whose runs are short.
 
     Source: Hershey and Olsen 2007, ICASSP, IV-317; Hess et al. 2023, ICML.
     """
 
     unit: ClassVar[str] = "nats"
     better: ClassVar[Literal["lower", "higher"]] = "lower"
+    judges: ClassVar[Judged] = "free_run"
 
     kind: Literal["mixture_divergence"] = "mixture_divergence"
     convention: Convention = "gtf"  # published settings
@@ -86,10 +89,17 @@ class MixtureDivergence(MetricSpec):
     samples: PositiveInt = 1_000  # from a mixture
 
     def score(self, evaluation: Evaluation) -> Tensor:
-        """Return `(K,)` [nats]; NaN where any of the seed's free runs diverged."""
-        return mixture_divergence(
-            *evaluation.pooled(), variance=self.variance, samples=self.samples, convention=self.convention
-        )
+        """Return `(K,)` [nats]; a free run that is not finite counts as the worst."""
+
+        def divergence(generated: Tensor, truth: Tensor) -> Tensor:
+            return mixture_divergence(
+                generated, truth, variance=self.variance, samples=self.samples, convention=self.convention
+            )
+
+        runs = evaluation.standardised()
+        if self.convention == "dend":
+            return divergence(*runs.pooled())
+        return median_over_runs(runs.each_run(divergence), better=self.better)
 
 
 class _Rule(NamedTuple):

@@ -6,7 +6,7 @@ from pydantic import PositiveInt
 from torch import Tensor
 
 from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, first_steps, like
-from chaosbench.metrics.base import Evaluation, MetricSpec
+from chaosbench.metrics.base import Evaluation, Judged, MetricSpec
 
 
 def normalised_error(forecast: ArrayT, truth: Array, *, steps: int | None = None, scale: Array | None = None) -> ArrayT:
@@ -40,6 +40,7 @@ class NormalisedError(MetricSpec):
 
     unit: ClassVar[str] = "1"
     better: ClassVar[Literal["lower", "higher"]] = "lower"
+    judges: ClassVar[Judged] = "forecast"
 
     kind: Literal["normalised_error"] = "normalised_error"
     steps: PositiveInt = 200  # [steps], number of first steps to score
@@ -50,6 +51,6 @@ class NormalisedError(MetricSpec):
         return self.steps
 
     def score(self, evaluation: Evaluation) -> Tensor:
-        """Return `(K,)`, averaged over the conditions; NaN where any forecast diverged by then."""
+        """Return `(K,)`, averaged over the conditions; NaN where any forecast is not finite by then."""
         errors = normalised_error(evaluation.forecast, evaluation.future, steps=self.steps, scale=evaluation.scale)
         return errors.mean(-1)

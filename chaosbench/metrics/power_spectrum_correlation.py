@@ -7,7 +7,7 @@ from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor
 
 from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, like
-from chaosbench.metrics.base import Evaluation, MetricSpec
+from chaosbench.metrics.base import Evaluation, Judged, MetricSpec, median_over_runs
 from chaosbench.metrics.power_spectrum_distance import check_lengths, smoothed
 
 
@@ -42,20 +42,25 @@ def power_spectrum_correlation(
 
 
 class PowerSpectrumCorrelation(MetricSpec):
-    """Correlation of power spectra in decibels, PSC, mean over dimensions and free runs (Brenner et al. 2022, ICML)."""
+    """Correlation of power spectra in decibels, PSC, mean over dimensions, median over free runs.
+
+    Source: Brenner et al. 2022, ICML.
+    """
 
     unit: ClassVar[str] = "1"
     better: ClassVar[Literal["lower", "higher"]] = "higher"
+    judges: ClassVar[Judged] = "free_run"
 
     kind: Literal["power_spectrum_correlation"] = "power_spectrum_correlation"
     smoothing: NonNegativeFloat = 20.0  # [frequency bins]
     frequencies: PositiveInt | None = None  # [frequency bins], number of lowest ones to compare; None: all
 
     def score(self, evaluation: Evaluation) -> Tensor:
-        """Return `(K,)`; NaN where any of the seed's free runs diverged."""
-        return power_spectrum_correlation(
+        """Return `(K,)`; a free run that is not finite counts as the worst."""
+        correlations = power_spectrum_correlation(
             evaluation.free_run, evaluation.truth, smoothing=self.smoothing, frequencies=self.frequencies
-        ).mean(-1)
+        )
+        return median_over_runs(correlations, better=self.better)
 
 
 def _decibels(series: Tensor, smoothing: float) -> Tensor:

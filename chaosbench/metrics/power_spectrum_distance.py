@@ -8,7 +8,7 @@ from torch import Tensor
 
 from chaosbench.errors import ChaosbenchError, unknown_name
 from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, like
-from chaosbench.metrics.base import Evaluation, MetricSpec
+from chaosbench.metrics.base import Evaluation, Judged, MetricSpec, median_over_runs
 
 Convention = Literal["gtf", "alrnn", "dynamix", "seed", "dysts"]
 
@@ -85,10 +85,14 @@ def smoothed(power: Tensor, smoothing: float, *, mode: str, truncate: float) -> 
 
 
 class PowerSpectrumDistance(MetricSpec):
-    """Hellinger distance between power spectra, D_H, mean over dimensions and free runs (Hess et al. 2023, ICML)."""
+    """Hellinger distance between power spectra, D_H, mean over dimensions, median over free runs.
+
+    Source: Hess et al. 2023, ICML.
+    """
 
     unit: ClassVar[str] = "1"
     better: ClassVar[Literal["lower", "higher"]] = "lower"
+    judges: ClassVar[Judged] = "free_run"
 
     kind: Literal["power_spectrum_distance"] = "power_spectrum_distance"
     smoothing: NonNegativeFloat | None = None  # [frequency bins]; None: the convention's
@@ -100,11 +104,11 @@ class PowerSpectrumDistance(MetricSpec):
         return _CHUNK if self.convention == "seed" else 1
 
     def score(self, evaluation: Evaluation) -> Tensor:
-        """Return `(K,)`; NaN where any of the seed's free runs diverged."""
+        """Return `(K,)`; a free run that is not finite counts as the worst."""
         distances = power_spectrum_distance(
             evaluation.free_run, evaluation.truth, smoothing=self.smoothing, convention=self.convention
         )
-        return distances.mean(-1)
+        return median_over_runs(distances, better=self.better)
 
 
 def _whole_distance(series: Tensor, orbits: Tensor, smoothing: float) -> Tensor:

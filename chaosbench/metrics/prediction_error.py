@@ -6,7 +6,7 @@ from pydantic import PositiveInt
 from torch import Tensor
 
 from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, first_steps, like
-from chaosbench.metrics.base import Evaluation, MetricSpec
+from chaosbench.metrics.base import Evaluation, Judged, MetricSpec
 
 
 def prediction_error(forecast: ArrayT, truth: Array, *, steps: int = 20) -> ArrayT:
@@ -33,6 +33,7 @@ class PredictionError(MetricSpec):
 
     unit: ClassVar[str] = "1"
     better: ClassVar[Literal["lower", "higher"]] = "lower"
+    judges: ClassVar[Judged] = "forecast"
 
     kind: Literal["prediction_error"] = "prediction_error"
     steps: PositiveInt = 20  # [steps]
@@ -43,5 +44,5 @@ class PredictionError(MetricSpec):
         return self.steps
 
     def score(self, evaluation: Evaluation) -> Tensor:
-        """Return `(K,)`, averaged over the conditions; NaN where any forecast diverged by then."""
+        """Return `(K,)`, averaged over the conditions; NaN where any forecast is not finite by then."""
         return prediction_error(evaluation.forecast, evaluation.future, steps=self.steps).mean(-1)

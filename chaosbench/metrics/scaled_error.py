@@ -7,7 +7,7 @@ from torch import Tensor
 
 from chaosbench.errors import ChaosbenchError
 from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, first_steps, like
-from chaosbench.metrics.base import Evaluation, MetricSpec
+from chaosbench.metrics.base import Evaluation, Judged, MetricSpec
 
 
 def scaled_error(forecast: ArrayT, truth: Array, *, history: Array, lag: int = 1, steps: int | None = None) -> ArrayT:
@@ -49,6 +49,7 @@ class ScaledError(MetricSpec):
 
     unit: ClassVar[str] = "1"
     better: ClassVar[Literal["lower", "higher"]] = "lower"
+    judges: ClassVar[Judged] = "forecast"
 
     kind: Literal["scaled_error"] = "scaled_error"
     steps: PositiveInt = 200  # [steps], number of first steps to score
@@ -65,7 +66,7 @@ class ScaledError(MetricSpec):
         return self.lag + 1
 
     def score(self, evaluation: Evaluation) -> Tensor:
-        """Return `(K,)`, averaged over the conditions; NaN where any forecast diverged by then."""
+        """Return `(K,)`, averaged over the conditions; NaN where any forecast is not finite by then."""
         return scaled_error(
             evaluation.forecast, evaluation.future, history=evaluation.truth, lag=self.lag, steps=self.steps
         ).mean(-1)

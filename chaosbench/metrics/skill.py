@@ -5,8 +5,9 @@ from typing import ClassVar, Literal
 import torch
 from pydantic import PositiveFloat
 from torch import Tensor
+from typing_extensions import override
 
-from chaosbench.metrics.base import Evaluation, MetricSpec
+from chaosbench.metrics.base import Evaluation, Judged, MetricSpec
 from chaosbench.metrics.valid_prediction_time import valid_prediction_time
 
 _SIGNIFICANT = 3.09  # standard deviations; one in a thousand evaluations of a perfect model exceeds it by chance
@@ -22,6 +23,7 @@ class Skill(MetricSpec):
 
     unit: ClassVar[str] = "1"
     better: ClassVar[Literal["lower", "higher"]] = "higher"
+    judges: ClassVar[Judged] = "forecast"
 
     kind: Literal["skill"] = "skill"
     threshold: PositiveFloat = 0.4  # error in standard deviations of the training data
@@ -32,6 +34,16 @@ class Skill(MetricSpec):
             return evaluation.forecast.new_full((len(evaluation.forecast),), torch.nan)
         own, ceiling = valid_times(evaluation, self.threshold)
         return (own / ceiling.clamp(min=evaluation.dt)).quantile(0.5, dim=-1)
+
+    @override
+    def details(self, evaluation: Evaluation) -> dict[str, Tensor]:
+        """Return the default and the share of conditions in which model or twin is valid to the end of the horizon."""
+        if evaluation.twins is None:
+            return super().details(evaluation)
+        own, ceiling = valid_times(evaluation, self.threshold)
+        # Half a step of tolerance for the rounding of times.
+        censored = torch.maximum(own, ceiling.expand_as(own)) > (evaluation.future.shape[-2] - 0.5) * evaluation.dt
+        return {**super().details(evaluation), "censored_share": censored.double().mean(-1)}
 
 
 def valid_times(evaluation: Evaluation, threshold: float) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 
 from chaosbench.dynamics.distances import sliced_wasserstein
 from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, check_dimensions, each_member, like, thinned
-from chaosbench.metrics.base import Evaluation, MetricSpec
+from chaosbench.metrics.base import Evaluation, Judged, MetricSpec, median_over_runs
 
 
 def sliced_wasserstein_distance(
@@ -47,21 +47,26 @@ def sliced_wasserstein_distance(
 
 
 class SlicedWassersteinDistance(MetricSpec):
-    """Sliced Wasserstein distance of the attractor from the true one, free runs pooled, in standard deviations.
+    """Sliced Wasserstein distance of the attractor from the true one, median over free runs, in standard deviations.
 
     Source: Bonneel, Rabin, Peyre and Pfister 2015, Journal of Mathematical Imaging and Vision 51, 22.
     """
 
     unit: ClassVar[str] = "1"
     better: ClassVar[Literal["lower", "higher"]] = "lower"
+    judges: ClassVar[Judged] = "free_run"
 
     kind: Literal["sliced_wasserstein_distance"] = "sliced_wasserstein_distance"
     order: Literal[1, 2] = 2  # of the Wasserstein distance
     directions: PositiveInt = 100  # number of random directions
-    points: PositiveInt = 10_000  # of all free runs, evenly spread
+    points: PositiveInt = 10_000  # of each free run, evenly spread
 
     def score(self, evaluation: Evaluation) -> Tensor:
-        """Return `(K,)` [standard deviations]; NaN where any of the seed's free runs diverged."""
-        return sliced_wasserstein_distance(
-            *evaluation.pooled(), order=self.order, directions=self.directions, points=self.points
-        )
+        """Return `(K,)` [standard deviations]; a free run that is not finite counts as the worst."""
+
+        def distance(generated: Tensor, orbit: Tensor) -> Tensor:
+            return sliced_wasserstein_distance(
+                generated, orbit, order=self.order, directions=self.directions, points=self.points
+            )
+
+        return median_over_runs(evaluation.standardised().each_run(distance), better=self.better)

@@ -6,13 +6,14 @@ import numpy as np
 import torch
 from pydantic import PositiveInt
 from torch import Tensor
+from typing_extensions import override
 
 from chaosbench.errors import ChaosbenchError, unknown_name
 from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, check_dimensions, like
-from chaosbench.metrics.base import Evaluation, MetricSpec
-from chaosbench.metrics.mixture_divergence import mixture_divergence
+from chaosbench.metrics.base import Evaluation, Judged, MetricSpec, median_over_runs
+from chaosbench.metrics.mixture_divergence import MixtureDivergence
 
-Convention = Literal["gtf", "alrnn", "dynamix", "dend", "seed"]
+Convention = Literal["gtf", "gtf_published", "alrnn", "dynamix", "dend", "seed"]
 
 
 def state_space_divergence(
@@ -28,14 +29,19 @@ def state_space_divergence(
         truth: `(..., T, D)`, leading axes broadcast; the length may differ.
         bins: bins per dimension; None: the convention's.
         convention: published grid.
-            "gtf": 30 bins over min - 0.1 sigma ... max + 0.1 sigma of the truth; "alrnn" is the same.
+            "gtf": 30 bins over min - 0.1 sigma ... max + 0.1 sigma of the truth; generated points off the grid count.
+            "gtf_published": the same grid, as published: generated points off the grid are ignored. "alrnn" is the
+            same.
             "dynamix": 30 bins over min ... max, the first of each dimension ignored.
             "dend": 30 bins over -2 sigma ... 2 sigma around zero, the first of each dimension ignored.
             "seed": as "dend", with 10 bins.
 
+            All but "gtf" ignore points off the grid. A run of which a single point is on the grid then looks better
+            than one that stays at a wrong place, so none of these should rank models.
+
     Returns:
-        `(...)` [nats], of the kind of `generated`; NaN for a series with a non-finite value or without a
-        point on the grid.
+        `(...)` [nats], of the kind of `generated`; NaN for a series with a non-finite value and, unless points off the
+        grid count, for one without a point on the grid.
 
     Source:
         Hess et al. 2023, ICML (arXiv 2306.04406), "gtf"; Brenner et al. 2024, NeurIPS (2410.14240), "alrnn";
@@ -53,31 +59,56 @@ def state_space_divergence(
     return like(torch.stack(scores).reshape(axes), generated)
 
 
+def off_grid_share(
+    generated: ArrayT, truth: Array, *, bins: int | None = None, convention: Convention = "gtf"
+) -> ArrayT:
+    """Return the share of generated points off the grid that `state_space_divergence` uses.
+
+    Args:
+        generated: `(..., T, D)`, in any number of dimensions; points that are not finite are off the grid.
+        truth: `(T, D)`.
+        bins, convention: as in `state_space_divergence`.
+
+    Returns:
+        `(...)`, between 0 and 1, of the kind of `generated`.
+    """
+    series, orbit = as_tensors(generated, truth)
+    check_dimensions(series, orbit)
+    rule = _rule(convention)
+    count = rule.bins if bins is None else bins
+    lower, extent = _grid(orbit, count, rule)
+    position = ((series - lower) * count / extent).floor()
+    inside = ((position >= rule.first_bin) & (position < count)).all(-1)
+    return like(1 - inside.double().mean(-1), generated)
+
+
 class StateSpaceDensity:
     """Smoothed histogram of a true orbit on its own grid, to compare with many series."""
 
     def __init__(self, truth: Tensor, *, bins: int | None = None, convention: Convention = "gtf") -> None:
         """Build the grid of `truth`, `(T, D)` float64, and its histogram."""
-        if convention not in _RULES:
-            raise unknown_name("convention", convention, _RULES)
-        rule = _RULES[convention]
+        rule = _rule(convention)
         self.bins = rule.bins if bins is None else bins
         self.dimension = truth.shape[-1]
         _check_size(self.bins, self.dimension)
         self.first_bin = rule.first_bin
+        self.counts_all = rule.counts_all
         self.lower, self.extent = _grid(truth, self.bins, rule)
         self.probability = self._probability(truth)
 
     def divergence(self, generated: Tensor) -> Tensor:
-        """Return KL(true || generated) of a series `(T, D)`, a scalar [nats]; NaN if non-finite or off the grid."""
+        """Return KL(true || generated) of a series `(T, D)`, a scalar [nats]; NaN if non-finite."""
         check_dimensions(generated, self.lower[None])
         return (self.probability * (self.probability / self._probability(generated)).log()).sum()
 
     def _probability(self, series: Tensor) -> Tensor:
-        """Return the Laplace-smoothed histogram, `(bins**D,)`; NaN if non-finite or without a point on the grid."""
+        """Return the Laplace-smoothed histogram, `(bins**D,)`; NaN if non-finite or without a point that counts.
+
+        Where points off the grid count, their share is missing from its sum.
+        """
         cells = self.bins**self.dimension
         counts = torch.bincount(self._cells(series), minlength=cells + 1)[:cells].to(series.dtype)
-        total = counts.sum()
+        total = counts.new_tensor(len(series)) if self.counts_all else counts.sum()
         finite = (series * 0).sum() == 0  # `isfinite` takes five times as long
         probability = (counts + _SMOOTHING) / (total + _SMOOTHING * cells)
         return torch.where(finite & (total > 0), probability, torch.nan)
@@ -95,25 +126,43 @@ class StateSpaceDensity:
 
 
 class StateSpaceDivergence(MetricSpec):
-    """State-space divergence D_stsp of the attractor from the true one, free runs pooled (Hess et al. 2023, ICML).
+    """State-space divergence D_stsp of the attractor from the true one, median over free runs.
 
-    It uses a grid up to five dimensions, and mixtures of Gaussians beyond, as in the convention's paper.
+    It uses a grid up to five dimensions, and mixtures of Gaussians beyond, as in the convention's paper. The convention
+    "dend" joins all free runs of a seed first, as in its paper, whose runs are short.
+
+    Source: Hess et al. 2023, ICML; there, points off the grid are ignored ("gtf_published").
     """
 
     unit: ClassVar[str] = "nats"
     better: ClassVar[Literal["lower", "higher"]] = "lower"
+    judges: ClassVar[Judged] = "free_run"
 
     kind: Literal["state_space_divergence"] = "state_space_divergence"
     bins: PositiveInt | None = None  # per dimension; None: the convention's
     convention: Convention = "gtf"  # published grid
 
     def score(self, evaluation: Evaluation) -> Tensor:
-        """Return `(K,)` [nats]; NaN where any of the seed's free runs diverged."""
+        """Return `(K,)` [nats]; a free run that is not finite counts as the worst."""
         if evaluation.truth.shape[-1] > _MOST_DIMENSIONS:
-            mixture = "gtf" if self.convention == "dynamix" else self.convention
-            return mixture_divergence(*evaluation.pooled(), convention=mixture)
-        generated, truth = evaluation.free_run.flatten(1, 2), evaluation.truth.flatten(0, 1)
-        return state_space_divergence(generated, truth, bins=self.bins, convention=self.convention)
+            mixture = _MIXTURES.get(self.convention, self.convention)
+            return MixtureDivergence.model_validate({"convention": mixture}).score(evaluation)
+
+        def divergence(generated: Tensor, truth: Tensor) -> Tensor:
+            return state_space_divergence(generated, truth, bins=self.bins, convention=self.convention)
+
+        if self.convention == "dend":
+            return divergence(*evaluation.pooled())
+        return median_over_runs(evaluation.each_run(divergence), better=self.better)
+
+    @override
+    def details(self, evaluation: Evaluation) -> dict[str, Tensor]:
+        """Return the default and the share of points off the grid, mean over free runs."""
+
+        def share(generated: Tensor, truth: Tensor) -> Tensor:
+            return off_grid_share(generated, truth, bins=self.bins, convention=self.convention)
+
+        return {**super().details(evaluation), "off_grid_share": evaluation.each_run(share).mean(1)}
 
 
 class _Rule(NamedTuple):
@@ -123,17 +172,26 @@ class _Rule(NamedTuple):
     centred: bool  # whether the range is around zero instead of the extent of the data
     margin: float  # how far the range extends, in standard deviations of the truth
     first_bin: int
+    counts_all: bool = False  # whether generated points off the grid count
 
 
 _RULES: dict[str, _Rule] = {
-    "gtf": _Rule(bins=30, centred=False, margin=0.1, first_bin=0),
+    "gtf": _Rule(bins=30, centred=False, margin=0.1, first_bin=0, counts_all=True),
+    "gtf_published": _Rule(bins=30, centred=False, margin=0.1, first_bin=0),
     "alrnn": _Rule(bins=30, centred=False, margin=0.1, first_bin=0),
     "dynamix": _Rule(bins=30, centred=False, margin=0.0, first_bin=1),
     "dend": _Rule(bins=30, centred=True, margin=2.0, first_bin=1),
     "seed": _Rule(bins=10, centred=True, margin=2.0, first_bin=1),
 }
+_MIXTURES = {"dynamix": "gtf", "gtf_published": "gtf"}  # conventions without a mixture of their own
 _SMOOTHING = 1e-5  # Laplace's pseudo-count per cell; the published codes write 10e-6
 _MOST_DIMENSIONS, _MOST_CELLS = 5, 3e7
+
+
+def _rule(convention: str) -> _Rule:
+    if convention not in _RULES:
+        raise unknown_name("convention", convention, _RULES)
+    return _RULES[convention]
 
 
 def _check_size(bins: int, dimension: int) -> None:

@@ -7,7 +7,7 @@ from torch import Tensor
 
 from chaosbench.errors import unknown_name
 from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, first_steps, like
-from chaosbench.metrics.base import Evaluation, MetricSpec
+from chaosbench.metrics.base import Evaluation, Judged, MetricSpec
 
 Convention = Literal["m4", "dysts"]
 
@@ -52,6 +52,7 @@ class SymmetricPercentageError(MetricSpec):
 
     unit: ClassVar[str] = "percent"
     better: ClassVar[Literal["lower", "higher"]] = "lower"
+    judges: ClassVar[Judged] = "forecast"
 
     kind: Literal["symmetric_percentage_error"] = "symmetric_percentage_error"
     steps: PositiveInt = 200  # [steps], number of first steps to score
@@ -63,7 +64,7 @@ class SymmetricPercentageError(MetricSpec):
         return self.steps
 
     def score(self, evaluation: Evaluation) -> Tensor:
-        """Return `(K,)` [percent], averaged over the conditions; NaN where any forecast diverged by then."""
+        """Return `(K,)` [percent], averaged over the conditions; NaN where any forecast is not finite by then."""
         return symmetric_percentage_error(
             evaluation.forecast, evaluation.future, steps=self.steps, convention=self.convention
         ).mean(-1)

@@ -5,9 +5,10 @@ from typing import ClassVar, Literal
 import torch
 from pydantic import PositiveFloat
 from torch import Tensor
+from typing_extensions import override
 
 from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, like
-from chaosbench.metrics.base import Evaluation, MetricSpec
+from chaosbench.metrics.base import Evaluation, Judged, MetricSpec
 
 
 def valid_prediction_time(
@@ -47,18 +48,25 @@ class ValidPredictionTime(MetricSpec):
 
     unit: ClassVar[str] = "Lyapunov times"
     better: ClassVar[Literal["lower", "higher"]] = "higher"
+    judges: ClassVar[Judged] = "forecast"
 
     kind: Literal["valid_prediction_time"] = "valid_prediction_time"
     threshold: PositiveFloat = 0.4  # error in standard deviations of the training data
 
     def score(self, evaluation: Evaluation) -> Tensor:
         """Return `(K,)` [Lyapunov times]; NaN, for the floor as well, without a known positive exponent."""
-        times = valid_prediction_time(
-            evaluation.forecast,
-            evaluation.future,
-            dt=evaluation.dt,
-            threshold=self.threshold,
-            scale=evaluation.scale,
-        )
         exponent = evaluation.largest_exponent or 0.0
-        return times.quantile(0.5, dim=-1) * (exponent if exponent > 0 else torch.nan)
+        steps = self._steps(evaluation).quantile(0.5, dim=-1)
+        return steps * evaluation.dt * (exponent if exponent > 0 else torch.nan)
+
+    @override
+    def details(self, evaluation: Evaluation) -> dict[str, Tensor]:
+        """Return the default and the share of forecasts valid for the whole horizon, whose time is a lower bound."""
+        censored = self._steps(evaluation) >= evaluation.future.shape[-2]
+        return {**super().details(evaluation), "censored_share": censored.double().mean(-1)}
+
+    def _steps(self, evaluation: Evaluation) -> Tensor:
+        """Return the valid times of all conditions, `(K, C)` [steps]."""
+        return valid_prediction_time(
+            evaluation.forecast, evaluation.future, dt=1.0, threshold=self.threshold, scale=evaluation.scale
+        )

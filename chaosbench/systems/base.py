@@ -187,5 +187,11 @@ class Map(SystemSpec):
 
     dt: float = Field(default=1.0, ge=1.0, le=1.0)
 
+    @property
+    @override
+    def double_precision(self) -> bool:
+        """True in one dimension: single precision has so few states that orbits soon end in short cycles."""
+        return self.state_size == 1
+
 
 _NUMERICS = frozenset({"kind", "dt", "substeps"})

@@ -10,7 +10,7 @@ from itertools import islice
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
-from chaosbench.formats import number
+from chaosbench.formats import number, percent
 from chaosbench.labels import shared, shortened
 from chaosbench.leaderboard.rank import Board, Entry, Ranking
 from chaosbench.terminal.grid import Column, Lines, fold, grid, widened
@@ -23,9 +23,11 @@ _SHORTEST_NAME = 12  # [characters] to which names are folded on a narrow termin
 _LEGEND_WIDTH = 100  # [characters]
 
 _LEGEND = """\
-Each score is the median over seeds; a diverged seed counts as worse than any number. Below it is the 95 % interval of \
-the mean (Student's t), rounded where space is short. The words lower and higher say which scores are better. \
-failed: seeds that diverged or gave no result. time: training time per seed. --json prints all digits."""
+Each score is the median over seeds; a diverged seed counts as worse than any number, in every metric. Below it is the \
+95 % interval of the mean (Student's t), rounded where space is short. The words lower and higher say which scores are \
+better. failed: seeds that diverged or gave no result. time: training time per seed. The lines below a table list, by \
+rank, shares of free runs that collapsed or escaped, of states off the grid, and of forecasts valid for the whole \
+horizon (censored), where they exceed those of the truth. --json prints all digits."""
 _SIGNS = """\
 = not distinguished from the best by Welch's t-test
 ? not tested: a single seed, or a seed that diverged"""
@@ -58,7 +60,7 @@ class _BoardTables:
         if self.ambiguous:
             yield Text(f"evaluation: {self.board.evaluation}")
         yield from _tables(self.board, options.max_width)
-        for line in _settings(self.board, options.max_width):
+        for line in (*_shares(self.board, options.max_width), *_settings(self.board, options.max_width)):
             yield Text(line, style="dim", no_wrap=True, overflow="ignore")
         yield ""
 
@@ -165,6 +167,27 @@ def _floor_cells(board: Board, cell: Lines) -> list[Lines]:
 
 def _left_column(header: Lines, cells: Sequence[Lines]) -> Column:
     return Column(header, cells, "left", max(len(line) for lines in (header, *cells) for line in lines))
+
+
+def _shares(board: Board, width: int) -> Iterator[str]:
+    """Yield what the scores cannot show, one kind of share at a time: the entries in which it exceeds the truth's."""
+    seen = set()
+    for index, measure in enumerate(board.measures):
+        for name in measure.details:
+            entries = list(_affected(board, index, name))
+            text = f"{name.removesuffix('_share').replace('_', ' ')}: {', '.join(entries)}"
+            if entries and text not in seen:
+                seen.add(text)
+                yield from fold(text, width, hang="  ")
+
+
+def _affected(board: Board, index: int, name: str) -> Iterator[str]:
+    """Yield rank and share of the entries in which a share is at least 1 % and exceeds that of the truth."""
+    for entry in board.entries:
+        score = entry.scores[index]
+        share = 0.0 if score is None else score.details.get(name, 0.0)
+        if share >= max(0.01, board.measures[index].details[name]):
+            yield f"#{entry.rank} {percent(share)}"
 
 
 def _settings(board: Board, width: int) -> Iterator[str]:

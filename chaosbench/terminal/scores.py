@@ -66,7 +66,9 @@ def _cell(score: Score | None, width: int, *, full: bool) -> Lines:
 
 
 def _median(score: Score) -> str:
-    return "diverged" if score.median is None else number(score.median)
+    if score.median is None:
+        return "diverged" if score.diverged else "undefined"
+    return number(score.median)
 
 
 def _forms(interval: Interval) -> Lines:

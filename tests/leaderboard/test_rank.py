@@ -163,7 +163,13 @@ def test_the_json_has_the_same_content(board, tmp_path):
     content = json.loads(rank(store.read_all(tmp_path)).to_json())
     entry = content["boards"][0]["entries"][0]
     assert entry["model"] == "lstm"
-    assert entry["scores"][0] == {"values": [0.1, None, 0.3], "median": 0.3, "interval": None}
+    assert entry["scores"][0] == {
+        "values": [0.1, None, 0.3],
+        "median": 0.3,
+        "interval": None,
+        "diverged": 1,
+        "details": {},
+    }
 
 
 def test_ranking_needs_neither_torch_nor_plugins(board, tmp_path):

@@ -154,10 +154,13 @@ def test_options_show_in_the_label() -> None:
     assert PredictionError(steps=5).label == "prediction_error(steps=5)"
 
 
-def test_state_space_divergence_pools_the_free_runs_of_a_seed(evaluation: Evaluation) -> None:
-    scores = StateSpaceDivergence(bins=7).score(evaluation)
+def test_only_the_dend_convention_pools_the_free_runs_of_a_seed(evaluation: Evaluation) -> None:
+    """Its paper joins many short runs; the median of two runs is their mean."""
     pooled = torch.cat([evaluation.free_run[1, 0], evaluation.free_run[1, 1]])
-    assert scores[1] == state_space_divergence(pooled, evaluation.truth.reshape(800, 2), bins=7)
+    expected = state_space_divergence(pooled, evaluation.truth.reshape(800, 2), bins=7, convention="dend")
+    assert StateSpaceDivergence(bins=7, convention="dend").score(evaluation)[1] == expected
+    each = [state_space_divergence(evaluation.free_run[1, r], evaluation.truth[r], bins=7) for r in (0, 1)]
+    assert torch.allclose(StateSpaceDivergence(bins=7).score(evaluation)[1], torch.stack(each).mean(), rtol=1e-12)
 
 
 @pytest.mark.parametrize(("convention", "mixture"), [("gtf", "gtf"), ("dynamix", "gtf"), ("seed", "seed")])
@@ -169,8 +172,9 @@ def test_beyond_five_dimensions_states_are_compared_by_mixtures(
         evaluation, free_run=evaluation.free_run.repeat(1, 1, 1, 3), truth=evaluation.truth.repeat(1, 1, 3), scale=scale
     )
     scores = StateSpaceDivergence(convention=convention).score(wide)
-    pooled, truth = wide.free_run[1].flatten(0, 1) / scale, wide.truth.flatten(0, 1) / scale
-    assert scores[1] == mixture_divergence(pooled, truth, convention=mixture)
+    runs, orbits = wide.free_run[1] / scale, wide.truth / scale
+    each = [mixture_divergence(runs[r], orbits[r], convention=mixture) for r in (0, 1)]
+    assert torch.allclose(scores[1], torch.stack(each).mean(), rtol=1e-12)
 
 
 def test_power_spectrum_distance_is_the_mean_over_pairs(evaluation: Evaluation) -> None:

@@ -66,12 +66,18 @@ def test_an_unknown_convention_or_another_dimension_is_rejected():
         mixture_divergence(normal(5, 2), normal(5, 3))
 
 
-def test_the_score_pools_the_runs_in_standard_deviations(evaluation: Evaluation):
+def test_the_score_is_of_each_run_in_standard_deviations(evaluation: Evaluation):
     evaluation.scale[:] = torch.tensor([2.0, 4.0])
     scores = MixtureDivergence(variance=0.3, samples=50).score(evaluation)
+    runs, orbits = evaluation.free_run[1] / evaluation.scale, evaluation.truth / evaluation.scale
+    each = [mixture_divergence(run, orbit, variance=0.3, samples=50) for run, orbit in zip(runs, orbits, strict=True)]
+    assert float(scores[1]) == pytest.approx(sum(map(float, each)) / 2, rel=1e-12)  # the median of two is their mean
+
+
+def test_the_dend_convention_joins_the_runs_as_its_paper_does(evaluation: Evaluation):
     pooled, truth = evaluation.free_run[1].flatten(0, 1), evaluation.truth.flatten(0, 1)
-    expected = mixture_divergence(pooled / evaluation.scale, truth / evaluation.scale, variance=0.3, samples=50)
-    assert scores[1] == expected
+    scores = MixtureDivergence(convention="dend", samples=50).score(evaluation)
+    assert scores[1] == mixture_divergence(pooled, truth, samples=50, convention="dend")
 
 
 def test_it_survives_many_dimensions():

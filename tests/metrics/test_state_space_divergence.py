@@ -9,11 +9,12 @@ from numpy.testing import assert_allclose
 from numpy.typing import NDArray
 
 from chaosbench.errors import ChaosbenchError
-from chaosbench.metrics import StateSpaceDensity, state_space_divergence
+from chaosbench.metrics import StateSpaceDensity, off_grid_share, state_space_divergence
 
 Points = NDArray[np.float64]
 PUBLISHED = {
     "gtf": (30, "extent", 0.1, 0),
+    "gtf_published": (30, "extent", 0.1, 0),
     "alrnn": (30, "extent", 0.1, 0),
     "dynamix": (30, "extent", 0.0, 1),
     "dend": (30, "zero", 2.0, 1),
@@ -35,7 +36,8 @@ def by_formula(generated: Points, truth: Points, convention: str) -> float:
     def probability(points: Points) -> Points:
         inside = points[((points >= least) & (points < upper)).all(1)]
         counts, _ = np.histogramdd(inside, bins=bins, range=list(zip(lower, upper, strict=True)))
-        return (counts + 1e-5) / (counts.sum() + 1e-5 * counts.size)
+        total = len(points) if convention == "gtf" else counts.sum()
+        return (counts + 1e-5) / (total + 1e-5 * counts.size)
 
     p, q = probability(truth), probability(generated)
     return float(np.sum(p * np.log(p / q)))
@@ -99,9 +101,47 @@ def test_a_diverged_member_is_nan_alone(culprit: float) -> None:
     assert_allclose(np.delete(scores, 2), np.delete(alone, 2), rtol=0)
 
 
-def test_a_series_that_misses_the_grid_is_nan() -> None:
-    assert np.isnan(state_space_divergence(normal(300, 2) + 100, normal(300, 2)))
-    assert np.isnan(state_space_divergence(np.full((300, 2), 1e300), normal(300, 2)))
+@pytest.mark.parametrize("convention", PUBLISHED)
+@pytest.mark.parametrize("place", [100.0, 1e300])
+def test_a_series_that_misses_the_grid_is_uniform_or_undefined(convention: str, place: float) -> None:
+    """Where all points count, every cell has the same probability, a / (T + a K^D)."""
+    truth = normal(300, 2)
+    score = state_space_divergence(np.full((300, 2), place), truth, convention=convention)
+    if convention == "gtf":
+        probability = StateSpaceDensity(torch.tensor(truth)).probability.numpy()
+        cell = 1e-5 / (300 + 1e-5 * 30**2)
+        assert_allclose(score, (probability * np.log(probability / cell)).sum(), rtol=1e-12)
+    else:
+        assert np.isnan(score)
+
+
+@given(seed=st.integers(0, 2**32 - 1), dimension=st.integers(1, 3))
+@settings(max_examples=20, deadline=None)
+def test_points_thrown_off_the_grid_never_lower_the_score(seed: int, dimension: int) -> None:
+    """Each point taken from a cell lowers q there and nowhere raises it; the published form rises only at first."""
+    truth, generated = normal(400, dimension, seed=seed), normal(400, dimension, seed=seed + 1)
+    scores = []
+    for thrown in (0, 1, 40, 200, 390, 399, 400):
+        spoiled = generated.copy()
+        spoiled[:thrown] = 1e6
+        scores.append(state_space_divergence(spoiled, truth))
+        assert off_grid_share(spoiled, truth) >= thrown / 400
+    assert (np.diff(scores) >= -1e-12).all()
+
+
+def test_the_published_form_rewards_points_thrown_off_the_grid() -> None:
+    """A single point of 40,000 on the grid beats a run that rests on it by about ln 40,000 = 10.6 nats."""
+    truth = normal(40_000, 3)
+    resting, thrown = np.zeros((40_000, 3)), np.full((40_000, 3), 1e6)
+    thrown[0] = 0
+    gap = {
+        convention: state_space_divergence(resting, truth, convention=convention)
+        - state_space_divergence(thrown, truth, convention=convention)
+        for convention in ("gtf", "gtf_published")
+    }
+    assert gap["gtf_published"] == pytest.approx(np.log(40_000), rel=0.05)
+    assert gap["gtf"] <= 0
+    assert off_grid_share(thrown, truth) == pytest.approx(1 - 1 / 40_000)
 
 
 @pytest.mark.parametrize("convention", PUBLISHED)
@@ -117,7 +157,8 @@ def test_a_constant_dimension_does_not_change_the_score(convention: str, level: 
     assert score(truth, level) == 0
     assert score(generated, level) > 0
     assert score(generated, level * (1 + 1e-12)) == score(generated, level)
-    assert np.isnan(score(generated, level + 1))
+    off_grid = score(generated, level + 1)
+    assert off_grid > score(generated, level) if convention == "gtf" else np.isnan(off_grid)
 
 
 def test_leading_axes_broadcast_like_arrays() -> None:
