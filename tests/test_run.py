@@ -11,10 +11,12 @@ from chaosbench.data import DataSpec
 from chaosbench.diagnostics import COSTS, GradientNorm, Loss
 from chaosbench.experiment import EvaluationSpec, Experiment, Result
 from chaosbench.metrics import (
+    Evaluation,
     PredictionError,
     StateSpaceDivergence,
 )
 from chaosbench.models import AlmostLinearRNN, Forecaster, ModelSpec, ShallowPLRNN, Trait
+from chaosbench.recording import outcomes, score_records
 from chaosbench.run import Progress, run_experiment
 from chaosbench.systems import Henon, TwoCycle
 from chaosbench.trainers import SparseTeacherForcing, TrainerSpec, TrainingStep
@@ -183,3 +185,20 @@ def test_progress_is_reported_for_every_phase():
     phases = list(dict.fromkeys(progress.phase for progress in seen))
     assert phases == ["data", "diagnosis", "training", "forecasts", "scores"]
     assert all(run.updates == 10 and run.provenance["mine"] == "1" for run in result.runs)
+
+
+def test_a_lost_forecast_leaves_a_reason_and_no_status():
+    """The mean error over conditions is undefined, and all free runs are bounded."""
+    experiment = small(ShallowPLRNN(hidden=5, clipped=True))
+    generator = torch.Generator().manual_seed(0)
+    orbits = [torch.randn(*shape, generator=generator) for shape in ((3, 2, 50, 2), (2, 50, 2), (2, 50, 2))]
+    forecast, future = torch.zeros(3, 5, 20, 2), torch.ones(5, 20, 2)
+    forecast[1, 4, 3:] = torch.nan
+    evaluation = Evaluation(*orbits, forecast, future, None, torch.ones(2), 1.0, torch.zeros(3, 2), torch.zeros(2), 0.4)
+    scores = score_records(experiment, evaluation)
+    found = list(outcomes(experiment, evaluation, scores))
+    assert [status for _, status, _ in found] == ["ok"] * 3
+    assert [bool(message) for _, _, message in found] == [False, True, False]
+    assert "1 of 5 forecasts" in found[1][2]
+    lost = [record.value for record in scores if record.name == "prediction_error.lost_share"]
+    assert lost == [0.0, pytest.approx(0.2), 0.0]

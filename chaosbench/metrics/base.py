@@ -99,8 +99,7 @@ class Evaluation:
         """Detect free runs that have shrunk to a part of the attractor, `(K, R)`; runs that escaped are not among them.
 
         A run has collapsed if over its second half its standard deviation is less than half that of the true orbits,
-        in at least one dimension. Fixed points, small cycles and orbits that stay in one of two wings collapse; no
-        score is involved.
+        in at least one dimension. Fixed points and small cycles collapse; a cycle as large as the attractor does not.
         """
         true = torch.cat([self.truth, self.twin]).double().flatten(0, 1).std(0, correction=0)
         late = self.free_run[:, :, self.free_run.shape[2] // 2 :].double().std(2, correction=0)

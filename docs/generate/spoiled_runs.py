@@ -203,6 +203,5 @@ def _scattered(series: Tensor) -> Tensor:
 
 
 def _shuffled(series: Tensor) -> Tensor:
-    """Return the states of all series in one random order."""
-    flat = series.flatten(0, 1)
-    return flat[torch.randperm(len(flat), generator=Generator().manual_seed(0))].reshape(series.shape)
+    """Return the states of each series in random order."""
+    return series[:, torch.randperm(series.shape[1], generator=Generator().manual_seed(0))]

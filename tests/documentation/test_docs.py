@@ -219,8 +219,8 @@ def test_every_metric_is_documented_with_its_unit_direction_and_fields(kind: str
 
 
 def test_the_page_on_metrics_gives_the_defaults_of_an_evaluation() -> None:
-    shown = re.findall(r"`(\w+)`\s+=\s+([\d,]+)", section(METRICS, "What a model is evaluated on"))
-    assert {name: int(number.replace(",", "")) for name, number in shown} == {
+    shown = re.findall(r"`(\w+)`\s+=\s+([\d.,]*\d|None)", section(METRICS, "What a model is evaluated on"))
+    assert {name: ast.literal_eval(number.replace(",", "")) for name, number in shown} == {
         name: field.default for name, field in EvaluationSpec.model_fields.items() if name != "exponents"
     }
 

@@ -169,7 +169,11 @@ def test_beyond_five_dimensions_states_are_compared_by_mixtures(
 ) -> None:
     scale = torch.tensor([1.0, 2.0], dtype=torch.float64).repeat(3)
     wide = replace(
-        evaluation, free_run=evaluation.free_run.repeat(1, 1, 1, 3), truth=evaluation.truth.repeat(1, 1, 3), scale=scale
+        evaluation,
+        free_run=evaluation.free_run.repeat(1, 1, 1, 3),
+        truth=evaluation.truth.repeat(1, 1, 3),
+        twin=evaluation.twin.repeat(1, 1, 3),
+        scale=scale,
     )
     scores = StateSpaceDivergence(convention=convention).score(wide)
     runs, orbits = wide.free_run[1] / scale, wide.truth / scale
