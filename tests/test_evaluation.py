@@ -10,6 +10,7 @@ from pydantic import SerializeAsAny
 from torch.testing import assert_close
 
 from chaosbench.data import DataSpec, simulate
+from chaosbench.dynamics import orbit
 from chaosbench.evaluation import evaluate, free_run
 from chaosbench.experiment import EvaluationSpec, Experiment, Result
 from chaosbench.exponents import largest_exponent
@@ -23,7 +24,7 @@ from chaosbench.metrics import (
 )
 from chaosbench.models import Forecaster, ModelSpec, ShallowPLRNN
 from chaosbench.run import diagnose_model, run_experiment
-from chaosbench.systems import Lorenz63, SystemSpec
+from chaosbench.systems import Henon, Logistic, Lorenz63, SystemSpec, Tent
 from chaosbench.trainers import TrainerSpec, TrainingStep
 
 HORIZON, TRANSIENT = 400, 150  # [steps]

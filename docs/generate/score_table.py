@@ -106,10 +106,11 @@ def _markdown(headers: Sequence[str], columns: Sequence[Sequence[str]]) -> str:
 
 def main() -> None:
     """Replace the tables on the page."""
+    tables = section(spoiled_evaluation())  # takes minutes, in which the page may be edited
     text = PAGE.read_text(encoding="utf-8")
     head, rest = text.split(BEGIN)
     tail = rest.split(END)[1]
-    PAGE.write_text(f"{head}{BEGIN}\n{section(spoiled_evaluation())}\n{END}{tail}", encoding="utf-8")
+    PAGE.write_text(f"{head}{BEGIN}\n{tables}\n{END}{tail}", encoding="utf-8")
 
 
 if __name__ == "__main__":

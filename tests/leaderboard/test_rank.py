@@ -2,6 +2,7 @@ import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -51,6 +52,37 @@ def test_a_diverged_seed_counts_as_worse_than_any_value(board):
     assert rnn.scores[1].median == 1.8, "the median of a metric that is better higher also counts it as worst"
     assert rnn.scores[0].interval is None, "the interval of the survivors would flatter"
     assert rnn.tier == "unclear"
+
+
+def test_a_diverged_seed_counts_as_the_worst_whatever_number_is_stored(board):
+    """Its free run left the data, and a finite score of it must not enter the median of any metric."""
+    best, worst = board(
+        {"divergences": [0.1, 0.2, 0.3], "statuses": ["ok", "diverged", "diverged"]},
+        {"divergences": [0.4, 0.5, 0.6], "model": "rnn"},
+    ).entries
+    assert best.model == "rnn"
+    assert [score.values for score in worst.scores] == [(0.1, None, None), (1.9, None, None)]
+    assert [score.diverged for score in worst.scores] == [2, 2]
+
+
+def test_an_undefined_score_is_the_worst_and_does_not_count_as_diverged(board):
+    entry = board({"divergences": [0.1, None, None], "statuses": ["ok", "ok", "ok"]}).entries[0]
+    assert (entry.diverged, entry.scores[0].diverged, entry.scores[0].median) == (0, 0, None)
+
+
+def test_a_published_convention_comes_after_its_default_and_shares_stay_with_their_score(make_result, tmp_path):
+    result, name = make_result([0.1, 0.2]), "state_space_divergence"
+    default = [record for record in result.records if record.name == name]
+    convention = [replace(record, name=f"{name}(convention=seed)") for record in default]
+    shares = [
+        replace(record, name=f"{name}.collapsed_share", value=0.25 * (1 + record.seed), floor=0.0, better="")
+        for record in default
+    ]
+    store.write(replace(result, records=(*convention, *result.records, *shares)), tmp_path)
+    (only,) = rank(store.read_all(tmp_path)).boards
+    assert [measure.name for measure in only.measures] == [name, f"{name}(convention=seed)", "valid_prediction_time"]
+    assert only.measures[0].details == {"collapsed_share": 0.0}
+    assert [score.details for score in only.entries[0].scores] == [{"collapsed_share": 0.375}, {}, {}]
 
 
 def test_an_entry_with_mostly_diverged_seeds_is_last(board):
