@@ -79,7 +79,7 @@ def off_grid_share(
     lower, extent = _grid(orbit, count, rule)
     position = ((series - lower) * count / extent).floor()
     inside = ((position >= rule.first_bin) & (position < count)).all(-1)
-    return like(1 - inside.double().mean(-1), generated)
+    return like((~inside).double().mean(-1), generated)
 
 
 class StateSpaceDensity:
