@@ -26,8 +26,8 @@ _LEGEND = """\
 Each score is the median over seeds; a diverged seed counts as worse than any number, in every metric. Below it is the \
 95 % interval of the mean (Student's t), rounded where space is short. The words lower and higher say which scores are \
 better. failed: seeds that diverged or gave no result. time: training time per seed. The lines below a table list, by \
-rank, shares of free runs that collapsed or escaped, of states off the grid, and of forecasts valid for the whole \
-horizon (censored), where they exceed those of the truth. --json prints all digits."""
+rank, shares of free runs that collapsed or escaped, of states off the grid, and of forecasts that are valid to their \
+end (censored), where they exceed those of the truth. --json prints all digits."""
 _SIGNS = """\
 = not distinguished from the best by Welch's t-test
 ? not tested: a single seed, or a seed that diverged"""

@@ -16,7 +16,7 @@ MEASURES = (
     Measure("valid_prediction_time", "Lyapunov times", "higher", 0.321),
 )
 GOOD = Score((0.11, 0.12, 0.145), 0.12, (0.0789, 0.155))
-BAD = Score((0.1, None, None), None, None)
+BAD = Score((0.1, None, None), None, None, diverged=2)
 TRAINER = "sparse_teacher_forcing(interval=0.4 tau_pred)"
 ENTRIES = (
     Entry(1, "best", "shallow_plrnn(hidden=50)", TRAINER, 3, 0, 0, 999, 12.345, (GOOD, GOOD, GOOD)),
@@ -94,6 +94,31 @@ def test_boards_that_differ_only_in_their_evaluation_show_it():
     other = replace(board, evaluation='{"horizon": 5}')
     assert "horizon" in _shown(Ranking((board, other)), 100)
     assert "horizon" not in _shown(Ranking((other,)), 100)
+
+
+@pytest.mark.parametrize("width", [40, 100])
+def test_shares_above_those_of_the_truth_are_listed_by_rank(width):
+    """Once, although two metrics store them; the share of the truth itself is not worth a line."""
+    (board,) = RANKING.boards
+    shares = [{"collapsed_share": share, "off_grid_share": 0.02} for share in (0.0, 0.25, 0.75)]
+    measures = [replace(measure, details={"collapsed_share": 0.0, "off_grid_share": 0.03}) for measure in MEASURES]
+    entries = [
+        replace(entry, scores=tuple(score and replace(score, details=share) for score in entry.scores))
+        for entry, share in zip(board.entries, shares, strict=True)
+    ]
+    text = " ".join(_shown(Ranking((replace(board, measures=tuple(measures), entries=tuple(entries)),)), width).split())
+    assert "collapsed: #2 25 %, #3 75 %" in text
+    assert text.count("#2") == 1
+    assert "off grid:" not in text
+
+
+def test_an_undefined_median_is_not_called_diverged():
+    (board,) = RANKING.boards
+    scores = (Score((0.1, None, None), None, None), GOOD, GOOD)
+    lost = replace(board.entries[0], scores=scores)
+    assert "undefined" in _shown(Ranking((replace(board, entries=(lost,)),)), 100)
+    lost = replace(lost, scores=(replace(scores[0], diverged=2), GOOD, GOOD))
+    assert "undefined" not in _shown(Ranking((replace(board, entries=(lost,)),)), 100)
 
 
 def test_no_colour_is_needed():
