@@ -51,7 +51,7 @@ def test_json_has_verdicts_and_finite_numbers(call, results: Path):
     assert chaotic["verdict"]["consistent"] is True
     assert (resting["verdict"]["regime"], resting["verdict"]["growth_ratio"]) == ("fixed point", None)
     assert (blown["status"], blown["verdict"]["expected"]) == ("diverged", "none")
-    assert blown["scores"] == {"state_space_divergence": {"value": None, "floor": 0.05}}
+    assert blown["scores"] == {"state_space_divergence": {"value": None, "floor": 0.05, "details": {}}}
     assert (rnn["seeds"][0]["verdict"], rnn["seeds"][0]["message"]) == (None, "no luck")
     assert all(isfinite(value) for value in values([lstm, rnn]))
     _, out, _ = call("explain", results, "lstm", "--seed", "1", "--json")

@@ -9,6 +9,7 @@ import pytest
 
 from chaosbench import registry, suite
 from chaosbench.exponents import measured
+from chaosbench.leaderboard.folder import FINISHED
 from chaosbench.run import run_experiment
 from chaosbench.systems.reference import Reference
 from chaosbench.testing import check_model
@@ -75,7 +76,9 @@ def test_the_template_trains_its_model_with_its_trainer_on_its_system(tmp_path: 
     experiments = suite.load(str(tmp_path / "mine.toml"), loaded, suite.Selection(seeds=[0, 1], changes=SMALL))
     assert [experiment.model.hidden for experiment in experiments] == [30, 60]  # type: ignore[attr-defined]
     result = run_experiment(experiments[0])
-    assert [run.status for run in result.runs] == ["ok", "ok"]
+    # After three updates the model may still leave the data, which is a result as well.
+    assert [(run.status in FINISHED, run.updates) for run in result.runs] == [(True, 3)] * 2
+    assert all(record.floor is not None for record in result.records if record.better)
 
 
 def test_the_template_is_not_installed_with_chaosbench():
