@@ -9,22 +9,27 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 from pydantic import Field, SerializeAsAny, model_validator
 
-from chaosbench.data import DataSpec
+from chaosbench.data import DataSpec, first_condition
 from chaosbench.diagnostics.base import DiagnosticSpec
 from chaosbench.labels import title
 from chaosbench.metrics.base import MetricSpec
 from chaosbench.models.base import ModelSpec
-from chaosbench.source import Source
+from chaosbench.source import STATES_EVERY, Source
 from chaosbench.spec import Content
+from chaosbench.systems.base import SystemSpec
 from chaosbench.trainers.base import TrainerSpec
 
 Status = Literal["ok", "diverged", "failed", "crashed", "timeout", "oom", "skipped"]
 
 
 class EvaluationSpec(Content):
-    """How a trained model is evaluated: long free runs for statistics, short forecasts for errors, and exponents."""
+    """How a trained model is evaluated: long free runs for statistics, short forecasts for errors, and exponents.
 
-    free_runs: int = Field(4, ge=1)  # R, each from the start of its own test orbit
+    Every model receives the same history, whatever part of it the model needs.
+    """
+
+    context: int = Field(200, ge=1)  # H, observations before each free run and forecast, and of each exponent [steps]
+    free_runs: int = Field(4, ge=1)  # R, each from the first `context` observations of its own test orbit
     free_run_steps: int = Field(10_000, ge=100)  # [steps] compared with the truth
     free_run_transient: int = Field(2_500, ge=0)  # [steps] dropped before those
     conditions: int = Field(100, ge=1)  # C, initial conditions of short forecasts, on the test orbits
@@ -85,6 +90,13 @@ class Experiment(Content):
         if evaluation.horizon >= data.test_length:
             raise ValueError(
                 f"evaluation.horizon = {evaluation.horizon} must be shorter than data.test_length = {data.test_length}"
+            )
+        first = first_condition(evaluation.context, STATES_EVERY if isinstance(self.system, SystemSpec) else 1)
+        if first + evaluation.horizon >= data.test_length:
+            raise ValueError(
+                f"evaluation.context = {evaluation.context} starts forecasts of evaluation.horizon = "
+                f"{evaluation.horizon} steps at step {first}, which needs test orbits longer than "
+                f"{first + evaluation.horizon} steps, but data.test_length = {data.test_length}; lower the context"
             )
         return self
 

@@ -99,7 +99,7 @@ def test_a_model_rebuilt_from_stored_weights_repeats_its_free_run(kind: str, res
     data = simulate(experiment.system, experiment.data).to("cpu", experiment.data.torch_dtype)
     model = experiment.model.build(data.dimension, experiment.seeds)
     model.load_state_dict({name: torch.from_numpy(value) for name, value in folder.weights(stored.folder).items()})
-    start = model.initial_state(data.seen[:2, 0].expand(2, -1, -1).contiguous())
+    start = model.initial_state(data.seen[:2, :1].expand(2, -1, -1, -1).contiguous())
     expected = torch.from_numpy(folder.forecast(stored.folder)["free_run"])
     assert_close(free_run(model, start, 1_000)[:, 0], expected, atol=0, rtol=0)
 
