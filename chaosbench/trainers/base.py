@@ -90,7 +90,7 @@ class WindowTrainer(TrainerSpec):
     updates: int = Field(30_000, ge=1)
     batch: int = Field(32, ge=1)  # B, windows per update
     sequence_length: int = Field(200, ge=1)  # T [steps]
-    warm_up: int = Field(0, ge=0)  # W, steps before those, which set the state and do not enter the loss [steps]
+    warm_up: int = Field(0, ge=0)  # W, steps at the head of each window that set the state and do not enter the loss
 
     @abstractmethod
     def gradient(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
