@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from torch.testing import assert_close
 
 from chaosbench.data import DataSpec, simulate
+from chaosbench.dynamics import lyapunov_spectrum
 from chaosbench.models import ContextParroting, Forecaster
 from chaosbench.systems import Lorenz63
 from chaosbench.testing import check_model
@@ -88,3 +89,13 @@ def test_a_cycle_in_the_context_is_forecast_without_error():
 def test_a_context_without_an_earlier_motif_is_rejected(motif: int, context: int):
     with pytest.raises(ValidationError, match=rf"{2 * motif + 1}"):
         ContextParroting(motif=motif, context=context)
+
+
+def test_a_copied_cycle_is_neither_stable_nor_unstable(histories: torch.Tensor):
+    """Once the context has been shifted out, a step rotates the p copied observations: p D exponents, and that of the
+    constant lag, are 0. The 40 steps of the transient are as long as the context."""
+    model = built(motif=4, context=40)
+    start = model.initial_state(histories[:, :2])
+    cycle = int(start[..., -1].min()) * 3
+    spectrum = lyapunov_spectrum(model, start, steps=50, transient=40, exponents=min(cycle, 6))
+    assert_close(spectrum, torch.zeros_like(spectrum), atol=1e-12, rtol=0)
