@@ -69,8 +69,9 @@ def page(rows: Sequence[str], seconds: float) -> str:
             "# A history in place of one observation",
             "",
             "Forecasts of Lorenz-63 from x alone: median valid prediction time over "
-            f"{CONDITIONS} test conditions [Lyapunov times], seeds {' / '.join(map(str, SEEDS))}, after histories of "
-            f"{', '.join(map(str, CONTEXTS[:-1]))} and {CONTEXTS[-1]} steps (`evaluation.context`). The conditions and",
+            f"{CONDITIONS} test conditions [Lyapunov times],",
+            f"seeds {' / '.join(map(str, SEEDS))}, after histories of {', '.join(map(str, CONTEXTS[:-1]))} and "
+            f"{CONTEXTS[-1]} steps (`evaluation.context`). The conditions and",
             "the trained model are the same in every column. y and z are hidden, so that a single observation does not",
             "determine the future; a network with a hidden state can infer them from the history.",
             "",

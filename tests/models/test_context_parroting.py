@@ -92,10 +92,11 @@ def test_a_context_without_an_earlier_motif_is_rejected(motif: int, context: int
 
 
 def test_a_copied_cycle_is_neither_stable_nor_unstable(histories: torch.Tensor):
-    """Once the context has been shifted out, a step rotates the p copied observations: p D exponents, and that of the
-    constant lag, are 0. The 40 steps of the transient are as long as the context."""
+    """Once the context has been shifted out, after as many steps as it has, p steps repeat the state and all tangents
+    that are left: the exponents over two cycles are 0."""
     model = built(motif=4, context=40)
-    start = model.initial_state(histories[:, :2])
-    cycle = int(start[..., -1].min()) * 3
-    spectrum = lyapunov_spectrum(model, start, steps=50, transient=40, exponents=min(cycle, 6))
-    assert_close(spectrum, torch.zeros_like(spectrum), atol=1e-12, rtol=0)
+    for index in range(3):
+        start = model.initial_state(histories[:, index : index + 1])
+        cycle = int(start[0, 0, -1])
+        spectrum = lyapunov_spectrum(model, start, steps=2 * cycle, transient=40, exponents=5)
+        assert_close(spectrum, torch.zeros_like(spectrum), atol=1e-12, rtol=0)
