@@ -117,7 +117,7 @@ def started(spec: ModelSpec, conditions: int, *, scale: float = 1.0) -> tuple[Fo
         if scale != 1.0:
             model.get_parameter("weight").mul_(scale)
         draws = torch.randn(1, conditions, 3, dtype=torch.float64, generator=seed_generator(0, "benchmark"))
-        return model, model.initial_state(draws)
+        return model, model.initial_state(draws.unsqueeze(2))
 
 
 def check_growth(model: Forecaster, states: Tensor) -> None:

@@ -35,11 +35,12 @@ def evaluate(
     _check_room(data, spec)
     runs, steps = spec.free_runs, spec.free_run_steps
     error = max(torch.finfo(data.test.dtype).eps, data.spec.noise)
-    horizon = spec.forecast_steps(_lyapunov_time(data), error=error, length=data.test.shape[1])
-    start = model.initial_state(_per_seed(data.seen[:runs, 0], model))
+    room = data.test.shape[1] - data.first_condition(spec.context)
+    horizon = spec.forecast_steps(_lyapunov_time(data), error=error, length=room)
+    start = free_run_starts(model, data, spec)
     free = free_run(model, start, spec.free_run_transient + steps)[:, :, spec.free_run_transient :]
-    orbits, times = data.conditions(spec.conditions, horizon)
-    forecast = free_run(model, model.initial_state(_per_seed(data.seen[orbits, times], model)), horizon)
+    orbits, times = data.conditions(spec.conditions, horizon, context=spec.context)
+    forecast = free_run(model, starting_states(model, data.histories(orbits, times, spec.context)), horizon)
     share = torch.ones(model.seeds) if bounded is None else bounded
     kept = exponents[:, : spec.exponent_count(data.dimension)].to(free)
     return Evaluation(
@@ -66,7 +67,7 @@ def describe_dynamics(model: Forecaster, data: Dataset, spec: EvaluationSpec) ->
     if type(model).describe_dynamics is Forecaster.describe_dynamics:
         return {}
     steps = min(spec.free_run_steps, DRAWN)
-    start = model.initial_state(_per_seed(data.seen[: spec.free_runs, 0], model))
+    start = free_run_starts(model, data, spec)
     return model.describe_dynamics(
         model.unroll(start, spec.free_run_transient + steps)[:, :, spec.free_run_transient :]
     )
@@ -81,9 +82,14 @@ def free_run(model: Forecaster, state: Tensor, steps: int) -> Tensor:
     return torch.cat(parts, dim=2)
 
 
-def _per_seed(observations: Tensor, model: Forecaster) -> Tensor:
-    """Repeat conditions for every seed, `(B, D) -> (K, B, D)`."""
-    return observations.expand(model.seeds, -1, -1).contiguous()
+def free_run_starts(model: Forecaster, data: Dataset, spec: EvaluationSpec) -> Tensor:
+    """Return the states after the first `spec.context` observations of the first test orbits, `(K, R, S)`."""
+    return starting_states(model, data.seen[: spec.free_runs, : spec.context])
+
+
+def starting_states(model: Forecaster, histories: Tensor) -> Tensor:
+    """Return the state of every seed at the end of each history, `(C, H, D) -> (K, C, S)`."""
+    return model.initial_state(histories.expand(model.seeds, -1, -1, -1).contiguous())
 
 
 def _lyapunov_time(data: Dataset) -> float | None:

@@ -11,13 +11,14 @@ import numpy as np
 import torch
 from pydantic import Field, SerializeAsAny, model_validator
 
-from chaosbench.data import DataSpec
+from chaosbench.data import DataSpec, first_condition
 from chaosbench.diagnostics.base import DiagnosticSpec
 from chaosbench.labels import title
 from chaosbench.metrics.base import MetricSpec
 from chaosbench.models.base import ModelSpec
-from chaosbench.source import Source
+from chaosbench.source import STATES_EVERY, Source
 from chaosbench.spec import Content
+from chaosbench.systems.base import SystemSpec
 from chaosbench.trainers.base import TrainerSpec
 
 Status = Literal["ok", "diverged", "failed", "crashed", "timeout", "oom", "skipped"]
@@ -29,9 +30,13 @@ _MARGIN = 1.5  # the growth of errors differs between conditions
 
 
 class EvaluationSpec(Content):
-    """How a trained model is evaluated: long free runs for statistics, short forecasts for errors, and exponents."""
+    """How a trained model is evaluated: long free runs for statistics, short forecasts for errors, and exponents.
 
-    free_runs: int = Field(4, ge=1)  # R, each from the start of its own test orbit
+    Every model receives the same history, whatever part of it the model needs.
+    """
+
+    context: int = Field(200, ge=1)  # H, observations before each free run and forecast, and of each exponent [steps]
+    free_runs: int = Field(4, ge=1)  # R, each from the first `context` observations of its own test orbit
     free_run_steps: int = Field(10_000, ge=100)  # [steps] compared with the truth
     free_run_transient: int = Field(2_500, ge=0)  # [steps] dropped before those
     conditions: int = Field(100, ge=1)  # C, initial conditions of short forecasts, on the test orbits
@@ -117,11 +122,25 @@ class Experiment(Content):
             raise ValueError(
                 f"evaluation.horizon = {evaluation.horizon} must be shorter than data.test_length = {data.test_length}"
             )
+        horizon, first = evaluation.horizon or 1, self._first_condition
+        if first + horizon >= data.test_length:
+            raise ValueError(
+                f"evaluation.context = {evaluation.context} starts forecasts of {horizon} steps at step {first}, "
+                f"which needs test orbits longer than {first + horizon} steps, but data.test_length = "
+                f"{data.test_length}; lower the context"
+            )
         return self
+
+    @property
+    def _first_condition(self) -> int:
+        """First step of a test orbit at which a forecast may start [steps]."""
+        every = STATES_EVERY if isinstance(self.system, SystemSpec) else 1
+        return first_condition(self.evaluation.context, every)
 
     @model_validator(mode="after")
     def _runs_are_long_enough_for_the_metrics(self) -> Self:
-        chosen = self.evaluation.forecast_steps(None, error=1.0, length=self.data.test_length)  # or more
+        room = self.data.test_length - self._first_condition
+        chosen = self.evaluation.forecast_steps(None, error=1.0, length=room)  # at least
         steps = {"horizon": chosen, "free_run_steps": self.evaluation.free_run_steps}
         for metric in self.metrics:
             for name, least in (("horizon", metric.least_horizon), ("free_run_steps", metric.least_free_run)):

@@ -108,6 +108,7 @@ def diagnose_model(
     return examine(
         model,
         data,
+        context=spec.context,
         conditions=spec.exponent_conditions,
         steps=spec.exponent_steps if trained else max(1, spec.exponent_steps // 4),
         transient=spec.exponent_transient,

@@ -10,7 +10,7 @@ from chaosbench import registry, suite
 from chaosbench.builtin import chaosbench_pictures
 from chaosbench.data import simulate
 from chaosbench.errors import SpecError
-from chaosbench.evaluation import free_run
+from chaosbench.evaluation import free_run, free_run_starts
 from chaosbench.figures import draw as figures
 from chaosbench.leaderboard import folder, store
 from chaosbench.run import run_experiment
@@ -51,6 +51,8 @@ kind = "persistence"
 kind = "climatology"
 [[parts.models]]
 kind = "context_parroting"
+[[parts.models]]
+kind = "analogue"
 [[parts.trainers]]
 kind = "memorise"
 """
@@ -58,7 +60,7 @@ kind = "memorise"
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Run and store all five."""
+    """Run and store all six."""
     folder_path = tmp_path_factory.mktemp("results")
     (folder_path / "small.toml").write_text(SMALL)
     for experiment in suite.load(str(folder_path / "small.toml"), registry.load()):
@@ -77,16 +79,19 @@ def test_scores_have_the_order_that_theory_expects(results: Path):
         }
         for kind, stored in experiments.items()
     }
-    times = [medians[kind]["valid_prediction_time"] for kind in ("sampled_rnn", "context_parroting", "persistence")]
+    times = [
+        medians[kind]["valid_prediction_time"]
+        for kind in ("sampled_rnn", "analogue", "context_parroting", "persistence")
+    ]
     assert times == sorted(times, reverse=True)
     assert medians["climatology"]["valid_prediction_time"] < medians["persistence"]["valid_prediction_time"]
     assert medians["climatology"]["state_space_divergence"] < medians["persistence"]["state_space_divergence"] / 2
-    for kind in ("persistence", "climatology", "context_parroting"):  # their exponents are 0 up to rounding
+    for kind in ("persistence", "climatology", "analogue"):  # their exponents are 0 up to rounding
         assert medians[kind]["largest_exponent_error"] == pytest.approx(1, abs=1e-3)
 
 
 @pytest.mark.parametrize(
-    "kind", ["echo_state_network", "sampled_rnn", "persistence", "climatology", "context_parroting"]
+    "kind", ["echo_state_network", "sampled_rnn", "persistence", "climatology", "context_parroting", "analogue"]
 )
 def test_a_model_rebuilt_from_stored_weights_repeats_its_free_run(kind: str, results: Path):
     """The free run of the rebuilt model equals the stored one to the last bit."""
@@ -99,7 +104,7 @@ def test_a_model_rebuilt_from_stored_weights_repeats_its_free_run(kind: str, res
     data = simulate(experiment.system, experiment.data).to("cpu", experiment.torch_dtype)
     model = experiment.model.build(data.dimension, experiment.seeds)
     model.load_state_dict({name: torch.from_numpy(value) for name, value in folder.weights(stored.folder).items()})
-    start = model.initial_state(data.seen[:2, 0].expand(2, -1, -1).contiguous())
+    start = free_run_starts(model, data, experiment.evaluation)
     expected = torch.from_numpy(folder.forecast(stored.folder)["free_run"])
     assert_close(free_run(model, start, 1_000)[:, 0], expected, atol=0, rtol=0)
 

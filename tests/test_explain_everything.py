@@ -69,7 +69,7 @@ KINDS: list[tuple[TrainerSpec, ModelSpec]] = [
     (HorizonCurriculum(first=3, **SMALL), NETWORK),
     (GradientFlossing(pretraining=2, every=1, episode=1, episodes=1, **SMALL), NETWORK),
     (DySLIM(growth=3, **SMALL), NETWORK),
-    (InvariantMeasure(iterations=5, warm_up=0.5, interval=6, **SMALL), NETWORK),
+    (InvariantMeasure(iterations=5, onset=0.5, interval=6, **SMALL), NETWORK),
     (JacobianMatching(updates=6, batch=8), NETWORK),
     (SOFO(directions=4, **SMALL), NETWORK),
     (Ridge(warm_up=20), EchoStateNetwork(hidden=20)),

@@ -99,16 +99,37 @@ class Dataset:
         stretches = self.train.unfold(1, length + 1, 1)
         return stretches[draws // starts, draws % starts].mT
 
-    def conditions(self, count: int, horizon: int) -> tuple[Tensor, Tensor]:
+    def conditions(self, count: int, horizon: int, *, context: int = 1) -> tuple[Tensor, Tensor]:
         """Return orbit index and time `(C,)` of evenly spread test conditions, each followed by `horizon` steps.
 
         If states are stored, all conditions lie at stored states; there may then be fewer than `count`.
+
+        Args:
+            context: observations up to each condition, itself included, that the orbits must hold [steps].
+
+        Raises:
+            DataError: if the test orbits are too short.
         """
         orbits, length = self.test.shape[:2]
         every = STATES_EVERY if self.states is not None else 1
-        starts = (length - horizon - 1) // every + 1
+        first = self.first_condition(context)
+        starts = (length - horizon - 1 - first) // every + 1
+        if starts < 1:
+            raise DataError(
+                f"evaluation.context = {context} leaves no room for {horizon} steps in test orbits of {length}: "
+                f"conditions start at step {first}; lower evaluation.context, or raise data.test_length"
+            )
         flat = torch.linspace(0, orbits * starts - 1, min(count, orbits * starts), dtype=torch.float64).long()
-        return flat // starts, flat % starts * every
+        return flat // starts, first + flat % starts * every
+
+    def first_condition(self, context: int) -> int:
+        """Return the first time with `context` observations up to it, at a stored state if there are any [steps]."""
+        return first_condition(context, STATES_EVERY if self.states is not None else 1)
+
+    def histories(self, orbits: Tensor, times: Tensor, context: int) -> Tensor:
+        """Return the last `context` test observations up to each condition `(C,)` as seen, `(C, context, D)`."""
+        histories: Tensor = self.seen.unfold(1, context, 1)[orbits, times - (context - 1)].mT
+        return histories
 
     def standardised(self, observations: Tensor) -> Tensor:
         """Convert observations `(..., D)` [the source's units] to the units of training."""
@@ -139,6 +160,11 @@ class Dataset:
         past = self.history.unfold(1, self.spec.history + 1, 1)[orbits, times].mT
         whole = torch.cat([past.to(future), seen], dim=1)
         return self.standardised(embedded(whole, self.spec.embedding, self.spec.lag))[:, 1:].to(self.test)
+
+
+def first_condition(context: int, every: int) -> int:
+    """Return the first multiple of `every` that `context - 1` steps precede [steps]."""
+    return -(-(context - 1) // every) * every
 
 
 def embedded(series: Tensor, embedding: int, lag: int) -> Tensor:

@@ -29,8 +29,15 @@ class DiagnosticSpec(Spec, ABC):
         return step.update % self.every == 0 or step.update in (1, step.updates)
 
 
-def starting_states(step: TrainingStep, count: int) -> Tensor:
-    """Return model states set from training data, evenly spread over orbits and time, `(K, count, S)`."""
-    observations = step.data.train.flatten(0, 1)
-    indices = torch.linspace(0, len(observations) - 1, count, dtype=torch.float64).long()
-    return step.model.initial_state(observations[indices].expand(step.model.seeds, -1, -1).contiguous())
+def starting_states(step: TrainingStep, count: int, *, context: int) -> Tensor:
+    """Return model states set from training data, evenly spread over orbits and time, `(K, count, S)`.
+
+    Args:
+        context: observations of the history that leads to each state; at most half a training orbit is used [steps].
+    """
+    context = min(context, (step.data.train.shape[1] + 1) // 2)
+    histories = step.data.train.unfold(1, context, 1)  # (N, starts, D, H)
+    starts = histories.shape[1]
+    indices = torch.linspace(0, len(histories) * starts - 1, count, dtype=torch.float64).long()
+    chosen = histories[indices // starts, indices % starts].mT
+    return step.model.initial_state(chosen.expand(step.model.seeds, -1, -1, -1).contiguous())

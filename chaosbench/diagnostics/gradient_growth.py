@@ -23,13 +23,14 @@ class GradientGrowth(DiagnosticSpec):
     kind: Literal["gradient_growth"] = "gradient_growth"
     unit: ClassVar[str] = "1 / system time"
     every: int = Field(1_000, ge=1)  # [updates]
+    context: int = Field(200, ge=1)  # history before each, at most half a training orbit [steps]
     conditions: int = Field(4, ge=1)  # free runs
     horizon: int = Field(512, ge=4)  # longest horizon [steps]
 
     @torch.no_grad()
     @override
     def measure(self, step: TrainingStep) -> Tensor:
-        start, horizons = starting_states(step, self.conditions), log_spaced(self.horizon)
+        start, horizons = starting_states(step, self.conditions, context=self.context), log_spaced(self.horizon)
         directions = tangents_followed(step.model.state_size)
         growth = jacobian_growth(step.model, start, steps=self.horizon, horizons=horizons, directions=directions)
         return growth_rate(horizons, growth).slope / step.data.dt

@@ -22,6 +22,7 @@ class LargestExponent(DiagnosticSpec):
     kind: Literal["largest_exponent"] = "largest_exponent"
     unit: ClassVar[str] = "1 / system time"
     every: int = Field(1_000, ge=1)  # [updates]
+    context: int = Field(200, ge=1)  # history before each, at most half a training orbit [steps]
     conditions: int = Field(10, ge=1)  # free runs
     steps: int = Field(500, ge=1)  # steps of each free run [steps]
     transient: int = Field(100, ge=0)  # steps dropped before these [steps]
@@ -29,7 +30,7 @@ class LargestExponent(DiagnosticSpec):
     @torch.no_grad()
     @override
     def measure(self, step: TrainingStep) -> Tensor:
-        start = starting_states(step, self.conditions)
+        start = starting_states(step, self.conditions, context=self.context)
         spectra = lyapunov_spectrum(
             step.model, start, steps=self.steps, transient=self.transient, exponents=1, dt=step.data.dt
         )

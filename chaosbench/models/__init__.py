@@ -7,6 +7,7 @@ observation, `ReadoutForecaster` if a read-out shows the state, `ClosedLoopNetwo
 """
 
 from chaosbench.models.almost_linear_rnn import AlmostLinearRNN, symbols, transition_matrix, visited_regions
+from chaosbench.models.analogue import Analogue
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.climatology import Climatology
 from chaosbench.models.closed_loop import ClosedLoopNetwork
@@ -55,6 +56,7 @@ __all__ = [
     "RNN",
     "AffineReadout",
     "AlmostLinearRNN",
+    "Analogue",
     "Climatology",
     "ClosedLoopNetwork",
     "CoRNN",

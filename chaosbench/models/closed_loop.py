@@ -20,7 +20,8 @@ class ClosedLoopNetwork(Forecaster):
     """Input-driven networks whose input is their last output: h' = advance(h, V x + b), x' = C h' + d.
 
     The state is (h, x), the hidden state and the last output. Forcing replaces x and keeps h, so forced segments are
-    not independent. Forcing at every step is plain teacher forcing. The hidden state starts at zero.
+    not independent. Forcing at every step is plain teacher forcing. The hidden state starts at zero, and a history of
+    observations drives it to the state from which the network runs freely.
 
     Attributes:
         hidden: M, units that are read out; they come first in the hidden state.
@@ -124,6 +125,16 @@ class ClosedLoopNetwork(Forecaster):
     def force(self, state: Tensor, observation: Tensor) -> Tensor:
         """Keep h and replace x by the observation."""
         return torch.cat([state[..., : self.hidden_state_size], observation], dim=-1)
+
+    @override
+    def initial_state(self, history: Tensor) -> Tensor:
+        """Drive the hidden state by all but the last entry, without the outputs that forcing would replace."""
+        derived, (drive, bias) = self.derived_parameters(), self.input_weights()
+        last = history[:, :, -1]
+        hidden_state = last.new_zeros(*last.shape[:2], self.hidden_state_size)
+        for observation in history[:, :, :-1].unbind(2):
+            hidden_state = self.advance(derived, hidden_state, torch.baddbmm(bias, observation, drive.mT))
+        return torch.cat([hidden_state, last], dim=-1)
 
     @override
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:

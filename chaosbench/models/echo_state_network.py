@@ -12,23 +12,20 @@ from chaosbench.models.base import ModelSpec
 from chaosbench.models.closed_loop import ClosedLoopNetwork
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.models.regression import RegressionForecaster
-from chaosbench.models.weights import multiply_tangents, parameter_without_gradient, weight_generators
-
-_HOLD = 10  # [steps] for which an observation is held to compute the features of the start
+from chaosbench.models.weights import multiply_tangents, weight_generators
 
 
 class EchoStateNetwork(ModelSpec):
     """r' = (1 - a) r + a tanh(W r + V x + b), x' = C r' + d is the next input; W, V, b are random, C, d are learned.
 
     Each row of W has `degree` entries uniform in +-1; W is then scaled to the spectral radius. V is uniform in
-    +-`input_scale`, b in +-`bias_scale`. A reservoir needs a history, but a forecast starts from one observation x. It
-    therefore starts at r = L h + l, where h is an empty reservoir after ten steps with constant input x, and L and l
-    are learned too.
+    +-`input_scale`, b in +-`bias_scale`. An empty reservoir is driven by the history of a forecast; a history shorter
+    than the reservoir's memory leaves it near the empty state, which it never visits in training.
 
     Source:
         Jaeger 2001, GMD Report 148; leaky units: Jaeger, Lukosevicius, Popovici and Siewert 2007, Neural Networks 20,
-        335; settings for Lorenz-63, with 1,000 units: Vlachas et al. 2020, Neural Networks 126, 191; learned starts:
-        Grigoryeva et al. 2024, Physica D 469, 134325.
+        335; settings for Lorenz-63, with 1,000 units and 200 steps of warm-up: Vlachas et al. 2020, Neural Networks
+        126, 191.
     """
 
     learning: ClassVar[str] = "regression"
@@ -54,8 +51,6 @@ class ClosedLoopEchoStateNetwork(ClosedLoopNetwork, RegressionForecaster):
         generators = weight_generators(seeds)
         super().__init__(generators, dimension, hidden=spec.hidden, hidden_state_size=spec.hidden)
         self.readout.requires_grad_(False)
-        self.lift = parameter_without_gradient(torch.zeros(self.seeds, spec.hidden, spec.hidden))  # L
-        self.lift_offset = parameter_without_gradient(torch.zeros(self.seeds, 1, spec.hidden))  # l
         self.feature_count, self.leak = spec.hidden, spec.leak
         scales = {"drive": (spec.hidden, dimension, spec.input_scale), "bias": (1, spec.hidden, spec.bias_scale)}
         for name, (rows, columns, scale) in scales.items():
@@ -85,12 +80,6 @@ class ClosedLoopEchoStateNetwork(ClosedLoopNetwork, RegressionForecaster):
         return torch.lerp(hidden_state, active, self.leak), torch.lerp(dhidden_state, carried, self.leak)
 
     @override
-    def initial_state(self, observation: Tensor) -> Tensor:
-        """(L h + l, x)."""
-        hidden_state = torch.baddbmm(self.lift_offset, self.start_features(observation), self.lift.mT)
-        return torch.cat([hidden_state, observation], dim=-1)
-
-    @override
     def respond(self, state: Tensor, observation: Tensor) -> tuple[Tensor, Tensor]:
         """(r', x) and r'."""
         hidden_state = self.advance(
@@ -102,21 +91,6 @@ class ClosedLoopEchoStateNetwork(ClosedLoopNetwork, RegressionForecaster):
     def set_readout(self, weight: Tensor, offset: Tensor) -> None:
         self.readout.weight.copy_(weight)
         self.readout.bias.copy_(offset)
-
-    @override
-    def start_features(self, observation: Tensor) -> Tensor:
-        """Return h, `(K, B, M)`."""
-        input_term = torch.baddbmm(self.bias, observation, self.drive.mT)
-        hidden_state = observation.new_zeros(*observation.shape[:2], self.hidden_state_size)
-        for _ in range(_HOLD):
-            hidden_state = self.advance((), hidden_state, input_term)
-        return hidden_state
-
-    @override
-    def set_start(self, weight: Tensor, offset: Tensor) -> None:
-        """Keep the rows for r; the rest of the state is the observation."""
-        self.lift.copy_(weight[:, : self.hidden_state_size])
-        self.lift_offset.copy_(offset[..., : self.hidden_state_size])
 
 
 def random_reservoir(spec: EchoStateNetwork, generator: Generator) -> Tensor:

@@ -52,8 +52,21 @@ class Forecaster(nn.Module, ABC):
     def force(self, state: Tensor, observation: Tensor) -> Tensor:
         """Return the state changed so that it shows `observation`, `(K, B, S), (K, B, D) -> (K, B, S)`."""
 
-    def initial_state(self, observation: Tensor) -> Tensor:
-        """Return a state to start from, `(K, B, D) -> (K, B, S)`; by default a zero state that is forced."""
+    def initial_state(self, history: Tensor) -> Tensor:
+        """Return the state at the last entry of a history of observations, `(K, B, H, D) -> (K, B, S)`.
+
+        By default the first entry is forced, then `step` and `force` alternate up to the last. If the model resets, the
+        last entry alone determines the state, and only it is used.
+        """
+        if self.resets:
+            return self.first_state(history[:, :, -1])
+        state = self.first_state(history[:, :, 0])
+        for observation in history[:, :, 1:].unbind(2):
+            state = self.force(self.step(state), observation)
+        return state
+
+    def first_state(self, observation: Tensor) -> Tensor:
+        """Return the state at a single observation, `(K, B, D) -> (K, B, S)`; by default a forced zero state."""
         zero = observation.new_zeros(*observation.shape[:-1], self.state_size)
         return self.force(zero, observation)
 

@@ -62,8 +62,8 @@ class PiecewiseLinearNetwork(ReadoutForecaster):
         return torch.stack(states, dim=-2)
 
     @override
-    def initial_state(self, observation: Tensor) -> Tensor:
-        return self.readout.initial_state(observation)
+    def first_state(self, observation: Tensor) -> Tensor:
+        return self.readout.first_state(observation)
 
     @override
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:

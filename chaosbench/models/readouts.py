@@ -16,7 +16,7 @@ ReadoutKind = Literal["linear", "affine", "identity"]
 
 
 class Readout(nn.Module, ABC):
-    """`observe`, `force` and `initial_state` of a forecaster with an M-dimensional state.
+    """`observe`, `force` and `first_state` of a forecaster with an M-dimensional state.
 
     Attributes:
         resets: whether `force` ignores the state it replaces.
@@ -33,8 +33,8 @@ class Readout(nn.Module, ABC):
         """Return the state changed so that it shows the observation, `(K, B, M), (K, B, D) -> (K, B, M)`."""
 
     @abstractmethod
-    def initial_state(self, observation: Tensor) -> Tensor:
-        """Return a state to start from, `(K, B, D) -> (K, B, M)`."""
+    def first_state(self, observation: Tensor) -> Tensor:
+        """Return the state at a single observation, `(K, B, D) -> (K, B, M)`."""
 
 
 class LinearReadout(Readout):
@@ -63,7 +63,7 @@ class LinearReadout(Readout):
         return torch.bmm(observation, pseudo_inverse(self.weight).mT)
 
     @override
-    def initial_state(self, observation: Tensor) -> Tensor:
+    def first_state(self, observation: Tensor) -> Tensor:
         """B⁺ x."""
         return self.force(observation, observation)
 
@@ -115,7 +115,7 @@ class IdentityReadout(Readout):
         return torch.cat([observation, state[..., self.dimension :]], dim=-1)
 
     @override
-    def initial_state(self, observation: Tensor) -> Tensor:
+    def first_state(self, observation: Tensor) -> Tensor:
         """[x, L x]."""
         if self.lift is None:
             return observation

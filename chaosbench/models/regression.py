@@ -11,9 +11,6 @@ from chaosbench.models.forecaster import Forecaster
 class RegressionForecaster(Forecaster):
     """x' = C phi + d with features phi that are not learned; linear regression finds C and d (trainer `ridge`).
 
-    A second, optional regression learns where to start: s = L psi + l, with features psi of a single observation,
-    approximates the state s that a long history up to this observation would lead to.
-
     Attributes:
         feature_count: F, how many features phi has.
     """
@@ -35,10 +32,3 @@ class RegressionForecaster(Forecaster):
 
     def sample_features(self, orbits: Tensor, generators: Sequence[Generator]) -> None:
         """Draw the parameters of phi from training orbits, `(N, T, D)`, with one generator per seed; default: none."""
-
-    def start_features(self, observation: Tensor) -> Tensor | None:
-        """Return psi, `(K, B, D) -> (K, B, G)`; None (the default) if no start is learned."""
-        return None
-
-    def set_start(self, weight: Tensor, offset: Tensor) -> None:
-        """Set L, `(K, S, G)`, and l, `(K, 1, S)`."""

@@ -12,14 +12,16 @@ from typing_extensions import override
 from chaosbench.errors import PluginError
 from chaosbench.models.forecaster import Forecaster, Trait
 
+_STEPS = 3  # length of the history from which the size of a state is read
+
 
 def stack(modules: Sequence[nn.Module], dimension: int) -> Forecaster:
     """Stack K plain modules into one forecaster.
 
     Args:
         modules: one per seed. Each has `step(state)`, `observe(state)` and `force(state, observation)` on `(B, S)` and
-            `(B, D)`, and a `state_size` or an `initial_state(observation)`. An attribute `resets` and a method
-            `describe_dynamics(states)` are used if present. See `Forecaster` for their meaning.
+            `(B, D)`, and a `state_size` or an `initial_state(history)` on `(B, H, D)`. An attribute `resets` and a
+            method `describe_dynamics(states)` are used if present. See `Forecaster` for their meaning.
         dimension: D, observables.
 
     Raises:
@@ -65,11 +67,11 @@ class StackedForecaster(Forecaster):
         return self._map_over_seeds("force", state, observation)
 
     @override
-    def initial_state(self, observation: Tensor) -> Tensor:
+    def initial_state(self, history: Tensor) -> Tensor:
         """Call the plain module's `initial_state` if it has one."""
         if self._template[0].has("initial_state"):
-            return self._map_over_seeds("initial_state", observation)
-        return super().initial_state(observation)
+            return self._map_over_seeds("initial_state", history)
+        return super().initial_state(history)
 
     def _map_over_seeds(self, method: str, *inputs: Tensor) -> Tensor:
         def call(values: dict[str, Tensor], *inputs: Tensor) -> Tensor:
@@ -118,9 +120,18 @@ class _MethodDispatcher(nn.Module):
 
 
 def _state_size(module: nn.Module, dimension: int) -> int:
-    if hasattr(module, "state_size"):
-        return int(module.state_size)  # type: ignore[arg-type]  # nn.Module types every attribute as Tensor | Module
-    if callable(getattr(module, "initial_state", None)):
+    name = type(module).__name__
+    if not callable(getattr(module, "initial_state", None)):
+        if hasattr(module, "state_size"):
+            return int(module.state_size)  # type: ignore[arg-type]  # nn.Module types attributes as Tensor | Module
+        raise PluginError(f"{name} needs `state_size`, or an `initial_state` from which to read it")
+    shape = (2, _STEPS, dimension)
+    promise = f"{name}.initial_state must return (B, S) for a history (B, H, D), whose last entry is history[:, -1]"
+    try:
         with torch.no_grad():
-            return int(module.initial_state(torch.zeros(1, dimension)).shape[-1])  # type: ignore[operator]  # as above
-    raise PluginError(f"{type(module).__name__} needs `state_size`, or an `initial_state` from which to read it")
+            state = module.initial_state(torch.zeros(shape))  # type: ignore[operator]  # as above
+    except (IndexError, RuntimeError) as error:
+        raise PluginError(f"{promise}; for {shape} it raises {error}") from error
+    if state.dim() != 2 or len(state) != shape[0]:
+        raise PluginError(f"{promise}; for {shape} it returns {tuple(state.shape)}")
+    return int(state.shape[-1])

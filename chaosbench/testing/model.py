@@ -23,6 +23,7 @@ from chaosbench.trainers.base import TrainerSpec
 
 SEEDS = (4, 7, 11)
 _STEPS = 8  # [steps] per unroll: enough to distinguish maps, too few for chaos to amplify rounding
+_HISTORY = 5  # [steps] before a forecast, as few for the same reason
 
 
 def check_model(spec: ModelSpec, dimension: int = 3, *, shows: bool = True, trainer: TrainerSpec | None = None) -> None:
@@ -70,6 +71,13 @@ class _Case:
         """Random states, `(K, B, S)`, that no forcing has produced."""
         shape = (*self.observation.shape[:2], self.model.state_size)
         return torch.randn(shape, dtype=torch.float64, generator=new_generator(1)).to(self.observation)
+
+    @property
+    def history(self) -> Tensor:
+        """Random observations that end with `observation`, `(K, B, H, D)`."""
+        (seeds, batch, dimension), generator = self.observation.shape, new_generator(4)
+        earlier = torch.randn(seeds, batch, _HISTORY - 1, dimension, dtype=torch.float64, generator=generator)
+        return torch.cat([earlier.to(self.observation), self.observation.unsqueeze(2)], dim=2)
 
 
 def _check_learning(spec: ModelSpec, dimension: int, trainer: TrainerSpec | None) -> None:
@@ -126,7 +134,7 @@ def _check_seeds(spec: ModelSpec, dimension: int) -> None:
 @torch.no_grad()
 def _check_company(spec: ModelSpec, dimension: int, trainer: TrainerSpec | None) -> None:
     """Check that each seed predicts what it predicts when built and trained alone."""
-    x = torch.randn(len(SEEDS), 4, dimension, generator=new_generator(3))
+    x = torch.randn(len(SEEDS), 4, _HISTORY, dimension, generator=new_generator(3))
     together = _trained(spec, dimension, trainer, SEEDS)
     joint = together.predict(together.initial_state(x), _STEPS)[0]
     for index, seed in enumerate(SEEDS):
@@ -147,7 +155,8 @@ def _check_shapes(case: _Case) -> None:
         ("observe", model.observe(state), (seeds, batch, dimension)),
         ("observe of an unroll", model.observe(states), (seeds, batch, _STEPS, dimension)),
         ("force", model.force(state, observation), (seeds, batch, size)),
-        ("initial_state", model.initial_state(observation), (seeds, batch, size)),
+        ("initial_state of one observation", model.initial_state(observation.unsqueeze(2)), (seeds, batch, size)),
+        (f"initial_state of {_HISTORY} observations", model.initial_state(case.history), (seeds, batch, size)),
         ("unroll", states, (seeds, batch, _STEPS, size)),
         ("predict", observed, (seeds, batch, _STEPS, dimension)),
         ("the last state of predict", last, (seeds, batch, size)),
@@ -178,13 +187,13 @@ def _check_forcing(case: _Case, shows: bool) -> None:
         advice = "if the model shows it a step later by design, pass shows=False"
         promise = f"{case.name}: a forced state must show the observation"
         assert_agree(model.observe(forced), x, promise, tolerance, advice)
-        promise = f"{case.name}: an initial state must show the observation"
-        assert_agree(model.observe(model.initial_state(x)), x, promise, tolerance, advice)
+        promise = f"{case.name}: an initial state must show the last observation of the history"
+        assert_agree(model.observe(model.initial_state(case.history)), x, promise, tolerance, advice)
     if model.resets:
         promise, advice = f"{case.name}: with resets = True, force must ignore the state it replaces", "set it to False"
         assert_identical(other, forced, promise, advice)
-        promise = f"{case.name}: with resets = True, initial_state must equal force"
-        assert_agree(model.initial_state(x), forced, promise, tolerance, advice)
+        promise = f"{case.name}: with resets = True, initial_state must equal force with the last observation"
+        assert_agree(model.initial_state(case.history), forced, promise, tolerance, advice)
     else:
         promise = f"{case.name}: with resets = False, force must depend on the state it replaces"
         require(not torch.equal(other, forced), f"{promise}; it does not; set resets = True, and trainers run faster")
@@ -207,9 +216,7 @@ def _check_state_dict(case: _Case, spec: ModelSpec) -> None:
     """Check that `state_dict`, which is stored with the results, holds everything that was learned."""
     rebuilt = spec.build(case.model.dimension, SEEDS).to(case.observation)
     rebuilt.load_state_dict(case.model.state_dict())
-    actual, expected = (
-        model.predict(model.initial_state(case.observation), _STEPS)[0] for model in (rebuilt, case.model)
-    )
+    actual, expected = (model.predict(model.initial_state(case.history), _STEPS)[0] for model in (rebuilt, case.model))
     promise = f"{case.name}: a new model that loads the state_dict must predict the same"
     assert_identical(actual, expected, promise, "keep what is learned or drawn in parameters and buffers")
 
@@ -241,7 +248,7 @@ def _check_neighbours(case: _Case) -> None:
 def _backward(case: _Case) -> tuple[Tensor, dict[str, Tensor]]:
     """Return predictions from a start and after a forcing, and the gradients of their sum of squares."""
     case.model.zero_grad(set_to_none=True)
-    observed, last = case.model.predict(case.model.initial_state(case.observation), _STEPS)
+    observed, last = case.model.predict(case.model.initial_state(case.history), _STEPS)
     after, _ = case.model.predict(case.model.force(last, case.observation), _STEPS)
     both = torch.cat([observed, after], dim=2)
     if both.requires_grad:

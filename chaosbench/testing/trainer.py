@@ -12,11 +12,13 @@ from chaosbench.data import Dataset, DataSpec, simulate
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.shallow_plrnn import ShallowPLRNN
 from chaosbench.systems.lorenz63 import Lorenz63
-from chaosbench.testing.assertions import assert_agree, assert_identical, check_spec_round_trip, require
+from chaosbench.testing.assertions import ROUNDING, assert_agree, assert_identical, check_spec_round_trip, require
 from chaosbench.testing.model import SEEDS, spoil
 from chaosbench.trainers.base import TrainerSpec, TrainingStep
+from chaosbench.trainers.gradient_trainer import GradientTrainer
 from chaosbench.trainers.training_state import Checkpoint
 
+_WARM_UP = 3  # [steps]
 _OWN_DRAWS = "draw random numbers from generators of the seeds, see chaosbench.seed_generator"
 
 
@@ -38,6 +40,7 @@ def check_trainer(spec: TrainerSpec, *, model: ModelSpec | None = None, data: Da
     case = _Case(spec, model, data.to("cpu", torch.float32))
     spec.check(case.data)
     _check_yields(case)
+    _check_warm_up(case)
     healthy, losses = case.train(SEEDS)
     _check_repetition(case, healthy)
     _, alone = case.train(SEEDS[1:2])
@@ -108,6 +111,26 @@ def _check_first_yield(case: _Case, step: TrainingStep, before: dict[str, Tensor
         norm = float(next(tight.fit(model, case.data, SEEDS)).gradient_norms().max())
         promise = f"{name}: fit must yield before it clips gradients"
         require(norm > 1e-6, f"{promise}; with clip_norm = 1e-9 their norm is {norm:.1e}; clip after the yield")
+
+
+def _check_warm_up(case: _Case) -> None:
+    """Check that the loss leaves the warm-up out: a model that resets then has the loss of the windows without it."""
+    trainer, model = case.trainer, case.model.build(case.data.dimension, SEEDS)
+    if not isinstance(trainer, GradientTrainer) or trainer.no_warm_up or not model.resets:
+        return
+    losses, drawn = [], None
+    for steps in (_WARM_UP, 0):
+        warmed = trainer.replaced(warm_up=steps)
+        training = warmed.start(model, case.data, SEEDS)
+        training.update = 1
+        if drawn is None:
+            drawn = warmed.windows(training)
+            training = warmed.start(model, case.data, SEEDS)
+            training.update = 1
+        losses.append(warmed.loss(model, warmed.parts(drawn[:, :, _WARM_UP - steps :])[0], training).detach())
+    promise = f"{trainer.label}: with a model that resets, the loss must not depend on the warm-up"
+    advice = "split windows by `self.split`, or set the ClassVar `no_warm_up` to the reason why there is none"
+    assert_agree(losses[0], losses[1], promise, ROUNDING[torch.float32], advice)
 
 
 def _check_repetition(case: _Case, healthy: dict[str, Tensor]) -> None:

@@ -27,6 +27,7 @@ def examine(
     model: Forecaster,
     data: Dataset,
     *,
+    context: int,
     conditions: int,
     steps: int,
     transient: int,
@@ -37,6 +38,7 @@ def examine(
     """Diagnose K models from initial conditions of the test data, and along training data in the regime of training.
 
     Args:
+        context: observations of the history that leads to each initial condition [steps].
         conditions: number of free runs for the exponents; gradients are followed from two fifths of them.
         steps: steps over which exponents are averaged [steps].
         transient: preceding steps that are dropped [steps].
@@ -48,14 +50,15 @@ def examine(
     began = perf_counter()
     longest = HORIZON if trained else _INITIAL_HORIZON
     horizon = min(longest, data.test.shape[1] - 1)
-    # The error at step T needs the true future, and half of each test orbit is needed for starting points.
-    loss_horizon = max(1, min(horizon, data.test.shape[1] // 2))
+    # The error at step T needs the true future, and half of what the first history leaves is for starting points.
+    loss_horizon = max(1, min(horizon, (data.test.shape[1] - data.first_condition(context)) // 2))
     followed = min(conditions, max(2, round(_FOLLOWED * conditions)))
-    starts = [data.conditions(followed, loss_horizon), data.conditions(max(1, conditions - followed), 1)]
+    sizes = ((followed, loss_horizon), (max(1, conditions - followed), 1))
+    starts = [data.conditions(count, ahead, context=context) for count, ahead in sizes]
     orbits, times = (torch.cat(part)[:conditions] for part in zip(*starts, strict=True))
     with torch.no_grad():
-        observed = data.seen[orbits, times].expand(model.seeds, -1, -1).contiguous()
-        states = model.initial_state(observed).detach()
+        histories = data.histories(orbits, times, context).expand(model.seeds, -1, -1, -1)
+        states = model.initial_state(histories.contiguous()).detach()
     ends = torch.tensor(log_spaced(loss_horizon, each_octave=1), device=times.device)
     targets = data.test[orbits[:followed, None], times[:followed, None] + ends]  # (C, H, D)
 
@@ -73,7 +76,7 @@ def examine(
         steps=steps,
         transient=transient,
         exponents=min(exponents, model.state_size),
-        loss=error if trained else None,
+        loss=error if trained and model.dynamical else None,
     )
     if path is not None:
         windows = windows_along(data.train, path, count=_WINDOWS, seeds=model.seeds)

@@ -22,7 +22,7 @@ def forced_growth(
     """Return the log norm of dz_T/dz_0 along windows of data, with the state forced and gradients cut as in training.
 
     Args:
-        windows: `(K, C, T + 1, D)`.
+        windows: `(K, C, W + T + 1, D)`, with the warm-up W of the scheme.
         scheme: how training forces the state and cuts gradients.
         directions: number of tangents to follow, as in `jacobian_growth`.
 
@@ -33,11 +33,11 @@ def forced_growth(
     Source:
         Mikhaeil, Monfared & Durstewitz 2022, NeurIPS, section 4.1; Hess et al. 2023, ICML, equation 10.
     """
+    state, windows = _begin(model, windows, scheme)
     steps = windows.shape[2] - 1
     chain = min(scheme.product_length, steps)
     horizons = tuple(sorted({*log_spaced(steps), chain, min(chain + 1, steps)}))
     due = restarts(scheme, windows.shape[1], steps)
-    state = _initial_state(model, windows, scheme)
     product = starting_tangents(state, directions)
     scale = windows.new_zeros(windows.shape[:2], dtype=torch.float64)
     norms = []
@@ -60,14 +60,15 @@ def forced_exponents(model: Forecaster, windows: Tensor, scheme: ForcingScheme, 
     (1 - alpha) J at each step.
 
     Args:
-        windows: `(K, C, T + 1, D)`.
+        windows: `(K, C, W + T + 1, D)`, with the warm-up W of the scheme.
         scheme: how training forces the state and cuts gradients.
         exponents: number of leading exponents.
 
     Source:
         Hess et al. 2023, ICML (2306.04406), section 3.3.
     """
-    steps, state = windows.shape[2] - 1, _initial_state(model, windows, scheme)
+    state, windows = _begin(model, windows, scheme)
+    steps = windows.shape[2] - 1
     due = restarts(scheme, windows.shape[1], steps)
     fresh = starting_tangents(state, exponents)
     tangents, growth = fresh, windows.new_zeros(*windows.shape[:2], exponents, dtype=torch.float64)
@@ -100,11 +101,12 @@ def segments(model: Forecaster, windows: Tensor, scheme: ForcingScheme, *, direc
     """Return length and growth of the products of Jacobians where forcing is random.
 
     Args:
-        windows: `(K, C, T + 1, D)`.
+        windows: `(K, C, W + T + 1, D)`, with the warm-up W of the scheme.
         scheme: how training forces the state and cuts gradients.
         directions: number of tangents to follow, as in `jacobian_growth`.
     """
-    steps, state = windows.shape[2] - 1, _initial_state(model, windows, scheme)
+    state, windows = _begin(model, windows, scheme)
+    steps = windows.shape[2] - 1
     due = torch.cat([restarts(scheme, windows.shape[1], steps), torch.ones(1, windows.shape[1], dtype=torch.bool)])
     fresh = starting_tangents(state, directions)
     product, scale = fresh, windows.new_zeros(windows.shape[:2], dtype=torch.float64)
@@ -129,8 +131,8 @@ def segments(model: Forecaster, windows: Tensor, scheme: ForcingScheme, *, direc
 
 
 def windows_along(data: Tensor, scheme: ForcingScheme, *, count: int, seeds: int) -> Tensor:
-    """Return windows of the training orbits `(N, T, D)`, evenly spread over them, `(K, count, L + 1, D)`."""
-    length = min(scheme.window, _LONGEST, data.shape[1] - 1)
+    """Return windows of the training orbits `(N, T, D)`, evenly spread over them, `(K, count, W + L + 1, D)`."""
+    length = scheme.warm_up + min(scheme.window, _LONGEST, data.shape[1] - 1 - scheme.warm_up)
     starts = data.shape[1] - length
     positions = torch.linspace(0, data.shape[0] * starts - 1, count, dtype=torch.float64).long()
     windows = data.unfold(1, length + 1, 1)[(positions // starts).to(data.device), (positions % starts).to(data.device)]
@@ -158,10 +160,10 @@ def cuts_products(model: Forecaster, scheme: ForcingScheme) -> bool:
     return (scheme.interval is not None or scheme.probability is not None) and (not scheme.forced or model.resets)
 
 
-def _initial_state(model: Forecaster, windows: Tensor, scheme: ForcingScheme) -> Tensor:
-    """Return the states from which training starts the windows, `(K, C, S)`."""
-    state = model.initial_state(windows[:, :, 0])
-    return torch.zeros_like(state) if scheme.restart == "zero" else state
+def _begin(model: Forecaster, windows: Tensor, scheme: ForcingScheme) -> tuple[Tensor, Tensor]:
+    """Return the states after the warm-up, `(K, C, S)`, and the windows without it, `(K, C, T + 1, D)`."""
+    state = model.initial_state(windows[:, :, : scheme.warm_up + 1])
+    return torch.zeros_like(state) if scheme.restart == "zero" else state, windows[:, :, scheme.warm_up :]
 
 
 def _apply_forcing(
@@ -188,7 +190,7 @@ def _restart(
     if scheme.restart == "zero":
         state = torch.zeros_like(state)
     elif scheme.restart == "learned":
-        state = model.initial_state(observation)
+        state = model.initial_state(observation.unsqueeze(2))
     return state, torch.zeros_like(tangents)
 
 

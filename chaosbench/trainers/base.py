@@ -3,9 +3,9 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 from typing_extensions import override
 
@@ -80,15 +80,21 @@ class TrainerSpec(Spec, ABC):
 
 
 class WindowTrainer(TrainerSpec):
-    """A trainer that draws a batch of random windows from the training orbits for every update."""
+    """A trainer that draws a batch of random windows from the training orbits for every update.
 
+    Attributes:
+        no_warm_up: why the trainer cannot warm up the state at the head of its windows; None if it can.
+    """
+
+    no_warm_up: ClassVar[str | None] = None
     updates: int = Field(30_000, ge=1)
     batch: int = Field(32, ge=1)  # B, windows per update
     sequence_length: int = Field(200, ge=1)  # T [steps]
+    warm_up: int = Field(0, ge=0)  # W, steps at the head of each window that set the state and do not enter the loss
 
     @abstractmethod
     def gradient(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
-        """Store raw gradients in the parameters and return the loss, detached, `(K, B, T + 1, D) -> (K,)`."""
+        """Store raw gradients in the parameters and return the loss, detached, `(K, B, W + T + 1, D) -> (K,)`."""
 
     @abstractmethod
     def advance(self, model: Forecaster, training: TrainingState) -> None:
@@ -99,16 +105,23 @@ class WindowTrainer(TrainerSpec):
         return {}
 
     def window_length(self, training: TrainingState) -> int:
-        """Return the length of this update's windows [steps]."""
+        """Return T for this update's windows, without the warm-up [steps]."""
         return self.sequence_length
 
     def windows(self, training: TrainingState) -> Tensor:
-        """Draw the windows of this update, `(K, B, T + 1, D)`."""
-        return training.data.windows(self.batch, self.window_length(training), training.windows)
+        """Draw the windows of this update, `(K, B, W + T + 1, D)`."""
+        return training.data.windows(self.batch, self.warm_up + self.window_length(training), training.windows)
+
+    def split(self, windows: Tensor) -> tuple[Tensor, Tensor]:
+        """Split windows into history and future, `(K, B, W + T + 1, D) -> (K, B, W + 1, D), (K, B, T, D)`.
+
+        `model.initial_state(history)` is the state from which the future is predicted. Gradients pass through it.
+        """
+        return windows[:, :, : self.warm_up + 1], windows[:, :, self.warm_up + 1 :]
 
     @override
     def forcing_scheme(self, training: TrainingState) -> ForcingScheme:
-        return ForcingScheme(self.window_length(training))
+        return ForcingScheme(self.window_length(training), warm_up=self.warm_up)
 
     def start(self, model: Forecaster, data: Dataset, seeds: Sequence[int]) -> TrainingState:
         """Return the state of training before the first update."""
@@ -139,12 +152,21 @@ class WindowTrainer(TrainerSpec):
 
     @override
     def check(self, data: Dataset) -> None:
-        check_window(data, self.sequence_length)
+        check_window(data, self.warm_up + self.sequence_length)
 
     @override
     def incompatibility(self, system: Source, data: DataSpec, model: ModelSpec) -> str | None:
-        reason = window_too_long("sequence_length", self.sequence_length, system, data)
+        field = "warm_up + sequence_length" if self.warm_up else "sequence_length"
+        reason = window_too_long(field, self.warm_up + self.sequence_length, system, data)
         return reason or super().incompatibility(system, data, model)
+
+    @model_validator(mode="after")
+    def _the_state_can_be_warmed_up(self) -> Self:
+        if self.warm_up and self.no_warm_up:
+            raise ValueError(
+                f"warm_up = {self.warm_up} has no effect on {self.kind}, since {self.no_warm_up}; set it to 0"
+            )
+        return self
 
 
 def check_window(data: Dataset, steps: int) -> None:

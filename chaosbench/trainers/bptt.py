@@ -27,4 +27,4 @@ class BPTT(UnrollTrainer):
 
     @override
     def predict(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
-        return free_unroll(model, windows)
+        return free_unroll(model, windows, warm_up=self.warm_up)

@@ -46,8 +46,9 @@ class DySLIM(GradientTrainer):
 
     @override
     def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
-        steps = windows.shape[2] - 1
-        predicted, target = self._run(model, windows, steps), windows[:, :, 1:]
+        history, target = self.split(windows)
+        steps = target.shape[2]
+        predicted = self._run(model, history, steps)
         skipped = steps - predicted.shape[2]  # steps without a prediction that counts
         target = target[:, :, skipped:]
         powers = torch.arange(skipped, steps, device=windows.device)
@@ -63,11 +64,11 @@ class DySLIM(GradientTrainer):
 
     @override
     def forcing_scheme(self, training: TrainingState) -> ForcingScheme:
-        return ForcingScheme(1) if self.pushforward else super().forcing_scheme(training)
+        return ForcingScheme(1, warm_up=self.warm_up) if self.pushforward else super().forcing_scheme(training)
 
-    def _run(self, model: Forecaster, windows: Tensor, steps: int) -> Tensor:
+    def _run(self, model: Forecaster, history: Tensor, steps: int) -> Tensor:
         """Predict all steps, or with `pushforward` the last one only, `(K, B, steps or 1, D)`."""
-        state = model.initial_state(windows[:, :, 0])
+        state = model.initial_state(history)
         if not self.pushforward or steps == 1:
             return model.predict(state, steps)[0]
         with torch.no_grad():

@@ -1,4 +1,8 @@
-"""Unrolls of a model over windows of data: free, forced at intervals, cut, or blended with the data at every step."""
+"""Unrolls of a model over windows of data: free, forced at intervals, cut, or blended with the data at every step.
+
+Windows are `(K, B, W + T + 1, D)`. The first W + 1 observations are the history that leads to the state at step 0; the
+T observations after them are predicted. W is the `warm_up`, by default 0.
+"""
 
 from collections.abc import Callable
 
@@ -8,20 +12,21 @@ from torch import Tensor
 from chaosbench.models.forecaster import Forecaster
 
 
-def free_unroll(model: Forecaster, windows: Tensor) -> Tensor:
-    """Predict `windows[:, :, 1:]` from the first observation alone, `(K, B, T + 1, D) -> (K, B, T, D)`."""
-    return model.predict(model.initial_state(windows[:, :, 0]), windows.shape[2] - 1)[0]
+def free_unroll(model: Forecaster, windows: Tensor, *, warm_up: int = 0) -> Tensor:
+    """Predict the last T observations from the history alone, `(K, B, W + T + 1, D) -> (K, B, T, D)`."""
+    return model.predict(model.initial_state(windows[:, :, : warm_up + 1]), windows.shape[2] - 1 - warm_up)[0]
 
 
-def forced_unroll(model: Forecaster, windows: Tensor, interval: int) -> Tensor:
-    """Predict `windows[:, :, 1:]` with the state forced from data before steps 0, interval, 2 interval, ...
+def forced_unroll(model: Forecaster, windows: Tensor, interval: int, *, warm_up: int = 0) -> Tensor:
+    """Predict the last T observations with the state forced from data before steps 0, interval, 2 interval, ...
 
     Forcing comes after the loss: the prediction of an observation never depends on that observation.
     If `model.resets`, segments are folded into the batch, which gives the same numbers.
 
     Args:
-        windows: `(K, B, T + 1, D)`.
+        windows: `(K, B, W + T + 1, D)`.
         interval: time between forcings [steps]; T or more forces the start only.
+        warm_up: W [steps].
 
     Returns:
         `(K, B, T, D)`.
@@ -29,16 +34,16 @@ def forced_unroll(model: Forecaster, windows: Tensor, interval: int) -> Tensor:
     Source:
         Mikhaeil, Monfared and Durstewitz 2022, NeurIPS, equation 16.
     """
-    return (folded_unroll if model.resets else sequential_unroll)(model, windows, interval)
+    return (folded_unroll if model.resets else sequential_unroll)(model, windows, interval, warm_up=warm_up)
 
 
-def folded_unroll(model: Forecaster, windows: Tensor, interval: int) -> Tensor:
+def folded_unroll(model: Forecaster, windows: Tensor, interval: int, *, warm_up: int = 0) -> Tensor:
     """`forced_unroll` with every segment a member of the batch; exact only if `model.resets`."""
-    return _folded(model, windows, interval, model.initial_state)
+    return _folded(model, windows[:, :, warm_up:], interval, lambda x: model.initial_state(x.unsqueeze(2)))
 
 
 def windowed_unroll(model: Forecaster, windows: Tensor, interval: int) -> Tensor:
-    """`folded_unroll` with every segment started from z = 0 instead of from data."""
+    """`folded_unroll` with every segment started from z = 0 instead of from data, so that there is no warm-up."""
 
     def zero_state(observation: Tensor) -> Tensor:
         return observation.new_zeros(*observation.shape[:-1], model.state_size)
@@ -46,34 +51,36 @@ def windowed_unroll(model: Forecaster, windows: Tensor, interval: int) -> Tensor
     return _folded(model, windows, interval, zero_state)
 
 
-def sequential_unroll(model: Forecaster, windows: Tensor, interval: int) -> Tensor:
+def sequential_unroll(model: Forecaster, windows: Tensor, interval: int, *, warm_up: int = 0) -> Tensor:
     """`forced_unroll` segment after segment, for models whose forcing keeps a part of the state."""
-    return _segments(model, windows, interval, model.force)
+    return _segments(model, windows, interval, model.force, warm_up=warm_up)
 
 
-def truncated_unroll(model: Forecaster, windows: Tensor, interval: int) -> Tensor:
+def truncated_unroll(model: Forecaster, windows: Tensor, interval: int, *, warm_up: int = 0) -> Tensor:
     """`free_unroll` with the gradient, but not the state, cut every `interval` steps."""
-    return _segments(model, windows, interval, lambda state, _: state.detach())
+    return _segments(model, windows, interval, lambda state, _: state.detach(), warm_up=warm_up)
 
 
-def blended_unroll(model: Forecaster, windows: Tensor, weights: Tensor) -> Tensor:
-    """Predict `windows[:, :, 1:]` with the state blended with the forced state before every step but the first.
+def blended_unroll(model: Forecaster, windows: Tensor, weights: Tensor, *, warm_up: int = 0) -> Tensor:
+    """Predict the last T observations with the state blended with the forced state before every step but the first.
 
     The map is applied to (1 - w) z + w force(z, x): w = 0 runs freely, w = 1 forces.
 
     Args:
-        windows: `(K, B, T + 1, D)`.
+        windows: `(K, B, W + T + 1, D)`.
         weights: w, `(K, B or 1, T - 1)`.
+        warm_up: W [steps].
 
     Returns:
         `(K, B, T, D)`.
     """
-    batch, steps = windows.shape[1], windows.shape[2] - 1
-    observations = windows[:, :, :-1].unbind(2)
+    history, driving = windows[:, :, : warm_up + 1], windows[:, :, warm_up:-1]
+    batch, steps = driving.shape[1:3]
+    observations = driving.unbind(2)
     signals = None
     if model.resets:  # forced states then depend on the data only: compute all at once
-        signals = model.initial_state(windows[:, :, :-1].flatten(1, 2)).unflatten(1, (batch, steps)).unbind(2)
-    state, states = model.initial_state(observations[0]) if signals is None else signals[0], []
+        signals = model.initial_state(driving.flatten(1, 2).unsqueeze(2)).unflatten(1, (batch, steps)).unbind(2)
+    state, states = model.initial_state(history) if signals is None else signals[0], []
     for t in range(steps):
         if t:
             signal = model.force(state, observations[t]) if signals is None else signals[t]
@@ -92,12 +99,19 @@ def _folded(model: Forecaster, windows: Tensor, interval: int, start: Callable[[
     return torch.unflatten(predicted, 1, (batch, segments)).flatten(2, 3)[:, :, :steps]  # the last may overhang
 
 
-def _segments(model: Forecaster, windows: Tensor, interval: int, restart: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    steps = windows.shape[2] - 1
-    state, parts = model.initial_state(windows[:, :, 0]), []
+def _segments(
+    model: Forecaster,
+    windows: Tensor,
+    interval: int,
+    restart: Callable[[Tensor, Tensor], Tensor],
+    *,
+    warm_up: int,
+) -> Tensor:
+    steps = windows.shape[2] - 1 - warm_up
+    state, parts = model.initial_state(windows[:, :, : warm_up + 1]), []
     for start in range(0, steps, interval):
         if start:
-            state = restart(state, windows[:, :, start])
+            state = restart(state, windows[:, :, warm_up + start])
         predicted, state = model.predict(state, min(interval, steps - start))
         parts.append(predicted)
     return torch.cat(parts, dim=2)

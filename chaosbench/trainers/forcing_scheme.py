@@ -13,7 +13,8 @@ class ForcingScheme:
     """How a trainer treats the model's state within a window of data.
 
     Attributes:
-        window: length of a window; gradients never reach beyond it [steps].
+        window: length of a window without its warm-up [steps]; unless the model resets, gradients reach beyond it only
+            through the warm-up.
         interval: time between two restarts, the mean where it is random [steps]; None: no restarts at fixed times.
         restart: the state after each interval. `"forced"`: set from data, as far as the read-out determines it, so that
             gradients pass through the rest of the state alone. In the other cases the gradient is cut: the state is
@@ -21,6 +22,8 @@ class ForcingScheme:
             the weights (the diagnosis, which has no access to it, uses the forced state).
         alpha: weight of the forced state in the blend at every step, one per seed, `(K,)`; None: no blending.
         probability: of forcing the state before each step, independently of the others; None: not random.
+        warm_up: steps before the window in which the state is forced at every step [steps]. The diagnosis follows
+            products of Jacobians from their end on.
     """
 
     window: int
@@ -28,6 +31,7 @@ class ForcingScheme:
     restart: Restart = "forced"
     alpha: Tensor | None = None
     probability: float | None = None
+    warm_up: int = 0
 
     def __post_init__(self) -> None:
         assert self.interval is None or self.probability is None, "restarts are either periodic or random"

@@ -54,8 +54,8 @@ class GeneralizedTeacherForcing(UnrollTrainer):
     @override
     def predict(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
         training.extra_state["alpha"] = self.next_alpha(model, windows, training)
-        weights = training.extra_state["alpha"][:, None, None].expand(-1, 1, windows.shape[2] - 2)
-        return blended_unroll(model, windows, weights)
+        weights = training.extra_state["alpha"][:, None, None].expand(-1, 1, windows.shape[2] - self.warm_up - 2)
+        return blended_unroll(model, windows, weights, warm_up=self.warm_up)
 
     @torch.no_grad()
     def next_alpha(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
@@ -66,12 +66,12 @@ class GeneralizedTeacherForcing(UnrollTrainer):
             return torch.full_like(alpha, self.alpha + (final - self.alpha) * training.progress)
         if (training.update - 1) % self.every:
             return alpha
-        target = (1 - 1 / jacobian_size(model, windows, self.estimator)).clamp(min=0)
+        target = (1 - 1 / jacobian_size(model, windows[:, :, self.warm_up :], self.estimator)).clamp(min=0)
         return torch.where(target > alpha, target, self.momentum * alpha + (1 - self.momentum) * target)
 
     @override
     def forcing_scheme(self, training: TrainingState) -> ForcingScheme:
-        return ForcingScheme(self.sequence_length, alpha=training.extra_state["alpha"])
+        return ForcingScheme(self.sequence_length, alpha=training.extra_state["alpha"], warm_up=self.warm_up)
 
     @override
     def incompatibility(self, system: Source, data: DataSpec, model: ModelSpec) -> str | None:

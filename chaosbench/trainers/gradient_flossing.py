@@ -69,9 +69,9 @@ class GradientFlossing(GradientTrainer):
     def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
         """Return the distance from the target spectrum, or in updates of training the error of the free run."""
         if not self.flosses(training.update):
-            return squared_error(free_unroll(model, windows), windows[:, :, 1:])
+            return squared_error(free_unroll(model, windows, warm_up=self.warm_up), self.split(windows)[1])
         target = training.extra_state["target"]
-        start = model.initial_state(windows[:, : self.conditions, 0]).detach()
+        start = model.initial_state(self.split(windows)[0][:, : self.conditions]).detach()
         exponents = differentiable_exponents(model, start, steps=self.sequence_length, exponents=len(target))
         return (exponents.mean(dim=1) - target).square().mean(dim=1)
 

@@ -48,10 +48,10 @@ class GradientTrainer(WindowTrainer):
 
     @abstractmethod
     def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
-        """Return the loss of each seed, `(K, B, T + 1, D) -> (K,)`."""
+        """Return the loss of each seed, `(K, B, W + T + 1, D) -> (K,)`; `self.split` separates the warm-up."""
 
     def parts(self, windows: Tensor) -> Sequence[Tensor]:
-        """Split the windows `(K, B, T + 1, D)` into parts `(K, ., ., D)` that are backpropagated one after the other.
+        """Split the windows `(K, B, W + T + 1, D)` into parts `(K, ., ., D)` to backpropagate one after the other.
 
         The loss must be the mean of the parts' losses, weighted by their numbers of windows. By default there is one.
         """
@@ -131,11 +131,11 @@ class UnrollTrainer(GradientTrainer):
 
     @abstractmethod
     def predict(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
-        """Predict `windows[:, :, 1:]`, `(K, B, T + 1, D) -> (K, B, T, D)`."""
+        """Predict the last T observations, `(K, B, W + T + 1, D) -> (K, B, T, D)`."""
 
     @override
     def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
-        return squared_error(self.predict(model, windows, training), windows[:, :, 1:])
+        return squared_error(self.predict(model, windows, training), self.split(windows)[1])
 
 
 def build_single(model: ModelSpec, system: Source, data: DataSpec) -> Forecaster:

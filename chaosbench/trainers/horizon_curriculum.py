@@ -44,7 +44,7 @@ class HorizonCurriculum(UnrollTrainer):
 
     @override
     def predict(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
-        return free_unroll(model, windows)
+        return free_unroll(model, windows, warm_up=self.warm_up)
 
     @override
     def check(self, data: Dataset) -> None:

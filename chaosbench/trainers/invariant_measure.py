@@ -38,7 +38,7 @@ class InvariantMeasure(IntervalTrainer):
     distance: Literal["sinkhorn", "sliced_wasserstein"] = "sinkhorn"
     statistics: Literal["velocity", "lorenz96"] = "velocity"
     weight: float = Field(3.0, ge=0)  # of the transport cost
-    warm_up: float = Field(0.2, ge=0, le=1)  # share of the updates without the transport cost
+    onset: float = Field(0.2, ge=0, le=1)  # of the transport cost, as a share of the updates
     blur: float = Field(0.02, gt=0)  # of "sinkhorn" [standard deviations]
     iterations: int = Field(10, ge=1)  # of "sinkhorn"
     points: int = Field(200, ge=1)  # largest number of points per window for "sinkhorn", drawn anew for each update
@@ -52,10 +52,11 @@ class InvariantMeasure(IntervalTrainer):
 
     @override
     def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
-        predicted, target = forced_unroll(model, windows, int(training.extra_state["interval"])), windows[:, :, 1:]
+        interval, target = int(training.extra_state["interval"]), self.split(windows)[1]
+        predicted = forced_unroll(model, windows, interval, warm_up=self.warm_up)
         norms = [part.flatten(2).norm(dim=2) for part in (predicted - target, target)]
         error: Tensor = (norms[0] / norms[1]).mean(dim=1)
-        if training.progress < self.warm_up:
+        if training.progress < self.onset:
             return error
         return torch.add(error, self.transport(predicted, target, training).mean(dim=1), alpha=self.weight)
 

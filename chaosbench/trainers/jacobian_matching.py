@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from math import ceil
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -34,6 +34,7 @@ class JacobianMatching(GradientTrainer):
         Park, Yang and Chandramoorthy 2024, NeurIPS (2411.06311); the weight is ours.
     """
 
+    no_warm_up: ClassVar[str | None] = "its map takes a single observation"
     kind: Literal["jacobian_matching"] = "jacobian_matching"
     weight: float = Field(1.0, ge=0)  # of the Jacobian's error
     sequence_length: int = Field(1, ge=1)  # T [steps]; each step is a pair of observations on its own
@@ -49,7 +50,7 @@ class JacobianMatching(GradientTrainer):
     @override
     def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
         def forecast(observation: Tensor) -> Tensor:
-            return model.observe(model.step(model.initial_state(observation)))
+            return model.observe(model.step(model.initial_state(observation.unsqueeze(2))))
 
         here, after = windows[:, :, :-1].flatten(1, 2), windows[:, :, 1:].flatten(1, 2)
         size = here.shape[-1]

@@ -39,7 +39,7 @@ def jacobian_size(model: Forecaster, windows: Tensor, estimator: Estimator) -> T
 
 def jacobians(model: Forecaster, observations: Tensor) -> Tensor:
     """Return the Jacobians of the step at the states forced from these observations, `(K, T, D) -> (K, T, S, S)`."""
-    states = model.initial_state(observations.contiguous())
+    states = model.initial_state(observations.contiguous().unsqueeze(2))
     size = states.shape[-1]
     identity = torch.eye(size, dtype=states.dtype, device=states.device)
     return model.tangent_step(states, identity.expand(*states.shape, size).contiguous())[1]

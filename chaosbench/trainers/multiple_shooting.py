@@ -1,6 +1,6 @@
 """Multiple shooting: short runs from learned starts, with penalties on the gaps between them."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -29,6 +29,7 @@ class MultipleShooting(GradientTrainer):
         Systems Letters 6, 1897 (2109.06786). Interval and weight are ours.
     """
 
+    no_warm_up: ClassVar[str | None] = "the states at the cuts are learned"
     kind: Literal["multiple_shooting"] = "multiple_shooting"
     interval: int = Field(10, ge=1)  # [steps] between cuts
     continuity: float = Field(1.0, ge=0)  # weight of the gaps at the cuts
@@ -47,7 +48,7 @@ class MultipleShooting(GradientTrainer):
         """Return the trained states at the cuts of all orbits, `(K, N * cuts, S)`."""
         observations = data.train[:, : self._cuts(data) * self.interval : self.interval].flatten(0, 1)
         with torch.no_grad():
-            states = model.initial_state(observations.expand(model.seeds, -1, -1).contiguous())
+            states = model.initial_state(observations.expand(model.seeds, -1, -1).unsqueeze(2).contiguous())
         return {"states": states.clone().requires_grad_()}
 
     @override

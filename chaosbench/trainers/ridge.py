@@ -19,15 +19,13 @@ from chaosbench.trainers.base import TrainerSpec, TrainingStep, check_window, wi
 from chaosbench.trainers.one_step import one_step_error
 
 _CHUNK = 32  # steps whose regressors are in memory at once
-_STARTS = 4_096  # approximate number of states from which the start is fitted
 
 
 class Ridge(TrainerSpec):
     """C and d of x' = C phi + d minimise mean |C phi + d - x'|² + regularisation |C|², in double precision.
 
     The training orbits drive the model from an empty state; the first `warm_up` steps of each do not count. Noise on
-    the driving observations, but not on the targets, teaches the model to return to the attractor. A model whose
-    initial state is a fitted function has it fitted in the same way, to about 4,000 of the driven states.
+    the driving observations, but not on the targets, teaches the model to return to the attractor.
 
     Source:
         Jaeger 2001, GMD Report 148; noise: Vlachas, Pathak, Hunt, Sapsis, Girvan, Ott and Koumoutsakos 2020, Neural
@@ -47,16 +45,10 @@ class Ridge(TrainerSpec):
         assert isinstance(model, RegressionForecaster), f"{type(model).__name__} has no read-out for a regression"
         exact, orbits = deepcopy(model).double(), data.train.double()
         exact.sample_features(orbits, [seed_generator(seed, "sampling") for seed in seeds])
-        readout, start = Regression(self.regularisation), Regression(self.regularisation)
-        every = max(1, orbits[..., 0].numel() // _STARTS)
-        for states, observations, responses, targets in self._driven(exact, orbits, seeds):
+        readout = Regression(self.regularisation)
+        for responses, targets in self._driven(exact, orbits, seeds):
             readout.add(responses.flatten(1, 2), targets.flatten(1, 2))
-            features = exact.start_features(observations.flatten(1, 2)[:, ::every].contiguous())
-            if features is not None:
-                start.add(features, states.flatten(1, 2)[:, ::every])
         exact.set_readout(*readout.solution())
-        if start.pairs:
-            exact.set_start(*start.solution())
         model.load_state_dict(exact.state_dict())
         loss = one_step_error(model, data.train.expand(len(seeds), -1, -1, -1), warm_up=self.warm_up)
         yield TrainingStep(1, 1, loss, model, data)
@@ -76,19 +68,18 @@ class Ridge(TrainerSpec):
         """Drive the model with the orbits; yield chunks of time, without the warm-up.
 
         Yields:
-            States, driving observations, responses, and targets, `(K, chunk, N, ...)` each.
+            Responses and targets, `(K, chunk, N, ...)` each.
         """
         generators = [seed_generator(seed, "noise") for seed in seeds]
         state = orbits.new_zeros(len(seeds), len(orbits), model.state_size)
         for begin in range(0, orbits.shape[1] - 1, _CHUNK):
             inputs, targets = (orbits[:, begin + d : begin + d + _CHUNK].transpose(0, 1) for d in (0, 1))
             driving = torch.stack([self._disturbed(inputs[: len(targets)], generator) for generator in generators])
-            states, responses = [], []
+            responses = []
             for observation in driving.unbind(1):
-                states.append(state)
                 state, response = model.respond(state, observation)
                 responses.append(response)
-            parts = torch.stack(states, 1), driving, torch.stack(responses, 1), targets.expand(len(seeds), -1, -1, -1)
+            parts = torch.stack(responses, 1), targets.expand(len(seeds), -1, -1, -1)
             if begin + len(targets) > self.warm_up:
                 yield tuple(part[:, max(0, self.warm_up - begin) :] for part in parts)
 

@@ -44,10 +44,11 @@ class ScheduledSampling(UnrollTrainer):
 
     @override
     def predict(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
-        draws = training.uniform(windows.shape[1], windows.shape[2] - 2)
+        draws = training.uniform(windows.shape[1], windows.shape[2] - self.warm_up - 2)
         forced = (draws < self.probability_at(training)).to(windows)
-        return blended_unroll(model, windows, forced)
+        return blended_unroll(model, windows, forced, warm_up=self.warm_up)
 
     @override
     def forcing_scheme(self, training: TrainingState) -> ForcingScheme:
-        return ForcingScheme(self.sequence_length, probability=self.probability_at(training))
+        probability = self.probability_at(training)
+        return ForcingScheme(self.sequence_length, probability=probability, warm_up=self.warm_up)

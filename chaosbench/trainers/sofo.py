@@ -40,15 +40,16 @@ class SOFO(WindowTrainer):
     def gradient(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
         """Store the projected gradient in the parameters, and the Gauss-Newton step in the extra state."""
         directions = self.random_directions(model, training)
-        predicted, tangents = forward_derivatives(model, windows, directions)
-        residual, scale = predicted - windows[:, :, 1:], 2 / predicted[0].numel()
+        predicted, tangents = forward_derivatives(model, windows, directions, warm_up=self.warm_up)
+        _, future = self.split(windows)
+        residual, scale = predicted - future, 2 / predicted[0].numel()
         flat = tangents.flatten(2).transpose(0, 1)  # (K, P, B * T * D)
         slopes = scale * (flat @ residual.flatten(1).unsqueeze(-1)).squeeze(-1)  # g
         steps = self._damped_step(scale * flat @ flat.mT, slopes)
         for name, parameter in model.named_parameters():
             parameter.grad = torch.einsum("pk...,kp->k...", directions[name], slopes)
             training.extra_state[name] = torch.einsum("pk...,kp->k...", directions[name], steps)
-        return squared_error(predicted, windows[:, :, 1:])
+        return squared_error(predicted, future)
 
     @torch.no_grad()
     @override
@@ -79,9 +80,11 @@ class SOFO(WindowTrainer):
         return torch.where(sound[:, None], step, torch.nan)
 
 
-def forward_derivatives(model: Forecaster, windows: Tensor, directions: _Tangents) -> tuple[Tensor, Tensor]:
+def forward_derivatives(
+    model: Forecaster, windows: Tensor, directions: _Tangents, *, warm_up: int = 0
+) -> tuple[Tensor, Tensor]:
     """Return free-running predictions, `(K, B, T, D)`, and their derivatives by direction, `(P, K, B, T, D)`."""
-    run = FreeRun(model)
+    run = FreeRun(model, warm_up)
     parameters = {f"model.{name}": value.detach() for name, value in model.named_parameters()}
 
     def predict(values: _Tangents) -> Tensor:
@@ -105,15 +108,15 @@ class FreeRun(nn.Module):
     tangents of every state. Observations are copied, because a view would keep the tangents of the state alive.
     """
 
-    def __init__(self, model: Forecaster) -> None:
+    def __init__(self, model: Forecaster, warm_up: int = 0) -> None:
         super().__init__()
-        self.model = model
+        self.model, self.warm_up = model, warm_up
 
     @override
     def forward(self, windows: Tensor) -> Tensor:
-        """Return free-running predictions, `(K, B, T + 1, D) -> (K, B, T, D)`."""
-        state, observed = self.model.initial_state(windows[:, :, 0]), []
-        for _ in range(windows.shape[2] - 1):
+        """Return free-running predictions, `(K, B, W + T + 1, D) -> (K, B, T, D)`."""
+        state, observed = self.model.initial_state(windows[:, :, : self.warm_up + 1]), []
+        for _ in range(windows.shape[2] - 1 - self.warm_up):
             state = self.model.step(state)
             observed.append(self.model.observe(state.unsqueeze(2)).clone())
         return torch.cat(observed, dim=2)

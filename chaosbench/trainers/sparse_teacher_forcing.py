@@ -44,14 +44,16 @@ class SparseTeacherForcing(IntervalTrainer):
 
     @override
     def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
-        return squared_error(forced_unroll(model, windows, self.interval_at(training)), windows[:, :, 1:])
+        predicted = forced_unroll(model, windows, self.interval_at(training), warm_up=self.warm_up)
+        return squared_error(predicted, self.split(windows)[1])
 
     @override
     def forcing_scheme(self, training: TrainingState) -> ForcingScheme:
         """Return the mean interval where it is random, since the last draw is not typical of the training."""
         central = self._central_interval(training)
         intervals = [max(1, central + shift) for shift in range(-self.spread, self.spread + 1)]
-        return ForcingScheme(self.sequence_length, round(sum(intervals) / len(intervals)))
+        mean = round(sum(intervals) / len(intervals))
+        return ForcingScheme(self.sequence_length, mean, warm_up=self.warm_up)
 
     def _central_interval(self, training: TrainingState) -> int:
         """Return this update's tau before a random shift [steps]."""

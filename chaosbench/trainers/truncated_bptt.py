@@ -26,8 +26,8 @@ class TruncatedBPTT(UnrollTrainer):
 
     @override
     def predict(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
-        return truncated_unroll(model, windows, self.truncation)
+        return truncated_unroll(model, windows, self.truncation, warm_up=self.warm_up)
 
     @override
     def forcing_scheme(self, training: TrainingState) -> ForcingScheme:
-        return ForcingScheme(self.sequence_length, self.truncation, "kept")
+        return ForcingScheme(self.sequence_length, self.truncation, "kept", warm_up=self.warm_up)

@@ -1,6 +1,6 @@
 """Backpropagation through short windows that start from z = 0."""
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor
@@ -20,6 +20,7 @@ class WindowedBPTT(UnrollTrainer):
         Mikhaeil, Monfared and Durstewitz 2022, NeurIPS, section 4.2, which shows that this does not help.
     """
 
+    no_warm_up: ClassVar[str | None] = "its windows start from z = 0"
     kind: Literal["windowed_bptt"] = "windowed_bptt"
     window: int = Field(30, ge=1)  # [steps]
 

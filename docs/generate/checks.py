@@ -91,7 +91,7 @@ def _data() -> Dataset:
 @torch.no_grad()
 def _spectra(model: Forecaster, data: Dataset) -> Tensor:
     """Return the Lyapunov spectra, `(K, D)` [1 / step]."""
-    start = model.initial_state(data.train[:, 0].expand(len(_SEEDS), -1, -1).contiguous())
+    start = model.initial_state(data.train[:, :1].expand(len(_SEEDS), -1, -1, -1).contiguous())
     return lyapunov_spectrum(model, start, steps=600, exponents=data.dimension).mean(dim=1)
 
 

@@ -196,7 +196,7 @@ class STLSQ(TrainerSpec):
         orbits = data.validation
         horizon = min(self.horizon, orbits.shape[1] - 1)
         windows = orbits.unfold(1, horizon + 1, horizon).flatten(0, 1).mT  # (B, horizon + 1, D)
-        forecast, _ = model.predict(model.initial_state(windows[:, 0].expand(model.seeds, -1, -1)), horizon)
+        forecast, _ = model.predict(model.initial_state(windows[:, :1].expand(model.seeds, -1, -1, -1)), horizon)
         error = float((forecast[0] - windows[:, 1:]).square().mean())
         return error if error < torch.inf else torch.inf
 

@@ -83,13 +83,13 @@ class TemplateTrainer(GradientTrainer):
     discount: float = Field(0.9, gt=0, le=1)
 
     def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
-        """Return one loss per seed, `(K, B, T + 1, D) -> (K,)`; chaosbench differentiates, clips and steps.
+        """Return one loss per seed, `(K, B, W + T + 1, D) -> (K,)`; chaosbench differentiates, clips and steps.
 
         Seeds must not mix: reduce over all axes but the first.
         """
-        start = model.initial_state(windows[:, :, 0])
-        predicted, _ = model.predict(start, windows.shape[2] - 1)  # (K, B, T, D)
-        error = (predicted - windows[:, :, 1:]).square().mean(dim=(1, 3))  # (K, T)
+        history, future = self.split(windows)  # W + 1 observations that set the state, and T to predict
+        predicted, _ = model.predict(model.initial_state(history), future.shape[2])  # (K, B, T, D)
+        error = (predicted - future).square().mean(dim=(1, 3))  # (K, T)
         weights = self.discount ** torch.arange(error.shape[1], device=error.device)
         return (weights * error).mean(dim=1)
 

@@ -82,7 +82,7 @@ def test_a_source_without_an_equation_is_trained_on_and_scored():
         trainer=SparseTeacherForcing(interval=5, updates=3, batch=4, sequence_length=20),
         metrics=(StateSpaceDivergence(), PredictionError(), Skill()),
         evaluation=EvaluationSpec(
-            free_runs=1, free_run_steps=150, free_run_transient=10, conditions=5, horizon=30,
+            context=20, free_runs=1, free_run_steps=150, free_run_transient=10, conditions=5, horizon=30,
             exponent_conditions=2, exponent_steps=50, exponent_transient=10,
         ),
         seeds=(0,),

@@ -128,6 +128,7 @@ def test_the_readmes_plug_in_is_trained_and_scored(plugin: Path, published_expon
         "data.validation_orbits": 0,
         "data.test_orbits": 2,
         "data.test_length": 400,
+        "evaluation.context": 1,  # a network of three updates escapes from other starting points
         "evaluation.free_runs": 1,
         "evaluation.free_run_steps": 300,
         "evaluation.free_run_transient": 0,

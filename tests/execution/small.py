@@ -20,6 +20,7 @@ def experiment(model: ModelSpec | None = None, **changes: Any) -> Experiment:
         "trainer": SparseTeacherForcing(interval=2, updates=10, batch=4, sequence_length=20),
         "metrics": (StateSpaceDivergence(),),
         "evaluation": EvaluationSpec(
+            context=20,
             free_runs=1,
             free_run_steps=100,
             free_run_transient=10,

@@ -83,19 +83,25 @@ def test_the_closed_loop_has_its_jacobian_in_closed_form(
     assert_close(carried[..., :m, :], expected, atol=1e-12, rtol=1e-10)
 
 
-def test_the_learned_start_is_near_the_state_after_a_history(trained: ClosedLoopEchoStateNetwork, lorenz: Dataset):
-    """On test orbits the error of the learned start is below a hundredth of that of an empty reservoir."""
-    path = lorenz.test[0, :500]
+def test_a_history_drives_an_empty_reservoir_as_in_training(trained: ClosedLoopEchoStateNetwork, lorenz: Dataset):
+    history = lorenz.test[0, :80]
+    start = trained.initial_state(history.expand(2, 1, -1, -1))
     for seed in range(2):
-        states = torch.from_numpy(driven(trained, path.numpy(), seed))
-        start = trained.initial_state(path.expand(2, -1, -1))[seed, 101:, : trained.hidden_state_size]
-        assert (start - states[100:-1]).norm() < 0.01 * states[100:-1].norm()
+        expected = driven(trained, history[:-1].numpy(), seed)[-1]
+        assert_close(start[seed, 0, : trained.hidden_state_size].numpy(), expected, atol=1e-12, rtol=0)
+
+
+def test_a_long_history_leads_to_one_state_whatever_came_before(trained: ClosedLoopEchoStateNetwork, lorenz: Dataset):
+    """The echo state property: two reservoirs that are driven alike forget their difference."""
+    history = lorenz.test[0, :400].expand(2, 1, -1, -1)
+    difference = trained.initial_state(history) - trained.initial_state(history[:, :, 200:])
+    assert difference.abs().max() < 1e-9
 
 
 def test_the_trained_model_has_the_exponents_of_the_system(trained: ClosedLoopEchoStateNetwork, lorenz: Dataset):
     """Lorenz-63: 0.9056 and 0 (Sprott 2003). The mean over 8 orbits of 20 Lyapunov times has a standard error of about
     0.04, which is estimated here; four standard errors are allowed. The zero exponent converges faster."""
-    start = trained.initial_state(lorenz.train[:, -1].expand(2, -1, -1).contiguous())
+    start = trained.initial_state(lorenz.train[:, -200:].expand(2, -1, -1, -1).contiguous())
     spectra = lyapunov_spectrum(trained, start, steps=2_000, transient=200, every=5, exponents=2, dt=0.01)
     error = spectra[..., 0].std(dim=1) / len(lorenz.train) ** 0.5
     assert ((spectra[..., 0].mean(dim=1) - 0.9056).abs() < 4 * error).all()

@@ -124,8 +124,8 @@ def test_an_affine_read_out_subtracts_its_offset_before_it_inverts():
         model.readout.bias.normal_()
     x = torch.randn(2, 4, 3, dtype=torch.float64)
     expected = torch.stack([torch.linalg.pinv(model.readout.weight[k]) for k in range(2)])
-    assert_close(model.initial_state(x), (x - model.readout.bias) @ expected.mT)
-    assert_close(model.observe(model.initial_state(x)), x)
+    assert_close(model.initial_state(x.unsqueeze(2)), (x - model.readout.bias) @ expected.mT)
+    assert_close(model.observe(model.initial_state(x.unsqueeze(2))), x)
 
 
 def test_a_matrix_with_nan_does_not_change_the_other_pseudo_inverses():

@@ -46,7 +46,7 @@ def test_it_learns_the_henon_map_and_its_exponents():
     model = SampledRNN(hidden=80).build(data.dimension, (0, 1)).double()
     (step,) = Ridge(regularisation=1e-12, noise=0.0, warm_up=0).fit(model, data, (0, 1))
     assert (step.loss < 1e-6).all()
-    start = model.initial_state(data.train[:, 0].expand(2, -1, -1))
+    start = model.initial_state(data.train[:, :1].expand(2, -1, -1, -1))
     spectra = lyapunov_spectrum(model, start, steps=2_000, transient=50).mean(dim=1)
     assert_close(spectra[:, 0], torch.full((2,), 0.41922, dtype=torch.float64), atol=0.02, rtol=0)
     assert_close(spectra.sum(dim=-1), torch.full((2,), log(0.3), dtype=torch.float64), atol=0.02, rtol=0)

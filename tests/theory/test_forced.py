@@ -110,7 +110,7 @@ def test_products_equal_those_of_autograd_through_the_forced_run(spec, scheme):
     data = windows(model, 12)
     growth, due = forced_growth(model, data, scheme), restarts(scheme, 3, 12)
     for index, horizon in enumerate(growth.horizons):
-        start = model.initial_state(data[:, :, 0]).detach()
+        start = model.initial_state(data[:, :, :1]).detach()
         start = (start * (scheme.restart != "zero")).requires_grad_()
         state = start
         for time in range(horizon):
@@ -118,7 +118,7 @@ def test_products_equal_those_of_autograd_through_the_forced_run(spec, scheme):
                 "forced": lambda state, time=time: model.force(state, data[:, :, time]),
                 "kept": lambda state: state.detach(),
                 "zero": lambda state: torch.zeros_like(state),
-                "learned": lambda _, time=time: model.initial_state(data[:, :, time]).detach(),
+                "learned": lambda _, time=time: model.initial_state(data[:, :, time : time + 1]).detach(),
             }[scheme.restart](state)
             state = torch.where(due[time][:, None], renewed, state)
             if time and scheme.alpha is not None:
@@ -140,10 +140,10 @@ def test_exponents_along_cut_windows_use_the_states_of_training(state):
     model = RNN(hidden=1).build(1, (0, 1)).double()
     data = windows(model, 12)
     result, grown = forced_exponents(model, data, ForcingScheme(12, 5, state), exponents=1)[..., 0], 0.0
-    states = torch.zeros(2, 3, 1, dtype=torch.float64) if state == "zero" else model.initial_state(data[:, :, 0])
+    states = torch.zeros(2, 3, 1, dtype=torch.float64) if state == "zero" else model.initial_state(data[:, :, :1])
     for time in range(12):
         if time in (5, 10) and state != "kept":
-            states = torch.zeros_like(states) if state == "zero" else model.initial_state(data[:, :, time])
+            states = torch.zeros_like(states) if state == "zero" else model.initial_state(data[:, :, time : time + 1])
         states, slope = model.tangent_step(states, torch.ones(2, 3, 1, 1, dtype=torch.float64))
         grown = grown + slope[..., 0, 0].abs().log()
     assert_close(result, grown / 12, atol=1e-12, rtol=0)
@@ -188,7 +188,7 @@ def test_the_numbers_stored_for_random_forcing_describe_the_forcings_drawn(model
     built = model.build(3, (0, 1)).double()
     scheme = ForcingScheme(40, probability=0.2)
     regime = examine_training_regime(built, windows(built, 40), scheme, exponents=1)
-    states = built.initial_state(windows(built, 1)[:, :, 0]).detach()
+    states = built.initial_state(windows(built, 1)[:, :, :1]).detach()
     result = replace(diagnose(built, states, horizon=16, steps=20, transient=5, loss=None), training_regime=regime)
     numbers = {number.name: number.value for number in result.runs()[0].records()}
     assert (numbers["forcing_probability"], numbers["chain_forced"], numbers["path_length"]) == (0.2, 1.0, 40.0)

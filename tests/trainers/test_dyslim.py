@@ -18,7 +18,7 @@ def test_its_loss_equals_a_loop_over_steps(lorenz: Dataset):
     windows = trainer.windows(training)
     twin = trainer.start(model, lorenz, SEEDS)
     attractor = lorenz.windows(6, 1, twin.draws)[:, :, 0]
-    state, total, weights = model.initial_state(windows[:, :, 0]), 0.0, [1.0, 0.5, 0.25, 0.2]
+    state, total, weights = model.initial_state(windows[:, :, :1]), 0.0, [1.0, 0.5, 0.25, 0.2]
     for k, weight in enumerate(weights, start=1):
         state = model.step(state)
         ours, theirs = model.observe(state), windows[:, :, k]
@@ -34,7 +34,7 @@ def test_without_distances_it_is_the_mean_squared_error(lorenz: Dataset):
     training = trainer.start(model, lorenz, SEEDS)
     training.update = 9
     windows = trainer.windows(training)
-    predicted = model.observe(model.unroll(model.initial_state(windows[:, :, 0]), 4))
+    predicted = model.observe(model.unroll(model.initial_state(windows[:, :, :1]), 4))
     expected = (predicted - windows[:, :, 1:]).square().mean(dim=(1, 2, 3))
     assert_close(trainer.loss(model, windows, training), expected)
 
@@ -59,7 +59,7 @@ def test_with_the_pushforward_gradients_pass_through_the_last_step_only(lorenz: 
     trainer.loss(model, windows, training).sum().backward()
     gradient = model.weight.grad.clone()
     model.zero_grad()
-    state = model.unroll(model.initial_state(windows[:, :, 0]), 3)[:, :, -1].detach()
+    state = model.unroll(model.initial_state(windows[:, :, :1]), 3)[:, :, -1].detach()
     predicted = model.observe(model.step(state))
     (predicted - windows[:, :, 4]).square().mean(dim=(1, 2)).sum().backward()
     assert_close(gradient, model.weight.grad)

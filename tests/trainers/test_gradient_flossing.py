@@ -76,7 +76,7 @@ def test_flossing_moves_the_spectrum_to_its_target(target: float, lorenz32: Data
     model = RNN(hidden=8).build(3, SEEDS)
 
     def distance() -> torch.Tensor:
-        start = model.initial_state(lorenz32.train[:, 0].expand(2, -1, -1).contiguous()).detach()
+        start = model.initial_state(lorenz32.train[:, :1].expand(2, -1, -1, -1).contiguous()).detach()
         spectra = lyapunov_spectrum(model, start, steps=300, exponents=3)
         return (spectra.mean(dim=1) - target).abs().mean(dim=1)
 

@@ -51,13 +51,13 @@ def test_equal_windows_have_no_transport_cost_and_units_do_not_matter(distance: 
     assert_close(transport(other * units + 7, target * units + 7), apart, rtol=1e-6, atol=1e-9)
 
 
-def test_the_loss_is_a_relative_error_plus_the_transport_cost_after_the_warm_up(lorenz: Dataset):
+def test_the_loss_is_a_relative_error_plus_the_transport_cost_after_its_onset(lorenz: Dataset):
     trainer = InvariantMeasure(updates=10, batch=4, sequence_length=12, interval=4, iterations=5)
     model = RNN(hidden=5).build(3, SEEDS).double()
     training = trainer.start(model, lorenz, SEEDS)
     training.update = 1
     windows = trainer.windows(training)
-    starts = [model.initial_state(windows[:, :, t]) for t in (0, 4, 8)]
+    starts = [model.initial_state(windows[:, :, t : t + 1]) for t in (0, 4, 8)]
     predicted = model.observe(torch.cat([model.unroll(start, 4) for start in starts], dim=2))
     target = windows[:, :, 1:]
     error = ((predicted - target).norm(dim=(2, 3)) / target.norm(dim=(2, 3))).mean(dim=1)

@@ -99,7 +99,7 @@ def test_the_loss_equals_one_computed_with_autograd_point_by_point(lorenz: Datas
 
             def forecast(x, k=k):
                 both_seeds = x.expand(2, 1, 3)
-                return model.observe(model.step(model.initial_state(both_seeds)))[k, 0]
+                return model.observe(model.step(model.initial_state(both_seeds.unsqueeze(2))))[k, 0]
 
             x = windows[k, b, 0]
             errors.append((forecast(x) - windows[k, b, 1]).square())

@@ -53,9 +53,9 @@ def test_forward_derivatives_equal_finite_differences(spec: ModelSpec, lorenz: D
         with torch.no_grad():
             for name, parameter in moved.named_parameters():
                 parameter.add_(sign * 1e-6 * directions[name][2])
-            ends.append(moved.predict(moved.initial_state(windows[:, :, 0]), 12)[0])
+            ends.append(moved.predict(moved.initial_state(windows[:, :, :1]), 12)[0])
     assert_close(derivatives[2], (ends[0] - ends[1]) / 2e-6, rtol=1e-5, atol=1e-7)
-    assert_close(predicted, model.predict(model.initial_state(windows[:, :, 0]), 12)[0].detach())
+    assert_close(predicted, model.predict(model.initial_state(windows[:, :, :1]), 12)[0].detach())
 
 
 def test_directions_in_several_blocks_have_the_derivatives_of_single_ones(lorenz: Dataset):

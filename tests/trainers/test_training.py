@@ -57,8 +57,8 @@ KINDS = [
     GradientFlossing(target="system", **FLOSSING, **SMALL),
     DySLIM(growth=3, **SMALL),
     DySLIM(growth=3, pushforward=True, **SMALL),
-    InvariantMeasure(iterations=8, warm_up=0.5, **SMALL),
-    InvariantMeasure(distance="sliced_wasserstein", warm_up=0.0, **SMALL),
+    InvariantMeasure(iterations=8, onset=0.5, **SMALL),
+    InvariantMeasure(distance="sliced_wasserstein", onset=0.0, **SMALL),
     JacobianMatching(updates=12, batch=9),
     SOFO(directions=7, **SMALL),
 ]

@@ -86,7 +86,7 @@ def test_the_henon_map_is_recovered_exactly_with_its_exponents():
     expected = {(): (1.0, 0.0), (0,): (0.0, 0.3), (1,): (1.0, 0.0), (0, 0): (-1.4, 0.0)}
     for term, coefficient in zip(model.terms, model.coefficients[0].tolist(), strict=True):
         assert coefficient == pytest.approx(expected.get(term, (0.0, 0.0)), abs=1e-9), term
-    spectra = lyapunov_spectrum(model, model.initial_state(data.train[:, 0].expand(2, -1, -1)), steps=2_000)
+    spectra = lyapunov_spectrum(model, model.initial_state(data.train[:, :1].expand(2, -1, -1, -1)), steps=2_000)
     assert float(spectra[..., 0].mean()) == pytest.approx(0.41922, abs=0.02)
     assert_close(spectra.sum(dim=-1), torch.full((2, 8), log(0.3), dtype=torch.float64), atol=1e-6, rtol=0)
 
