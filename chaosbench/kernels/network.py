@@ -1,5 +1,6 @@
 """What a fast unroll is given: the coefficients of K networks, and how data force them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -53,7 +54,7 @@ class Network:
         assert sizes, "a network needs a coefficient"
         return sizes[0]
 
-    def with_coefficients(self, tensors: tuple[Tensor | None, ...]) -> "Network":
+    def with_coefficients(self, tensors: Sequence[Tensor | None]) -> "Network":
         """Return the same architecture with other coefficients."""
         return Network(self.activation, *tensors, dimension=self.dimension, rectified=self.rectified)
 

@@ -1,12 +1,22 @@
-"""One unroll for models and trainers, with gradients, by the fastest backend that applies."""
+"""One unroll for models and trainers, with gradients, by the compiled backend that applies."""
 
-from typing import Any, Protocol
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 from torch.autograd.function import once_differentiable
 
 from chaosbench.kernels.network import Forcing, Network
+
+FEWEST_STEPS = 4  # [steps]; fewer are faster in plain torch
+_ALLOWED: ContextVar[bool] = ContextVar("kernels allowed", default=True)
 
 
 class Backend(Protocol):
@@ -15,7 +25,7 @@ class Backend(Protocol):
     def forward(
         self, network: Network, start: Tensor, steps: int, forcing: Forcing | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Return `(K, B, T, D)` observations, the last state `(K, B, M)`, and what `backward` needs."""
+        """Return observations `(K, B, T, D)`, the last state `(K, B, M)`, and what `backward` needs."""
 
     def backward(
         self, network: Network, states: Tensor, forcing: Forcing | None, of_observed: Tensor, of_last: Tensor
@@ -23,36 +33,79 @@ class Backend(Protocol):
         """Return gradients by the coefficients, the start and the signals."""
 
 
-def unroll_by(
+def backend_for(start: Tensor, steps: int) -> Backend | None:
+    """Return the compiled backend for an unroll of these states; None if plain torch must do it.
+
+    Plain torch does it on other devices and precisions, for few steps, without numba or triton, and where torch
+    transforms functions or differentiates forwards, which the kernels cannot.
+    """
+    if not _ALLOWED.get() or steps < FEWEST_STEPS or not start.numel():
+        return None
+    if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
+        return None
+    if start.device.type == "cpu" and start.dtype in (torch.float32, torch.float64):
+        return _backend("numba", "numba_cpu")
+    if start.device.type == "cuda" and start.dtype == torch.float32:
+        return _backend("triton", "triton_cuda")
+    return None
+
+
+@cache
+def _backend(package: str, module: str) -> Backend | None:
+    """Import a backend at its first use: numba alone takes half a second."""
+    if find_spec(package) is None:
+        return None
+    return cast("Backend", import_module(f"chaosbench.kernels.{module}"))
+
+
+@contextmanager
+def plain_torch() -> Iterator[None]:
+    """Do without compiled kernels inside the block, as tests and benchmarks do to compare."""
+    token = _ALLOWED.set(False)
+    try:
+        yield
+    finally:
+        _ALLOWED.reset(token)
+
+
+def unroll(
     backend: Backend, network: Network, start: Tensor, steps: int, forcing: Forcing | None = None
 ) -> tuple[Tensor, Tensor]:
-    """Return what is observed, `(K, B, T, D)`, and the last state, `(K, B, M)`, as `reference.unroll` does."""
-    signals, weights, interval = (None, None, 1) if forcing is None else (forcing.signals, forcing.weights, forcing.interval)
-    static = (backend, network, steps, weights, interval)
-    return _Unroll.apply(static, start, signals, *network.coefficients)
+    """Return what is observed after steps 1..T and the last state, as `reference.unroll` does, to rounding.
+
+    Args:
+        start: `(K, B, M)`.
+        steps: T.
+
+    Returns:
+        `(K, B, T, D)` and `(K, B, M)`; gradients pass through both, once.
+    """
+    signals = None if forcing is None else forcing.signals
+    settings = (backend, network, steps, forcing)
+    found: tuple[Tensor, Tensor] = _Unroll.apply(settings, start, signals, *network.coefficients)
+    return found
 
 
 class _Unroll(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, static: Any, start: Tensor, signals: Tensor | None, *tensors: Tensor | None) -> Any:
-        backend, network, steps, weights, interval = static
-        start = start.contiguous()
-        tensors = tuple(None if one is None else one.contiguous() for one in tensors)
-        signals = None if signals is None else signals.contiguous()
-        forcing = None if signals is None else Forcing(signals, weights, interval)
-        network = network.with_coefficients(tensors)
-        observed, last, states = backend.forward(network, start, steps, forcing)
-        ctx.save_for_backward(states, signals, *tensors)
-        ctx.static = static
+    def forward(ctx: Any, settings: Any, start: Tensor, signals: Tensor | None, *tensors: Tensor | None) -> Any:
+        backend, network, steps, forcing = settings
+        start, signals, *coefficients = (None if one is None else one.contiguous() for one in (start, signals, *tensors))
+        given = network.with_coefficients(coefficients), _with_signals(forcing, signals)
+        observed, last, states = backend.forward(given[0], start, steps, given[1])
+        ctx.save_for_backward(states, signals, *coefficients)
+        ctx.settings = settings
         return observed, last
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, of_observed: Tensor, of_last: Tensor) -> Any:
-        backend, network, steps, weights, interval = ctx.static
-        states, signals, *tensors = ctx.saved_tensors
-        forcing = None if signals is None else Forcing(signals, weights, interval)
-        network = network.with_coefficients(tuple(tensors))
-        found = backend.backward(network, states, forcing, of_observed.contiguous(), of_last.contiguous())
-        by_coefficients, by_start, by_signals = found
+        backend, network, _, forcing = ctx.settings
+        states, signals, *coefficients = ctx.saved_tensors
+        given = network.with_coefficients(coefficients), states, _with_signals(forcing, signals)
+        by_coefficients, by_start, by_signals = backend.backward(*given, of_observed.contiguous(), of_last.contiguous())
         return None, by_start, by_signals, *by_coefficients
+
+
+def _with_signals(forcing: Forcing | None, signals: Tensor | None) -> Forcing | None:
+    return None if forcing is None or signals is None else Forcing(signals, forcing.weights, forcing.interval)

@@ -24,6 +24,14 @@ class Readout(nn.Module, ABC):
 
     resets: bool
 
+    def affine_map(self) -> tuple[Tensor | None, Tensor | None]:
+        """Return C, `(K, D, M)`, and d, `(K, D)`, of x = C z + d; None for the first D units and for zero."""
+        return None, None
+
+    def signals(self, observation: Tensor) -> Tensor:
+        """Return the values that `force` gives to the first N units, `(K, B, D) -> (K, B, N)`."""
+        return observation
+
     @abstractmethod
     def observe(self, state: Tensor) -> Tensor:
         """Read the observables out of the state, `(K, ..., M) -> (K, ..., D)`."""
@@ -52,6 +60,14 @@ class LinearReadout(Readout):
         self.weight = uniform(generators, dimension, size, bound=size**-0.5)
 
     @override
+    def affine_map(self) -> tuple[Tensor | None, Tensor | None]:
+        return self.weight, None
+
+    @override
+    def signals(self, observation: Tensor) -> Tensor:
+        return self.initial_state(observation)
+
+    @override
     def observe(self, state: Tensor) -> Tensor:
         """B z."""
         flat = torch.bmm(self.weight, state.flatten(1, -2).mT).mT  # few rows and many columns: faster than z Bᵀ
@@ -78,6 +94,10 @@ class AffineReadout(LinearReadout):
     def __init__(self, generators: Sequence[Generator], dimension: int, size: int) -> None:
         super().__init__(generators, dimension, size)
         self.bias = zeros(generators, 1, dimension)
+
+    @override
+    def affine_map(self) -> tuple[Tensor | None, Tensor | None]:
+        return self.weight, self.bias[:, 0]
 
     @override
     def observe(self, state: Tensor) -> Tensor:
@@ -126,6 +146,10 @@ class ReadoutForecaster(Forecaster):
     """A forecaster that is observed and forced by a read-out of its whole state."""
 
     readout: Readout
+
+    @override
+    def signals(self, observation: Tensor) -> Tensor:
+        return self.readout.signals(observation)
 
     @override
     def observe(self, state: Tensor) -> Tensor:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from chaosbench import kernels
+from chaosbench.kernels import Forcing
 from chaosbench.models.forecaster import Forecaster
 
 
@@ -48,6 +50,11 @@ def windowed_unroll(model: Forecaster, windows: Tensor, interval: int) -> Tensor
 
 def sequential_unroll(model: Forecaster, windows: Tensor, interval: int) -> Tensor:
     """`forced_unroll` segment after segment, for models whose forcing keeps a part of the state."""
+    if interval < windows.shape[2] - 1:
+        signals = windows[:, :, interval:-1:interval]
+        predicted = _by_kernel(model, windows, signals, lambda values: Forcing(values, interval=interval))
+        if predicted is not None:
+            return predicted
     return _segments(model, windows, interval, model.force)
 
 
@@ -68,6 +75,9 @@ def blended_unroll(model: Forecaster, windows: Tensor, weights: Tensor) -> Tenso
     Returns:
         `(K, B, T, D)`.
     """
+    predicted = _by_kernel(model, windows, windows[:, :, 1:-1], lambda values: Forcing(values, weights))
+    if predicted is not None:
+        return predicted
     batch, steps = windows.shape[1], windows.shape[2] - 1
     observations = windows[:, :, :-1].unbind(2)
     signals = None
@@ -81,6 +91,23 @@ def blended_unroll(model: Forecaster, windows: Tensor, weights: Tensor) -> Tenso
         state = model.step(state)
         states.append(state)
     return model.observe(torch.stack(states, dim=2))
+
+
+def _by_kernel(
+    model: Forecaster, windows: Tensor, data: Tensor, forcing: Callable[[Tensor], Forcing]
+) -> Tensor | None:
+    """Predict with forcing inside a compiled kernel; None if none applies.
+
+    Args:
+        data: the observations that force the model, `(K, B, n, D)`.
+        forcing: makes a `Forcing` of the values `(K, B, n, N)` that the model's units are forced to.
+    """
+    steps = windows.shape[2] - 1
+    backend = kernels.backend_for(windows, steps)
+    if backend is None or (network := model.network()) is None:
+        return None
+    values = model.signals(data.flatten(1, 2)).unflatten(1, data.shape[1:3])
+    return kernels.unroll(backend, network, model.initial_state(windows[:, :, 0]), steps, forcing(values))[0]
 
 
 def _folded(model: Forecaster, windows: Tensor, interval: int, start: Callable[[Tensor], Tensor]) -> Tensor:
