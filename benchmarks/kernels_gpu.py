@@ -1,4 +1,4 @@
-"""Check the Triton kernels on a CUDA device and time whole updates; `python benchmarks/kernels_gpu.py FOLDER` writes JSON.
+"""Check the Triton kernels on a CUDA device and time updates; `python benchmarks/kernels_gpu.py FOLDER` writes JSON.
 
 An update draws windows, unrolls, computes loss and gradients, clips each seed and steps Adam, as one CUDA graph.
 Needs torch, triton and `chaosbench.kernels` alone. With TRITON_INTERPRET=1 it checks, on a CPU, and times nothing.
@@ -52,7 +52,9 @@ def checks() -> Iterator[dict[str, Any]]:
     """Loss and gradients of each activation, shape and forcing against float64 autograd."""
     shapes = (("A W1 W2 C", 30, 50), ("A W1", 20, 20), ("W2 C", 30, 30), ("A W1 W2", 3, 50))
     kinds = ("none", "replaced", "partly", "blended")
-    for activation, (parts, units, hidden), kind in product(("relu", "tanh", "clipped", "almost_linear"), shapes, kinds):
+    for activation, (parts, units, hidden), kind in product(
+        ("relu", "tanh", "clipped", "almost_linear"), shapes, kinds
+    ):
         case = {"check": activation, "parts": parts, "units": units, "forcing": kind}
         try:
             errors = errors_of(activation, parts.split(), (units, hidden), kind)

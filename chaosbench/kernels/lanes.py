@@ -116,7 +116,9 @@ def total(typing_context, a):
 
     def generate(context, builder, signature, args):
         vector, scalar = _vector_type(a), _vector_type(a).element
-        function = _declared(builder, f"llvm.vector.reduce.fadd.v{a.count}f{a.dtype.bitwidth}", scalar, [scalar, vector])
+        function = _declared(
+            builder, f"llvm.vector.reduce.fadd.v{a.count}f{a.dtype.bitwidth}", scalar, [scalar, vector]
+        )
         return builder.call(function, [ir.Constant(scalar, -0.0), args[0]], fastmath=("reassoc",))
 
     return a.dtype(a), generate

@@ -1,7 +1,7 @@
 """What a fast unroll is given: the coefficients of K networks, and how data force them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from torch import Tensor
@@ -56,7 +56,8 @@ class Network:
 
     def with_coefficients(self, tensors: Sequence[Tensor | None]) -> "Network":
         """Return the same architecture with other coefficients."""
-        return Network(self.activation, *tensors, dimension=self.dimension, rectified=self.rectified)
+        a, w1, w2, h1, h2, c, d = tensors
+        return replace(self, diagonal=a, outward=w1, inward=w2, bias=h1, threshold=h2, readout=c, offset=d)
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Forcing:
     """How the first N units are set from data before steps 1, ..., T - 1; the start is given apart.
 
     Attributes:
-        signals: what the units are drawn to, `(K, B, n, N)`: n = T - 1 with `weights`, one for each forced step without.
+        signals: what the units are drawn to, `(K, B, n, N)`: n = T - 1 with `weights`, else the forced steps.
         weights: w in (1 - w) z + w signal, `(K, B or 1, T - 1)`, without gradient; None: the units are replaced.
         interval: tau [steps], where they are replaced, before steps tau, 2 tau, ...
     """

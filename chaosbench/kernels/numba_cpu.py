@@ -15,24 +15,26 @@ from torch import Tensor
 from chaosbench.kernels.lanes import pointer
 from chaosbench.kernels.network import Forcing, Network
 from chaosbench.kernels.numba_products import add_outer, add_row_products, add_sums, codes, compiled, entry
+from chaosbench.kernels.numba_rows import (
+    clear_rows,
+    copy_in,
+    copy_out,
+    copy_rows,
+    from_rows,
+    into_rows,
+    mute_copies,
+    padded,
+)
 from chaosbench.kernels.numba_steps import (
     CHUNK,
     KEPT,
     Plan,
     Room,
-    clear_rows,
-    copy_in,
-    copy_out,
-    copy_rows,
     force,
     force_back,
-    from_rows,
-    into_rows,
     is_forced,
-    mute_copies,
     observe,
     observe_back,
-    padded,
     states_at,
     step,
     step_back,

@@ -36,7 +36,9 @@ def backward(
     """Return gradients by the coefficients, the start and the signals, from those by observations and last state."""
     samples, steps = of_observed.shape[1:3]
     sizes, grid, filled = _sizes(network, of_last, steps, forcing), _grid(of_last), _filled(network, of_last)
-    parts = [of_last.new_empty(0) if one is None else one.new_empty(grid[0], *one.shape) for one in network.coefficients]
+    parts = [
+        of_last.new_empty(0) if one is None else one.new_empty(grid[0], *one.shape) for one in network.coefficients
+    ]
     by_start, by_signals = torch.empty_like(of_last), None if forcing is None else torch.zeros_like(forcing.signals)
     signals = (*_signals(forcing, of_last), of_last if by_signals is None else by_signals)
     _backward[grid](*filled, states, *signals, of_observed, of_last, *parts, by_start, samples, steps, **sizes)
@@ -66,7 +68,9 @@ def _sizes(network: Network, start: Tensor, steps: int, forcing: Forcing | None)
     units, hidden, seen = start.shape[2], network.hidden, network.dimension
     forced = 0 if forcing is None else forcing.signals.shape[-1]
     interval = 0 if forcing is None or forcing.weights is not None else forcing.interval
-    present = dict(zip(("HAS_A", "HAS_W1", "HAS_W2", "HAS_H1", "HAS_H2", "HAS_C", "HAS_D"), network.coefficients, strict=True))
+    present = dict(
+        zip(("HAS_A", "HAS_W1", "HAS_W2", "HAS_H1", "HAS_H2", "HAS_C", "HAS_D"), network.coefficients, strict=True)
+    )
     return {
         "M": units, "L": hidden, "D": seen, "N": forced, "INTERVAL": interval,
         "MP": _power(units), "LP": _power(hidden), "DP": _power(seen), "BLOCK": _BLOCK,
@@ -89,7 +93,8 @@ def _vector(data, k, size: tl.constexpr, rows, present: tl.constexpr, like):
     """Column of a seed's numbers; zeros where there are none."""
     if present:
         return tl.load(data + k * size + rows, mask=rows < size, other=0.0)[:, None]
-    return tl.zeros_like(like)
+    else:
+        return tl.zeros_like(like)
 
 
 @triton.jit
@@ -97,7 +102,8 @@ def _matrix(data, k, height: tl.constexpr, width: tl.constexpr, rows, columns, p
     if present:
         inside = (rows < height)[:, None] & (columns < width)[None, :]
         return tl.load(data + k * height * width + rows[:, None] * width + columns[None, :], mask=inside, other=0.0)
-    return tl.zeros((rows.shape[0], columns.shape[0]), dtype)
+    else:
+        return tl.zeros((rows.shape[0], columns.shape[0]), dtype)
 
 
 @triton.jit

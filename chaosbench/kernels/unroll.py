@@ -82,7 +82,7 @@ def unroll(
     """
     signals = None if forcing is None else forcing.signals
     settings = (backend, network, steps, forcing)
-    found: tuple[Tensor, Tensor] = _Unroll.apply(settings, start, signals, *network.coefficients)
+    found: tuple[Tensor, Tensor] = _Unroll.apply(settings, start, signals, *network.coefficients)  # type: ignore[no-untyped-call]
     return found
 
 
@@ -90,7 +90,8 @@ class _Unroll(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, settings: Any, start: Tensor, signals: Tensor | None, *tensors: Tensor | None) -> Any:
         backend, network, steps, forcing = settings
-        start, signals, *coefficients = (None if one is None else one.contiguous() for one in (start, signals, *tensors))
+        start, signals = start.contiguous(), None if signals is None else signals.contiguous()
+        coefficients = [None if one is None else one.contiguous() for one in tensors]
         given = network.with_coefficients(coefficients), _with_signals(forcing, signals)
         observed, last, states = backend.forward(given[0], start, steps, given[1])
         ctx.save_for_backward(states, signals, *coefficients)

@@ -72,7 +72,7 @@ class Forecaster(nn.Module, ABC):
         return None
 
     def signals(self, observation: Tensor) -> Tensor:
-        """Return the values that `force` gives to the first N units, `(K, B, D) -> (K, B, N)`, if `network` is given."""
+        """Return the values that `force` gives to the first N units, `(K, B, D) -> (K, B, N)`, beside a `network`."""
         raise NotImplementedError
 
     def predict(self, state: Tensor, steps: int) -> tuple[Tensor, Tensor]:

@@ -93,9 +93,7 @@ def blended_unroll(model: Forecaster, windows: Tensor, weights: Tensor) -> Tenso
     return model.observe(torch.stack(states, dim=2))
 
 
-def _by_kernel(
-    model: Forecaster, windows: Tensor, data: Tensor, forcing: Callable[[Tensor], Forcing]
-) -> Tensor | None:
+def _by_kernel(model: Forecaster, windows: Tensor, data: Tensor, forcing: Callable[[Tensor], Forcing]) -> Tensor | None:
     """Predict with forcing inside a compiled kernel; None if none applies.
 
     Args:

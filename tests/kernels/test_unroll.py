@@ -6,7 +6,7 @@ from torch import Tensor
 
 from chaosbench.kernels import Forcing, Network, plain_torch, reference, unroll
 from chaosbench.kernels.unroll import backend_for
-from chaosbench.models import RNN, AlmostLinearRNN, ModelSpec, PLRNN, ShallowPLRNN
+from chaosbench.models import PLRNN, RNN, AlmostLinearRNN, ModelSpec, ShallowPLRNN
 from chaosbench.trainers.forcing import blended_unroll, forced_unroll
 
 numba_cpu = pytest.importorskip("chaosbench.kernels.numba_cpu", exc_type=ImportError)
@@ -40,8 +40,8 @@ def a_forcing(kind: str, samples: int, steps: int) -> Forcing | None:
     return Forcing(draw(SEEDS, samples, (steps - 1) // 3, UNITS if kind == "replaced" else SEEN), interval=3)
 
 
-def losses_and_gradients(run, inputs: list[Tensor]) -> list[Tensor]:
-    observed, last = run()
+def losses_and_gradients(unrolled: tuple[Tensor, Tensor], inputs: list[Tensor]) -> list[Tensor]:
+    observed, last = unrolled
     target = torch.linspace(-1, 1, observed.numel(), dtype=observed.dtype).view_as(observed)
     loss = (observed - target).square().mean(dim=(1, 2, 3)) + last.square().mean(dim=(1, 2))
     return [loss, *torch.autograd.grad(loss.sum(), inputs)]
@@ -57,13 +57,9 @@ def test_loss_and_gradients_agree_with_autograd(activation, shape, forcing_kind)
         forcing = a_forcing(forcing_kind, samples, steps)
         inputs = [*(one for one in network.coefficients if one is not None), start]
         inputs += [] if forcing is None else [forcing.signals]
-        expected, found = (
-            losses_and_gradients(run, inputs)
-            for run in (
-                lambda: reference.unroll(network, start, steps, forcing),
-                lambda: unroll(numba_cpu, network, start, steps, forcing),
-            )
-        )
+        given = (network, start, steps, forcing)
+        expected = losses_and_gradients(reference.unroll(*given), inputs)
+        found = losses_and_gradients(unroll(numba_cpu, *given), inputs)
         torch.testing.assert_close(found[0], expected[0], rtol=1e-12, atol=0)
         for ours, autograd in zip(found[1:], expected[1:], strict=True):
             assert (ours - autograd).norm() <= 1e-10 * autograd.norm()
@@ -75,11 +71,11 @@ def test_single_precision_stays_close_to_double(activation):
     torch.manual_seed(0)
     network, start = a_network(activation, SHAPES[0]), draw(SEEDS, 9, UNITS)
     inputs = [*(one for one in network.coefficients if one is not None), start]
-    expected = losses_and_gradients(lambda: reference.unroll(network, start, 20), inputs)
+    expected = losses_and_gradients(reference.unroll(network, start, 20), inputs)
     rough = [one.detach().float().requires_grad_() for one in inputs]
     *coefficients, begin = rough
     single = network.with_coefficients(coefficients)
-    for ours, autograd in zip(losses_and_gradients(lambda: unroll(numba_cpu, single, begin, 20), rough), expected, strict=True):
+    for ours, autograd in zip(losses_and_gradients(unroll(numba_cpu, single, begin, 20), rough), expected, strict=True):
         assert torch.isfinite(ours).all()
         assert (ours - autograd).norm() <= 1e-4 * autograd.norm()
 
@@ -88,10 +84,10 @@ def test_nan_stays_within_its_seed():
     torch.manual_seed(0)
     network, start = a_network("relu", SHAPES[0]), draw(SEEDS, 9, UNITS)
     inputs = [*(one for one in network.coefficients if one is not None), start]
-    alone = losses_and_gradients(lambda: unroll(numba_cpu, network, start, 8), inputs)
+    alone = losses_and_gradients(unroll(numba_cpu, network, start, 8), inputs)
     with torch.no_grad():
         network.bias[0, 0] = torch.nan
-    beside = losses_and_gradients(lambda: unroll(numba_cpu, network, start, 8), inputs)
+    beside = losses_and_gradients(unroll(numba_cpu, network, start, 8), inputs)
     for before, after in zip(alone, beside, strict=True):
         assert torch.isnan(after[0]).any()
         assert torch.equal(before[1], after[1])
