@@ -85,7 +85,7 @@ def errors_of(activation: str, parts: list[str], sizes: tuple[int, int], kind: s
         loss = (observed - target.to(dtype)).square().mean() + last.square().mean()
         inputs = [x for x in given if x is not None and (x is not given[8] or forcing is not None)]
         found.append([loss, *torch.autograd.grad(loss, inputs)])
-    return [float((b.double() - a).norm() / a.norm()) for a, b in zip(*found, strict=True)]
+    return [float(((b.double() - a).norm() / a.norm()).detach()) for a, b in zip(*found, strict=True)]
 
 
 def timings() -> Iterator[dict[str, Any]]:
