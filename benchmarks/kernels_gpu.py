@@ -15,6 +15,7 @@ from time import perf_counter
 from typing import Any
 
 import torch
+import triton
 from torch import Tensor
 
 from chaosbench.kernels import Forcing, Network, reference, triton_cuda, unroll
@@ -35,7 +36,7 @@ def main() -> None:
     if not INTERPRETED:
         lines += recorded(timings())
     device = "interpreter" if INTERPRETED else torch.cuda.get_device_name()
-    result = {"device": device, "torch": torch.__version__, "lines": lines}
+    result = {"device": device, "torch": torch.__version__, "triton": triton.__version__, "lines": lines}
     (folder / "kernels_gpu.json").write_text(json.dumps(result, indent=1))
     failed = [line for line in lines if not line.get("ok", True)]
     sys.exit(f"{len(failed)} of {len(lines)} failed" if failed else 0)
