@@ -102,7 +102,7 @@ def _by_kernel(model: Forecaster, windows: Tensor, data: Tensor, forcing: Callab
     """
     steps = windows.shape[2] - 1
     backend = kernels.backend_for(windows, steps)
-    if backend is None or (network := model.network()) is None:
+    if backend is None or (network := model.compiled_network()) is None:
         return None
     values = model.signals(data.flatten(1, 2)).unflatten(1, data.shape[1:3])
     return kernels.unroll(backend, network, model.initial_state(windows[:, :, 0]), steps, forcing(values))[0]
