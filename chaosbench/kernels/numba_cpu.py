@@ -12,9 +12,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from chaosbench.kernels.entry import entry
 from chaosbench.kernels.lanes import pointer
 from chaosbench.kernels.network import Forcing, Network
-from chaosbench.kernels.numba_products import add_outer, add_row_products, add_sums, codes, compiled, entry
+from chaosbench.kernels.numba_products import add_outer, add_row_products, add_sums, codes, compiled
 from chaosbench.kernels.numba_rows import (
     clear_rows,
     copy_in,

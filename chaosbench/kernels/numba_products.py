@@ -23,7 +23,6 @@ from chaosbench.kernels.lanes import (
 
 RELU, TANH, CLIPPED, ALMOST_LINEAR = range(4)
 codes = {"relu": RELU, "tanh": TANH, "clipped": CLIPPED, "almost_linear": ALMOST_LINEAR}
-entry = njit(cache=True, error_model="numpy", nogil=True)  # called from Python
 compiled = njit(error_model="numpy", nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
 inlined = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)
 
