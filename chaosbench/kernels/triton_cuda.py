@@ -14,6 +14,7 @@ import triton.language as tl
 from torch import Tensor
 
 from chaosbench.kernels.network import Forcing, Network
+from chaosbench.kernels.triton_parts import dot, matrix, power_of_two, tanh, vector
 
 _BLOCK = 16  # samples of a program
 _WARPS = 2
@@ -73,45 +74,10 @@ def _sizes(network: Network, start: Tensor, steps: int, forcing: Forcing | None)
     )
     return {
         "M": units, "L": hidden, "D": seen, "N": forced, "INTERVAL": interval,
-        "MP": _power(units), "LP": _power(hidden), "DP": _power(seen), "BLOCK": _BLOCK,
+        "MP": power_of_two(units), "LP": power_of_two(hidden), "DP": power_of_two(seen), "BLOCK": _BLOCK,
         "CODE": _CODES[network.activation], "LINEAR": hidden - network.rectified,
         **{name: one is not None for name, one in present.items()}, "num_warps": _WARPS,
     }  # fmt: skip
-
-
-def _power(size: int) -> int:
-    return max(16, triton.next_power_of_2(size))
-
-
-@triton.jit
-def _dot(left, right):
-    return tl.dot(left, right, input_precision="ieee", out_dtype=left.dtype)
-
-
-@triton.jit
-def _vector(data, k, size: tl.constexpr, rows, present: tl.constexpr, like):
-    """Column of a seed's numbers; zeros where there are none."""
-    if present:
-        return tl.load(data + k * size + rows, mask=rows < size, other=0.0)[:, None]
-    else:
-        return tl.zeros_like(like)
-
-
-@triton.jit
-def _matrix(data, k, height: tl.constexpr, width: tl.constexpr, rows, columns, present: tl.constexpr, dtype):
-    if present:
-        inside = (rows < height)[:, None] & (columns < width)[None, :]
-        return tl.load(data + k * height * width + rows[:, None] * width + columns[None, :], mask=inside, other=0.0)
-    else:
-        return tl.zeros((rows.shape[0], columns.shape[0]), dtype)
-
-
-@triton.jit
-def _tanh(x):
-    small = tl.abs(x) < 0.05  # where the difference of exponentials would cancel
-    square = x * x
-    series = x * (1 - square * (1 / 3 - square * (2 / 15 - square * (17 / 315))))
-    return tl.where(small, series, 2 * tl.sigmoid(2 * x) - 1)
 
 
 @triton.jit
@@ -119,7 +85,7 @@ def _activated(bare, shifted, unit, CODE: tl.constexpr, LINEAR: tl.constexpr):
     if CODE == 0:
         return tl.where(shifted <= 0, 0.0, shifted)
     elif CODE == 1:
-        return _tanh(shifted)
+        return tanh(shifted)
     elif CODE == 2:
         return tl.where(shifted <= 0, 0.0, shifted) - tl.where(bare <= 0, 0.0, bare)
     else:
@@ -182,24 +148,24 @@ def _forward(
     s = tl.minimum(ours, samples - 1)  # past the last sample the last is repeated: zeros might overflow on their own
     real = (ours < samples)[None, :]
     z = tl.load(start + (k * samples + s)[None, :] * M + m[:, None], mask=(m < M)[:, None], other=0.0)
-    diagonal, bias = _vector(a, k, M, m, HAS_A, z), _vector(h1, k, M, m, HAS_H1, z)
-    threshold = _vector(h2, k, L, l, HAS_H2, tl.zeros((LP, BLOCK), z.dtype))
-    outward = _matrix(w1, k, M, L, m, l, HAS_W1, z.dtype)
-    inward = _matrix(w2, k, L, M, l, m, HAS_W2, z.dtype)
-    readout = _matrix(c, k, D, M, r, m, HAS_C, z.dtype)
-    offset = _vector(d, k, D, r, HAS_D, tl.zeros((DP, BLOCK), z.dtype))
+    diagonal, bias = vector(a, k, M, m, HAS_A, z), vector(h1, k, M, m, HAS_H1, z)
+    threshold = vector(h2, k, L, l, HAS_H2, tl.zeros((LP, BLOCK), z.dtype))
+    outward = matrix(w1, k, M, L, m, l, HAS_W1, z.dtype)
+    inward = matrix(w2, k, L, M, l, m, HAS_W2, z.dtype)
+    readout = matrix(c, k, D, M, r, m, HAS_C, z.dtype)
+    offset = vector(d, k, D, r, HAS_D, tl.zeros((DP, BLOCK), z.dtype))
     kept = states + k * (steps + 1) * M * samples + m[:, None] * samples + s[None, :]
     written = (m < M)[:, None] & real
     tl.store(kept, z, mask=written)
     for t in range(steps):
         z = _forced(z, signals, weights, k, s, m, t, samples, steps, N, INTERVAL)
-        bare = _dot(inward, z) if HAS_W2 else z
+        bare = dot(inward, z) if HAS_W2 else z
         active = _activated(bare, bare + threshold, l, CODE, LINEAR)
-        z = diagonal * z + bias + (_dot(outward, active) if HAS_W1 else active)
+        z = diagonal * z + bias + (dot(outward, active) if HAS_W1 else active)
         tl.store(kept + (t + 1) * M * samples, z, mask=written)
         at = ((k * samples + s) * steps + t)[None, :] * D
         if HAS_C:
-            tl.store(observed + at + r[:, None], _dot(readout, z) + offset, mask=(r < D)[:, None] & real)
+            tl.store(observed + at + r[:, None], dot(readout, z) + offset, mask=(r < D)[:, None] & real)
         else:
             shift = tl.load(d + k * D + m, mask=m < D, other=0.0)[:, None] if HAS_D else 0.0
             tl.store(observed + at + m[:, None], z + shift, mask=(m < D)[:, None] & real)
@@ -223,10 +189,10 @@ def _backward(
     written = (m < M)[:, None] & real
     g = tl.load(of_last + (k * samples + s)[None, :] * M + m[:, None], mask=written, other=0.0)
     zero_l, zero_d = tl.zeros((LP, BLOCK), g.dtype), tl.zeros((DP, BLOCK), g.dtype)
-    diagonal, threshold = _vector(a, k, M, m, HAS_A, g), _vector(h2, k, L, l, HAS_H2, zero_l)
-    outward = _matrix(w1, k, M, L, m, l, HAS_W1, g.dtype)
-    inward = _matrix(w2, k, L, M, l, m, HAS_W2, g.dtype)
-    readout = _matrix(c, k, D, M, r, m, HAS_C, g.dtype)
+    diagonal, threshold = vector(a, k, M, m, HAS_A, g), vector(h2, k, L, l, HAS_H2, zero_l)
+    outward = matrix(w1, k, M, L, m, l, HAS_W1, g.dtype)
+    inward = matrix(w2, k, L, M, l, m, HAS_W2, g.dtype)
+    readout = matrix(c, k, D, M, r, m, HAS_C, g.dtype)
     sum_a, sum_h1, sum_h2, sum_d = tl.zeros_like(g), tl.zeros_like(g), zero_l, zero_d
     sum_w1, sum_w2 = tl.zeros((MP, LP), g.dtype), tl.zeros((LP, MP), g.dtype)
     sum_c = tl.zeros((DP, MP), g.dtype)
@@ -237,28 +203,28 @@ def _backward(
         if HAS_C:
             e = tl.load(at + r[:, None], mask=(r < D)[:, None] & real, other=0.0)
             ahead = tl.load(kept + (t + 1) * M * samples, mask=(m < M)[:, None], other=0.0)
-            g += _dot(tl.trans(readout), e)
-            sum_c += _dot(e, tl.trans(ahead))
+            g += dot(tl.trans(readout), e)
+            sum_c += dot(e, tl.trans(ahead))
         else:
             g += tl.load(at + m[:, None], mask=(m < D)[:, None] & real, other=0.0)
         if HAS_D:
             sum_d += tl.load(at + r[:, None], mask=(r < D)[:, None] & real, other=0.0)
         z = tl.load(kept + t * M * samples, mask=(m < M)[:, None], other=0.0)
         z = _forced(z, signals, weights, k, s, m, t, samples, steps, N, INTERVAL)
-        bare = _dot(inward, z) if HAS_W2 else z
+        bare = dot(inward, z) if HAS_W2 else z
         active = _activated(bare, bare + threshold, l, CODE, LINEAR)
-        upstream = _dot(tl.trans(outward), g) if HAS_W1 else g
+        upstream = dot(tl.trans(outward), g) if HAS_W1 else g
         inside = _pulled(bare, bare + threshold, active, upstream, l, CODE, LINEAR)
         sum_h2 += inside
         if CODE == 2:
             inside -= tl.where(bare <= 0, 0.0, upstream)
         if HAS_W1:
-            sum_w1 += _dot(g, tl.trans(active))
+            sum_w1 += dot(g, tl.trans(active))
         if HAS_W2:
-            sum_w2 += _dot(inside, tl.trans(z))
+            sum_w2 += dot(inside, tl.trans(z))
         sum_h1 += g
         sum_a += g * z
-        g = diagonal * g + (_dot(tl.trans(inward), inside) if HAS_W2 else inside)
+        g = diagonal * g + (dot(tl.trans(inward), inside) if HAS_W2 else inside)
         if N > 0:
             w = _weight(weights, k, s, t, samples, steps, N, INTERVAL, s.to(g.dtype))[None, :]
             drawn = (m < N)[:, None] & real & (w > 0)

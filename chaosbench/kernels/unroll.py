@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 from torch.autograd.function import once_differentiable
 
+from chaosbench.kernels.gated import GatedNetwork
 from chaosbench.kernels.network import Forcing, Network
 
 FEWEST_STEPS = 4  # [steps]; fewer are faster in plain torch
@@ -20,15 +21,15 @@ _ALLOWED: ContextVar[bool] = ContextVar("kernels allowed", default=True)
 
 
 class Backend(Protocol):
-    """A module with a forward and a backward pass."""
+    """A module with a forward and a backward pass, for a `Network` or for a `GatedNetwork`, which is never forced."""
 
     def forward(
-        self, network: Network, start: Tensor, steps: int, forcing: Forcing | None
+        self, network: Any, start: Tensor, steps: int, forcing: Forcing | None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Return observations `(K, B, T, D)`, the last state `(K, B, M)`, and what `backward` needs."""
 
     def backward(
-        self, network: Network, states: Tensor, forcing: Forcing | None, of_observed: Tensor, of_last: Tensor
+        self, network: Any, states: Tensor, forcing: Forcing | None, of_observed: Tensor, of_last: Tensor
     ) -> tuple[tuple[Tensor | None, ...], Tensor, Tensor | None]:
         """Return gradients by the coefficients, the start and the signals."""
 
@@ -39,15 +40,29 @@ def backend_for(start: Tensor, steps: int) -> Backend | None:
     Plain torch does it on other devices and precisions, for few steps, without numba or triton, and where torch
     transforms functions or differentiates forwards, which the kernels cannot.
     """
-    if not _ALLOWED.get() or steps < FEWEST_STEPS or not start.numel():
-        return None
-    if torch._C._are_functorch_transforms_active() or forward_ad._current_level >= 0:
+    if not _allowed(start, steps):
         return None
     if start.device.type == "cpu" and start.dtype in (torch.float32, torch.float64):
         return _backend("numba", "numba_cpu")
     if start.device.type == "cuda" and start.dtype == torch.float32:
         return _backend("triton", "triton_cuda")
     return None
+
+
+def gated_backend_for(start: Tensor, steps: int) -> Backend | None:
+    """Return the compiled backend for an unroll of a `GatedNetwork`; None if plain torch must do it.
+
+    On a CPU torch's own LSTM is fused already; there is a backend for CUDA alone.
+    """
+    if _allowed(start, steps) and start.device.type == "cuda" and start.dtype == torch.float32:
+        return _backend("triton", "triton_gated")
+    return None
+
+
+def _allowed(start: Tensor, steps: int) -> bool:
+    if not _ALLOWED.get() or steps < FEWEST_STEPS or not start.numel():
+        return False
+    return not torch._C._are_functorch_transforms_active() and forward_ad._current_level < 0
 
 
 @cache
@@ -69,7 +84,7 @@ def plain_torch() -> Iterator[None]:
 
 
 def unroll(
-    backend: Backend, network: Network, start: Tensor, steps: int, forcing: Forcing | None = None
+    backend: Backend, network: Network | GatedNetwork, start: Tensor, steps: int, forcing: Forcing | None = None
 ) -> tuple[Tensor, Tensor]:
     """Return what is observed after steps 1..T and the last state, as `reference.unroll` does, to rounding.
 

@@ -62,7 +62,7 @@ class LinearReadout(Readout):
         self.weight = uniform(generators, dimension, size, bound=size**-0.5)
 
     @override
-    def affine_map(self) -> tuple[Tensor | None, Tensor | None]:
+    def affine_map(self) -> tuple[Tensor, Tensor | None]:
         return self.weight, None
 
     @override
@@ -98,7 +98,7 @@ class AffineReadout(LinearReadout):
         self.bias = zeros(generators, 1, dimension)
 
     @override
-    def affine_map(self) -> tuple[Tensor | None, Tensor | None]:
+    def affine_map(self) -> tuple[Tensor, Tensor]:
         return self.weight, self.bias[:, 0]
 
     @override
