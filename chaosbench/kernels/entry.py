@@ -33,7 +33,7 @@ def entry(function: Callable[..., None]) -> Callable[..., None]:
             compiled(plan, room, work, *others)
         ready.add(work.dtype)
 
-    call.compiled = compiled  # type: ignore[attr-defined]
+    call.compiled = compiled
     return call
 
 

@@ -45,7 +45,8 @@ class GatedNetwork:
     def with_coefficients(self, tensors: Sequence[Tensor | None]) -> "GatedNetwork":
         """Return the same architecture with other coefficients."""
         weight, bias, candidate_bias, feedback, readout, offset = tensors
-        assert weight is not None and bias is not None
+        assert weight is not None
+        assert bias is not None
         assert readout is not None
         return GatedNetwork(self.kind, weight, bias, candidate_bias, feedback, readout, offset)
 

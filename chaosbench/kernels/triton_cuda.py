@@ -14,41 +14,43 @@ import triton.language as tl
 from torch import Tensor
 
 from chaosbench.kernels.network import Forcing, Network
-from chaosbench.kernels.triton_parts import dot, matrix, power_of_two, tanh, vector
+from chaosbench.kernels.triton_parts import BlockSums, dot, matrix, power_of_two, tanh, vector
 
-_BLOCK = 16  # samples of a program
-_WARPS = 2
+BLOCK, WARPS = 16, 2  # samples of a program, and its warps
 _CODES = {"relu": 0, "tanh": 1, "clipped": 2, "almost_linear": 3}
 
 
-def forward(network: Network, start: Tensor, steps: int, forcing: Forcing | None) -> tuple[Tensor, Tensor, Tensor]:
+def forward(
+    network: Network, start: Tensor, steps: int, forcing: Forcing | None, *, block: int = BLOCK, warps: int = WARPS
+) -> tuple[Tensor, Tensor, Tensor]:
     """Return observations `(K, B, T, D)`, the last state `(K, B, M)`, and the states that `backward` needs."""
     seeds, samples, units = start.shape
-    sizes, grid, filled = _sizes(network, start, steps, forcing), _grid(start), _filled(network, start)
+    sizes, grid, filled = _sizes(network, start, forcing, block), _grid(start, block), _filled(network, start)
     states = start.new_empty(seeds, steps + 1, units, samples)
     observed, last = start.new_empty(seeds, samples, steps, network.dimension), torch.empty_like(start)
-    _forward[grid](*filled, start, *_signals(forcing, start), states, observed, last, samples, steps, **sizes)
+    _forward[grid](
+        *filled, start, *_signals(forcing, start), states, observed, last, samples, steps, **sizes, num_warps=warps
+    )
     return observed, last, states
 
 
 def backward(
-    network: Network, states: Tensor, forcing: Forcing | None, of_observed: Tensor, of_last: Tensor
-) -> tuple[tuple[Tensor | None, ...], Tensor, Tensor | None]:
+    network: Network, states: Tensor, forcing: Forcing | None, of_observed: Tensor, of_last: Tensor,
+    *, block: int = BLOCK, warps: int = WARPS,
+) -> tuple[tuple[Tensor | None, ...], Tensor, Tensor | None]:  # fmt: skip
     """Return gradients by the coefficients, the start and the signals, from those by observations and last state."""
     samples, steps = of_observed.shape[1:3]
-    sizes, grid, filled = _sizes(network, of_last, steps, forcing), _grid(of_last), _filled(network, of_last)
-    parts = [
-        of_last.new_empty(0) if one is None else one.new_empty(grid[0], *one.shape) for one in network.coefficients
-    ]
+    sizes, grid, filled = _sizes(network, of_last, forcing, block), _grid(of_last, block), _filled(network, of_last)
+    sums = BlockSums(network.coefficients, grid[0])
     by_start, by_signals = torch.empty_like(of_last), None if forcing is None else torch.zeros_like(forcing.signals)
     signals = (*_signals(forcing, of_last), of_last if by_signals is None else by_signals)
-    _backward[grid](*filled, states, *signals, of_observed, of_last, *parts, by_start, samples, steps, **sizes)
-    given = zip(network.coefficients, parts, strict=True)
-    return tuple(None if one is None else part.sum(dim=0) for one, part in given), by_start, by_signals
+    given = (*filled, states, *signals, of_observed, of_last, *sums.pointers(), sums.stride, by_start)
+    _backward[grid](*given, samples, steps, **sizes, num_warps=warps)
+    return sums.total(), by_start, by_signals
 
 
-def _grid(start: Tensor) -> tuple[int, int]:
-    return triton.cdiv(start.shape[1], _BLOCK), start.shape[0]
+def _grid(start: Tensor, block: int) -> tuple[int, int]:
+    return triton.cdiv(start.shape[1], block), start.shape[0]
 
 
 def _filled(network: Network, like: Tensor) -> tuple[Tensor, ...]:
@@ -65,7 +67,7 @@ def _signals(forcing: Forcing | None, like: Tensor) -> tuple[Tensor, Tensor]:
     return forcing.signals, weights.expand(like.shape[0], like.shape[1], weights.shape[2]).contiguous()
 
 
-def _sizes(network: Network, start: Tensor, steps: int, forcing: Forcing | None) -> dict[str, Any]:
+def _sizes(network: Network, start: Tensor, forcing: Forcing | None, block: int) -> dict[str, Any]:
     units, hidden, seen = start.shape[2], network.hidden, network.dimension
     forced = 0 if forcing is None else forcing.signals.shape[-1]
     interval = 0 if forcing is None or forcing.weights is not None else forcing.interval
@@ -74,9 +76,9 @@ def _sizes(network: Network, start: Tensor, steps: int, forcing: Forcing | None)
     )
     return {
         "M": units, "L": hidden, "D": seen, "N": forced, "INTERVAL": interval,
-        "MP": power_of_two(units), "LP": power_of_two(hidden), "DP": power_of_two(seen), "BLOCK": _BLOCK,
+        "MP": power_of_two(units), "LP": power_of_two(hidden), "DP": power_of_two(seen), "BLOCK": block,
         "CODE": _CODES[network.activation], "LINEAR": hidden - network.rectified,
-        **{name: one is not None for name, one in present.items()}, "num_warps": _WARPS,
+        **{name: one is not None for name, one in present.items()},
     }  # fmt: skip
 
 
@@ -175,7 +177,7 @@ def _forward(
 @triton.jit
 def _backward(
     a, w1, w2, h1, h2, c, d, states, signals, weights, by_signals, of_observed, of_last,
-    by_a, by_w1, by_w2, by_h1, by_h2, by_c, by_d, by_start, samples, steps,
+    by_a, by_w1, by_w2, by_h1, by_h2, by_c, by_d, stride, by_start, samples, steps,
     M: tl.constexpr, L: tl.constexpr, D: tl.constexpr, N: tl.constexpr, INTERVAL: tl.constexpr,
     MP: tl.constexpr, LP: tl.constexpr, DP: tl.constexpr, BLOCK: tl.constexpr,
     CODE: tl.constexpr, LINEAR: tl.constexpr, HAS_A: tl.constexpr, HAS_W1: tl.constexpr, HAS_W2: tl.constexpr,
@@ -231,21 +233,21 @@ def _backward(
             tl.store(by_signals + _signal_at(k, s, m, t, samples, steps, N, INTERVAL), w * g, mask=drawn)
             g = tl.where((m < N)[:, None], (1 - w) * g, g)
     tl.store(by_start + (k * samples + s)[None, :] * M + m[:, None], g, mask=written)
-    part = tl.program_id(0) * tl.num_programs(1) + k
+    part = tl.program_id(0).to(tl.int64) * stride
     if HAS_A:
-        tl.store(by_a + part * M + m, tl.sum(sum_a, 1), mask=m < M)
+        tl.store(by_a + part + k * M + m, tl.sum(sum_a, 1), mask=m < M)
     if HAS_H1:
-        tl.store(by_h1 + part * M + m, tl.sum(sum_h1, 1), mask=m < M)
+        tl.store(by_h1 + part + k * M + m, tl.sum(sum_h1, 1), mask=m < M)
     if HAS_H2:
-        tl.store(by_h2 + part * L + l, tl.sum(sum_h2, 1), mask=l < L)
+        tl.store(by_h2 + part + k * L + l, tl.sum(sum_h2, 1), mask=l < L)
     if HAS_D:
-        tl.store(by_d + part * D + r, tl.sum(sum_d, 1), mask=r < D)
+        tl.store(by_d + part + k * D + r, tl.sum(sum_d, 1), mask=r < D)
     if HAS_W1:
         inside_w1 = (m < M)[:, None] & (l < L)[None, :]
-        tl.store(by_w1 + part * M * L + m[:, None] * L + l[None, :], sum_w1, mask=inside_w1)
+        tl.store(by_w1 + part + k * M * L + m[:, None] * L + l[None, :], sum_w1, mask=inside_w1)
     if HAS_W2:
         inside_w2 = (l < L)[:, None] & (m < M)[None, :]
-        tl.store(by_w2 + part * L * M + l[:, None] * M + m[None, :], sum_w2, mask=inside_w2)
+        tl.store(by_w2 + part + k * L * M + l[:, None] * M + m[None, :], sum_w2, mask=inside_w2)
     if HAS_C:
         inside_c = (r < D)[:, None] & (m < M)[None, :]
-        tl.store(by_c + part * D * M + r[:, None] * M + m[None, :], sum_c, mask=inside_c)
+        tl.store(by_c + part + k * D * M + r[:, None] * M + m[None, :], sum_c, mask=inside_c)

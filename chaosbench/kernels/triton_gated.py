@@ -11,7 +11,7 @@ import triton.language as tl
 from torch import Tensor
 
 from chaosbench.kernels.gated import GatedNetwork
-from chaosbench.kernels.triton_parts import dot, matrix, power_of_two, tanh, vector
+from chaosbench.kernels.triton_parts import BlockSums, dot, matrix, power_of_two, tanh, vector
 
 BLOCK, WARPS = 16, 4  # samples of a program, and its warps
 
@@ -36,12 +36,11 @@ def backward(
     """Return gradients by the coefficients and the start, from those by observations and last state."""
     (seeds, samples, _), steps = of_last.shape, of_observed.shape[2]
     blocks, by_start = triton.cdiv(samples, block), torch.empty_like(of_last)
-    parts = [of_last.new_empty(0) if one is None else one.new_empty(blocks, *one.shape) for one in network.coefficients]
-    given = (*_filled(network, of_last), states, of_observed, of_last, *parts, by_start, samples, steps)
+    sums = BlockSums(network.coefficients, blocks)
+    given = (*_filled(network, of_last), states, of_observed, of_last, *sums.pointers(), sums.stride, by_start)
     kernel = _lstm_backward if network.kind == "lstm" else _gru_backward
-    kernel[(blocks, seeds)](*given, **_sizes(network, block), num_warps=warps)
-    present = zip(network.coefficients, parts, strict=True)
-    return tuple(None if one is None else part.sum(dim=0) for one, part in present), by_start, None
+    kernel[(blocks, seeds)](*given, samples, steps, **_sizes(network, block), num_warps=warps)
+    return sums.total(), by_start, None
 
 
 def _filled(network: GatedNetwork, like: Tensor) -> tuple[Tensor, ...]:
@@ -97,7 +96,7 @@ def _lstm_forward(
 @triton.jit
 def _lstm_backward(
     weight, bias, candidate, feedback, c, d, states, of_observed, of_last,
-    by_weight, by_bias, by_candidate, by_feedback, by_c, by_d, by_start, samples, steps,
+    by_weight, by_bias, by_candidate, by_feedback, by_c, by_d, stride, by_start, samples, steps,
     M: tl.constexpr, D: tl.constexpr, MP: tl.constexpr, DP: tl.constexpr, BLOCK: tl.constexpr,
     HAS_P: tl.constexpr, HAS_D: tl.constexpr,
 ):  # fmt: skip
@@ -151,12 +150,12 @@ def _lstm_backward(
     at = by_start + (k * samples + s)[None, :] * 2 * M + m[:, None]
     tl.store(at, gh, mask=written)
     tl.store(at + M, gc, mask=written)
-    part = tl.program_id(0) * tl.num_programs(1) + k
-    _store_gate(by_weight, by_bias, part * 4, sum_wi, sum_bi, m, M)
-    _store_gate(by_weight, by_bias, part * 4 + 1, sum_wf, sum_bf, m, M)
-    _store_gate(by_weight, by_bias, part * 4 + 2, sum_wg, sum_bg, m, M)
-    _store_gate(by_weight, by_bias, part * 4 + 3, sum_wo, sum_bo, m, M)
-    _store_readout(by_c, by_d, part, sum_c, sum_d, r, m, D, M, HAS_D)
+    part = tl.program_id(0).to(tl.int64) * stride
+    _store_gate(by_weight + part, by_bias + part, k * 4, sum_wi, sum_bi, m, M)
+    _store_gate(by_weight + part, by_bias + part, k * 4 + 1, sum_wf, sum_bf, m, M)
+    _store_gate(by_weight + part, by_bias + part, k * 4 + 2, sum_wg, sum_bg, m, M)
+    _store_gate(by_weight + part, by_bias + part, k * 4 + 3, sum_wo, sum_bo, m, M)
+    _store_readout(by_c + part, by_d + part, k, sum_c, sum_d, r, m, D, M, HAS_D)
 
 
 @triton.jit
@@ -195,7 +194,7 @@ def _gru_forward(
 @triton.jit
 def _gru_backward(
     weight, bias, candidate, feedback, c, d, states, of_observed, of_last,
-    by_weight, by_bias, by_candidate, by_feedback, by_c, by_d, by_start, samples, steps,
+    by_weight, by_bias, by_candidate, by_feedback, by_c, by_d, stride, by_start, samples, steps,
     M: tl.constexpr, D: tl.constexpr, MP: tl.constexpr, DP: tl.constexpr, BLOCK: tl.constexpr,
     HAS_P: tl.constexpr, HAS_D: tl.constexpr,
 ):  # fmt: skip
@@ -247,15 +246,15 @@ def _gru_backward(
             gh += dot(tl.trans(own), gn)
         h_ahead = h
     tl.store(by_start + (k * samples + s)[None, :] * M + m[:, None], gh, mask=written)
-    part = tl.program_id(0) * tl.num_programs(1) + k
-    _store_gate(by_weight, by_bias, part * 3, sum_wr, sum_br, m, M)
-    _store_gate(by_weight, by_bias, part * 3 + 1, sum_wu, sum_bu, m, M)
-    _store_gate(by_weight, by_bias, part * 3 + 2, sum_wn, sum_bn, m, M)
-    tl.store(by_candidate + part * M + m, tl.sum(sum_shift, 1), mask=m < M)
+    part = tl.program_id(0).to(tl.int64) * stride
+    _store_gate(by_weight + part, by_bias + part, k * 3, sum_wr, sum_br, m, M)
+    _store_gate(by_weight + part, by_bias + part, k * 3 + 1, sum_wu, sum_bu, m, M)
+    _store_gate(by_weight + part, by_bias + part, k * 3 + 2, sum_wn, sum_bn, m, M)
+    tl.store(by_candidate + part + k * M + m, tl.sum(sum_shift, 1), mask=m < M)
     if HAS_P:
         square = (m < M)[:, None] & (m < M)[None, :]
-        tl.store(by_feedback + part * M * M + m[:, None] * M + m[None, :], sum_own, mask=square)
-    _store_readout(by_c, by_d, part, sum_c, sum_d, r, m, D, M, HAS_D)
+        tl.store(by_feedback + part + k * M * M + m[:, None] * M + m[None, :], sum_own, mask=square)
+    _store_readout(by_c + part, by_d + part, k, sum_c, sum_d, r, m, D, M, HAS_D)
 
 
 @triton.jit
@@ -266,8 +265,8 @@ def _store_gate(by_weight, by_bias, gate, sum_w, sum_b, m, M: tl.constexpr):
 
 
 @triton.jit
-def _store_readout(by_c, by_d, part, sum_c, sum_d, r, m, D: tl.constexpr, M: tl.constexpr, HAS_D: tl.constexpr):
+def _store_readout(by_c, by_d, k, sum_c, sum_d, r, m, D: tl.constexpr, M: tl.constexpr, HAS_D: tl.constexpr):
     inside = (r < D)[:, None] & (m < M)[None, :]
-    tl.store(by_c + part * D * M + r[:, None] * M + m[None, :], sum_c, mask=inside)
+    tl.store(by_c + k * D * M + r[:, None] * M + m[None, :], sum_c, mask=inside)
     if HAS_D:
-        tl.store(by_d + part * D + r, tl.sum(sum_d, 1), mask=r < D)
+        tl.store(by_d + k * D + r, tl.sum(sum_d, 1), mask=r < D)

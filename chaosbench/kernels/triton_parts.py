@@ -1,7 +1,37 @@
-"""Pieces that the Triton kernels share: padded loads, products and activations."""
+"""Pieces that the Triton kernels share: padded loads, products and activations, and sums over blocks."""
 
+from collections.abc import Sequence
+from itertools import accumulate
+
+import torch
 import triton
 import triton.language as tl
+from torch import Tensor
+
+
+class BlockSums:
+    """Gradients by coefficients that each block of samples writes, summed in an order that does not change.
+
+    They lie in one array, `(blocks, stride)`, so that a single sum serves all coefficients.
+    """
+
+    def __init__(self, coefficients: Sequence[Tensor | None], blocks: int) -> None:
+        self._like = coefficients
+        sizes = [0 if one is None else -(-one.numel() // 4) * 4 for one in coefficients]  # aligned to 16 bytes
+        *self._begins, self.stride = accumulate(sizes, initial=0)
+        present = next(one for one in coefficients if one is not None)
+        self._parts = present.new_empty(blocks, self.stride)
+
+    def pointers(self) -> list[Tensor]:
+        """Where each coefficient's gradient by the first block begins; anywhere for those that are None."""
+        flat = self._parts.view(-1)
+        return [flat if one is None else flat[at:] for one, at in zip(self._like, self._begins, strict=True)]
+
+    def total(self) -> tuple[Tensor | None, ...]:
+        """Return the sums over blocks, shaped as the coefficients; None for those that are None."""
+        summed = torch.sum(self._parts, dim=0)
+        pairs = zip(self._like, self._begins, strict=True)
+        return tuple(None if one is None else summed[at : at + one.numel()].view(one.shape) for one, at in pairs)
 
 
 def power_of_two(size: int) -> int:

@@ -46,6 +46,7 @@ class AutonomousGRU(ReadoutForecaster):
     """
 
     resets = True
+    readout: LinearReadout
 
     def __init__(self, hidden: int, dimension: int, seeds: Sequence[int]) -> None:
         super().__init__()
