@@ -1,5 +1,7 @@
 """Check the Triton kernels on a CUDA device and time updates; `python benchmarks/kernels_gpu.py FOLDER` writes JSON.
 
+Names of families behind FOLDER restrict checks and timings to them, and `--launch 16x4 32x8` times each kernel with
+blocks of 16 samples on 4 warps and so on instead of its own choice. The file is then named after the families.
 An update draws windows, unrolls, computes loss and gradients, clips each seed and steps Adam, as one CUDA graph.
 Needs torch, triton and `chaosbench.kernels` alone. With TRITON_INTERPRET=1 it checks, on a CPU, and times nothing.
 """
@@ -7,39 +9,58 @@ Needs torch, triton and `chaosbench.kernels` alone. With TRITON_INTERPRET=1 it c
 import json
 import os
 import sys
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import product
 from pathlib import Path
 from statistics import median
 from time import perf_counter
+from types import SimpleNamespace
 from typing import Any
 
 import torch
 import triton
 from torch import Tensor
 
-from chaosbench.kernels import Forcing, Network, reference, triton_cuda, unroll
+from chaosbench.kernels import Forcing, GatedNetwork, Network, gated, reference, triton_cuda, triton_gated, unroll
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 DEVICE = "cpu" if INTERPRETED else "cuda"
 STEPS, BATCH, SEEN, CLIP = 200, 16, 3, 10.0  # T [steps], B, D, largest gradient norm
 COUNTS = (1, 8, 64, 256)  # K
 ROUNDS, REPLAYS = 7, 50
-FAMILIES = ("shallow", "plrnn", "rnn", "almost_linear")
+GATED = ("lstm", "gru")
+FAMILIES = ("shallow", "plrnn", "rnn", "almost_linear", *GATED)
 
 
 def main() -> None:
     """Check, time, print each line as it comes, and write them down."""
-    folder = Path(sys.argv[1])
+    options = parsed()
+    families = options.families or FAMILIES
     torch.backends.cuda.matmul.allow_tf32 = False
-    lines = list(recorded(checks()))
+    lines = list(recorded(checks(families)))
     if not INTERPRETED:
-        lines += recorded(timings())
+        lines += recorded(timings(families, options.launch))
     device = "interpreter" if INTERPRETED else torch.cuda.get_device_name()
     result = {"device": device, "torch": torch.__version__, "triton": triton.__version__, "lines": lines}
-    (folder / "kernels_gpu.json").write_text(json.dumps(result, indent=1))
+    result = {"command": " ".join(["python", *sys.argv])} | result
+    name = "_".join(["kernels_gpu", *options.families])
+    (options.folder / f"{name}.json").write_text(json.dumps(result, indent=1))
     failed = [line for line in lines if not line.get("ok", True)]
     sys.exit(f"{len(failed)} of {len(lines)} failed" if failed else 0)
+
+
+def parsed() -> Namespace:
+    """Read the command line."""
+    parser = ArgumentParser()
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("families", nargs="*", metavar="FAMILY", help=", ".join(FAMILIES))
+    parser.add_argument("--launch", nargs="+", default=[], metavar="SAMPLESxWARPS")
+    options = parser.parse_args()
+    if unknown := set(options.families) - set(FAMILIES):
+        parser.error(f"unknown families {sorted(unknown)}; known: {', '.join(FAMILIES)}")
+    return options
 
 
 def recorded(lines: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -49,19 +70,47 @@ def recorded(lines: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield line
 
 
-def checks() -> Iterator[dict[str, Any]]:
+def checks(families: tuple[str, ...]) -> Iterator[dict[str, Any]]:
     """Loss and gradients of each activation, shape and forcing against float64 autograd."""
+    for kind, fed_back in product([family for family in families if family in GATED], (False, True)):
+        yield checked({"check": kind, "fed_back": fed_back}, partial(gated_errors, kind, fed_back))
+    if set(families) <= set(GATED):
+        return
     shapes = (("A W1 W2 C", 30, 50), ("A W1", 20, 20), ("W2 C", 30, 30), ("A W1 W2", 3, 50))
     kinds = ("none", "replaced", "partly", "blended")
     for activation, (parts, units, hidden), kind in product(
         ("relu", "tanh", "clipped", "almost_linear"), shapes, kinds
     ):
         case = {"check": activation, "parts": parts, "units": units, "forcing": kind}
-        try:
-            errors = errors_of(activation, parts.split(), (units, hidden), kind)
-            yield case | {"error": max(errors), "ok": max(errors) < 1e-5}
-        except Exception as error:  # the next case is worth trying whatever went wrong here
-            yield case | {"failure": repr(error)[:300], "ok": False}
+        yield checked(case, partial(errors_of, activation, parts.split(), (units, hidden), kind))
+
+
+def checked(case: dict[str, Any], errors: Callable[[], list[float]]) -> dict[str, Any]:
+    """Add the largest error to the description of a case."""
+    try:
+        largest = max(errors())
+        return case | {"error": largest, "ok": largest < 1e-5}
+    except Exception as error:  # the next case is worth trying whatever went wrong here
+        return case | {"failure": repr(error)[:300], "ok": False}
+
+
+def gated_errors(kind: str, fed_back: bool) -> list[float]:
+    """Relative errors of the loss and of each gradient of an LSTM or a GRU."""
+    torch.manual_seed(0)
+    (seeds, samples, steps, units), gates = (1, 19, 5, 30) if INTERPRETED else (3, 19, 23, 30), {"lstm": 4, "gru": 3}
+    shapes = [(gates[kind] * units, units), (gates[kind] * units,), (units,), (units, units), (SEEN, units), (SEEN,)]
+    present = (True, True, kind == "gru", kind == "gru" and fed_back, True, fed_back)
+    pairs = zip(shapes, present, strict=True)
+    tensors = [torch.randn(seeds, *shape).double() * units**-0.5 if there else None for shape, there in pairs]
+    start, found = torch.randn(seeds, samples, (2 if kind == "lstm" else 1) * units).double(), []
+    target = torch.randn(seeds, samples, steps, SEEN, device=DEVICE)
+    for dtype in (torch.float64, torch.float32):
+        given = [None if x is None else x.to(DEVICE, dtype).requires_grad_() for x in (*tensors, start)]
+        run = gated.unroll if dtype == torch.float64 else partial(unroll, triton_gated)
+        observed, last = run(GatedNetwork(kind, *given[:6]), given[6], steps)
+        loss = (observed - target.to(dtype)).square().mean() + last.square().mean()
+        found.append([loss, *torch.autograd.grad(loss, [x for x in given if x is not None])])
+    return [float(((b.double() - a).norm() / a.norm()).detach()) for a, b in zip(*found, strict=True)]
 
 
 def errors_of(activation: str, parts: list[str], sizes: tuple[int, int], kind: str) -> list[float]:
@@ -89,9 +138,10 @@ def errors_of(activation: str, parts: list[str], sizes: tuple[int, int], kind: s
     return [float(((b.double() - a).norm() / a.norm()).detach()) for a, b in zip(*found, strict=True)]
 
 
-def timings() -> Iterator[dict[str, Any]]:
+def timings(families: tuple[str, ...], launches: list[str]) -> Iterator[dict[str, Any]]:
     """Milliseconds of a whole update, by kernel and by plain torch, each as a CUDA graph."""
-    for family, count, way in product(FAMILIES, COUNTS, ("triton", "torch")):
+    ways = [f"triton {launch}" for launch in launches] or ["triton", "torch"]
+    for family, count, way in product(families, COUNTS, ways):
         if way == "torch" and count not in (1, 64):
             continue
         case = {"family": family, "K": count, "way": way}
@@ -170,7 +220,9 @@ def model_of(family: str, count: int, way: str) -> tuple[list[Tensor], Callable[
     def parameter(*shape: int) -> Tensor:
         return ((2 * torch.rand(count, *shape, device=DEVICE) - 1) * shape[-1] ** -0.5).requires_grad_()
 
-    run = reference.unroll if way == "torch" else lambda *args: unroll(triton_cuda, *args)
+    run = runner(family, way)
+    if family in GATED:
+        return gated_model(family, parameter, run)
     units, hidden, interval = {"shallow": (3, 50, 16), "almost_linear": (20, 20, 16)}.get(family, (30, 30, 30))
     diagonal, outward, bias, readout = parameter(units), parameter(units, hidden), parameter(units), None
     parameters = [diagonal, outward, bias]
@@ -196,14 +248,41 @@ def model_of(family: str, count: int, way: str) -> tuple[list[Tensor], Callable[
             parameters = [outward, bias, readout]
             network = Network("tanh", None, None, outward, None, bias, readout, None, dimension=SEEN)
 
-    def folded(windows: Tensor) -> Tensor:
-        start = windows[:, :, :-1:interval].flatten(1, 2)
-        if readout is not None:
-            start = torch.bmm(start, (readout.mT @ torch.linalg.inv_ex(readout @ readout.mT)[0]).mT)
-        predicted = run(network, start, interval, None)[0]
-        return predicted.unflatten(1, (BATCH, -1)).flatten(2, 3)[:, :, :STEPS]
+    return parameters, partial(folded, lambda start: run(network, start, interval, None)[0], readout, interval)
 
-    return parameters, folded
+
+def folded(run: Callable[[Tensor], Tensor], readout: Tensor | None, interval: int, windows: Tensor) -> Tensor:
+    """Predict windows with every segment a member of the batch."""
+    start = windows[:, :, :-1:interval].flatten(1, 2)
+    if readout is not None:
+        start = torch.bmm(start, (readout.mT @ torch.linalg.inv_ex(readout @ readout.mT)[0]).mT)
+    return run(start).unflatten(1, (BATCH, -1)).flatten(2, 3)[:, :, :STEPS]
+
+
+def gated_model(family: str, parameter: Callable[..., Tensor], run: Callable[..., Any]) -> Any:
+    """Return parameters of K LSTMs or GRUs of 30 units, and what predicts windows."""
+    units, gates = 30, {"lstm": 4, "gru": 3}[family]
+    weight, bias, readout = parameter(gates * units, units), parameter(gates * units), parameter(SEEN, units)
+    candidate = parameter(units) if family == "gru" else None
+    network = GatedNetwork(family, weight, bias, candidate, None, readout, None)
+
+    def predicted(h: Tensor) -> Tensor:
+        start = torch.cat([h, torch.zeros_like(h)], dim=-1) if family == "lstm" else h
+        return run(network, start, 30)[0]
+
+    parameters = [one for one in (weight, bias, candidate, readout) if one is not None]
+    return parameters, partial(folded, predicted, readout, 30)
+
+
+def runner(family: str, way: str) -> Callable[..., Any]:
+    """Return the unroll by plain torch, or by a kernel with its own launch or another."""
+    if way == "torch":
+        return gated.unroll if family in GATED else reference.unroll
+    module, launch = triton_gated if family in GATED else triton_cuda, {}
+    if way != "triton":
+        launch = dict(zip(("block", "warps"), map(int, way.removeprefix("triton ").split("x")), strict=True))
+    passes = {name: partial(getattr(module, name), **launch) for name in ("forward", "backward")}
+    return partial(unroll, SimpleNamespace(**passes))
 
 
 if __name__ == "__main__":

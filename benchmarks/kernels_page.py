@@ -1,4 +1,4 @@
-"""Write `benchmarks/kernels.md` from `benchmarks/kernels_gpu.json`, which `benchmarks/kernels_gpu.py` has written."""
+"""Write `benchmarks/kernels.md` from the files that `benchmarks/kernels_gpu.py` has written beside it."""
 
 import json
 from pathlib import Path
@@ -18,11 +18,13 @@ HEAD = """# Compiled kernels on a GPU
 
 Whole updates at T = 200, B = 16, D = 3, float32: windows drawn, unrolled, loss and gradients, clipping of each seed,
 and Adam, captured once as a CUDA graph and replayed. Each entry is the median of 7 rounds of 50 updates [ms], with the
-least and the most. "torch" is the same update, and the same graph, without the kernels.
-
+least and the most. "torch" is the same update, and the same graph, without the kernels; "triton 32x4" launches
+blocks of 32 samples on 4 warps.
+"""
+SECTION = """
 * card: {device}
 * versions: torch {torch}, triton {triton}
-* command: `python benchmarks/kernels_gpu.py benchmarks`, then `python benchmarks/kernels_page.py`
+* command: `{command}`, then `python benchmarks/kernels_page.py`
 * checks on that card: {passed} of {checks} cases of loss and gradients agree with float64 autograd; the largest
   relative error is {error:.1e}
 """
@@ -30,13 +32,19 @@ least and the most. "torch" is the same update, and the same graph, without the 
 
 def main() -> None:
     """Write the page."""
-    result = json.loads((FOLDER / "kernels_gpu.json").read_text())
-    lines = result.pop("lines")
+    page = [HEAD.rstrip()]
+    for file in sorted(FOLDER.glob("kernels_gpu*.json")):
+        page += section(json.loads(file.read_text()))
+    (FOLDER / "kernels.md").write_text("\n".join(page) + "\n")
+
+
+def section(result: dict[str, Any]) -> list[str]:
+    """Return card, versions, checks and times of one file."""
+    lines = result["lines"]
     checks = [line for line in lines if "check" in line]
     passed = [line for line in checks if line["ok"]]
     counts = {"checks": len(checks), "passed": len(passed), "error": max(line["error"] for line in passed)}
-    page = [HEAD.format(**result, **counts), *table([line for line in lines if "ms" in line])]
-    (FOLDER / "kernels.md").write_text("\n".join(page) + "\n")
+    return [SECTION.format(**result, **counts), *table([line for line in lines if "ms" in line])]
 
 
 def table(lines: list[dict[str, Any]]) -> list[str]:
