@@ -2,7 +2,7 @@
 
 from chaosbench.kernels.gated import GatedNetwork
 from chaosbench.kernels.network import Activation, Forcing, Network
-from chaosbench.kernels.unroll import backend_for, gated_backend_for, plain_torch, unroll
+from chaosbench.kernels.unroll import backend_for, compiles_for_cpu, gated_backend_for, plain_torch, unroll
 
 __all__ = [
     "Activation",
@@ -10,6 +10,7 @@ __all__ = [
     "GatedNetwork",
     "Network",
     "backend_for",
+    "compiles_for_cpu",
     "gated_backend_for",
     "plain_torch",
     "unroll",

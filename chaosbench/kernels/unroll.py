@@ -65,6 +65,11 @@ def _allowed(start: Tensor, steps: int) -> bool:
     return not torch._C._are_functorch_transforms_active() and forward_ad._current_level < 0
 
 
+def compiles_for_cpu() -> bool:
+    """Return whether numba, which compiles the kernels for a CPU, is installed."""
+    return find_spec("numba") is not None
+
+
 @cache
 def _backend(package: str, module: str) -> Backend | None:
     """Import a backend at its first use: numba alone takes half a second."""
