@@ -118,19 +118,18 @@ def _lstm_backward(
     sum_c, sum_d = tl.zeros((DP, MP), gh.dtype), tl.zeros((DP, BLOCK), gh.dtype)
     kept = states + k * (steps + 1) * 2 * M * samples + m[:, None] * samples + s[None, :]
     seen = of_observed + (k * samples + s)[None, :] * steps * D + r[:, None]
-    h_ahead = tl.load(kept + steps * 2 * M * samples, mask=inside, other=0.0)
-    c_ahead = tl.load(kept + (steps * 2 + 1) * M * samples, mask=inside, other=0.0)
     for back in range(steps):
         t = steps - 1 - back
         e = tl.load(seen + t * D, mask=(r < D)[:, None] & (ours < samples)[None, :], other=0.0)
-        sum_c += dot(e, tl.trans(h_ahead))
+        ahead = kept + (t + 1) * 2 * M * samples  # loaded again: carried on, they made Triton 3.9's compiler abort
+        sum_c += dot(e, tl.trans(tl.load(ahead, mask=inside, other=0.0)))
         sum_d += e
         gh += dot(tl.trans(readout), e)
         h = tl.load(kept + t * 2 * M * samples, mask=inside, other=0.0)
         cell = tl.load(kept + (t * 2 + 1) * M * samples, mask=inside, other=0.0)
         i, f = tl.sigmoid(dot(wi, h) + bi), tl.sigmoid(dot(wf, h) + bf)
         g, o = tanh(dot(wg, h) + bg), tl.sigmoid(dot(wo, h) + bo)
-        squashed = tanh(c_ahead)
+        squashed = tanh(tl.load(ahead + M * samples, mask=inside, other=0.0))
         gc += gh * o * (1 - squashed * squashed)
         go, gf = gh * squashed * o * (1 - o), gc * cell * f * (1 - f)
         gi, gg = gc * g * i * (1 - i), gc * i * (1 - g * g)
@@ -145,8 +144,6 @@ def _lstm_backward(
         sum_bo += go
         gh = dot(tl.trans(wi), gi) + dot(tl.trans(wf), gf) + dot(tl.trans(wg), gg) + dot(tl.trans(wo), go)
         gc = gc * f
-        h_ahead = h
-        c_ahead = cell
     at = by_start + (k * samples + s)[None, :] * 2 * M + m[:, None]
     tl.store(at, gh, mask=written)
     tl.store(at + M, gc, mask=written)
