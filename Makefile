@@ -54,13 +54,13 @@ dist:
 # torch is pinned in constraints.txt, so that a machine without a GPU does not fetch a CUDA build.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[plots]"
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[plots,fast]"
 	touch $@
 
 # The bundled plug-ins are tested, too, each with its own tests and with those that ask every kind there is.
 $(VENV)/.installed-test: pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[plots,test]" \
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[plots,fast,test]" \
 		$(addprefix -e ./,$(PLUGINS))
 	touch $(VENV)/.installed $@
 

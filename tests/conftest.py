@@ -2,12 +2,17 @@
 
 import os
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import torch
 
 torch.set_num_threads(1)
+if find_spec("numba") is not None:
+    from chaosbench.kernels.entry import kernel_folder
+
+    kernel_folder()  # chosen before tests change the cache's folder: compiling anew would cost 20 s in each session
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,7 +6,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from chaosbench import kernels
 from chaosbench.dynamics import tangent_step_by_jvp
+from chaosbench.kernels import Network
+from chaosbench.models.inheritance import still_holds
 
 
 class Trait(NamedTuple):
@@ -78,8 +81,23 @@ class Forecaster(nn.Module, ABC):
             states.append(state)
         return torch.stack(states, dim=-2)
 
+    def network(self) -> Network | None:
+        """Return the map and its read-out for compiled kernels; None if they have no such map."""
+        return None
+
+    def compiled_network(self) -> Network | None:
+        """Return `network`, or None if a subclass overrides what it restates: `step`, `observe`, `force` and others."""
+        return self.network() if still_holds(type(self), "network") else None
+
+    def signals(self, observation: Tensor) -> Tensor:
+        """Return the values that `force` gives to the first N units, `(K, B, D) -> (K, B, N)`, beside a `network`."""
+        raise NotImplementedError
+
     def predict(self, state: Tensor, steps: int) -> tuple[Tensor, Tensor]:
         """Return the observables after 1 to `steps` steps, `(K, B, steps, D)`, and the last state, `(K, B, S)`."""
+        backend = kernels.backend_for(state, steps)
+        if backend is not None and (network := self.compiled_network()) is not None:
+            return kernels.unroll(backend, network, state, steps)
         states = self.unroll(state, steps)
         return self.observe(states), states[..., -1, :]
 

@@ -8,9 +8,12 @@ from pydantic import Field
 from torch import Tensor
 from typing_extensions import override
 
+from chaosbench import kernels
+from chaosbench.kernels import GatedNetwork
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.closed_loop import ClosedLoopNetwork, Form
 from chaosbench.models.forecaster import Forecaster
+from chaosbench.models.inheritance import still_holds
 from chaosbench.models.readouts import LinearReadout, ReadoutForecaster
 from chaosbench.models.weights import multiply_tangents, uniform, weight_generators
 
@@ -39,10 +42,11 @@ class GRU(ModelSpec):
 class AutonomousGRU(ReadoutForecaster):
     """The K autonomous networks of `GRU`; S = M.
 
-    `predict` is not fused as for the LSTM: on a CPU, torch.gru for K seeds takes twice as long as the loop.
+    On a CPU `predict` is not fused as for the LSTM: torch.gru for K seeds takes twice as long as the loop.
     """
 
     resets = True
+    readout: LinearReadout
 
     def __init__(self, hidden: int, dimension: int, seeds: Sequence[int]) -> None:
         super().__init__()
@@ -57,6 +61,17 @@ class AutonomousGRU(ReadoutForecaster):
     def step(self, state: Tensor) -> Tensor:
         """(1 - u) n + u h."""
         return gru_step(torch.bmm(state, self.weight.mT), self.bias, self.candidate_bias, state)
+
+    @override
+    def predict(self, state: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+        """On a GPU call one compiled kernel for all seeds and steps."""
+        backend = kernels.gated_backend_for(state, steps)
+        holds = still_holds(type(self), "predict") and still_holds(type(self.readout), "affine_map")
+        if backend is None or not holds:
+            return super().predict(state, steps)
+        coefficients = (self.weight, self.bias[:, 0], self.candidate_bias[:, 0], None)
+        network = GatedNetwork("gru", *coefficients, *self.readout.affine_map())
+        return kernels.unroll(backend, network, state, steps)
 
     @override
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
@@ -80,6 +95,26 @@ class ClosedLoopGRU(ClosedLoopNetwork):
     def advance(self, derived: tuple[Tensor, ...], hidden_state: Tensor, input_term: Tensor) -> Tensor:
         """(1 - u) n + u h."""
         return gru_step(torch.bmm(hidden_state, self.weight.mT), input_term, self.candidate_bias, hidden_state)
+
+    @override
+    def predict(self, state: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+        """On a GPU take one step, then call a compiled kernel: from there on the input is C h + d.
+
+        Gates absorb V C into W. In the candidate the reset gate multiplies W h, but not V x, so V C stays apart.
+        """
+        backend = kernels.gated_backend_for(state, steps - 1)
+        holds = still_holds(type(self), "predict") and still_holds(type(self.readout), "affine_map")
+        if backend is None or not holds:
+            return super().predict(state, steps)
+        hidden_state, output = self.split_state(self.step(state))
+        gates, feedback = 2 * self.hidden, torch.bmm(self.drive, self.readout.weight)
+        weight = torch.cat([self.weight[:, :gates] + feedback[:, :gates], self.weight[:, gates:]], dim=1)
+        bias = torch.baddbmm(self.bias, self.readout.bias, self.drive.mT)
+        biases = bias[:, 0], self.candidate_bias[:, 0]
+        network = GatedNetwork("gru", weight, *biases, feedback[:, gates:], *self.readout.affine_map())
+        following, hidden_state = kernels.unroll(backend, network, hidden_state, steps - 1)
+        observed = torch.cat([output.unsqueeze(-2), following], dim=-2)
+        return observed, torch.cat([hidden_state, observed[..., -1, :]], dim=-1)
 
     @override
     def advance_tangents(

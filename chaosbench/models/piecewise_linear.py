@@ -7,6 +7,7 @@ import torch
 from torch import Generator, Tensor
 from typing_extensions import override
 
+from chaosbench.kernels import Activation, Network
 from chaosbench.models.readouts import ReadoutForecaster
 from chaosbench.models.weights import multiply_tangents
 
@@ -42,6 +43,7 @@ class PiecewiseLinearNetwork(ReadoutForecaster):
     """
 
     clipped: bool = False
+    rectified: int = 0  # P, units behind a relu, where `floor` leaves the others linear
 
     @abstractmethod
     def coefficients(self) -> Coefficients:
@@ -60,6 +62,27 @@ class PiecewiseLinearNetwork(ReadoutForecaster):
             state = self._next_state(coefficients, state)
             states.append(state)
         return torch.stack(states, dim=-2)
+
+    @override
+    def network(self) -> Network | None:
+        c = self.coefficients()
+        if c.mixture is not None or (self.clipped and c.threshold is None):
+            return None
+        activation: Activation = "clipped" if self.clipped else "relu" if c.floor is None else "almost_linear"
+        inward, threshold = (None if one is None else one.mT for one in (c.inward, c.threshold))
+        readout, offset = self.readout.affine_map()
+        return Network(
+            activation,
+            c.diagonal[:, 0],
+            c.outward.mT,
+            inward,
+            c.bias[:, 0],
+            None if threshold is None else threshold[..., 0],
+            readout,
+            offset,
+            dimension=self.dimension,
+            rectified=self.rectified,
+        )
 
     @override
     def first_state(self, observation: Tensor) -> Tensor:

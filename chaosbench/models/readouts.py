@@ -9,7 +9,9 @@ from torch import Generator, Tensor, nn
 from typing_extensions import override
 
 from chaosbench.errors import SpecError
+from chaosbench.kernels import Network
 from chaosbench.models.forecaster import Forecaster
+from chaosbench.models.inheritance import still_holds
 from chaosbench.models.weights import uniform, zeros
 
 ReadoutKind = Literal["linear", "affine", "identity"]
@@ -23,6 +25,14 @@ class Readout(nn.Module, ABC):
     """
 
     resets: bool
+
+    @abstractmethod
+    def affine_map(self) -> tuple[Tensor | None, Tensor | None]:
+        """Return C, `(K, D, M)`, and d, `(K, D)`, of x = C z + d; None for the first D units and for zero."""
+
+    @abstractmethod
+    def signals(self, observation: Tensor) -> Tensor:
+        """Return the values that `force` gives to the first N units, `(K, B, D) -> (K, B, N)`."""
 
     @abstractmethod
     def observe(self, state: Tensor) -> Tensor:
@@ -50,6 +60,14 @@ class LinearReadout(Readout):
     def __init__(self, generators: Sequence[Generator], dimension: int, size: int) -> None:
         super().__init__()
         self.weight = uniform(generators, dimension, size, bound=size**-0.5)
+
+    @override
+    def affine_map(self) -> tuple[Tensor, Tensor | None]:
+        return self.weight, None
+
+    @override
+    def signals(self, observation: Tensor) -> Tensor:
+        return self.first_state(observation)
 
     @override
     def observe(self, state: Tensor) -> Tensor:
@@ -80,6 +98,10 @@ class AffineReadout(LinearReadout):
         self.bias = zeros(generators, 1, dimension)
 
     @override
+    def affine_map(self) -> tuple[Tensor, Tensor]:
+        return self.weight, self.bias[:, 0]
+
+    @override
     def observe(self, state: Tensor) -> Tensor:
         """B z + b."""
         flat = torch.baddbmm(self.bias.mT, self.weight, state.flatten(1, -2).mT).mT
@@ -105,6 +127,14 @@ class IdentityReadout(Readout):
         self.lift = uniform(generators, hidden, dimension, bound=dimension**-0.5) if hidden else None
 
     @override
+    def affine_map(self) -> tuple[None, None]:
+        return None, None
+
+    @override
+    def signals(self, observation: Tensor) -> Tensor:
+        return observation
+
+    @override
     def observe(self, state: Tensor) -> Tensor:
         """Return the first D units."""
         return state[..., : self.dimension]
@@ -126,6 +156,14 @@ class ReadoutForecaster(Forecaster):
     """A forecaster that is observed and forced by a read-out of its whole state."""
 
     readout: Readout
+
+    @override
+    def compiled_network(self) -> Network | None:
+        return super().compiled_network() if still_holds(type(self.readout), "affine_map") else None
+
+    @override
+    def signals(self, observation: Tensor) -> Tensor:
+        return self.readout.signals(observation)
 
     @override
     def observe(self, state: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from pydantic import Field
 from torch import Tensor
 from typing_extensions import override
 
+from chaosbench.kernels import Network
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.closed_loop import ClosedLoopNetwork, Form
 from chaosbench.models.forecaster import Forecaster
@@ -51,6 +52,14 @@ class AutonomousRNN(ReadoutForecaster):
     def step(self, state: Tensor) -> Tensor:
         """tanh(W z + b)."""
         return torch.tanh(torch.baddbmm(self.bias, state, self.weight.mT))
+
+    @override
+    def network(self) -> Network:
+        """A = 0, W1 = 1, W2 = W, h2 = b."""
+        readout, offset = self.readout.affine_map()
+        return Network(
+            "tanh", None, None, self.weight, None, self.bias[:, 0], readout, offset, dimension=self.dimension
+        )
 
     @override
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:

@@ -11,6 +11,7 @@ from rich.console import Console
 from chaosbench.execution import Advanced, Event, Finished, Published, Started
 from chaosbench.experiment import Experiment, Run
 from chaosbench.figures import draw as figures
+from chaosbench.kernels import compiles_for_cpu
 from chaosbench.labels import shared, titles
 from chaosbench.leaderboard.folder import FINISHED, Stored
 from chaosbench.leaderboard.rank import rank
@@ -49,6 +50,10 @@ def announce(experiments: Sequence[Experiment], todo: Sequence[Experiment], resu
     for noun in _NOUNS:
         for kind, settings in shared(experiment.labels[noun] for experiment in todo).items():
             console.print(f"  every {kind}: {settings}", markup=False)
+    if todo and device == "cpu" and not compiles_for_cpu():
+        console.print(
+            "  numba is not installed, so networks run in plain torch; faster: pip install numba", markup=False
+        )
 
 
 def show(

@@ -9,6 +9,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from chaosbench import kernels
+from chaosbench.kernels import Forcing
 from chaosbench.models.forecaster import Forecaster
 
 
@@ -53,6 +55,12 @@ def windowed_unroll(model: Forecaster, windows: Tensor, interval: int) -> Tensor
 
 def sequential_unroll(model: Forecaster, windows: Tensor, interval: int, *, warm_up: int = 0) -> Tensor:
     """`forced_unroll` segment after segment, for models whose forcing keeps a part of the state."""
+    steps = windows.shape[2] - 1 - warm_up
+    if interval < steps:
+        signals = windows[:, :, warm_up + interval : -1 : interval]
+        predicted = _by_kernel(model, windows, signals, lambda values: Forcing(values, interval=interval), warm_up)
+        if predicted is not None:
+            return predicted
     return _segments(model, windows, interval, model.force, warm_up=warm_up)
 
 
@@ -75,6 +83,9 @@ def blended_unroll(model: Forecaster, windows: Tensor, weights: Tensor, *, warm_
         `(K, B, T, D)`.
     """
     history, driving = windows[:, :, : warm_up + 1], windows[:, :, warm_up:-1]
+    predicted = _by_kernel(model, windows, driving[:, :, 1:], lambda values: Forcing(values, weights), warm_up)
+    if predicted is not None:
+        return predicted
     batch, steps = driving.shape[1:3]
     observations = driving.unbind(2)
     signals = None
@@ -88,6 +99,24 @@ def blended_unroll(model: Forecaster, windows: Tensor, weights: Tensor, *, warm_
         state = model.step(state)
         states.append(state)
     return model.observe(torch.stack(states, dim=2))
+
+
+def _by_kernel(
+    model: Forecaster, windows: Tensor, data: Tensor, forcing: Callable[[Tensor], Forcing], warm_up: int
+) -> Tensor | None:
+    """Predict with forcing inside a compiled kernel; None if none applies.
+
+    Args:
+        data: the observations that force the model, `(K, B, n, D)`.
+        forcing: makes a `Forcing` of the values `(K, B, n, N)` that the model's units are forced to.
+    """
+    steps = windows.shape[2] - 1 - warm_up
+    backend = kernels.backend_for(windows, steps)
+    if backend is None or (network := model.compiled_network()) is None:
+        return None
+    values = model.signals(data.flatten(1, 2)).unflatten(1, data.shape[1:3])
+    start = model.initial_state(windows[:, :, : warm_up + 1])
+    return kernels.unroll(backend, network, start, steps, forcing(values))[0]
 
 
 def _folded(model: Forecaster, windows: Tensor, interval: int, start: Callable[[Tensor], Tensor]) -> Tensor:

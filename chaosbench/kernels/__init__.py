@@ -1,0 +1,17 @@
+"""Fast unrolls with gradients: a reference in torch, numba for the CPU, Triton for CUDA."""
+
+from chaosbench.kernels.gated import GatedNetwork
+from chaosbench.kernels.network import Activation, Forcing, Network
+from chaosbench.kernels.unroll import backend_for, compiles_for_cpu, gated_backend_for, plain_torch, unroll
+
+__all__ = [
+    "Activation",
+    "Forcing",
+    "GatedNetwork",
+    "Network",
+    "backend_for",
+    "compiles_for_cpu",
+    "gated_backend_for",
+    "plain_torch",
+    "unroll",
+]

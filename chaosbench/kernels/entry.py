@@ -1,0 +1,71 @@
+"""Functions compiled by numba that Python calls, cached on disk by the content of all sources they are made of.
+
+numba's own cache looks at the file of the called function alone, so that after an edit of any other file it would run
+old code. Here the folder of the cache is named after the content of every source of the kernels.
+"""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import cache, wraps
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+from numba import config, njit
+
+from chaosbench.files import cache_folder
+
+SOURCES = ("entry.py", "lanes.py", "numba_cpu.py", "numba_products.py", "numba_rows.py", "numba_steps.py")
+
+
+def entry(function: Callable[..., None]) -> Callable[..., None]:
+    """Compile `function(plan, room, work, ...)` at its first call for the precision of the array `work`.
+
+    One process compiles, which takes many seconds, and the others wait and load what it has cached.
+    """
+    with _cached_in(kernel_folder()) as cached:
+        compiled, ready = njit(cache=cached, error_model="numpy", nogil=True)(function), set[Any]()
+
+    @wraps(function)
+    def call(plan: Any, room: Any, work: Any, *others: Any) -> None:
+        with nullcontext() if work.dtype in ready else _alone(kernel_folder()):
+            compiled(plan, room, work, *others)
+        ready.add(work.dtype)
+
+    call.compiled = compiled
+    return call
+
+
+@cache
+def kernel_folder() -> Path | None:
+    """Return the folder of what is compiled, below the cache folder; None where it cannot be written."""
+    here = Path(__file__).parent
+    folder = cache_folder() / "kernels" / content_key(here / name for name in SOURCES)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "lock").touch()
+    except OSError:
+        return None
+    return folder
+
+
+def content_key(sources: Iterable[Path]) -> str:
+    """Return the SHA-256 of files' contents, shortened to 16 digits."""
+    contents = (hashlib.sha256(source.read_bytes()).digest() for source in sources)
+    return hashlib.sha256(b"".join(contents)).hexdigest()[:16]
+
+
+@contextmanager
+def _cached_in(folder: Path | None) -> Iterator[bool]:
+    """Let functions that are declared inside be cached in a folder; yield whether they can be."""
+    before = config.CACHE_DIR
+    config.CACHE_DIR = before if folder is None else str(folder)  # read where a function is declared
+    try:
+        yield folder is not None
+    finally:
+        config.CACHE_DIR = before
+
+
+def _alone(folder: Path | None) -> AbstractContextManager[Any]:
+    return nullcontext() if folder is None else FileLock(folder / "lock")

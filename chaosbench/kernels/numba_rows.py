@@ -1,0 +1,84 @@
+"""Copies between tensors as they come and rows of samples as the kernels of `numba_cpu` keep them."""
+
+from chaosbench.kernels.lanes import constant, load, store
+from chaosbench.kernels.numba_products import compiled
+
+
+@compiled
+def padded(rows):
+    """Round up to a multiple of four, as products need it."""
+    return (rows + 3) // 4 * 4
+
+
+@compiled
+def copy_in(work, at, matrices, k, sizes):
+    """Copy seed k's matrix into padded rows; zeros where there is none; sizes: rows, columns, whether there is one."""
+    rows, columns, present = sizes
+    stride = padded(columns)
+    for i in range(padded(rows) * stride if rows > 1 else stride):
+        work[at + i] = 0
+    if present:
+        for i in range(rows):
+            for j in range(columns):
+                work[at + i * stride + j] = matrices[(k * rows + i) * columns + j]
+
+
+@compiled
+def copy_out(matrices, work, at, k, sizes):
+    """Copy seed k's matrix out of padded rows; sizes as for `copy_in`."""
+    rows, columns, present = sizes
+    stride = padded(columns)
+    if present:
+        for i in range(rows):
+            for j in range(columns):
+                matrices[(k * rows + i) * columns + j] = work[at + i * stride + j]
+
+
+@compiled
+def into_rows(rows, rows_at, values, where, count):
+    """Copy a vector of samples from `(K, B, n, count)` into `count` rows; past the last sample the last is repeated.
+
+    Args:
+        where: seed, first sample, B, n, moment, and numbers in a vector.
+    """
+    (r, stride), (k, first, samples, times, moment, width) = rows_at, where
+    for lane in range(width):
+        at = ((k * samples + min(first + lane, samples - 1)) * times + moment) * count
+        for i in range(count):
+            rows[r + i * stride + lane] = values[at + i]
+
+
+@compiled
+def from_rows(values, where, rows, rows_at, count):
+    """Copy rows back; arguments as for `into_rows`."""
+    (r, stride), (k, first, samples, times, moment, width) = rows_at, where
+    for lane in range(min(width, samples - first)):
+        at = ((k * samples + first + lane) * times + moment) * count
+        for i in range(count):
+            values[at + i] = rows[r + i * stride + lane]
+
+
+@compiled
+def mute_copies(rows, rows_at, where, count):
+    """Set to zero what belongs to samples past the last; arguments as for `into_rows`."""
+    (r, stride), (_, first, samples, _, _, width) = rows_at, where
+    for lane in range(samples - first, width):
+        for i in range(count):
+            rows[r + i * stride + lane] = 0
+
+
+@compiled
+def copy_rows(out, out_at, rows, rows_at, count):
+    """Copy `count` vectors."""
+    (o, out_stride), (r, stride) = out_at, rows_at
+    for i in range(count):
+        store(out, o + i * out_stride, load(rows, r + i * stride))
+
+
+@compiled
+def clear_rows(rows, rows_at, count):
+    """Set `count` vectors to zero."""
+    r, stride = rows_at
+    for i in range(count):
+        at = r + i * stride
+        store(rows, at, constant(load(rows, at), 0.0))

@@ -1,0 +1,237 @@
+"""One step of a vector of samples, forwards and backwards: forcing, the map, and what is observed.
+
+Coefficients and intermediate rows lie in one work array, at the numbers that `Room` names: numba counts references to
+arrays, not to numbers.
+"""
+
+from typing import NamedTuple
+
+from chaosbench.kernels.lanes import broadcast, load, multiply_add, store
+from chaosbench.kernels.numba_products import activated, compiled, inlined, product_of_four, pulled_back
+from chaosbench.kernels.numba_rows import clear_rows, copy_rows, from_rows, into_rows, padded
+
+CHUNK = 32  # [steps] whose gradients are kept at once: they stay in the cache
+KEPT = CHUNK + 1  # vectors in a row of them: an odd number, or all rows would share a few lines of the cache
+
+
+class Plan(NamedTuple):
+    """Sizes and kinds of an unroll."""
+
+    seeds: int  # K
+    samples: int  # B
+    steps: int  # T
+    units: int  # M
+    hidden: int  # L
+    seen: int  # D
+    forced: int  # N; 0 without forcing
+    interval: int  # [steps]; 0 where states are blended
+    activation: int
+    linear: int  # units without a relu, where the network is almost linear
+    outward: int  # whether there is W1
+    inward: int  # whether there is W2
+    readout: int  # whether there is C
+    width: int  # samples in a vector
+
+
+class Room(NamedTuple):
+    """Where in the work array things begin: coefficients of a seed, their gradients, rows of samples."""
+
+    diagonal: int
+    outward: int
+    inward: int
+    bias: int
+    threshold: int
+    readout: int
+    offset: int
+    by_diagonal: int
+    by_outward: int
+    by_inward: int
+    by_bias: int
+    by_threshold: int
+    by_readout: int
+    by_offset: int
+    gradient: int  # by the state, rows one vector apart
+    threshold_sums: int  # gradients by h2, not yet summed over samples
+    drawn: int  # a forced state
+    shown: int  # what is observed
+    by_states: int  # from here on rows KEPT vectors apart
+    sources: int  # states from which steps were taken
+    active: int  # phi
+    inside: int  # gradients by phi's argument
+    by_shown: int
+
+
+@compiled
+def states_at(plan, k, first):
+    """Return where the states of the vector of samples that starts at `first` begin, and their stride."""
+    stride, blocks = ((plan.steps + 1) | 1) * plan.width, (plan.samples + plan.width - 1) // plan.width
+    return (k * blocks + first // plan.width) * padded(plan.units) * stride, stride
+
+
+@compiled
+def is_forced(plan, t):
+    """Return whether data change the state from which step t is taken."""
+    return plan.forced > 0 and t > 0 and (plan.interval == 0 or t % plan.interval == 0)
+
+
+@compiled
+def force(plan, work, out_at, states, states_at, forcing, moment):
+    """Write the forced state; moment: seed, first sample, step."""
+    (signals, weights), (k, first, t) = forcing, moment
+    samples, steps, width = plan.samples, plan.steps, plan.width
+    copy_rows(work, out_at, states, states_at, plan.units)
+    if plan.interval:
+        where = (k, first, samples, (steps - 1) // plan.interval, t // plan.interval - 1, width)
+        into_rows(work, out_at, signals, where, plan.forced)
+        return
+    o, stride = out_at
+    for lane in range(width):
+        sample = (k * samples + min(first + lane, samples - 1)) * (steps - 1) + t - 1
+        w = weights[sample]
+        for i in range(plan.forced):
+            at, x = o + i * stride + lane, signals[sample * plan.forced + i]
+            z = work[at]
+            work[at] = z + w * (x - z) if w < 0.5 else x - (x - z) * (1 - w)  # torch.lerp's two forms
+
+
+@compiled
+def force_back(plan, work, gradient, by_signals, weights, moment):
+    """Split the gradient by a forced state, rows one vector apart, into those by the state before and by the signal."""
+    k, first, t = moment
+    samples, steps, width = plan.samples, plan.steps, plan.width
+    if plan.interval:
+        where = (k, first, samples, (steps - 1) // plan.interval, t // plan.interval - 1, width)
+        from_rows(by_signals, where, work, (gradient, width), plan.forced)
+        clear_rows(work, (gradient, width), plan.forced)
+        return
+    for lane in range(min(width, samples - first)):
+        sample = (k * samples + first + lane) * (steps - 1) + t - 1
+        w = weights[sample]
+        for i in range(plan.forced):
+            at = gradient + i * width + lane
+            by_signals[sample * plan.forced + i] = w * work[at]
+            work[at] *= 1 - w
+
+
+@compiled
+def step(plan, room, work, state, state_at, following, following_at):
+    """Write A z + W1 phi(W2 z + h2) + h1."""
+    width, active_at = plan.width, (room.active, plan.width)
+    for i in range(0, plan.hidden, 4):
+        a, b, c, d = _arguments(plan, room, work, state, state_at, i)
+        at = room.active + i * width
+        store(work, at, activated(plan, i, a, a + broadcast(work, room.threshold + i)))
+        store(work, at + width, activated(plan, i + 1, b, b + broadcast(work, room.threshold + i + 1)))
+        store(work, at + 2 * width, activated(plan, i + 2, c, c + broadcast(work, room.threshold + i + 2)))
+        store(work, at + 3 * width, activated(plan, i + 3, d, d + broadcast(work, room.threshold + i + 3)))
+    (z, stride), (f, following_stride) = state_at, following_at
+    for i in range(0, plan.units, 4):
+        a, b, c, d = _four_rows(work, room.active + i * width, width)
+        if plan.outward:
+            matrix_at = (room.outward + i * padded(plan.hidden), padded(plan.hidden), 1)
+            a, b, c, d = product_of_four(work, matrix_at, work, active_at, plan.hidden)
+        _store_following(room, work, i, a, (state, z + i * stride), (following, f + i * following_stride))
+        n = i + 1
+        _store_following(room, work, n, b, (state, z + n * stride), (following, f + n * following_stride))
+        n = i + 2
+        _store_following(room, work, n, c, (state, z + n * stride), (following, f + n * following_stride))
+        n = i + 3
+        _store_following(room, work, n, d, (state, z + n * stride), (following, f + n * following_stride))
+
+
+@inlined
+def _store_following(room, work, i, driven, source, target):
+    (state, z), (following, at) = source, target
+    a, h = broadcast(work, room.diagonal + i), broadcast(work, room.bias + i)
+    store(following, at, multiply_add(a, load(state, z), driven + h))
+
+
+@inlined
+def _four_rows(rows, r, stride):
+    return load(rows, r), load(rows, r + stride), load(rows, r + 2 * stride), load(rows, r + 3 * stride)
+
+
+@inlined
+def _arguments(plan, room, work, state, state_at, i):
+    """Return four rows of W2 z."""
+    z, stride = state_at
+    if plan.inward:
+        matrix_at = (room.inward + i * padded(plan.units), padded(plan.units), 1)
+        return product_of_four(work, matrix_at, state, state_at, plan.units)
+    return _four_rows(state, z + i * stride, stride)
+
+
+@compiled
+def observe(plan, room, work, state, state_at, observed, where):
+    """Write C z + d, or the first units, to `(K, B, T, D)`; where: as for `into_rows`."""
+    width, (z, stride) = plan.width, state_at
+    for i in range(0, plan.seen, 4):
+        a, b, c, d = _four_rows(state, z + i * stride, stride)
+        if plan.readout:
+            matrix_at = (room.readout + i * padded(plan.units), padded(plan.units), 1)
+            a, b, c, d = product_of_four(work, matrix_at, state, state_at, plan.units)
+        at = room.shown + i * width
+        store(work, at, a + broadcast(work, room.offset + i))
+        store(work, at + width, b + broadcast(work, room.offset + i + 1))
+        store(work, at + 2 * width, c + broadcast(work, room.offset + i + 2))
+        store(work, at + 3 * width, d + broadcast(work, room.offset + i + 3))
+    from_rows(observed, where, work, (room.shown, width), plan.seen)
+
+
+@compiled
+def step_back(plan, room, work, u):
+    """Turn the gradient by z' into that by z, in place; the step is u numbers into the rows that are kept."""
+    width, stride, hidden = plan.width, KEPT * plan.width, padded(plan.hidden)
+    gradient_at, inside_at = (room.gradient, width), (room.inside + u, stride)
+    for i in range(0, plan.hidden, 4):
+        a, b, c, d = _arguments(plan, room, work, work, (room.sources + u, stride), i)
+        e, f, g, h = _four_rows(work, room.gradient + i * width, width)
+        if plan.outward:
+            e, f, g, h = product_of_four(work, (room.outward + i, 1, hidden), work, gradient_at, plan.units)
+        _pull_unit_back(plan, room, work, (i, u), a, e)
+        _pull_unit_back(plan, room, work, (i + 1, u), b, f)
+        _pull_unit_back(plan, room, work, (i + 2, u), c, g)
+        _pull_unit_back(plan, room, work, (i + 3, u), d, h)
+    for i in range(0, plan.units, 4):
+        a, b, c, d = _four_rows(work, room.inside + u + i * stride, stride)
+        if plan.inward:
+            matrix_at = (room.inward + i, 1, padded(plan.units))
+            a, b, c, d = product_of_four(work, matrix_at, work, inside_at, plan.hidden)
+        at = room.gradient + i * width
+        store(work, at, multiply_add(broadcast(work, room.diagonal + i), load(work, at), a))
+        at += width
+        store(work, at, multiply_add(broadcast(work, room.diagonal + i + 1), load(work, at), b))
+        at += width
+        store(work, at, multiply_add(broadcast(work, room.diagonal + i + 2), load(work, at), c))
+        at += width
+        store(work, at, multiply_add(broadcast(work, room.diagonal + i + 3), load(work, at), d))
+
+
+@inlined
+def _pull_unit_back(plan, room, work, where, bare, upstream):
+    (i, u), width, stride = where, plan.width, KEPT * plan.width
+    shifted, sum_at = bare + broadcast(work, room.threshold + i), room.threshold_sums + i * width
+    value = activated(plan, i, bare, shifted)
+    by_threshold, by_argument = pulled_back(plan, i, (bare, shifted), value, upstream)
+    store(work, room.active + u + i * stride, value)
+    store(work, room.inside + u + i * stride, by_argument)
+    store(work, sum_at, load(work, sum_at) + by_threshold)
+
+
+@compiled
+def observe_back(plan, room, work, u):
+    """Add the gradient by what is observed to that by the state."""
+    width, stride = plan.width, KEPT * plan.width
+    if not plan.readout:
+        for i in range(plan.seen):
+            at = room.gradient + i * width
+            store(work, at, load(work, at) + load(work, room.by_shown + u + i * stride))
+        return
+    for i in range(0, plan.units, 4):
+        matrix_at = (room.readout + i, 1, padded(plan.units))
+        a, b, c, d = product_of_four(work, matrix_at, work, (room.by_shown + u, stride), plan.seen)
+        at = room.gradient + i * width
+        store(work, at, load(work, at) + a)
+        store(work, at + width, load(work, at + width) + b)
+        store(work, at + 2 * width, load(work, at + 2 * width) + c)
+        store(work, at + 3 * width, load(work, at + 3 * width) + d)

@@ -1,0 +1,253 @@
+"""The unroll and its gradients as two Triton kernels: a program runs a block of samples of one seed through all steps.
+
+Rows and columns are padded to powers of two of at least 16, as `tl.dot` needs them. States stay in global memory, where
+the second-level cache holds them; whatever else the backward pass needs is computed again. Products are in full single
+precision ("ieee"): TF32 would spoil gradients. Gradients by coefficients are stored block by block and summed
+afterwards, so that the result does not depend on the order in which blocks finish.
+"""
+
+from typing import Any
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from chaosbench.kernels.network import Forcing, Network
+from chaosbench.kernels.triton_parts import BlockSums, dot, matrix, power_of_two, tanh, vector
+
+BLOCK, WARPS = 16, 2  # samples of a program, and its warps
+_CODES = {"relu": 0, "tanh": 1, "clipped": 2, "almost_linear": 3}
+
+
+def forward(
+    network: Network, start: Tensor, steps: int, forcing: Forcing | None, *, block: int = BLOCK, warps: int = WARPS
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return observations `(K, B, T, D)`, the last state `(K, B, M)`, and the states that `backward` needs."""
+    seeds, samples, units = start.shape
+    sizes, grid, filled = _sizes(network, start, forcing, block), _grid(start, block), _filled(network, start)
+    states = start.new_empty(seeds, steps + 1, units, samples)
+    observed, last = start.new_empty(seeds, samples, steps, network.dimension), torch.empty_like(start)
+    _forward[grid](
+        *filled, start, *_signals(forcing, start), states, observed, last, samples, steps, **sizes, num_warps=warps
+    )
+    return observed, last, states
+
+
+def backward(
+    network: Network, states: Tensor, forcing: Forcing | None, of_observed: Tensor, of_last: Tensor,
+    *, block: int = BLOCK, warps: int = WARPS,
+) -> tuple[tuple[Tensor | None, ...], Tensor, Tensor | None]:  # fmt: skip
+    """Return gradients by the coefficients, the start and the signals, from those by observations and last state."""
+    samples, steps = of_observed.shape[1:3]
+    sizes, grid, filled = _sizes(network, of_last, forcing, block), _grid(of_last, block), _filled(network, of_last)
+    sums = BlockSums(network.coefficients, grid[0])
+    by_start, by_signals = torch.empty_like(of_last), None if forcing is None else torch.zeros_like(forcing.signals)
+    signals = (*_signals(forcing, of_last), of_last if by_signals is None else by_signals)
+    given = (*filled, states, *signals, of_observed, of_last, *sums.pointers(), sums.stride, by_start)
+    _backward[grid](*given, samples, steps, **sizes, num_warps=warps)
+    return sums.total(), by_start, by_signals
+
+
+def _grid(start: Tensor, block: int) -> tuple[int, int]:
+    return triton.cdiv(start.shape[1], block), start.shape[0]
+
+
+def _filled(network: Network, like: Tensor) -> tuple[Tensor, ...]:
+    """The coefficients; any tensor where there is none, which the kernels do not read."""
+    return tuple(like if one is None else one for one in network.coefficients)
+
+
+def _signals(forcing: Forcing | None, like: Tensor) -> tuple[Tensor, Tensor]:
+    if forcing is None:
+        return like, like
+    weights = forcing.weights
+    if weights is None:
+        return forcing.signals, like
+    return forcing.signals, weights.expand(like.shape[0], like.shape[1], weights.shape[2]).contiguous()
+
+
+def _sizes(network: Network, start: Tensor, forcing: Forcing | None, block: int) -> dict[str, Any]:
+    units, hidden, seen = start.shape[2], network.hidden, network.dimension
+    forced = 0 if forcing is None else forcing.signals.shape[-1]
+    interval = 0 if forcing is None or forcing.weights is not None else forcing.interval
+    present = dict(
+        zip(("HAS_A", "HAS_W1", "HAS_W2", "HAS_H1", "HAS_H2", "HAS_C", "HAS_D"), network.coefficients, strict=True)
+    )
+    return {
+        "M": units, "L": hidden, "D": seen, "N": forced, "INTERVAL": interval,
+        "MP": power_of_two(units), "LP": power_of_two(hidden), "DP": power_of_two(seen), "BLOCK": block,
+        "CODE": _CODES[network.activation], "LINEAR": hidden - network.rectified,
+        **{name: one is not None for name, one in present.items()},
+    }  # fmt: skip
+
+
+@triton.jit
+def _activated(bare, shifted, unit, CODE: tl.constexpr, LINEAR: tl.constexpr):
+    if CODE == 0:
+        return tl.where(shifted <= 0, 0.0, shifted)
+    elif CODE == 1:
+        return tanh(shifted)
+    elif CODE == 2:
+        return tl.where(shifted <= 0, 0.0, shifted) - tl.where(bare <= 0, 0.0, bare)
+    else:
+        return tl.where((unit[:, None] >= LINEAR) & (shifted < 0), 0.0, shifted)
+
+
+@triton.jit
+def _pulled(bare, shifted, value, upstream, unit, CODE: tl.constexpr, LINEAR: tl.constexpr):
+    if CODE == 1:
+        return upstream * (1 - value * value)
+    elif CODE == 3:
+        return tl.where((unit[:, None] >= LINEAR) & (shifted < 0), 0.0, upstream)
+    else:
+        return tl.where(shifted <= 0, 0.0, upstream)
+
+
+@triton.jit
+def _weight(weights, k, s, t, samples, steps, N: tl.constexpr, INTERVAL: tl.constexpr, like):
+    """How far each sample is drawn to its signal before step t, a row."""
+    moment = s * 0 + t
+    if INTERVAL > 0:
+        return tl.where((moment > 0) & (moment % INTERVAL == 0), 1.0, 0.0).to(like.dtype)
+    else:
+        return tl.load(weights + (k * samples + s) * (steps - 1) + t - 1, mask=moment > 0, other=0.0)
+
+
+@triton.jit
+def _signal_at(k, s, m, t, samples, steps, N: tl.constexpr, INTERVAL: tl.constexpr):
+    if INTERVAL > 0:
+        moment = (k * samples + s) * ((steps - 1) // INTERVAL) + t // INTERVAL - 1
+    else:
+        moment = (k * samples + s) * (steps - 1) + t - 1
+    return moment[None, :] * N + m[:, None]
+
+
+@triton.jit
+def _forced(z, signals, weights, k, s, m, t, samples, steps, N: tl.constexpr, INTERVAL: tl.constexpr):
+    if N > 0:
+        w = _weight(weights, k, s, t, samples, steps, N, INTERVAL, s.to(z.dtype))[None, :]
+        drawn = (m < N)[:, None] & (w > 0)
+        x = tl.load(signals + _signal_at(k, s, m, t, samples, steps, N, INTERVAL), mask=drawn, other=0.0)
+        if INTERVAL > 0:
+            z = tl.where(drawn, x, z)
+        else:  # torch.lerp's two forms
+            z = tl.where(drawn, tl.where(w < 0.5, z + w * (x - z), x - (x - z) * (1 - w)), z)
+    return z
+
+
+@triton.jit
+def _forward(
+    a, w1, w2, h1, h2, c, d, start, signals, weights, states, observed, last, samples, steps,
+    M: tl.constexpr, L: tl.constexpr, D: tl.constexpr, N: tl.constexpr, INTERVAL: tl.constexpr,
+    MP: tl.constexpr, LP: tl.constexpr, DP: tl.constexpr, BLOCK: tl.constexpr,
+    CODE: tl.constexpr, LINEAR: tl.constexpr, HAS_A: tl.constexpr, HAS_W1: tl.constexpr, HAS_W2: tl.constexpr,
+    HAS_H1: tl.constexpr, HAS_H2: tl.constexpr, HAS_C: tl.constexpr, HAS_D: tl.constexpr,
+):  # fmt: skip
+    k = tl.program_id(1).to(tl.int64)
+    m, l, r = tl.arange(0, MP), tl.arange(0, LP), tl.arange(0, DP)
+    ours = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    s = tl.minimum(ours, samples - 1)  # past the last sample the last is repeated: zeros might overflow on their own
+    real = (ours < samples)[None, :]
+    z = tl.load(start + (k * samples + s)[None, :] * M + m[:, None], mask=(m < M)[:, None], other=0.0)
+    diagonal, bias = vector(a, k, M, m, HAS_A, z), vector(h1, k, M, m, HAS_H1, z)
+    threshold = vector(h2, k, L, l, HAS_H2, tl.zeros((LP, BLOCK), z.dtype))
+    outward = matrix(w1, k, M, L, m, l, HAS_W1, z.dtype)
+    inward = matrix(w2, k, L, M, l, m, HAS_W2, z.dtype)
+    readout = matrix(c, k, D, M, r, m, HAS_C, z.dtype)
+    offset = vector(d, k, D, r, HAS_D, tl.zeros((DP, BLOCK), z.dtype))
+    kept = states + k * (steps + 1) * M * samples + m[:, None] * samples + s[None, :]
+    written = (m < M)[:, None] & real
+    tl.store(kept, z, mask=written)
+    for t in range(steps):
+        z = _forced(z, signals, weights, k, s, m, t, samples, steps, N, INTERVAL)
+        bare = dot(inward, z) if HAS_W2 else z
+        active = _activated(bare, bare + threshold, l, CODE, LINEAR)
+        z = diagonal * z + bias + (dot(outward, active) if HAS_W1 else active)
+        tl.store(kept + (t + 1) * M * samples, z, mask=written)
+        at = ((k * samples + s) * steps + t)[None, :] * D
+        if HAS_C:
+            tl.store(observed + at + r[:, None], dot(readout, z) + offset, mask=(r < D)[:, None] & real)
+        else:
+            shift = tl.load(d + k * D + m, mask=m < D, other=0.0)[:, None] if HAS_D else 0.0
+            tl.store(observed + at + m[:, None], z + shift, mask=(m < D)[:, None] & real)
+    tl.store(last + (k * samples + s)[None, :] * M + m[:, None], z, mask=written)
+
+
+@triton.jit
+def _backward(
+    a, w1, w2, h1, h2, c, d, states, signals, weights, by_signals, of_observed, of_last,
+    by_a, by_w1, by_w2, by_h1, by_h2, by_c, by_d, stride, by_start, samples, steps,
+    M: tl.constexpr, L: tl.constexpr, D: tl.constexpr, N: tl.constexpr, INTERVAL: tl.constexpr,
+    MP: tl.constexpr, LP: tl.constexpr, DP: tl.constexpr, BLOCK: tl.constexpr,
+    CODE: tl.constexpr, LINEAR: tl.constexpr, HAS_A: tl.constexpr, HAS_W1: tl.constexpr, HAS_W2: tl.constexpr,
+    HAS_H1: tl.constexpr, HAS_H2: tl.constexpr, HAS_C: tl.constexpr, HAS_D: tl.constexpr,
+):  # fmt: skip
+    k = tl.program_id(1).to(tl.int64)
+    m, l, r = tl.arange(0, MP), tl.arange(0, LP), tl.arange(0, DP)
+    ours = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    s = tl.minimum(ours, samples - 1)
+    real = (ours < samples)[None, :]
+    written = (m < M)[:, None] & real
+    g = tl.load(of_last + (k * samples + s)[None, :] * M + m[:, None], mask=written, other=0.0)
+    zero_l, zero_d = tl.zeros((LP, BLOCK), g.dtype), tl.zeros((DP, BLOCK), g.dtype)
+    diagonal, threshold = vector(a, k, M, m, HAS_A, g), vector(h2, k, L, l, HAS_H2, zero_l)
+    outward = matrix(w1, k, M, L, m, l, HAS_W1, g.dtype)
+    inward = matrix(w2, k, L, M, l, m, HAS_W2, g.dtype)
+    readout = matrix(c, k, D, M, r, m, HAS_C, g.dtype)
+    sum_a, sum_h1, sum_h2, sum_d = tl.zeros_like(g), tl.zeros_like(g), zero_l, zero_d
+    sum_w1, sum_w2 = tl.zeros((MP, LP), g.dtype), tl.zeros((LP, MP), g.dtype)
+    sum_c = tl.zeros((DP, MP), g.dtype)
+    kept = states + k * (steps + 1) * M * samples + m[:, None] * samples + s[None, :]
+    for i in range(steps):
+        t = steps - 1 - i
+        at = of_observed + ((k * samples + s) * steps + t)[None, :] * D
+        if HAS_C:
+            e = tl.load(at + r[:, None], mask=(r < D)[:, None] & real, other=0.0)
+            ahead = tl.load(kept + (t + 1) * M * samples, mask=(m < M)[:, None], other=0.0)
+            g += dot(tl.trans(readout), e)
+            sum_c += dot(e, tl.trans(ahead))
+        else:
+            g += tl.load(at + m[:, None], mask=(m < D)[:, None] & real, other=0.0)
+        if HAS_D:
+            sum_d += tl.load(at + r[:, None], mask=(r < D)[:, None] & real, other=0.0)
+        z = tl.load(kept + t * M * samples, mask=(m < M)[:, None], other=0.0)
+        z = _forced(z, signals, weights, k, s, m, t, samples, steps, N, INTERVAL)
+        bare = dot(inward, z) if HAS_W2 else z
+        active = _activated(bare, bare + threshold, l, CODE, LINEAR)
+        upstream = dot(tl.trans(outward), g) if HAS_W1 else g
+        inside = _pulled(bare, bare + threshold, active, upstream, l, CODE, LINEAR)
+        sum_h2 += inside
+        if CODE == 2:
+            inside -= tl.where(bare <= 0, 0.0, upstream)
+        if HAS_W1:
+            sum_w1 += dot(g, tl.trans(active))
+        if HAS_W2:
+            sum_w2 += dot(inside, tl.trans(z))
+        sum_h1 += g
+        sum_a += g * z
+        g = diagonal * g + (dot(tl.trans(inward), inside) if HAS_W2 else inside)
+        if N > 0:
+            w = _weight(weights, k, s, t, samples, steps, N, INTERVAL, s.to(g.dtype))[None, :]
+            drawn = (m < N)[:, None] & real & (w > 0)
+            tl.store(by_signals + _signal_at(k, s, m, t, samples, steps, N, INTERVAL), w * g, mask=drawn)
+            g = tl.where((m < N)[:, None], (1 - w) * g, g)
+    tl.store(by_start + (k * samples + s)[None, :] * M + m[:, None], g, mask=written)
+    part = tl.program_id(0).to(tl.int64) * stride
+    if HAS_A:
+        tl.store(by_a + part + k * M + m, tl.sum(sum_a, 1), mask=m < M)
+    if HAS_H1:
+        tl.store(by_h1 + part + k * M + m, tl.sum(sum_h1, 1), mask=m < M)
+    if HAS_H2:
+        tl.store(by_h2 + part + k * L + l, tl.sum(sum_h2, 1), mask=l < L)
+    if HAS_D:
+        tl.store(by_d + part + k * D + r, tl.sum(sum_d, 1), mask=r < D)
+    if HAS_W1:
+        inside_w1 = (m < M)[:, None] & (l < L)[None, :]
+        tl.store(by_w1 + part + k * M * L + m[:, None] * L + l[None, :], sum_w1, mask=inside_w1)
+    if HAS_W2:
+        inside_w2 = (l < L)[:, None] & (m < M)[None, :]
+        tl.store(by_w2 + part + k * L * M + l[:, None] * M + m[None, :], sum_w2, mask=inside_w2)
+    if HAS_C:
+        inside_c = (r < D)[:, None] & (m < M)[None, :]
+        tl.store(by_c + part + k * D * M + r[:, None] * M + m[None, :], sum_c, mask=inside_c)

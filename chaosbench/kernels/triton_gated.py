@@ -1,0 +1,269 @@
+"""The unroll of LSTMs and GRUs and its gradients as Triton kernels, laid out as those of `triton_cuda`.
+
+Gates are computed again in the backward pass: storing them would cost more traffic than computing them.
+"""
+
+from typing import Any
+
+import torch
+import triton
+import triton.language as tl
+from torch import Tensor
+
+from chaosbench.kernels.gated import GatedNetwork
+from chaosbench.kernels.triton_parts import BlockSums, dot, matrix, power_of_two, tanh, vector
+
+BLOCK, WARPS = 16, 4  # samples of a program, and its warps
+
+
+def forward(
+    network: GatedNetwork, start: Tensor, steps: int, forcing: None, *, block: int = BLOCK, warps: int = WARPS
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return observations `(K, B, T, D)`, the last state `(K, B, S)`, and the states that `backward` needs."""
+    seeds, samples, size = start.shape
+    states = start.new_empty(seeds, steps + 1, size, samples)
+    observed, last = start.new_empty(seeds, samples, steps, network.dimension), torch.empty_like(start)
+    given, sizes = (*_filled(network, start), start, states, observed, last, samples, steps), _sizes(network, block)
+    kernel = _lstm_forward if network.kind == "lstm" else _gru_forward
+    kernel[(triton.cdiv(samples, block), seeds)](*given, **sizes, num_warps=warps)
+    return observed, last, states
+
+
+def backward(
+    network: GatedNetwork, states: Tensor, forcing: None, of_observed: Tensor, of_last: Tensor,
+    *, block: int = BLOCK, warps: int = WARPS,
+) -> tuple[tuple[Tensor | None, ...], Tensor, None]:  # fmt: skip
+    """Return gradients by the coefficients and the start, from those by observations and last state."""
+    (seeds, samples, _), steps = of_last.shape, of_observed.shape[2]
+    blocks, by_start = triton.cdiv(samples, block), torch.empty_like(of_last)
+    sums = BlockSums(network.coefficients, blocks)
+    given = (*_filled(network, of_last), states, of_observed, of_last, *sums.pointers(), sums.stride, by_start)
+    kernel = _lstm_backward if network.kind == "lstm" else _gru_backward
+    kernel[(blocks, seeds)](*given, samples, steps, **_sizes(network, block), num_warps=warps)
+    return sums.total(), by_start, None
+
+
+def _filled(network: GatedNetwork, like: Tensor) -> tuple[Tensor, ...]:
+    """The coefficients; any tensor where there is none, which the kernels do not read."""
+    return tuple(like if one is None else one for one in network.coefficients)
+
+
+def _sizes(network: GatedNetwork, block: int) -> dict[str, Any]:
+    units, seen = network.weight.shape[-1], network.dimension
+    return {
+        "M": units, "D": seen, "MP": power_of_two(units), "DP": power_of_two(seen), "BLOCK": block,
+        "HAS_P": network.feedback is not None, "HAS_D": network.offset is not None,
+    }  # fmt: skip
+
+
+@triton.jit
+def _lstm_forward(
+    weight, bias, candidate, feedback, c, d, start, states, observed, last, samples, steps,
+    M: tl.constexpr, D: tl.constexpr, MP: tl.constexpr, DP: tl.constexpr, BLOCK: tl.constexpr,
+    HAS_P: tl.constexpr, HAS_D: tl.constexpr,
+):  # fmt: skip
+    k = tl.program_id(1).to(tl.int64)
+    m, r = tl.arange(0, MP), tl.arange(0, DP)
+    ours = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    s = tl.minimum(ours, samples - 1)  # past the last sample the last is repeated
+    inside, written = (m < M)[:, None], (m < M)[:, None] & (ours < samples)[None, :]
+    at = start + (k * samples + s)[None, :] * 2 * M + m[:, None]
+    h, cell = tl.load(at, mask=inside, other=0.0), tl.load(at + M, mask=inside, other=0.0)
+    wi, bi = matrix(weight, k * 4, M, M, m, m, True, h.dtype), vector(bias, k * 4, M, m, True, h)
+    wf, bf = matrix(weight, k * 4 + 1, M, M, m, m, True, h.dtype), vector(bias, k * 4 + 1, M, m, True, h)
+    wg, bg = matrix(weight, k * 4 + 2, M, M, m, m, True, h.dtype), vector(bias, k * 4 + 2, M, m, True, h)
+    wo, bo = matrix(weight, k * 4 + 3, M, M, m, m, True, h.dtype), vector(bias, k * 4 + 3, M, m, True, h)
+    readout = matrix(c, k, D, M, r, m, True, h.dtype)
+    offset = vector(d, k, D, r, HAS_D, tl.zeros((DP, BLOCK), h.dtype))
+    kept = states + k * (steps + 1) * 2 * M * samples + m[:, None] * samples + s[None, :]
+    seen = observed + (k * samples + s)[None, :] * steps * D + r[:, None]
+    tl.store(kept, h, mask=written)
+    tl.store(kept + M * samples, cell, mask=written)
+    for t in range(steps):
+        i, f = tl.sigmoid(dot(wi, h) + bi), tl.sigmoid(dot(wf, h) + bf)
+        g, o = tanh(dot(wg, h) + bg), tl.sigmoid(dot(wo, h) + bo)
+        cell = f * cell + i * g
+        h = o * tanh(cell)
+        ahead = kept + (t + 1) * 2 * M * samples
+        tl.store(ahead, h, mask=written)
+        tl.store(ahead + M * samples, cell, mask=written)
+        tl.store(seen + t * D, dot(readout, h) + offset, mask=(r < D)[:, None] & (ours < samples)[None, :])
+    at = last + (k * samples + s)[None, :] * 2 * M + m[:, None]
+    tl.store(at, h, mask=written)
+    tl.store(at + M, cell, mask=written)
+
+
+@triton.jit
+def _lstm_backward(
+    weight, bias, candidate, feedback, c, d, states, of_observed, of_last,
+    by_weight, by_bias, by_candidate, by_feedback, by_c, by_d, stride, by_start, samples, steps,
+    M: tl.constexpr, D: tl.constexpr, MP: tl.constexpr, DP: tl.constexpr, BLOCK: tl.constexpr,
+    HAS_P: tl.constexpr, HAS_D: tl.constexpr,
+):  # fmt: skip
+    k = tl.program_id(1).to(tl.int64)
+    m, r = tl.arange(0, MP), tl.arange(0, DP)
+    ours = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    s = tl.minimum(ours, samples - 1)
+    inside, written = (m < M)[:, None], (m < M)[:, None] & (ours < samples)[None, :]
+    at = of_last + (k * samples + s)[None, :] * 2 * M + m[:, None]
+    gh, gc = tl.load(at, mask=written, other=0.0), tl.load(at + M, mask=written, other=0.0)
+    wi, bi = matrix(weight, k * 4, M, M, m, m, True, gh.dtype), vector(bias, k * 4, M, m, True, gh)
+    wf, bf = matrix(weight, k * 4 + 1, M, M, m, m, True, gh.dtype), vector(bias, k * 4 + 1, M, m, True, gh)
+    wg, bg = matrix(weight, k * 4 + 2, M, M, m, m, True, gh.dtype), vector(bias, k * 4 + 2, M, m, True, gh)
+    wo, bo = matrix(weight, k * 4 + 3, M, M, m, m, True, gh.dtype), vector(bias, k * 4 + 3, M, m, True, gh)
+    readout = matrix(c, k, D, M, r, m, True, gh.dtype)
+    sum_wi, sum_wf = tl.zeros((MP, MP), gh.dtype), tl.zeros((MP, MP), gh.dtype)
+    sum_wg, sum_wo = tl.zeros((MP, MP), gh.dtype), tl.zeros((MP, MP), gh.dtype)
+    sum_bi, sum_bf, sum_bg, sum_bo = tl.zeros_like(gh), tl.zeros_like(gh), tl.zeros_like(gh), tl.zeros_like(gh)
+    sum_c, sum_d = tl.zeros((DP, MP), gh.dtype), tl.zeros((DP, BLOCK), gh.dtype)
+    kept = states + k * (steps + 1) * 2 * M * samples + m[:, None] * samples + s[None, :]
+    seen = of_observed + (k * samples + s)[None, :] * steps * D + r[:, None]
+    for back in range(steps):
+        t = steps - 1 - back
+        e = tl.load(seen + t * D, mask=(r < D)[:, None] & (ours < samples)[None, :], other=0.0)
+        ahead = kept + (t + 1) * 2 * M * samples  # loaded again: carried on, they made Triton 3.9's compiler abort
+        sum_c += dot(e, tl.trans(tl.load(ahead, mask=inside, other=0.0)))
+        sum_d += e
+        gh += dot(tl.trans(readout), e)
+        h = tl.load(kept + t * 2 * M * samples, mask=inside, other=0.0)
+        cell = tl.load(kept + (t * 2 + 1) * M * samples, mask=inside, other=0.0)
+        i, f = tl.sigmoid(dot(wi, h) + bi), tl.sigmoid(dot(wf, h) + bf)
+        g, o = tanh(dot(wg, h) + bg), tl.sigmoid(dot(wo, h) + bo)
+        squashed = tanh(tl.load(ahead + M * samples, mask=inside, other=0.0))
+        gc += gh * o * (1 - squashed * squashed)
+        go, gf = gh * squashed * o * (1 - o), gc * cell * f * (1 - f)
+        gi, gg = gc * g * i * (1 - i), gc * i * (1 - g * g)
+        row = tl.trans(h)
+        sum_wi += dot(gi, row)
+        sum_wf += dot(gf, row)
+        sum_wg += dot(gg, row)
+        sum_wo += dot(go, row)
+        sum_bi += gi
+        sum_bf += gf
+        sum_bg += gg
+        sum_bo += go
+        gh = dot(tl.trans(wi), gi) + dot(tl.trans(wf), gf) + dot(tl.trans(wg), gg) + dot(tl.trans(wo), go)
+        gc = gc * f
+    at = by_start + (k * samples + s)[None, :] * 2 * M + m[:, None]
+    tl.store(at, gh, mask=written)
+    tl.store(at + M, gc, mask=written)
+    part = tl.program_id(0).to(tl.int64) * stride
+    _store_gate(by_weight + part, by_bias + part, k * 4, sum_wi, sum_bi, m, M)
+    _store_gate(by_weight + part, by_bias + part, k * 4 + 1, sum_wf, sum_bf, m, M)
+    _store_gate(by_weight + part, by_bias + part, k * 4 + 2, sum_wg, sum_bg, m, M)
+    _store_gate(by_weight + part, by_bias + part, k * 4 + 3, sum_wo, sum_bo, m, M)
+    _store_readout(by_c + part, by_d + part, k, sum_c, sum_d, r, m, D, M, HAS_D)
+
+
+@triton.jit
+def _gru_forward(
+    weight, bias, candidate, feedback, c, d, start, states, observed, last, samples, steps,
+    M: tl.constexpr, D: tl.constexpr, MP: tl.constexpr, DP: tl.constexpr, BLOCK: tl.constexpr,
+    HAS_P: tl.constexpr, HAS_D: tl.constexpr,
+):  # fmt: skip
+    k = tl.program_id(1).to(tl.int64)
+    m, r = tl.arange(0, MP), tl.arange(0, DP)
+    ours = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    s = tl.minimum(ours, samples - 1)
+    inside, written = (m < M)[:, None], (m < M)[:, None] & (ours < samples)[None, :]
+    h = tl.load(start + (k * samples + s)[None, :] * M + m[:, None], mask=inside, other=0.0)
+    wr, br = matrix(weight, k * 3, M, M, m, m, True, h.dtype), vector(bias, k * 3, M, m, True, h)
+    wu, bu = matrix(weight, k * 3 + 1, M, M, m, m, True, h.dtype), vector(bias, k * 3 + 1, M, m, True, h)
+    wn, bn = matrix(weight, k * 3 + 2, M, M, m, m, True, h.dtype), vector(bias, k * 3 + 2, M, m, True, h)
+    shift, own = vector(candidate, k, M, m, True, h), matrix(feedback, k, M, M, m, m, HAS_P, h.dtype)
+    readout = matrix(c, k, D, M, r, m, True, h.dtype)
+    offset = vector(d, k, D, r, HAS_D, tl.zeros((DP, BLOCK), h.dtype))
+    kept = states + k * (steps + 1) * M * samples + m[:, None] * samples + s[None, :]
+    seen = observed + (k * samples + s)[None, :] * steps * D + r[:, None]
+    tl.store(kept, h, mask=written)
+    for t in range(steps):
+        reset, u = tl.sigmoid(dot(wr, h) + br), tl.sigmoid(dot(wu, h) + bu)
+        argument = bn + reset * (dot(wn, h) + shift)
+        if HAS_P:
+            argument += dot(own, h)
+        n = tanh(argument)
+        h = n + u * (h - n)
+        tl.store(kept + (t + 1) * M * samples, h, mask=written)
+        tl.store(seen + t * D, dot(readout, h) + offset, mask=(r < D)[:, None] & (ours < samples)[None, :])
+    tl.store(last + (k * samples + s)[None, :] * M + m[:, None], h, mask=written)
+
+
+@triton.jit
+def _gru_backward(
+    weight, bias, candidate, feedback, c, d, states, of_observed, of_last,
+    by_weight, by_bias, by_candidate, by_feedback, by_c, by_d, stride, by_start, samples, steps,
+    M: tl.constexpr, D: tl.constexpr, MP: tl.constexpr, DP: tl.constexpr, BLOCK: tl.constexpr,
+    HAS_P: tl.constexpr, HAS_D: tl.constexpr,
+):  # fmt: skip
+    k = tl.program_id(1).to(tl.int64)
+    m, r = tl.arange(0, MP), tl.arange(0, DP)
+    ours = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
+    s = tl.minimum(ours, samples - 1)
+    inside, written = (m < M)[:, None], (m < M)[:, None] & (ours < samples)[None, :]
+    gh = tl.load(of_last + (k * samples + s)[None, :] * M + m[:, None], mask=written, other=0.0)
+    wr, br = matrix(weight, k * 3, M, M, m, m, True, gh.dtype), vector(bias, k * 3, M, m, True, gh)
+    wu, bu = matrix(weight, k * 3 + 1, M, M, m, m, True, gh.dtype), vector(bias, k * 3 + 1, M, m, True, gh)
+    wn, bn = matrix(weight, k * 3 + 2, M, M, m, m, True, gh.dtype), vector(bias, k * 3 + 2, M, m, True, gh)
+    shift, own = vector(candidate, k, M, m, True, gh), matrix(feedback, k, M, M, m, m, HAS_P, gh.dtype)
+    readout = matrix(c, k, D, M, r, m, True, gh.dtype)
+    sum_wr, sum_wu = tl.zeros((MP, MP), gh.dtype), tl.zeros((MP, MP), gh.dtype)
+    sum_wn, sum_own = tl.zeros((MP, MP), gh.dtype), tl.zeros((MP, MP), gh.dtype)
+    sum_br, sum_bu, sum_bn, sum_shift = tl.zeros_like(gh), tl.zeros_like(gh), tl.zeros_like(gh), tl.zeros_like(gh)
+    sum_c, sum_d = tl.zeros((DP, MP), gh.dtype), tl.zeros((DP, BLOCK), gh.dtype)
+    kept = states + k * (steps + 1) * M * samples + m[:, None] * samples + s[None, :]
+    seen = of_observed + (k * samples + s)[None, :] * steps * D + r[:, None]
+    h_ahead = tl.load(kept + steps * M * samples, mask=inside, other=0.0)
+    for back in range(steps):
+        t = steps - 1 - back
+        e = tl.load(seen + t * D, mask=(r < D)[:, None] & (ours < samples)[None, :], other=0.0)
+        sum_c += dot(e, tl.trans(h_ahead))
+        sum_d += e
+        gh += dot(tl.trans(readout), e)
+        h = tl.load(kept + t * M * samples, mask=inside, other=0.0)
+        reset, u = tl.sigmoid(dot(wr, h) + br), tl.sigmoid(dot(wu, h) + bu)
+        term = dot(wn, h) + shift
+        argument = bn + reset * term
+        if HAS_P:
+            argument += dot(own, h)
+        n = tanh(argument)
+        gu = gh * (h - n) * u * (1 - u)
+        gn = gh * (1 - u) * (1 - n * n)
+        gr, gq = gn * term * reset * (1 - reset), gn * reset
+        row = tl.trans(h)
+        sum_wr += dot(gr, row)
+        sum_wu += dot(gu, row)
+        sum_wn += dot(gq, row)
+        sum_br += gr
+        sum_bu += gu
+        sum_bn += gn
+        sum_shift += gq
+        gh = gh * u + dot(tl.trans(wr), gr) + dot(tl.trans(wu), gu) + dot(tl.trans(wn), gq)
+        if HAS_P:
+            sum_own += dot(gn, row)
+            gh += dot(tl.trans(own), gn)
+        h_ahead = h
+    tl.store(by_start + (k * samples + s)[None, :] * M + m[:, None], gh, mask=written)
+    part = tl.program_id(0).to(tl.int64) * stride
+    _store_gate(by_weight + part, by_bias + part, k * 3, sum_wr, sum_br, m, M)
+    _store_gate(by_weight + part, by_bias + part, k * 3 + 1, sum_wu, sum_bu, m, M)
+    _store_gate(by_weight + part, by_bias + part, k * 3 + 2, sum_wn, sum_bn, m, M)
+    tl.store(by_candidate + part + k * M + m, tl.sum(sum_shift, 1), mask=m < M)
+    if HAS_P:
+        square = (m < M)[:, None] & (m < M)[None, :]
+        tl.store(by_feedback + part + k * M * M + m[:, None] * M + m[None, :], sum_own, mask=square)
+    _store_readout(by_c + part, by_d + part, k, sum_c, sum_d, r, m, D, M, HAS_D)
+
+
+@triton.jit
+def _store_gate(by_weight, by_bias, gate, sum_w, sum_b, m, M: tl.constexpr):
+    square = (m < M)[:, None] & (m < M)[None, :]
+    tl.store(by_weight + gate * M * M + m[:, None] * M + m[None, :], sum_w, mask=square)
+    tl.store(by_bias + gate * M + m, tl.sum(sum_b, 1), mask=m < M)
+
+
+@triton.jit
+def _store_readout(by_c, by_d, k, sum_c, sum_d, r, m, D: tl.constexpr, M: tl.constexpr, HAS_D: tl.constexpr):
+    inside = (r < D)[:, None] & (m < M)[None, :]
+    tl.store(by_c + k * D * M + r[:, None] * M + m[None, :], sum_c, mask=inside)
+    if HAS_D:
+        tl.store(by_d + k * D + r, tl.sum(sum_d, 1), mask=r < D)

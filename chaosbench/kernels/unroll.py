@@ -1,0 +1,132 @@
+"""One unroll for models and trainers, with gradients, by the compiled backend that applies."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import cache
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any, Protocol, cast
+
+import torch
+from torch import Tensor
+from torch.autograd import forward_ad
+from torch.autograd.function import once_differentiable
+
+from chaosbench.kernels.gated import GatedNetwork
+from chaosbench.kernels.network import Forcing, Network
+
+FEWEST_STEPS = 4  # [steps]; fewer are faster in plain torch
+_ALLOWED: ContextVar[bool] = ContextVar("kernels allowed", default=True)
+
+
+class Backend(Protocol):
+    """A module with a forward and a backward pass, for a `Network` or for a `GatedNetwork`, which is never forced."""
+
+    def forward(
+        self, network: Any, start: Tensor, steps: int, forcing: Forcing | None
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return observations `(K, B, T, D)`, the last state `(K, B, M)`, and what `backward` needs."""
+
+    def backward(
+        self, network: Any, states: Tensor, forcing: Forcing | None, of_observed: Tensor, of_last: Tensor
+    ) -> tuple[tuple[Tensor | None, ...], Tensor, Tensor | None]:
+        """Return gradients by the coefficients, the start and the signals."""
+
+
+def backend_for(start: Tensor, steps: int) -> Backend | None:
+    """Return the compiled backend for an unroll of these states; None if plain torch must do it.
+
+    Plain torch does it on other devices and precisions, for few steps, without numba or triton, and where torch
+    transforms functions or differentiates forwards, which the kernels cannot.
+    """
+    if not _allowed(start, steps):
+        return None
+    if start.device.type == "cpu" and start.dtype in (torch.float32, torch.float64):
+        return _backend("numba", "numba_cpu")
+    if start.device.type == "cuda" and start.dtype == torch.float32:
+        return _backend("triton", "triton_cuda")
+    return None
+
+
+def gated_backend_for(start: Tensor, steps: int) -> Backend | None:
+    """Return the compiled backend for an unroll of a `GatedNetwork`; None if plain torch must do it.
+
+    On a CPU torch's own LSTM is fused already; there is a backend for CUDA alone.
+    """
+    if _allowed(start, steps) and start.device.type == "cuda" and start.dtype == torch.float32:
+        return _backend("triton", "triton_gated")
+    return None
+
+
+def _allowed(start: Tensor, steps: int) -> bool:
+    if not _ALLOWED.get() or steps < FEWEST_STEPS or not start.numel():
+        return False
+    return not torch._C._are_functorch_transforms_active() and forward_ad._current_level < 0
+
+
+def compiles_for_cpu() -> bool:
+    """Return whether numba, which compiles the kernels for a CPU, is installed."""
+    return find_spec("numba") is not None
+
+
+@cache
+def _backend(package: str, module: str) -> Backend | None:
+    """Import a backend at its first use: numba alone takes half a second."""
+    if find_spec(package) is None:
+        return None
+    return cast("Backend", import_module(f"chaosbench.kernels.{module}"))
+
+
+@contextmanager
+def plain_torch() -> Iterator[None]:
+    """Do without compiled kernels inside the block, as tests and benchmarks do to compare."""
+    token = _ALLOWED.set(False)
+    try:
+        yield
+    finally:
+        _ALLOWED.reset(token)
+
+
+def unroll(
+    backend: Backend, network: Network | GatedNetwork, start: Tensor, steps: int, forcing: Forcing | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return what is observed after steps 1..T and the last state, as `reference.unroll` does, to rounding.
+
+    Args:
+        start: `(K, B, M)`.
+        steps: T.
+
+    Returns:
+        `(K, B, T, D)` and `(K, B, M)`; gradients pass through both, once.
+    """
+    signals = None if forcing is None else forcing.signals
+    settings = (backend, network, steps, forcing)
+    found: tuple[Tensor, Tensor] = _Unroll.apply(settings, start, signals, *network.coefficients)  # type: ignore[no-untyped-call]
+    return found
+
+
+class _Unroll(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, settings: Any, start: Tensor, signals: Tensor | None, *tensors: Tensor | None) -> Any:
+        backend, network, steps, forcing = settings
+        start, signals = start.contiguous(), None if signals is None else signals.contiguous()
+        coefficients = [None if one is None else one.contiguous() for one in tensors]
+        given = network.with_coefficients(coefficients), _with_signals(forcing, signals)
+        observed, last, states = backend.forward(given[0], start, steps, given[1])
+        ctx.save_for_backward(states, signals, *coefficients)
+        ctx.settings = settings
+        return observed, last
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, of_observed: Tensor, of_last: Tensor) -> Any:
+        backend, network, _, forcing = ctx.settings
+        states, signals, *coefficients = ctx.saved_tensors
+        given = network.with_coefficients(coefficients), states, _with_signals(forcing, signals)
+        by_coefficients, by_start, by_signals = backend.backward(*given, of_observed.contiguous(), of_last.contiguous())
+        return None, by_start, by_signals, *by_coefficients
+
+
+def _with_signals(forcing: Forcing | None, signals: Tensor | None) -> Forcing | None:
+    return None if forcing is None or signals is None else Forcing(signals, forcing.weights, forcing.interval)

@@ -1,0 +1,140 @@
+from itertools import product
+
+import pytest
+import torch
+from torch import Tensor
+
+from chaosbench.kernels import Forcing, Network, plain_torch, reference, unroll
+from chaosbench.kernels.unroll import backend_for
+from chaosbench.models import PLRNN, RNN, AlmostLinearRNN, ModelSpec, ShallowPLRNN
+from chaosbench.trainers.forcing import blended_unroll, forced_unroll
+
+numba_cpu = pytest.importorskip("chaosbench.kernels.numba_cpu", exc_type=ImportError)
+
+SEEDS, UNITS, HIDDEN, SEEN = 2, 7, 11, 3
+ACTIVATIONS = ("relu", "tanh", "clipped", "almost_linear")
+FORCINGS = ("none", "replaced", "partly replaced", "blended")
+# which of A, W1, W2 and the read-out there are
+SHAPES = ((True, True, True, True), (True, True, False, False), (False, False, True, True))
+
+
+def draw(*shape: int, dtype: torch.dtype = torch.float64, scale: float = 0.4) -> Tensor:
+    return (torch.randn(*shape, dtype=dtype) * scale).requires_grad_()
+
+
+def a_network(activation: str, shape: tuple[bool, ...], dtype: torch.dtype = torch.float64) -> Network:
+    has_diagonal, has_outward, has_inward, has_readout = shape
+    hidden = HIDDEN if has_outward and has_inward else UNITS
+    sizes = ((has_diagonal, (UNITS,)), (has_outward, (UNITS, hidden)), (has_inward, (hidden, UNITS)))
+    sizes += ((True, (UNITS,)), (True, (hidden,)), (has_readout, (SEEN, UNITS)), (has_readout, (SEEN,)))
+    tensors = [draw(SEEDS, *size, dtype=dtype) if present else None for present, size in sizes]
+    return Network(activation, *tensors, dimension=SEEN, rectified=2)
+
+
+def a_forcing(kind: str, samples: int, steps: int) -> Forcing | None:
+    if kind == "none":
+        return None
+    if kind == "blended":
+        weights = torch.rand(SEEDS, 1, steps - 1, dtype=torch.float64)
+        return Forcing(draw(SEEDS, samples, steps - 1, UNITS), weights)
+    return Forcing(draw(SEEDS, samples, (steps - 1) // 3, UNITS if kind == "replaced" else SEEN), interval=3)
+
+
+def losses_and_gradients(unrolled: tuple[Tensor, Tensor], inputs: list[Tensor]) -> list[Tensor]:
+    observed, last = unrolled
+    target = torch.linspace(-1, 1, observed.numel(), dtype=observed.dtype).view_as(observed)
+    loss = (observed - target).square().mean(dim=(1, 2, 3)) + last.square().mean(dim=(1, 2))
+    return [loss, *torch.autograd.grad(loss.sum(), inputs)]
+
+
+@pytest.mark.parametrize("forcing_kind", FORCINGS)
+@pytest.mark.parametrize(("activation", "shape"), list(product(ACTIVATIONS, SHAPES)))
+def test_loss_and_gradients_agree_with_autograd(activation, shape, forcing_kind):
+    """Sums in another order differ by rounding: 1e-12 of the loss, 1e-10 of a gradient; steps exceed one chunk."""
+    torch.manual_seed(0)
+    for samples, steps in ((5, 6), (19, 35)):
+        network, start = a_network(activation, shape), draw(SEEDS, samples, UNITS)
+        forcing = a_forcing(forcing_kind, samples, steps)
+        inputs = [*(one for one in network.coefficients if one is not None), start]
+        inputs += [] if forcing is None else [forcing.signals]
+        given = (network, start, steps, forcing)
+        expected = losses_and_gradients(reference.unroll(*given), inputs)
+        found = losses_and_gradients(unroll(numba_cpu, *given), inputs)
+        torch.testing.assert_close(found[0], expected[0], rtol=1e-12, atol=0)
+        for ours, autograd in zip(found[1:], expected[1:], strict=True):
+            assert (ours - autograd).norm() <= 1e-10 * autograd.norm()
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_single_precision_stays_close_to_double(activation):
+    """float32 rounds at 6e-8; over 20 steps of a map that neither grows nor shrinks much, errors stay below 1e-4."""
+    torch.manual_seed(0)
+    network, start = a_network(activation, SHAPES[0]), draw(SEEDS, 9, UNITS)
+    inputs = [*(one for one in network.coefficients if one is not None), start]
+    expected = losses_and_gradients(reference.unroll(network, start, 20), inputs)
+    rough = [one.detach().float().requires_grad_() for one in inputs]
+    *coefficients, begin = rough
+    single = network.with_coefficients(coefficients)
+    for ours, autograd in zip(losses_and_gradients(unroll(numba_cpu, single, begin, 20), rough), expected, strict=True):
+        assert torch.isfinite(ours).all()
+        assert (ours - autograd).norm() <= 1e-4 * autograd.norm()
+
+
+def test_nan_stays_within_its_seed():
+    torch.manual_seed(0)
+    network, start = a_network("relu", SHAPES[0]), draw(SEEDS, 9, UNITS)
+    inputs = [*(one for one in network.coefficients if one is not None), start]
+    alone = losses_and_gradients(unroll(numba_cpu, network, start, 8), inputs)
+    with torch.no_grad():
+        network.bias[0, 0] = torch.nan
+    beside = losses_and_gradients(unroll(numba_cpu, network, start, 8), inputs)
+    for before, after in zip(alone, beside, strict=True):
+        assert torch.isnan(after[0]).any()
+        assert torch.equal(before[1], after[1])
+
+
+MODELS = (
+    ShallowPLRNN(hidden=12),
+    ShallowPLRNN(hidden=12, clipped=True, states=5),
+    PLRNN(hidden=9),
+    PLRNN(hidden=9, centred=True, readout="affine"),
+    RNN(hidden=9),
+    AlmostLinearRNN(hidden=8),
+)
+
+
+@pytest.mark.parametrize("spec", MODELS, ids=lambda spec: spec.label)
+def test_trainers_get_the_numbers_of_plain_torch(spec: ModelSpec):
+    """Forced at intervals, folded or partly, and blended at every step: float64, by rounding alone."""
+    torch.manual_seed(0)
+    model = spec.build(3, range(2)).double()
+    windows, weights = torch.randn(2, 4, 21, 3).double(), torch.full((2, 1, 19), 0.3).double()
+    for run in (lambda: forced_unroll(model, windows, 6), lambda: blended_unroll(model, windows, weights)):
+        found = []
+        for compiled in (True, False):
+            if compiled:
+                assert backend_for(windows, 20) is numba_cpu
+                predicted = run()
+                assert "_Unroll" in graph_nodes(predicted)
+            else:
+                with plain_torch():
+                    predicted = run()
+                assert "_Unroll" not in graph_nodes(predicted)
+            loss = (predicted - windows[:, :, 1:]).square().mean()
+            found.append([predicted, *torch.autograd.grad(loss, list(model.parameters()), allow_unused=True)])
+        for ours, autograd in zip(*found, strict=True):
+            assert (ours is None) == (autograd is None)
+            if ours is not None:
+                torch.testing.assert_close(ours, autograd, rtol=1e-10, atol=1e-13)
+
+
+def graph_nodes(tensor: Tensor) -> str:
+    """Names of the graph's nodes."""
+    names, waiting, seen = [], [tensor.grad_fn], set()
+    while waiting:
+        node = waiting.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            names.append(node.name())
+            waiting += [following for following, _ in node.next_functions]
+    return " ".join(names)

@@ -1,0 +1,22 @@
+"""The first lines of a run."""
+
+from pathlib import Path
+
+import pytest
+
+from chaosbench.terminal import campaign
+
+
+@pytest.mark.parametrize(("compiles", "device", "expected"), [(False, "cpu", 1), (True, "cpu", 0), (False, "cuda", 0)])
+def test_a_run_without_numba_on_a_cpu_says_so_once(compiles, device, expected, monkeypatch, capsys):
+    monkeypatch.setattr(campaign, "compiles_for_cpu", lambda: compiles)
+    monkeypatch.setattr(campaign, "_titles", lambda experiments: ["one"])
+    monkeypatch.setattr(campaign, "_NOUNS", ())
+    campaign.announce([Described()], [Described()], Path("results"), device)
+    assert sum("numba" in line for line in capsys.readouterr().out.splitlines()) == expected
+
+
+class Described:
+    """What `announce` reads of an experiment."""
+
+    suite, seeds = "suite", (1, 2)
