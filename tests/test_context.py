@@ -128,8 +128,10 @@ def test_orbits_too_short_for_the_context_are_refused_by_the_name_of_the_field(h
     content = {"suite": "s", "system": Henon(), "model": RNN(), "trainer": BPTT(), "metrics": (PredictionError(),)}
     data = DataSpec(test_length=2_150)
     with pytest.raises(ValidationError, match=r"evaluation\.context = 200 .*2150"):
-        Experiment(**content, data=data, seeds=SEEDS, evaluation=EvaluationSpec(free_run_steps=2_000))
-    Experiment(**content, data=data, seeds=SEEDS, evaluation=EvaluationSpec(free_run_steps=2_000, context=100))
+        Experiment(**content, data=data, seeds=SEEDS, evaluation=EvaluationSpec(free_run_steps=2_000, horizon=2_000))
+    Experiment(
+        **content, data=data, seeds=SEEDS, evaluation=EvaluationSpec(free_run_steps=2_000, horizon=2_000, context=100)
+    )
     with pytest.raises(DataError, match=r"evaluation\.context = 290 .*300"):
         diagnose_model(RNN(hidden=3).build(2, SEEDS).double(), henon, SPEC.model_copy(update={"context": 290}), None)
 

@@ -111,7 +111,7 @@ def true_experiment(*, late: bool = False, **data_fields: Any) -> Experiment:
 
 def numbers(result: Result, seed: int) -> dict[str, float | None]:
     """Return the scores of one seed, by the metric's kind."""
-    return {r.name.partition("(")[0]: r.value for r in result.records if r.seed == seed and r.update is None}
+    return {r.name.partition("(")[0]: r.value for r in result.records if r.seed == seed and r.better}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -163,7 +163,7 @@ def test_free_runs_and_forecasts_are_aligned_with_the_truth(stride: int):
     evaluation = evaluate(experiment.model.build(3, experiment.seeds), data, experiment.evaluation, torch.zeros(2, 3))
     assert evaluation.forecast.shape == (2, *evaluation.future.shape)
     assert_close(evaluation.forecast[1], evaluation.future, rtol=0, atol=1e-6)
-    first = 1 + TRANSIENT  # index 0 of an undropped run is one step past the start, which is the orbit's index 0
+    first = experiment.evaluation.context + TRANSIENT  # index 0 of an undropped run follows the history of `context`
     assert_close(evaluation.free_run[1, :, :100], data.test[:4, first : first + 100], rtol=0, atol=1e-8)
     assert torch.equal(evaluation.truth, data.test[:4, :1_200])
     assert torch.equal(evaluation.twin, data.test[4:, :1_200])
