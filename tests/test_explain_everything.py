@@ -192,6 +192,6 @@ def test_a_recorded_series_is_explained_without_a_slip(exponent, tmp_path):
     published = {} if exponent is None else {"exponent": exponent, "exponent_source": "Sprott 2003"}
     system = TimeSeries(path=str(tmp_path / "series.npy"), **published)
     data = DataSpec(test_orbits=2, test_length=150)
-    evaluation = EVALUATION.model_copy(update={"free_runs": 1, "free_run_steps": 150})
+    evaluation = EVALUATION.model_copy(update={"free_runs": 1, "free_run_steps": 150, "context": 20})
     for text in explanations(tmp_path / "results", system=system, data=data, evaluation=evaluation):
         check(text, SparseTeacherForcing())

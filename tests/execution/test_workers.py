@@ -16,7 +16,7 @@ from small import experiment
 from chaosbench.diagnostics import COSTS
 from chaosbench.execution import Advanced, Finished, Started, carry_out
 from chaosbench.experiment import Experiment, Result
-from chaosbench.models import LSTM, PLRNN, ShallowPLRNN
+from chaosbench.models import LSTM, PLRNN, RNN, ShallowPLRNN
 from chaosbench.run import run_experiment
 
 
@@ -100,7 +100,7 @@ def test_a_worker_computes_what_this_process_computes_bit_for_bit(model, tmp_pat
 )
 def test_a_failure_becomes_runs_with_a_status_and_other_experiments_go_on(fault, status, message, tmp_path: Path):
     broken = Misbehaving(fault=fault, folder=str(tmp_path))
-    working = [PLRNN(hidden=5), ShallowPLRNN(hidden=5)]
+    working = [RNN(hidden=5), LSTM(hidden=5)]
     outcomes = results([experiment(model) for model in (working[0], broken, working[1])], tmp_path / "logs", workers=1)
     assert len(outcomes) == 3
     assert [run.seed for run in outcomes[broken.label].runs] == [0, 1]
@@ -174,4 +174,4 @@ def test_a_class_that_a_worker_cannot_import_makes_its_experiment_fail(tmp_path:
     outcomes = results([experiment(Vanishing()), experiment()], tmp_path / "logs")
     assert outcomes["vanishing"].runs[0].status == "failed"
     assert "No module named 'vanishing'" in outcomes["vanishing"].runs[0].message
-    assert outcomes["shallow_plrnn(hidden=5)"].runs[0].status == "ok"
+    assert outcomes[experiment().model.label].runs[0].status == "ok"
