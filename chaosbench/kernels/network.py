@@ -1,4 +1,4 @@
-"""What a fast unroll is given: the coefficients of K networks, and how data force them."""
+"""The arguments of a fast unroll: the coefficients of K networks, and how data force them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -62,7 +62,7 @@ class Network:
 
 @dataclass(frozen=True)
 class Forcing:
-    """How the first N units are set from data before steps 1, ..., T - 1; the start is given apart.
+    """The rule by which data set the first N units before steps 1, ..., T - 1; the start is a separate argument.
 
     Attributes:
         signals: what the units are drawn to, `(K, B, n, N)`: n = T - 1 with `weights`, else the forced steps.

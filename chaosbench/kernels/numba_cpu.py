@@ -78,7 +78,7 @@ def _plan(network: Network, start: Tensor, steps: int, forcing: Forcing | None) 
 
 
 def _room(plan: Plan, like: Tensor) -> tuple[Room, Any]:
-    """Where things lie in the work array, each at a cache line, and the array, from torch, which aligns it."""
+    """Return offsets into the work array, each at a cache line, and the array itself, which torch aligns."""
     units, hidden, seen = (-(-size // 4) * 4 for size in (plan.units, plan.hidden, plan.seen))
     width = 64 // like.element_size()
     coefficients = [units, units * hidden, hidden * units, units, hidden, seen * units, seen]

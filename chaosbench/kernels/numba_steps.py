@@ -34,7 +34,7 @@ class Plan(NamedTuple):
 
 
 class Room(NamedTuple):
-    """Where in the work array things begin: coefficients of a seed, their gradients, rows of samples."""
+    """Offsets into the work array: coefficients of a seed, their gradients, rows of samples."""
 
     diagonal: int
     outward: int

@@ -106,7 +106,7 @@ def _pulled(bare, shifted, value, upstream, unit, CODE: tl.constexpr, LINEAR: tl
 
 @triton.jit
 def _weight(weights, k, s, t, samples, steps, N: tl.constexpr, INTERVAL: tl.constexpr, like):
-    """How far each sample is drawn to its signal before step t, a row."""
+    """Load the weights by which each sample is blended with its signal before step t, as a row."""
     moment = s * 0 + t
     if INTERVAL > 0:
         return tl.where((moment > 0) & (moment % INTERVAL == 0), 1.0, 0.0).to(like.dtype)

@@ -1,4 +1,4 @@
-"""Whether a method that restates others, such as a fused unroll, still holds in a subclass."""
+"""A check that a method that restates others, such as a fused unroll, still holds in a subclass."""
 
 from functools import cache
 

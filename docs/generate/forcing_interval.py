@@ -58,7 +58,7 @@ class Cell:
         return {multiple: _median(values) for multiple, values in self.scores.items()}
 
     def excess(self) -> dict[float, float]:
-        """Return ln of the median above the floor by multiple; the worst of the cell where it diverged."""
+        """Return ln of the median above the floor; the worst of the cell where it diverged."""
         worst = max((value for value in self.medians().values() if math.isfinite(value)), default=self.floor)
         return {m: math.log(max(min(value, worst), self.floor)) for m, value in self.medians().items()}
 
@@ -84,8 +84,8 @@ def page(found: Sequence[Cell], seconds: float, budget: str) -> str:
         "## Scores",
         _scores(found, multiples),
         f"Budget of every run: {budget}. The study took {seconds / 3600:.1f} hours of cores that were shared with "
-        "other work. With so few updates many networks still collapse, and a longer training may favour another interval; "
-        "[faithfulness.md](faithfulness.md) has single systems with up to ten times the updates.",
+        "other work. With so few updates many networks still collapse, and a longer training may favour another "
+        "interval; [faithfulness.md](faithfulness.md) has single systems with up to ten times the updates.",
     ]
     return "\n\n".join(parts) + "\n"
 
