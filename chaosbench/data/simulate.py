@@ -45,11 +45,8 @@ def _tensors(recordings: Recordings) -> dict[str, Tensor]:
 def _dataset(system: Source, spec: DataSpec, recordings: Recordings) -> Dataset:
     """Select observables, add noise, embed and standardise."""
     parts = [_observed(part, spec) for part in (recordings.train, recordings.validation, recordings.test)]
-    noise = spec.noise * parts[0].flatten(0, 1).std(dim=0)
-    generator = seed_generator(spec.seed, f"observation noise of release {spec.release}")
-    seen = [part + noise * torch.randn(part.shape, dtype=part.dtype, generator=generator) for part in parts]
     train, validation, seen_test, test = (
-        embedded(part, spec.embedding, spec.lag) for part in (*(seen if spec.noise else parts), parts[2])
+        embedded(part, spec.embedding, spec.lag) for part in (*(_noisy(parts, spec) if spec.noise else parts), parts[2])
     )
     mean, deviation = _moments(train, spec.standardise)
     if (deviation == 0).any():
@@ -70,6 +67,20 @@ def _dataset(system: Source, spec: DataSpec, recordings: Recordings) -> Dataset:
         largest_exponent=largest_exponent(system) if isinstance(system, SystemSpec) else recordings.largest_exponent,
         separation=recordings.separation,
     )
+
+
+def _noisy(parts: list[Tensor], spec: DataSpec) -> list[Tensor]:
+    """Add observation noise to the orbits for training, validation and test.
+
+    Only the noise of test orbits depends on the release, so that every release has the same training data.
+    """
+    size = spec.noise * parts[0].flatten(0, 1).std(dim=0)
+    trained = seed_generator(spec.seed, "observation noise")
+    tested = seed_generator(spec.seed, f"test observation noise of release {spec.release}")
+    return [
+        part + size * torch.randn(part.shape, dtype=part.dtype, generator=generator)
+        for part, generator in zip(parts, (trained, trained, tested), strict=True)
+    ]
 
 
 def _observed(orbits: Tensor, spec: DataSpec) -> Tensor:

@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from chaosbench.dynamics.distances import maximum_mean_discrepancy
 from chaosbench.models.forecaster import Forecaster
+from chaosbench.seeds import seed_generator
 from chaosbench.trainers.forcing_scheme import ForcingScheme
 from chaosbench.trainers.gradient_trainer import GradientTrainer
 from chaosbench.trainers.training_state import TrainingState
@@ -17,14 +18,17 @@ from chaosbench.trainers.training_state import TrainingState
 class DySLIM(GradientTrainer):
     """Short free runs are compared with the data point by point, and as distributions.
 
-    The loss is sum_k w_k (|x^_k - x_k|² / D + conditional D(x^_k, x_k) + unconditional D(x^_k, x*)) / sum_k w_k. D is
+    The loss is the mean over k of w_k (|x^_k - x_k|² / D + conditional D(x^_k, x_k) + unconditional D(x^_k, x*)). D is
     MMD² between the batches at step k, x* a batch of points of the attractor, and w_k = max(discount^(k - 1),
-    least_weight). Runs have one step at first and one more after every `growth` updates. With `pushforward`, gradients
-    pass through the last step only, and only this step counts.
+    least_weight). Runs have one step at first and one more after every `growth` updates. With `pushforward`, the length
+    of the run is drawn uniformly from 1 to this number for every update, gradients pass through the last step only, and
+    only this step counts.
 
     Source:
-        Schiff et al. 2024, ICML (2402.04467), settings for Lorenz-63. The paper's batch is 2,048; the default here is
-        smaller, since the kernel's memory grows with its square. The paper makes 500,000 updates.
+        Schiff et al. 2024, ICML (2402.04467), and its code, settings for Lorenz-63. There, the batch is 2,048 (the
+        default here is smaller, since the kernel's memory grows with its square), 500,000 updates are made, `growth` is
+        50,000 (a tenth of them, as here), and x* are the first points of the same windows; here they are drawn
+        independently. All seeds of a batch share the drawn lengths.
     """
 
     kind: Literal["dyslim"] = "dyslim"
@@ -32,7 +36,7 @@ class DySLIM(GradientTrainer):
     unconditional: float = Field(1.0, ge=0)  # weight of the distance to the attractor
     scales: tuple[float, ...] = Field((0.2, 0.5, 0.9, 1.3), min_length=1)  # length scales a of the kernels
     discount: float = Field(0.1, gt=0, le=1)
-    least_weight: float = Field(0.0, ge=0)
+    least_weight: float = Field(1e-7, ge=0)
     growth: int = Field(5_000, ge=1)  # [updates] until runs become one step longer
     pushforward: bool = False
     batch: int = Field(256, ge=1)  # B, windows per update
@@ -42,7 +46,11 @@ class DySLIM(GradientTrainer):
 
     @override
     def window_length(self, training: TrainingState) -> int:
-        return min(self.sequence_length, 1 + (training.update - 1) // self.growth)
+        longest = min(self.sequence_length, 1 + (training.update - 1) // self.growth)
+        if not self.pushforward:
+            return longest
+        generator = seed_generator(training.update, "length of the run")
+        return int(torch.randint(1, longest + 1, (), generator=generator))
 
     @override
     def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
@@ -60,7 +68,7 @@ class DySLIM(GradientTrainer):
         if self.unconditional:
             attractor = training.data.windows(self.batch, 1, training.draws)[:, None, :, 0]
             terms = terms + self.unconditional * maximum_mean_discrepancy(ours, attractor, self.scales)
-        return (weights * terms).sum(dim=1) / weights.sum()
+        return (weights * terms).mean(dim=1)
 
     @override
     def forcing_scheme(self, training: TrainingState) -> ForcingScheme:

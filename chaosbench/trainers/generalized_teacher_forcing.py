@@ -28,17 +28,23 @@ class GeneralizedTeacherForcing(UnrollTrainer):
     alpha = 0 is backpropagation through time, alpha = 1 forces at every step. With `"adaptive"`, the size N of the
     Jacobians at the forced states of the batch is estimated every `every` updates; alpha* = max(0, 1 - 1 / N) stops the
     growth of their products. A larger alpha* is adopted at once, a smaller one is approached by
-    alpha <- momentum alpha + (1 - momentum) alpha*. Training starts with alpha = 1.
+    alpha <- g alpha + (1 - g) alpha*. Training starts with alpha = 1.
+
+    The published g = 0.999 belongs to a training of 250,000 updates; after 12,000 updates it would leave 9 % of the
+    first alpha. Hence g = momentum^(momentum_updates / updates): alpha falls over the same share of every training, and
+    at its end as far as in the published one.
 
     Source:
         Hess, Monfared, Brenner and Durstewitz 2023, ICML (2306.04406), section 3.3; defaults of its code for Lorenz-63.
+        The scaling of g with the number of updates is ours.
     """
 
     kind: Literal["generalized_teacher_forcing"] = "generalized_teacher_forcing"
     alpha: Share | Literal["adaptive"] = "adaptive"
     final_alpha: Share | None = None  # reached linearly from alpha; None: constant
     estimator: Estimator = "product_upper_bound"  # of N, if alpha is adaptive
-    momentum: float = Field(0.999, ge=0, lt=1)  # of an adaptive alpha that decreases
+    momentum: float = Field(0.999, ge=0, lt=1)  # of an adaptive alpha that decreases, in `momentum_updates` updates
+    momentum_updates: int | None = Field(250_000, ge=1)  # training that momentum is meant for; None: any, g = momentum
     every: int = Field(5, ge=1)  # [updates] between two estimates
     updates: int = Field(250_000, ge=1)  # 5,000 epochs of 50 batches
     batch: int = Field(16, ge=1)  # B, windows per update
@@ -67,7 +73,15 @@ class GeneralizedTeacherForcing(UnrollTrainer):
         if (training.update - 1) % self.every:
             return alpha
         target = (1 - 1 / jacobian_size(model, windows[:, :, self.warm_up :], self.estimator)).clamp(min=0)
-        return torch.where(target > alpha, target, self.momentum * alpha + (1 - self.momentum) * target)
+        kept = self.scaled_momentum
+        return torch.where(target > alpha, target, kept * alpha + (1 - kept) * target)
+
+    @property
+    def scaled_momentum(self) -> float:
+        """Share g of a decreasing alpha that one estimate keeps in a training of `updates` updates."""
+        if self.momentum_updates is None:
+            return self.momentum
+        return float(self.momentum ** (self.momentum_updates / self.updates))
 
     @override
     def forcing_scheme(self, training: TrainingState) -> ForcingScheme:

@@ -66,10 +66,21 @@ def test_all_orbits_have_different_starts():
     assert distances.min() > 1e-3
 
 
-def test_another_release_has_other_test_orbits_and_the_same_training_orbits():
-    first, second = simulate(Lorenz63(), small()), simulate(Lorenz63(), small(release=1))
-    assert torch.equal(first.train, second.train)
+@pytest.mark.parametrize("changes", [{}, {"noise": 0.1}, {"noise": 0.1, "embedding": 2, "observed": (0,)}])
+def test_another_release_has_other_test_orbits_and_the_same_training_data(empty_cache: Path, changes: dict):
+    """Noise, moments and validation included, bit for bit, whether orbits are simulated or read from the cache."""
+    first, second, again = (simulate(Lorenz63(), small(release=r, **changes)) for r in (0, 1, 0))
+    for name in ("train", "validation", "mean", "deviation"):
+        assert torch.equal(getattr(first, name), getattr(second, name))
+        assert torch.equal(getattr(first, name), getattr(again, name))
     assert not torch.allclose(first.test[:, 0], second.test[:, 0])
+    assert torch.equal(first.seen, again.seen)
+
+
+def test_the_noise_of_test_orbits_is_drawn_anew_for_each_release():
+    """Noise is what is seen minus the truth, in units of the deviation, which all releases share."""
+    noises = [data.seen - data.test for data in (simulate(Lorenz63(), small(noise=0.1, release=r)) for r in (0, 1))]
+    assert torch.corrcoef(torch.stack([noise.flatten() for noise in noises]))[0, 1].abs() < 0.15  # 5 / sqrt(1200)
 
 
 def test_a_stride_of_two_takes_every_second_step():

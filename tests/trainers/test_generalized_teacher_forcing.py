@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pydantic import ValidationError
 from scipy.linalg import expm, logm
 from torch.testing import assert_close
@@ -97,7 +99,7 @@ def test_the_upper_bound_bounds_the_maximum_that_bounds_the_geometric_mean():
 
 
 def test_an_adaptive_alpha_rises_at_once_and_falls_slowly(lorenz: Dataset):
-    trainer = GeneralizedTeacherForcing(estimator="batch_maximum", momentum=0.9, every=1)
+    trainer = GeneralizedTeacherForcing(estimator="batch_maximum", momentum=0.9, every=1, momentum_updates=None)
     model, windows = ShallowPLRNN(hidden=9).build(3, SEEDS).double(), 3 * windows_of(7)
     with torch.no_grad():
         model.outward.mul_(20)
@@ -108,6 +110,45 @@ def test_an_adaptive_alpha_rises_at_once_and_falls_slowly(lorenz: Dataset):
     assert_close(trainer.next_alpha(model, windows, training), 0.9 + 0.1 * target)
     training.extra_state["alpha"] = target / 2
     assert_close(trainer.next_alpha(model, windows, training), target)
+
+
+def falling_alpha(trainer: GeneralizedTeacherForcing, data: Dataset) -> list[float]:
+    """Return alpha at every update of a training whose Jacobians are zero, so that alpha* is 0 all the time."""
+    model, windows = RNN(hidden=2).build(3, (0,)).double(), windows_of(3)[:1]
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+    training = trainer.start(model, data, (0,))
+    alphas = []
+    for _ in range(trainer.updates):
+        training.update += 1
+        training.extra_state["alpha"] = trainer.next_alpha(model, windows, training)
+        alphas.append(float(training.extra_state["alpha"]))
+    return alphas
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(estimates=st.integers(1, 30), every=st.integers(1, 4), momentum=st.floats(0.01, 0.999))
+def test_alpha_falls_as_far_in_a_training_of_any_length(lorenz: Dataset, estimates: int, every: int, momentum: float):
+    """n / every estimates that keep g = momentum^(N / n) of alpha leave momentum^(N / every), for every length n."""
+    fields = {"momentum": momentum, "every": every, "momentum_updates": 40}
+    short = GeneralizedTeacherForcing(updates=estimates * every, **fields)
+    assert falling_alpha(short, lorenz)[-1] == pytest.approx(momentum ** (40 / every), rel=1e-9, abs=1e-300)
+
+
+def test_alpha_has_fallen_equally_after_the_same_share_of_a_short_and_of_a_long_training(lorenz: Dataset):
+    short, long = (
+        falling_alpha(GeneralizedTeacherForcing(updates=n, every=1, momentum=0.9, momentum_updates=20), lorenz)
+        for n in (20, 60)
+    )
+    assert short == pytest.approx(long[2::3], rel=1e-12)
+
+
+def test_a_training_of_the_published_length_has_the_published_momentum():
+    """Hess et al. 2023, code: 250,000 updates with a momentum of 0.999 every 5 updates."""
+    trainer = GeneralizedTeacherForcing()
+    assert (trainer.updates, trainer.every, trainer.scaled_momentum) == (250_000, 5, 0.999)
+    assert GeneralizedTeacherForcing(updates=12_000).scaled_momentum ** (12_000 / 5) == pytest.approx(0.999**50_000)
 
 
 def test_alpha_is_estimated_only_when_due_and_is_nan_for_a_diverged_seed(lorenz: Dataset):

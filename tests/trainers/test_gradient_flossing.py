@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from pydantic import ValidationError
 from torch.testing import assert_close
 
 from chaosbench.data import Dataset
@@ -28,6 +29,53 @@ def test_all_exponents_together_are_the_mean_logarithm_of_the_determinant(spec: 
     exponents = differentiable_exponents(model, state, steps=6, exponents=model.state_size)
     other = finite_time_exponents(model, state, steps=6)
     assert_close(exponents.sum(-1), other.sum(-1), rtol=1e-9, atol=1e-9)
+
+
+def test_growth_adds_up_over_a_transient_and_the_steps_after_it():
+    """The logarithms of all m + n steps are those of the first m, plus those of n steps after m of alignment."""
+    model = RNN(hidden=5).build(3, SEEDS).double()
+    state, settings = starts(model), {"exponents": 4}
+    whole = 9 * differentiable_exponents(model, state, steps=9, **settings)
+    first = 4 * differentiable_exponents(model, state, steps=4, **settings)
+    assert_close(whole - first, 5 * differentiable_exponents(model, state, steps=5, transient=4, **settings))
+
+
+def test_its_defaults_are_those_of_the_published_code(lorenz: Dataset):
+    """N, nLE = 80, 75; Tp = 55, of which growth counts after 10 + ceil(Tp / 10) steps; no weight decay."""
+    trainer = GradientFlossing()
+    assert len(trainer.extra_state(RNN(hidden=80).build(3, SEEDS).double(), lorenz)["target"]) == 75
+    counted = []
+    model = RNN(hidden=4).build(3, (0,)).double()
+    step = model.tangent_step
+    model.tangent_step = lambda *arguments: (counted.append(1), step(*arguments))[1]
+    training = trainer.start(model, lorenz, (0,))
+    counted.clear()
+    training.update = 1
+    loss = trainer.loss(model, trainer.windows(training), training)
+    assert len(counted) == 55
+    training.windows[0] = trainer.start(model, lorenz, (0,)).windows[0]
+    start = model.initial_state(trainer.windows(training)[:, :1, :1])
+    exponents = differentiable_exponents(model, start, steps=39, transient=16, exponents=4)
+    assert_close(loss, exponents.square().mean(dim=(1, 2)))
+    assert trainer.weight_decay == 0
+
+
+def test_exponents_of_directions_that_a_closed_loop_forgets_are_not_moved(lorenz: Dataset):
+    """The output is a function of the hidden state: S = M + 3, but Jacobians have at most rank M."""
+    model = RNN(hidden=6, form="closed_loop").build(3, SEEDS).double()
+    assert model.state_size == 9
+    trainer = GradientFlossing(exponent_share=1.0, batch=2, sequence_length=7)
+    training = trainer.start(model, lorenz, SEEDS)
+    assert len(training.extra_state["target"]) == 6
+    training.update = 1
+    trainer.loss(model, trainer.windows(training), training).sum().backward()
+    assert all(parameter.grad is None or parameter.grad.isfinite().all() for parameter in model.parameters())
+
+
+def test_a_horizon_without_steps_that_count_is_rejected():
+    with pytest.raises(ValidationError, match="horizon"):
+        GradientFlossing(horizon=11)
+    assert GradientFlossing(horizon=11, transient=0).horizon == 11
 
 
 def test_the_gradient_of_the_exponents_equals_that_of_the_logarithm_of_singular_values():
@@ -71,7 +119,7 @@ def test_flossing_moves_the_spectrum_to_its_target(target: float, lorenz32: Data
     """Another routine, over ten times as many steps, finds the distance from the target reduced to a tenth."""
     trainer = GradientFlossing(
         target=target, exponents=3, pretraining=250, episodes=0, updates=250, batch=4, conditions=4,
-        sequence_length=30, learning_rate=5e-3, clip_norm=None,
+        sequence_length=1, horizon=30, transient=0, alignment=0.0, learning_rate=5e-3, clip_norm=None,
     )  # fmt: skip
     model = RNN(hidden=8).build(3, SEEDS)
 
@@ -87,7 +135,7 @@ def test_flossing_moves_the_spectrum_to_its_target(target: float, lorenz32: Data
 
 
 def test_the_target_may_be_the_spectrum_of_the_data(lorenz: Dataset):
-    model = RNN(hidden=8).build(3, SEEDS)
+    model = RNN(hidden=8).build(3, SEEDS).double()
     target = GradientFlossing(target="system").extra_state(model, lorenz)["target"]
     assert_close(target, 0.01 * torch.tensor(Lorenz63().reference.exponents, dtype=torch.float64))
     # The trace of the vector field, -(sigma + 1 + beta), is the sum of its exponents.
