@@ -215,3 +215,49 @@ def test_few_initial_conditions_have_wide_intervals_or_none(count: int):
         each = diagnosis.motion.blocks.mean(-2)[0]
         expected = 12.7062 * (each[0] - each[1]).abs() / 2  # for two numbers s / sqrt 2 is half of their difference
         assert_close(diagnosis.intervals[0].sort().values, expected.sort().values, rtol=1e-4, atol=0)
+
+
+class Scaled(nn.Module):
+    """A map with one trainable parameter, whose tangent step multiplies every Jacobian by `factor`."""
+
+    def __init__(self, system: SystemSpec, factor: float) -> None:
+        super().__init__()
+        self.system, self.factor = system, factor
+        self.shift = nn.Parameter(torch.zeros(system.state_size, dtype=torch.float64))
+
+    def step(self, state):
+        return self.system.step(state + self.shift)
+
+    def tangent_step(self, state, tangents):
+        moved, grown = self.system.tangent_step(state + self.shift, tangents)
+        return moved, self.factor * grown
+
+
+def verdict_of(system: SystemSpec, factor: float):
+    """Return the verdict on a map whose tangent steps are wrong by a factor."""
+    starts = on_attractor(system, 12)
+    diagnosis = diagnose(Scaled(system, factor), starts, dt=system.dt, conditions=12, horizon=256, steps=500)
+    (verdict,) = diagnosis.verdicts()
+    return verdict
+
+
+@pytest.mark.parametrize(
+    ("system", "factor", "theorem"),
+    [
+        (Henon(), 0.8, "grow"),  # lambda_1 = 0.42 becomes 0.42 + ln 0.8 = 0.20
+        (Torus(), 0.8, "vanish"),  # 0 becomes ln 0.8, as on a cycle, but the loss gradient grows as T
+        (Torus(), 1.25, "grow"),
+    ],
+    ids=lambda value: getattr(value, "kind", value),
+)
+def test_wrong_tangent_steps_are_contradicted_by_the_loss_gradient(system: SystemSpec, factor: float, theorem: str):
+    """gamma and lambda_1 are both wrong by ln(factor) and agree; autograd does not use the tangent step."""
+    right, wrong = verdict_of(system, 1.0), verdict_of(system, factor)
+    assert (right.self_consistent, right.consistent) == (True, True)
+    assert (wrong.expected, wrong.self_consistent, wrong.consistent) == (theorem, True, False)
+    assert any("tangent_step" in suspect or "detached" in suspect for suspect in wrong.suspects)
+
+
+def test_the_loss_gradient_on_a_cycle_is_bounded():
+    verdict = verdict_of(TwoCycle(), 1.0)
+    assert (verdict.expected, verdict.self_consistent, verdict.consistent) == ("vanish", True, True)
