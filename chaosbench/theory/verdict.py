@@ -159,7 +159,8 @@ def _tangents_agree(evidence: Evidence, expected: Theorem) -> bool | None:
     if evidence.gamma == -math.inf or evidence.exponent == -math.inf:
         return evidence.gamma < 0 and evidence.exponent < 0
     if expected == "neither":
-        return _is_zero(evidence, evidence.gamma, evidence.gamma_interval, evidence.exponent_interval)
+        widths = evidence.gamma_interval, evidence.exponent_interval
+        return _is_zero(evidence, evidence.gamma, *widths, coarsest=2 * evidence.resolution)
     return _equals_exponent(evidence, evidence.gamma, evidence.gamma_interval)
 
 
@@ -168,7 +169,9 @@ def _loss_agrees(evidence: Evidence, expected: Theorem) -> bool | None:
     if expected == "grow":
         return _equals_exponent(evidence, evidence.loss_gamma, evidence.loss_gamma_interval)
     if expected == "neither":
-        return _is_zero(evidence, evidence.loss_excess, evidence.loss_excess_interval)
+        # Beside a power the rate is known half as precisely as gamma: both terms are fitted to one curve.
+        coarsest = 4 * evidence.resolution
+        return _is_zero(evidence, evidence.loss_excess, evidence.loss_excess_interval, coarsest=coarsest)
     power, width = evidence.loss_power, evidence.loss_power_interval
     if power is None or width is None or not math.isfinite(power) or not math.isfinite(width):
         return None
@@ -186,16 +189,17 @@ def _equals_exponent(evidence: Evidence, rate: float | None, width: float | None
     return abs(rate - evidence.exponent) <= allowed
 
 
-def _is_zero(evidence: Evidence, rate: float | None, *widths: float | None) -> bool | None:
-    """Return True if a rate is zero; None if the tolerance is not small.
+def _is_zero(evidence: Evidence, rate: float | None, *widths: float | None, coarsest: float) -> bool | None:
+    """Return True if a rate is zero; None if the tolerance exceeds half of the data's exponent.
 
-    It is small relative to the data's exponent, or to the resolution of the runs if that exponent is unknown or zero.
+    Args:
+        coarsest: largest tolerance where that exponent is unknown or zero [1 / system time].
     """
     if rate is None or not math.isfinite(rate) or any(width is None or not math.isfinite(width) for width in widths):
         return None
     allowed = tolerance(*widths, resolution=evidence.resolution)
-    scale = evidence.data_exponent if evidence.data_exponent else 4 * evidence.resolution
-    return None if allowed > scale / 2 else abs(rate) <= allowed
+    limit = evidence.data_exponent / 2 if evidence.data_exponent else coarsest
+    return None if allowed > limit else abs(rate) <= allowed
 
 
 def _suspects(
