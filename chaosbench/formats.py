@@ -43,3 +43,8 @@ def percent(share: float) -> str:
     if 0.995 <= share < 1:
         return f"{math.floor(1000 * share) / 10:.1f} %"
     return f"{100 * share:.0f} %" if share >= 0.0995 or share == 0 else f"{100 * share:.1f} %"
+
+
+def ratio(value: float) -> str:
+    """Format a ratio as `96 % of` or `7.1 times`, to be followed by the reference."""
+    return f"{100 * value:.0f} % of" if abs(value) < 2 else f"{value:.2g} times"

@@ -47,7 +47,7 @@ FREE = {  # a window of 200 steps without forcing or cuts
     "chain_cut": 0.0,
     "chain_ends": 0.0,
     "chain_growth": 1.9,
-    "chain_growth_bound": 1.74,
+    "chain_growth_expected": 1.74,
     "window_length": 200.0,
     "window_growth": 1.9,
 }

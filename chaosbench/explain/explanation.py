@@ -8,12 +8,12 @@ from typing import Any
 
 from chaosbench.explain.gradient_path import gradient_path
 from chaosbench.explain.learned_dynamics import learned_dynamics
-from chaosbench.explain.quantities import is_finite, ratio
+from chaosbench.explain.quantities import is_finite
 from chaosbench.explain.regimes import describe_regime
 from chaosbench.explain.seed_result import SeedResult, seed_results
 from chaosbench.explain.theory_check import theory_check
 from chaosbench.explain.training_history import training_history
-from chaosbench.formats import duration, number, percent
+from chaosbench.formats import duration, number, percent, ratio
 from chaosbench.labels import title
 from chaosbench.leaderboard.folder import FINISHED, Stored
 from chaosbench.leaderboard.schema import Row
@@ -85,6 +85,8 @@ def _brief_verdict(result: SeedResult) -> Iterator[str]:
         yield f"lambda_1 is {ratio(verdict.exponent_ratio)} the data's"
     if verdict.growth_ratio is not None:
         yield f"gradients grow at {ratio(verdict.growth_ratio)} lambda_1"
+    if verdict.loss_ratio is not None:
+        yield f"loss gradients grow at {ratio(verdict.loss_ratio)} lambda_1"
 
 
 def _brief_clipping(result: SeedResult) -> Iterator[str]:
@@ -96,8 +98,10 @@ def _brief_clipping(result: SeedResult) -> Iterator[str]:
 
 
 def _brief_suspicion(result: SeedResult) -> Iterator[str]:
-    if result.verdict.consistent is False:
+    if result.verdict.self_consistent is False:
         yield "growth rate and exponent disagree"
+    if result.verdict.consistent is False:
+        yield "the loss gradient disagrees with the theorem"
     yield from result.verdict.suspects[:1]
 
 

@@ -119,9 +119,9 @@ def _growth(result: SeedResult, chain: float) -> Iterator[str]:
     if diagnosis.chain_forced and is_finite(diagnosis.window_growth):
         length, exponent = diagnosis.window_length, number(diagnosis.window_growth)
         yield f"Over {length} steps with forcing, they change by a factor of e^{exponent}."
-    bound = diagnosis.chain_growth_bound
-    if is_finite(bound) and grown > bound + _MARGIN:
-        yield _excess(grown, bound, diagnosis.jacobian_norm or 0.0)
+    own = diagnosis.chain_growth_expected
+    if is_finite(own) and grown > own + _MARGIN:
+        yield _excess(grown, own, diagnosis.jacobian_norm or 0.0)
 
 
 def _span(result: SeedResult, chain: float) -> str:
@@ -138,9 +138,9 @@ def _span(result: SeedResult, chain: float) -> str:
     return "Over the window" if diagnosis.path_length == chain else "Over these steps"
 
 
-def _excess(grown: float, bound: float, norm: float) -> str:
+def _excess(grown: float, own: float, norm: float) -> str:
     """Explain why gradients grow faster than at the network's own exponent."""
-    more = f"This is more than at the network's own lambda_1, e^{number(bound)}"
+    more = f"This is more than at the network's own lambda_1, e^{number(own)}"
     if grown > 0 and norm > 1:
         stretch = f"over short times, Jacobians of norm {number(norm)} stretch some directions"
         return f"{more}: {stretch} faster than long free runs do on average."

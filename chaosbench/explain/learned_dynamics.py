@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from chaosbench.explain.quantities import RATE, compare_exponents, is_finite, ratio, with_interval
+from chaosbench.explain.quantities import RATE, compare_exponents, is_finite, with_interval
 from chaosbench.explain.regimes import describe_regime
 from chaosbench.explain.seed_result import SeedResult
-from chaosbench.formats import number, percent
+from chaosbench.formats import number, percent, ratio
 
 _ORDINALS = ("second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
 

@@ -43,8 +43,3 @@ def compare_exponents(name: str, own: Exponent, true: Exponent, *, scale: float)
 def in_lyapunov_times(times: float | None) -> str:
     """Format ` (1.80 Lyapunov times)`; empty where the data have no Lyapunov time."""
     return "" if times is None else f" ({number(times)} Lyapunov times)"
-
-
-def ratio(value: float) -> str:
-    """Format a ratio as `96 % of` or `12 times`, to be followed by the reference."""
-    return f"{100 * value:.0f} % of" if abs(value) < 10 else f"{value:.0f} times"

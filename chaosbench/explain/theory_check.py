@@ -3,14 +3,21 @@
 import math
 from collections.abc import Iterator
 
-from chaosbench.explain.quantities import RATE, is_finite, ratio, with_interval
+from chaosbench.explain.quantities import RATE, is_finite, with_interval
 from chaosbench.explain.regimes import describe_regime
 from chaosbench.explain.seed_result import SeedResult
+from chaosbench.formats import ratio
 
 _THEOREMS = {
     "grow": "Theorem 2: on a chaotic orbit, gradients grow as e^(lambda_1 T) in every architecture",
-    "vanish": "Theorem 1: near an attracting fixed point or cycle, gradients vanish at the rate of its exponent",
+    "vanish": "Theorem 1: near an attracting fixed point or cycle, gradients of the state vanish at the rate of its "
+    "exponent, and loss gradients stay bounded",
     "neither": "Theorem 3: on a quasi-periodic orbit, gradients grow or shrink more slowly than any exponential",
+}
+_STATEMENTS = {
+    "grow": "that it grows at lambda_1",
+    "vanish": "that it stays bounded",
+    "neither": "that it grows at most as a power of T",
 }
 
 
@@ -33,17 +40,41 @@ def theory_check(result: SeedResult) -> Iterator[str]:
         yield (
             "The measured gradients vanish completely." if gamma == -math.inf else "Their growth could not be measured."
         )
-    if is_finite(diagnosis.loss_gradient_growth):
-        slope = with_interval(diagnosis.loss_gradient_growth, diagnosis.loss_gradient_growth_interval)
-        yield f"Gradients of the loss with respect to the parameters grow at {slope}."
-    yield _agreement(result)
+    yield _self_consistency(result)
+    yield from _loss_gradient(result)
     yield from _before_training(result)
 
 
-def _agreement(result: SeedResult) -> str:
-    consistent, diagnosis = result.verdict.consistent, result.diagnosis
+def _loss_gradient(result: SeedResult) -> Iterator[str]:
+    """Yield sentences on the loss gradient by autograd, the measurement that does not use tangent steps."""
+    verdict, diagnosis = result.verdict, result.diagnosis
+    slope, power, excess = (
+        (diagnosis.loss_gradient_growth, diagnosis.loss_gradient_growth_interval),
+        (diagnosis.loss_gradient_power, diagnosis.loss_gradient_power_interval),
+        (diagnosis.loss_gradient_excess, diagnosis.loss_gradient_excess_interval),
+    )
+    name = "The loss gradient, measured independently by autograd,"
+    if verdict.expected == "grow" and is_finite(slope[0]):
+        yield f"{name} grows at {with_interval(slope[0], slope[1])} {RATE}."
+    elif verdict.expected == "vanish" and is_finite(power[0]):
+        yield f"{name} grows as T^p with p = {with_interval(power[0], power[1])}."
+    elif verdict.expected == "neither" and is_finite(excess[0]):
+        yield f"{name} grows at {with_interval(excess[0], excess[1])} {RATE} beside a power of T."
+    else:
+        yield "No independent measurement by autograd is stored, so that the theorem is not tested."
+        return
+    statement = f"the theorem {_STATEMENTS[verdict.expected]}"
+    if verdict.consistent is None:
+        yield f"It is too imprecise to test {statement}, or belongs to runs on different attractors."
+    else:
+        yield f"This {'confirms' if verdict.consistent else 'CONTRADICTS'} {statement}."
+
+
+def _self_consistency(result: SeedResult) -> str:
+    consistent, diagnosis = result.verdict.self_consistent, result.diagnosis
     if consistent is not None:
-        return f"Growth rate and exponent {'agree within' if consistent else 'DISAGREE beyond'} their errors."
+        agreement = "agree within" if consistent else "DISAGREE beyond"
+        return f"Growth rate and exponent, both from tangent steps, {agreement} their errors."
     if diagnosis.gradient_growth is None or math.isnan(diagnosis.gradient_growth):
         reason = "the orbits along which gradients were followed blew up"
     elif 0 < (diagnosis.returning_share or 0.0) < 1:

@@ -87,6 +87,7 @@ class Diagnosis:
         columns = self._growth_columns("gradient_growth", self.growth)
         if self.loss_growth is not None:
             columns |= self._growth_columns("loss_gradient_growth", self.loss_growth)
+            columns |= self._power_columns(self.loss_growth)
         columns |= self._jacobian_columns() | self._exponent_columns()
         columns["period"] = self.periods.tolist()
         columns["returning_share"] = (self.motion.periods > 0).double().mean(1).tolist()
@@ -120,6 +121,15 @@ class Diagnosis:
             name: (rate.slope / self.dt).tolist(),
             f"{name}_interval": (rate.interval / self.dt).tolist(),
             f"{name}_fit": rate.fit.tolist(),
+        }
+
+    def _power_columns(self, growth: Growth) -> dict[str, list[Any]]:
+        law = growth.power_law()
+        return {
+            "loss_gradient_power": law.power.tolist(),
+            "loss_gradient_power_interval": law.power_interval.tolist(),
+            "loss_gradient_excess": (law.excess / self.dt).tolist(),
+            "loss_gradient_excess_interval": (law.excess_interval / self.dt).tolist(),
         }
 
     def _jacobian_columns(self) -> dict[str, list[Any]]:

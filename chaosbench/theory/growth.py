@@ -32,6 +32,24 @@ class Rate(NamedTuple):
     fit: Tensor
 
 
+class PowerLaw(NamedTuple):
+    """Power laws fitted to gradients, which grow as T^power e^(excess T); each field is `(K,)`, NaN where unknown.
+
+    Attributes:
+        power: slope of log norms against ln T over the last four octaves, mean over initial conditions; 0 for gradients
+            that stay bounded.
+        power_interval: half width of its 95 % confidence interval, as in `Rate`.
+        excess: rate that remains beside a power law over the last six octaves [nats / step]; 0 for gradients that grow
+            as any power of T, lambda_1 for chaotic orbits.
+        excess_interval: half width of its 95 % confidence interval [nats / step].
+    """
+
+    power: Tensor
+    power_interval: Tensor
+    excess: Tensor
+    excess_interval: Tensor
+
+
 @dataclass(frozen=True)
 class Growth:
     """Log norms of gradients against the horizon.
@@ -58,6 +76,10 @@ class Growth:
         """Return the slope over the last four octaves, where it no longer depends on the initial tangents."""
         return growth_rate(self.horizons, self.values)
 
+    def power_law(self) -> PowerLaw:
+        """Return the power of T with which the gradients grow, and the exponential rate beside it."""
+        return power_law(self.horizons, self.values)
+
 
 def growth_rate(horizons: Sequence[int], values: Tensor, *, octaves: float = 4.0) -> Rate:
     """Fit the slope of log norms against the horizon by least squares over its last octaves.
@@ -83,6 +105,39 @@ def growth_rate(horizons: Sequence[int], values: Tensor, *, octaves: float = 4.0
     interval = torch.where(vanished, torch.nan, nan_half_width(finite, dim=-1))
     _, fit = _line(times, torch.where(curves.isnan().any(-1, keepdim=True), torch.nan, curves).nanmean(1))
     return Rate(slope, interval, fit)
+
+
+def power_law(horizons: Sequence[int], values: Tensor) -> PowerLaw:
+    """Fit log norms by power ln T, and by power ln T + excess T, each with a constant, by least squares.
+
+    A slope against T alone cannot distinguish T^1 from e^(s T) with a small s: over horizons up to T_max, T^1 has the
+    slope 2.7 / T_max. Beside a term ln T it vanishes.
+
+    Args:
+        horizons: `(H,)`, ascending [steps].
+        values: `(K, C, H)` [nats].
+
+    Source:
+        Mikhaeil, Monfared & Durstewitz 2022, NeurIPS: by Theorem 1 loss gradients on cycles stay bounded, by Theorem 3
+        gradients on quasi-periodic orbits grow or shrink more slowly than any exponential.
+    """
+    powers = _last_coefficients(horizons, values, octaves=4.0, exponential=False)
+    rates = _last_coefficients(horizons, values, octaves=6.0, exponential=True)
+    return PowerLaw(
+        powers.nanmean(-1), nan_half_width(powers, dim=-1), rates.nanmean(-1), nan_half_width(rates, dim=-1)
+    )
+
+
+def _last_coefficients(horizons: Sequence[int], values: Tensor, *, octaves: float, exponential: bool) -> Tensor:
+    """Return the coefficient of each curve on ln T or, if `exponential`, on T beside ln T; `(K, C)`."""
+    late = linear_range(horizons, octaves=octaves).to(values.device)
+    times = torch.tensor(horizons, dtype=torch.float64, device=values.device)[late]
+    terms = [torch.ones_like(times), times.log(), *([times] if exponential else [])]
+    if len(times) <= len(terms):  # no error could be seen
+        return values.new_full(values.shape[:-1], torch.nan, dtype=torch.float64)
+    curves = values.double()[..., late]
+    fitted = torch.linalg.pinv(torch.stack(terms, dim=-1))[-1]
+    return torch.where(curves.isfinite().all(-1), (curves.nan_to_num() * fitted).sum(-1), torch.nan)
 
 
 def linear_range(horizons: Sequence[int], *, octaves: float = 4.0) -> Tensor:

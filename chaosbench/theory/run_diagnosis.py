@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from chaosbench.theory.verdict import Evidence, Verdict, verdict
 
 PREFIX = "diagnosis."
+_FORMER_NAMES = {"chain_growth_bound": "chain_growth_expected"}  # in results of older versions
 _RATE = "1 / system time"
 
 
@@ -61,6 +62,10 @@ class RunDiagnosis:
     loss_gradient_growth: float | None = _stored(_RATE, "the growth rate of dL_T/dtheta")
     loss_gradient_growth_interval: float | None = _stored(_RATE, "its 95 % half width")
     loss_gradient_growth_fit: float | None = _stored("1", "R² of the straight line")
+    loss_gradient_power: float | None = _stored("1", "slope of log ||dL_T/dtheta|| against ln T")
+    loss_gradient_power_interval: float | None = _stored("1", "its 95 % half width")
+    loss_gradient_excess: float | None = _stored(_RATE, "exponential growth rate of dL_T/dtheta beside a power of T")
+    loss_gradient_excess_interval: float | None = _stored(_RATE, "its 95 % half width")
     jacobian_norm: float | None = _stored("1", "geometric mean of the Jacobians' spectral norms along a free run")
     jacobian_smallest_singular_value: float | None = _stored("1", "median along that run")
     jacobian_condition: float | None = _stored("1", "median of the condition numbers along that run")
@@ -85,7 +90,9 @@ class RunDiagnosis:
     window_length: int | None = _stored("steps", "longest horizon followed, where products do not end", int)
     window_growth: float | None = _stored("nats", "mean log norm of the product over `window_length`")
     chain_growth: float | None = _stored("nats", "mean log norm of the product over `chain_length`, on training data")
-    chain_growth_bound: float | None = _stored("nats", "lambda_1 of the network times `chain_length`")
+    chain_growth_expected: float | None = _stored(
+        "nats", "growth at the rate of long free runs, lambda_1 of the network times `chain_length`"
+    )
     forcing_share: float | None = _stored("1", "alpha of generalised teacher forcing at the end of training")
     forced_exponent_expected: float | None = _stored(
         _RATE, "lambda_1 + ln(1 - alpha) / dt, if the whole state is forced"
@@ -149,7 +156,7 @@ class RunDiagnosis:
             column: "value"; "floor" contains the numbers of the data's own system, where null means unknown.
         """
         numbers = {
-            row["name"].removeprefix(PREFIX): row[column]
+            _current_name(row["name"].removeprefix(PREFIX)): row[column]
             for row in rows
             if row["seed"] == seed and row["update"] == update and row["name"].startswith(PREFIX)
         }
@@ -177,6 +184,10 @@ class RunDiagnosis:
                 bounded=self.bounded_share or 0.0,
                 loss_gamma=self.loss_gradient_growth,
                 loss_gamma_interval=self.loss_gradient_growth_interval,
+                loss_power=self.loss_gradient_power,
+                loss_power_interval=self.loss_gradient_power_interval,
+                loss_excess=self.loss_gradient_excess,
+                loss_excess_interval=self.loss_gradient_excess_interval,
                 data_exponent=data_exponent,
                 window=window,
             )
@@ -212,6 +223,10 @@ class RunDiagnosis:
             lyapunov_exponents=(first, *self.lyapunov_exponents[1:]),
             gradient_growth=-math.inf if math.isnan(gamma) and vanishing else gamma,
         )
+
+
+def _current_name(name: str) -> str:
+    return _FORMER_NAMES.get(name, name)
 
 
 def _or_nan(value: float | None) -> float:

@@ -56,7 +56,7 @@ class TrainingRegime:
             columns["window_length"] = [followed] * seeds
             columns["window_growth"] = self.growth.mean[:, -1].tolist()
         columns["chain_growth"] = grown.tolist()
-        columns["chain_growth_bound"] = (largest * chain).tolist()
+        columns["chain_growth_expected"] = (largest * chain).tolist()
         return columns | self._alpha_columns(largest, dt) | self._exponent_columns(dt)
 
     def _chain(self) -> tuple[float, bool, Tensor]:

@@ -7,6 +7,7 @@ from typing import Literal
 
 from chaosbench.dynamics import Regime, map_regime
 from chaosbench.formats import percent
+from chaosbench.formats import ratio as formatted
 
 Theorem = Literal["grow", "vanish", "neither", "none"]
 Finding = Regime | Literal["undecided"]
@@ -15,6 +16,7 @@ Finding = Regime | Literal["undecided"]
 _TOLERANCE = 1.5
 _NEAR = 0.1  # a ratio this close to a whole number counts as that number
 _MOST = 4.5  # largest factor that is attributed to a wrong dt; any larger factor is near a whole number
+_BOUNDED = 0.25  # a gradient that grows with a smaller power of T counts as bounded; the next case is T^1
 _FAR = 1.6  # an exponent that is wrong by more than this factor is reported as a suspect
 
 
@@ -30,7 +32,11 @@ class Evidence:
         period: period of the free run [steps]; 0: it is not periodic.
         returning: share of free runs that settle on a fixed point or a cycle.
         bounded: share of free runs that stayed finite.
-        loss_gamma, loss_gamma_interval: slope of log ||dL_T/dtheta|| against T; None: not measured.
+        loss_gamma, loss_gamma_interval: slope of log ||dL_T/dtheta|| against T; None: not measured. Autograd computes
+            this gradient from the steps alone, gamma and the exponent come from tangent steps.
+        loss_power, loss_power_interval: slope of log ||dL_T/dtheta|| against ln T [1]; None: not measured.
+        loss_excess, loss_excess_interval: exponential growth rate of ||dL_T/dtheta|| beside a power of T; None: not
+            measured.
         data_exponent: largest exponent of the data's system; None: unknown.
         window: time over which gradients can show that orbits separate, in Lyapunov times of the data; None: the
             method does not need to show it, or the data are not chaotic.
@@ -46,6 +52,10 @@ class Evidence:
     bounded: float
     loss_gamma: float | None = None
     loss_gamma_interval: float | None = None
+    loss_power: float | None = None
+    loss_power_interval: float | None = None
+    loss_excess: float | None = None
+    loss_excess_interval: float | None = None
     data_exponent: float | None = None
     window: float | None = None
 
@@ -60,15 +70,22 @@ class Verdict:
             diverged, its regime is undecided, or it rests on a point or cycle that is not an attractor.
         growth_ratio: gamma / lambda_1(model), 1 by theory; None where the run is not chaotic or gamma was not measured.
         exponent_ratio: lambda_1(model) / lambda_1(data); None where the data are not known to be chaotic.
-        consistent: True if the measured growth agrees with the theorem within the errors; None where the errors are too
-            large or unknown, where free runs end on different attractors, or where no theorem applies.
+        loss_ratio: growth rate of the loss gradient / lambda_1(model), 1 by Theorem 2 (ii); None as for growth_ratio.
+        self_consistent: True if gamma agrees with the exponent within the errors. Both come from the same tangent
+            steps, so that this tests their computation, not the theorem. None where the errors are too large or
+            unknown, where free runs end on different attractors, or where no theorem applies.
+        consistent: True if the loss gradient by autograd, an independent measurement, agrees with the theorem: it grows
+            at lambda_1 ("grow"), stays bounded ("vanish"), or grows at most as a power of T ("neither"). None as for
+            self_consistent, and where no loss gradient was measured.
         suspects: likely causes of a failure, in the order in which to check them.
     """
 
     regime: Finding
     expected: Theorem
     growth_ratio: float | None
+    loss_ratio: float | None
     exponent_ratio: float | None
+    self_consistent: bool | None
     consistent: bool | None
     suspects: tuple[str, ...]
 
@@ -78,24 +95,30 @@ def verdict(evidence: Evidence) -> Verdict:
 
     Source:
         Mikhaeil, Monfared & Durstewitz 2022, NeurIPS (2110.07238): Theorem 1 for fixed points and cycles, 2 for chaos,
-        3 for quasi-periodic orbits.
+        3 for quasi-periodic orbits. Theorem 2 (ii), and the boundedness in Theorem 1, are about loss gradients.
     """
     width = evidence.exponent_interval if math.isfinite(evidence.exponent_interval) else 0.0
     regime = _regime(evidence, width)
     expected = _theorem(evidence, regime, width)
     data = evidence.data_exponent
     ratio = evidence.exponent / data if data is not None and data > 0 and math.isfinite(evidence.exponent) else None
-    growth_ratio = evidence.gamma / evidence.exponent if regime == "chaotic" and math.isfinite(evidence.gamma) else None
-    comparable = expected != "none" and not math.isnan(evidence.gamma) and evidence.returning in (0.0, 1.0)
-    consistent = _agrees(evidence, expected) if comparable else None
+    comparable = expected != "none" and evidence.returning in (0.0, 1.0)
+    self_consistent = _tangents_agree(evidence, expected) if comparable else None
+    consistent = _loss_agrees(evidence, expected) if comparable else None
     return Verdict(
         regime=regime,
         expected=expected,
-        growth_ratio=growth_ratio,
+        growth_ratio=_ratio(evidence.gamma, evidence, regime),
+        loss_ratio=_ratio(evidence.loss_gamma, evidence, regime),
         exponent_ratio=ratio,
+        self_consistent=self_consistent,
         consistent=consistent,
-        suspects=tuple(_suspects(evidence, regime, ratio, consistent)),
+        suspects=tuple(_suspects(evidence, regime, ratio, (self_consistent, consistent))),
     )
+
+
+def _ratio(rate: float | None, evidence: Evidence, regime: Finding) -> float | None:
+    return rate / evidence.exponent if regime == "chaotic" and rate is not None and math.isfinite(rate) else None
 
 
 def _regime(evidence: Evidence, width: float) -> Finding:
@@ -129,23 +152,59 @@ def tolerance(*widths: float | None, resolution: float) -> float:
     return _TOLERANCE * math.hypot(*finite) + resolution
 
 
-def _agrees(evidence: Evidence, expected: Theorem) -> bool | None:
-    """Return True if gamma agrees with the theorem; None if the errors are too large to decide."""
+def _tangents_agree(evidence: Evidence, expected: Theorem) -> bool | None:
+    """Return True if gamma and the exponent agree; None if the errors are too large to decide."""
+    if math.isnan(evidence.gamma):
+        return None
     if evidence.gamma == -math.inf or evidence.exponent == -math.inf:
         return evidence.gamma < 0 and evidence.exponent < 0
-    if math.isnan(evidence.gamma_interval) or math.isnan(evidence.exponent_interval):
-        return None
-    allowed = tolerance(evidence.gamma_interval, evidence.exponent_interval, resolution=evidence.resolution)
     if expected == "neither":
-        # Rates are small relative to the data's exponent, or to the resolution of the runs if that is unknown or zero.
-        scale = evidence.data_exponent if evidence.data_exponent else 4 * evidence.resolution
-        return None if allowed > scale / 2 else abs(evidence.gamma) <= allowed
-    if allowed > max(abs(evidence.gamma), abs(evidence.exponent)) / 2:
+        widths = evidence.gamma_interval, evidence.exponent_interval
+        return _is_zero(evidence, evidence.gamma, *widths, coarsest=2 * evidence.resolution)
+    return _equals_exponent(evidence, evidence.gamma, evidence.gamma_interval)
+
+
+def _loss_agrees(evidence: Evidence, expected: Theorem) -> bool | None:
+    """Return True if the loss gradient agrees with the theorem; None if it is unknown, or its errors too large."""
+    if expected == "grow":
+        return _equals_exponent(evidence, evidence.loss_gamma, evidence.loss_gamma_interval)
+    if expected == "neither":
+        # Beside a power the rate is known half as precisely as gamma: both terms are fitted to one curve.
+        coarsest = 4 * evidence.resolution
+        return _is_zero(evidence, evidence.loss_excess, evidence.loss_excess_interval, coarsest=coarsest)
+    power, width = evidence.loss_power, evidence.loss_power_interval
+    if power is None or width is None or not math.isfinite(power) or not math.isfinite(width):
         return None
-    return abs(evidence.gamma - evidence.exponent) <= allowed
+    allowed = tolerance(width, resolution=_BOUNDED)
+    return None if allowed > 2 * _BOUNDED else power <= allowed
 
 
-def _suspects(evidence: Evidence, regime: Finding, ratio: float | None, consistent: bool | None) -> Iterator[str]:
+def _equals_exponent(evidence: Evidence, rate: float | None, width: float | None) -> bool | None:
+    """Return True if a rate equals the exponent; None if the tolerance exceeds half of the larger one."""
+    if rate is None or width is None or not all(map(math.isfinite, (rate, width, evidence.exponent_interval))):
+        return None
+    allowed = tolerance(width, evidence.exponent_interval, resolution=evidence.resolution)
+    if allowed > max(abs(rate), abs(evidence.exponent)) / 2:
+        return None
+    return abs(rate - evidence.exponent) <= allowed
+
+
+def _is_zero(evidence: Evidence, rate: float | None, *widths: float | None, coarsest: float) -> bool | None:
+    """Return True if a rate is zero; None if the tolerance exceeds half of the data's exponent.
+
+    Args:
+        coarsest: largest tolerance where that exponent is unknown or zero [1 / system time].
+    """
+    if rate is None or not math.isfinite(rate) or any(width is None or not math.isfinite(width) for width in widths):
+        return None
+    allowed = tolerance(*widths, resolution=evidence.resolution)
+    limit = evidence.data_exponent / 2 if evidence.data_exponent else coarsest
+    return None if allowed > limit else abs(rate) <= allowed
+
+
+def _suspects(
+    evidence: Evidence, regime: Finding, ratio: float | None, agreement: tuple[bool | None, bool | None]
+) -> Iterator[str]:
     """Yield likely causes of a failure, in the order in which to check them."""
     if regime == "divergent":
         yield "the free run blows up: the learning rate is too large, or nothing keeps the map bounded"
@@ -153,10 +212,12 @@ def _suspects(evidence: Evidence, regime: Finding, ratio: float | None, consiste
     if 0 < evidence.returning < 1:
         settled = f"{percent(evidence.returning)} of them settle on a fixed point or a cycle"
         yield f"free runs end on different attractors: {settled}"
-    elif consistent is False:
+    elif agreement[0] is False:
         yield "transients are long, or free runs do not share one attractor"
     if regime == "chaotic" and _loss_gradient_lags(evidence):
         yield "the state is detached: the loss gradient grows more slowly than dz_T/dz_0"
+    elif agreement == (True, False):
+        yield "tangent_step is not the derivative of step: autograd's loss gradient contradicts gamma and lambda_1"
     if evidence.data_exponent is not None and evidence.data_exponent > 0:
         yield from _missed_chaos(evidence, regime, ratio)
     elif regime == "chaotic" and evidence.data_exponent is not None:
@@ -200,4 +261,4 @@ def _wrong_exponent(evidence: Evidence, ratio: float) -> str:
     if precise and factor < _MOST and abs(factor / round(factor) - 1) < _NEAR:
         part = f"{round(factor)} times" if ratio > 1 else f"1/{round(factor)} of"
         return f"the time step dt is wrong: the exponent is {part} the data's"
-    return f"the exponent is {ratio:.2g} times the data's"
+    return f"the exponent is {formatted(ratio)} the data's"

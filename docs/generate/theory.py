@@ -10,7 +10,7 @@ from pathlib import Path
 from chaosbench.explain.explanation import brief
 from chaosbench.explain.quantities import is_finite, with_interval
 from chaosbench.explain.seed_result import SeedResult, seed_results
-from chaosbench.formats import number
+from chaosbench.formats import number, ratio
 from chaosbench.labels import shortened
 from chaosbench.leaderboard.folder import Stored
 from chaosbench.leaderboard.store import read_all
@@ -22,35 +22,60 @@ _INTRODUCTION = """\
 
 Mikhaeil, Monfared and Durstewitz (2022, [arXiv 2110.07238](https://arxiv.org/abs/2110.07238)) relate the loss gradients
 of a recurrent network to the Lyapunov exponents of its orbits, in every architecture. The suite `theory` trains three
-architectures on chaotic, quasi-periodic and periodic data, and measures two rates of each trained network: how fast its
-gradients grow with the horizon (gamma), and how fast neighbouring orbits separate (lambda_1).
-[diagnosis.md](diagnosis.md) describes how they are measured. Rates are per unit of system time. Each cell has the
-median over seeds with the half width of its 95 % confidence interval, and the range over seeds in brackets.
+architectures on chaotic, quasi-periodic and periodic data, and measures three rates of each trained network: how fast
+dz_T/dz_0 grows with the horizon (gamma), how fast neighbouring orbits separate (lambda_1), and how fast the gradient
+dL_T/dtheta of the loss grows. gamma and lambda_1 come from the same tangent steps of the network, so that their
+agreement is a self-consistency. The loss gradient comes from autograd through the steps themselves: it is the
+independent measurement that tests the theorems. [diagnosis.md](diagnosis.md) describes how each is measured and judged.
 
-A seed is sorted by the regime of its own network, not by its data: a network that did not learn the chaos of its data
-belongs to another theorem. This page is generated from the tables in `leaderboards/theory`, which are those of a
-results directory after `chaosbench run theory`."""
+Rates are per unit of system time. Each cell has the median over seeds with the half width of its 95 % confidence
+interval, and the range over seeds in brackets. A seed is sorted by the regime of its own network, not by its data: a
+network that did not learn the chaos of its data belongs to another theorem. On Lorenz-63, forced and clipped training
+have the same updates, sequences, learning rates and clipping, so that they differ in forcing alone. This page is
+generated from the tables in `leaderboards/theory`, which are those of a results directory after
+`chaosbench run theory`."""
 
 _SECTIONS: tuple[tuple[Theorem, str, str], ...] = (
     (
         "grow",
         "Theorem 2: chaotic networks",
-        "The norm of dz_T/dz_0 grows as e^(lambda_1 T), so that gamma / lambda_1 is 1, for all gates and activations.",
+        "(i) The norm of dz_T/dz_0 grows as e^(lambda_1 T), so that gamma / lambda_1 is 1, for all gates and "
+        "activations. (ii) So does the gradient of the loss: its rate is lambda_1, too.",
     ),
     (
         "neither",
         "Theorem 3: quasi-periodic networks",
-        "The norm grows or shrinks more slowly than any exponential: gamma and lambda_1 are both 0. A limit cycle of a "
-        "flow belongs here, too: it is a closed curve of the map from one sample to the next, which a network learns.",
+        "The norm grows or shrinks more slowly than any exponential: gamma and lambda_1 are both 0. The gradient of "
+        "the loss may grow as a power of T, and has no exponential rate beside it. A limit cycle of a flow belongs "
+        "here, too: it is a closed curve of the map from one sample to the next, which a network learns.",
     ),
     (
         "vanish",
         "Theorem 1: networks on fixed points and cycles",
         "The norm vanishes exponentially, at the rate of the cycle's own exponent: gamma / lambda_1 is 1, and both are "
-        "negative. The gradient of the loss with respect to the parameters stays bounded.",
+        "negative. The gradient of the loss with respect to the parameters stays bounded: it grows as T^0. Boundedness "
+        "tests the sign of lambda_1, not its size.",
     ),
     ("none", "Networks that diverge", "The theorems do not apply to them."),
 )
+_STATEMENTS: tuple[tuple[Theorem, str, str], ...] = (  # theorem, its statement on dz_T/dz_0, its statement on the loss
+    (
+        "vanish",
+        "Theorem 1: dz_T/dz_0 vanishes at the cycle's exponent",
+        "Theorem 1: the loss gradient stays bounded",
+    ),
+    (
+        "grow",
+        "Theorem 2 (i): dz_T/dz_0 grows at lambda_1",
+        "Theorem 2 (ii): the loss gradient grows at lambda_1",
+    ),
+    (
+        "neither",
+        "Theorem 3: dz_T/dz_0 neither grows nor vanishes exponentially",
+        "Theorem 3: the loss gradient grows at most as a power of T",
+    ),
+)
+_PLURALS = {"fixed point": "at fixed points", "undecided": "of undecided regime"}
 
 
 def page(results: Path, pictures: Iterable[tuple[str, str]] = ()) -> str:
@@ -77,29 +102,44 @@ def _summary(results: Sequence[SeedResult]) -> str:
     if not results:
         return "**No network has a diagnosis.**"
     verdicts = [result.verdict for result in results]
-    counts = Counter(verdict.consistent for verdict in verdicts if verdict.expected != "none")
     regimes = Counter(verdict.regime for verdict in verdicts)
-    tally = ", ".join(f"{count} {regime}" for regime, count in regimes.most_common())
-    ratios = [verdict.growth_ratio for verdict in verdicts if verdict.growth_ratio is not None]
+    tally = ", ".join(f"{count} {_PLURALS.get(regime, regime)}" for regime, count in regimes.most_common())
+    ratios = [verdict.loss_ratio for verdict in verdicts if verdict.loss_ratio is not None]
     median = (
-        f" The median of gamma / lambda_1 over the chaotic ones is {statistics.median(ratios):.2f}." if ratios else ""
-    )
-    unknown = (
-        f"; {counts[None]} are undecided, because errors are too large or free runs end on different attractors"
-        if counts[None]
+        f" The loss gradients of the chaotic ones grow at {ratio(statistics.median(ratios))} lambda_1 in the median."
+        if ratios
         else ""
     )
-    return (
-        f"**{len(results)} trained networks: {tally}. Growth rate and exponent agree within their errors in "
-        f"{counts[True]} and disagree in {counts[False]}{unknown}.**{median}"
+    lines = ["| statement | measured by | agree | disagree | undecided |", "| --- | --- | --- | --- | --- |"]
+    for theorem, tangents, loss in _STATEMENTS:
+        selected = [verdict for verdict in verdicts if verdict.expected == theorem]
+        lines.append(_count(tangents, "tangent steps (self-consistency)", [each.self_consistent for each in selected]))
+        lines.append(_count(loss, "autograd (independent)", [each.consistent for each in selected]))
+    reasons = (
+        "A network is undecided where errors are too large, where its free runs end on different attractors, or where "
+        "the measurement is not stored."
     )
+    return "\n\n".join([f"**{len(results)} trained networks: {tally}.**{median}", "\n".join(lines), reasons])
+
+
+def _count(statement: str, measured: str, answers: Sequence[bool | None]) -> str:
+    counts = Counter(answers)
+    return f"| {statement} | {measured} | {counts[True]} | {counts[False]} | {counts[None]} |"
+
+
+_LOSS_COLUMN: dict[Theorem, str] = {
+    "grow": "rate of the loss gradient",
+    "vanish": "loss gradient: power of T",
+    "neither": "loss gradient: rate beside a power of T",
+    "none": "rate of the loss gradient",
+}
 
 
 def _table(results: Sequence[SeedResult], theorem: Theorem, labels: dict[str, dict[str, str]]) -> str:
     """Return a table with one row per network, trainer and system."""
     heads = ["data", "network, training", "seeds", "gamma", "lambda_1 of the network", "lambda_1 of the data"]
     heads += ["gamma / lambda_1"] if theorem in ("grow", "vanish") else []
-    heads += ["slope of the log loss gradient", "agree"]
+    heads += ["gamma agrees", _LOSS_COLUMN[theorem], "loss gradient agrees"]
     groups: dict[tuple[str, ...], list[SeedResult]] = {}
     for result in results:
         names = tuple(labels[noun][result.labels[noun]] for noun in ("system", "model", "trainer"))
@@ -113,7 +153,6 @@ def _row(names: tuple[str, ...], group: Sequence[SeedResult], theorem: Theorem) 
     system, model, trainer = names
     diagnoses = [result.diagnosis for result in group]
     exponents = [diagnosis.largest_exponent or Exponent(math.nan) for diagnosis in diagnoses]
-    answers = Counter({True: "yes", False: "NO", None: "?"}[result.verdict.consistent] for result in group)
     yield system
     yield f"{model}, {trainer}"
     yield ", ".join(str(result.seed) for result in group)
@@ -122,8 +161,23 @@ def _row(names: tuple[str, ...], group: Sequence[SeedResult], theorem: Theorem) 
     yield number(group[0].data_exponent)
     if theorem in ("grow", "vanish"):
         yield _ratio(diagnoses)
-    yield _spread((diagnosis.loss_gradient_growth, diagnosis.loss_gradient_growth_interval) for diagnosis in diagnoses)
-    yield ", ".join(f"{count} {answer}" for answer, count in answers.items())
+    yield _answers(result.verdict.self_consistent for result in group)
+    yield _spread(_loss_estimate(diagnosis, theorem) for diagnosis in diagnoses)
+    yield _answers(result.verdict.consistent for result in group)
+
+
+def _answers(agreements: Iterable[bool | None]) -> str:
+    answers = Counter({True: "yes", False: "NO", None: "?"}[agreement] for agreement in agreements)
+    return ", ".join(f"{count} {answer}" for answer, count in answers.items())
+
+
+def _loss_estimate(diagnosis: RunDiagnosis, theorem: Theorem) -> tuple[float | None, float | None]:
+    """Return the statistic of the loss gradient that the theorem is about, with its interval."""
+    if theorem == "vanish":
+        return diagnosis.loss_gradient_power, diagnosis.loss_gradient_power_interval
+    if theorem == "neither":
+        return diagnosis.loss_gradient_excess, diagnosis.loss_gradient_excess_interval
+    return diagnosis.loss_gradient_growth, diagnosis.loss_gradient_growth_interval
 
 
 def _spread(estimates: Iterable[tuple[float | None, float | None]]) -> str:

@@ -48,7 +48,7 @@ def test_json_has_verdicts_and_finite_numbers(call, results: Path):
     chaotic, resting, blown = lstm["seeds"]
     assert (chaotic["numbers"]["chain_growth"], chaotic["verdict"]["regime"]) == (1.9, "chaotic")
     assert chaotic["verdict"]["growth_ratio"] == pytest.approx(0.88 / 0.87)
-    assert chaotic["verdict"]["consistent"] is True
+    assert (chaotic["verdict"]["self_consistent"], chaotic["verdict"]["consistent"]) == (True, None)
     assert (resting["verdict"]["regime"], resting["verdict"]["growth_ratio"]) == ("fixed point", None)
     assert (blown["status"], blown["verdict"]["expected"]) == ("diverged", "none")
     assert blown["scores"] == {"state_space_divergence": {"value": None, "floor": 0.05, "details": {}}}

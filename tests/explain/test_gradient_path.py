@@ -39,7 +39,7 @@ def test_growth_beyond_the_networks_own_exponent_is_explained_by_jacobians_that_
 
 def test_growth_is_not_explained_by_stretching_if_products_or_jacobians_contract(paragraphs):
     for changes in ({"chain_growth": -3.0, "jacobian_norm": 1.2}, {"chain_growth": 2.1, "jacobian_norm": 0.9}):
-        text = paragraphs(REST | FREE | changes | {"chain_growth_bound": -9.0})[PATH]
+        text = paragraphs(REST | FREE | changes | {"chain_growth_expected": -9.0})[PATH]
         assert not has(text, "stretch")
         assert has(text, "e^-9.00")
 

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
+from chaosbench.dynamics.step_maps import tangent_step_by_jvp
 from chaosbench.models import LSTM, ShallowPLRNN
 from chaosbench.registry import load
 from chaosbench.systems import Henon, LimitCycle, Lorenz63, Torus, TwoCycle
@@ -215,3 +216,80 @@ def test_few_initial_conditions_have_wide_intervals_or_none(count: int):
         each = diagnosis.motion.blocks.mean(-2)[0]
         expected = 12.7062 * (each[0] - each[1]).abs() / 2  # for two numbers s / sqrt 2 is half of their difference
         assert_close(diagnosis.intervals[0].sort().values, expected.sort().values, rtol=1e-4, atol=0)
+
+
+class Scaled(nn.Module):
+    """A map with one trainable parameter, whose tangent step multiplies every Jacobian by `factor`."""
+
+    def __init__(self, step, parameter: float, factor: float) -> None:
+        super().__init__()
+        self.map, self.factor = step, factor
+        self.parameter = nn.Parameter(torch.tensor(parameter, dtype=torch.float64))
+
+    def step(self, state):
+        return self.map(state, self.parameter)
+
+    def tangent_step(self, state, tangents):
+        moved, grown = tangent_step_by_jvp(self.step, state, tangents)
+        return moved, self.factor * grown
+
+
+def henon(state, a):
+    x, y = state.unbind(-1)
+    return torch.stack([1 - a * x * x + y, 0.3 * x], dim=-1)
+
+
+def circle(state, angle):
+    """Approach the unit circle and turn by an angle."""
+    x, y = (state * (1.5 - 0.5 * state.square().sum(-1, keepdim=True))).unbind(-1)
+    return torch.stack([x * angle.cos() - y * angle.sin(), x * angle.sin() + y * angle.cos()], dim=-1)
+
+
+def logistic(state, r):
+    return r * state * (1 - state)
+
+
+def along_the_circle(states):
+    """Return a loss whose gradient is the unit tangent of the circle."""
+    return (states * torch.stack([-states[..., 1], states[..., 0]], dim=-1).detach()).sum(-1)
+
+
+def first_observable(states):
+    return (states[..., 0] - 0.3).square()
+
+
+CIRCLE = torch.nn.functional.normalize(torch.randn(6, 2, generator=torch.Generator().manual_seed(0)).double())
+CYCLE = on_attractor(TwoCycle(), 6)
+
+
+def verdict_of(step, parameter: float, starts: torch.Tensor, loss, *, factor: float = 1.0):
+    """Return the verdict on a map whose tangent steps are wrong by a factor."""
+    tangents = Scaled(step, parameter, factor)
+    diagnosis = diagnose(tangents, starts, conditions=len(starts), horizon=256, steps=400, transient=100, loss=loss)
+    (verdict,) = diagnosis.verdicts()
+    return verdict
+
+
+@pytest.mark.parametrize(
+    ("step", "parameter", "starts", "loss", "factor", "theorem"),
+    [
+        (henon, 1.4, on_attractor(Henon(), 12), first_observable, 0.8, "grow"),
+        (circle, 2.4, CIRCLE, along_the_circle, 1.25, "neither"),
+    ],
+)
+def test_wrong_tangent_steps_are_contradicted_by_the_loss_gradient(step, parameter, starts, loss, factor, theorem):
+    """gamma and lambda_1 are both wrong by ln(factor) and agree; autograd does not use the tangent step.
+
+    Hénon's lambda_1 of 0.42 becomes 0.42 + ln 0.8 = 0.20. On the circle lambda_1 = 0 becomes ln 1.25, as for chaos, but
+    the loss gradient is T, the derivative of the phase with respect to the angle.
+    """
+    right = verdict_of(step, parameter, starts, loss)
+    wrong = verdict_of(step, parameter, starts, loss, factor=factor)
+    assert (right.expected, right.self_consistent, right.consistent) == (theorem, True, True)
+    assert (wrong.expected, wrong.self_consistent, wrong.consistent) == ("grow", True, False)
+    assert any("tangent_step" in suspect or "detached" in suspect for suspect in wrong.suspects)
+
+
+def test_the_loss_gradient_on_a_cycle_is_bounded():
+    verdict = verdict_of(logistic, 3.2, CYCLE, first_observable)
+    assert (verdict.expected, verdict.self_consistent, verdict.consistent) == ("vanish", True, True)

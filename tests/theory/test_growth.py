@@ -6,6 +6,7 @@ from torch.testing import assert_close
 
 from chaosbench.dynamics import log_spaced
 from chaosbench.theory import Growth, growth_rate
+from chaosbench.theory.growth import power_law
 
 HORIZONS = log_spaced(4_096)
 TIMES = torch.tensor(HORIZONS, dtype=torch.float64)
@@ -62,3 +63,37 @@ def test_a_growth_has_a_mean_and_a_value_at_each_horizon():
     growth = Growth((1, 4), torch.tensor([[[1.0, 2.0], [3.0, torch.nan]]]))
     assert growth.mean.tolist() == [[2.0, 2.0]]
     assert growth.at(1).tolist() == [[1.0, 3.0]]
+
+
+OCTAVES = log_spaced(4_096, each_octave=1)
+
+
+def power_times_exponential(power: float, rate: float) -> torch.Tensor:
+    """Return three curves ln(T^power e^(rate T)) plus a constant, `(1, 3, H)`."""
+    times = torch.tensor(OCTAVES, dtype=torch.float64)
+    return (power * times.log() + rate * times + torch.tensor([[0.0], [1.0], [5.0]]))[None]
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0, 3.0])
+def test_a_power_of_the_horizon_has_its_power_and_no_exponential_rate(power: float):
+    law = power_law(OCTAVES, power_times_exponential(power, 0.0))
+    assert float(law.power) == pytest.approx(power, abs=1e-9)
+    assert float(law.excess) == pytest.approx(0, abs=1e-12)
+    assert float(law.power_interval) == pytest.approx(0, abs=1e-9)
+
+
+@pytest.mark.parametrize("power", [0.0, 1.0])
+def test_an_exponential_rate_is_found_beside_a_power(power: float):
+    law = power_law(OCTAVES, power_times_exponential(power, 0.003))
+    assert float(law.excess) == pytest.approx(0.003, abs=1e-12)
+    assert float(law.power) > power + 1, "an exponential is not bounded"
+
+
+def test_a_power_law_ignores_orbits_that_blew_up_and_needs_enough_horizons():
+    curves_ = power_times_exponential(1.0, 0.0).repeat(2, 1, 1)
+    curves_[0, 1, -1:] = torch.nan
+    curves_[1, :, -1:] = torch.nan
+    law = power_law(OCTAVES, curves_)
+    assert float(law.power[0]) == pytest.approx(1)
+    assert bool(law.power[1].isnan())
+    assert bool(power_law((1, 2, 4), torch.zeros(1, 2, 3)).excess.isnan().all())

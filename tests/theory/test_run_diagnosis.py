@@ -85,6 +85,12 @@ def test_a_diagnosis_with_few_fields_has_a_verdict():
     assert (verdict.growth_ratio, verdict.exponent_ratio) == (1.0, 0.5)
 
 
+def test_a_number_stored_under_its_former_name_is_read():
+    """Until version 0.1 the growth at the network's own exponent was stored as a bound, which it is not."""
+    former = [{**row, "name": f"{PREFIX}chain_growth_bound"} for row in rows(RunDiagnosis(chain_growth_expected=1.7))]
+    assert RunDiagnosis.from_records(former, seed=0).chain_growth_expected == 1.7
+
+
 @pytest.mark.parametrize("column", fields(RunDiagnosis), ids=lambda column: column.name)
 def test_every_field_has_a_unit_and_a_meaning(column):
     assert column.metadata["unit"]

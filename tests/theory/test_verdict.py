@@ -24,17 +24,59 @@ CHAOS = Evidence(
 def test_a_chaotic_run_whose_gradients_grow_at_its_exponent_agrees_with_theory():
     result = verdict(CHAOS)
     assert (result.regime, result.expected, result.consistent, result.suspects) == ("chaotic", "grow", True, ())
-    assert result.growth_ratio == pytest.approx(0.9 / 0.91)
+    assert result.self_consistent
+    assert result.growth_ratio == result.loss_ratio == pytest.approx(0.9 / 0.91)
     assert result.exponent_ratio == pytest.approx(0.91 / 0.906)
 
 
 def test_a_difference_beyond_the_errors_is_flagged():
     """The tolerance is 1.5 sqrt(0.03² + 0.02²) + 0.01 = 0.064."""
     assert tolerance(0.03, 0.02, resolution=0.01) == pytest.approx(0.0641, abs=1e-4)
-    assert verdict(replace(CHAOS, gamma=0.97)).consistent
+    assert verdict(replace(CHAOS, gamma=0.97)).self_consistent
     flagged = verdict(replace(CHAOS, gamma=0.98))
-    assert flagged.consistent is False
+    assert (flagged.self_consistent, flagged.consistent) == (False, True)
     assert any("attractor" in suspect for suspect in flagged.suspects)
+    assert verdict(replace(CHAOS, loss_gamma=0.97)).consistent
+    assert verdict(replace(CHAOS, loss_gamma=0.98)).consistent is False
+
+
+def test_the_verdict_needs_an_independent_measurement():
+    """gamma and the exponent come from the same tangent steps; without a loss gradient no theorem is tested."""
+    result = verdict(replace(CHAOS, loss_gamma=None, loss_gamma_interval=None))
+    assert (result.self_consistent, result.consistent, result.loss_ratio) == (True, None, None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "consistent"),
+    [
+        ({"loss_power": 0.1}, True),
+        ({"loss_power": -0.6}, True),  # a gradient that shrinks is bounded
+        ({"loss_power": 1.0}, False),  # it grows as T, which no exponential rate shows
+        ({"loss_power": 0.7, "loss_power_interval": 0.4}, None),
+        ({"loss_power": math.nan}, None),
+        ({"loss_power": None, "loss_power_interval": None}, None),
+    ],
+)
+def test_boundedness_on_a_cycle_is_a_power_of_zero(changes, consistent):
+    """The tolerance is 0.25 + 1.5 * 0.1; above 0.5 nothing is decided."""
+    cycle = replace(CHAOS, exponent=-0.3, gamma=-0.3, period=4, returning=1.0, loss_power_interval=0.1, loss_gamma=None)
+    assert verdict(replace(cycle, **changes)).consistent is consistent
+
+
+@pytest.mark.parametrize(
+    ("changes", "consistent"),
+    [
+        ({"loss_excess": 0.02}, True),
+        ({"loss_excess": 0.1}, False),
+        ({"loss_excess": 0.1, "loss_excess_interval": 0.4}, None),
+        ({"loss_excess": None, "loss_excess_interval": None}, None),
+    ],
+)
+def test_theorem_three_needs_a_loss_gradient_that_grows_at_most_as_a_power(changes, consistent):
+    """The tolerance is 1.5 * 0.02 + 0.01 = 0.04, whatever the power, and at most half of the data's exponent."""
+    torus = replace(CHAOS, exponent=0.001, gamma=0.002, loss_power=1.0, loss_power_interval=0.1, loss_gamma=0.05)
+    result = verdict(replace(torus, **{"loss_excess": 0.0, "loss_excess_interval": 0.02} | changes))
+    assert (result.expected, result.consistent) == ("neither", consistent)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +93,9 @@ def test_a_difference_beyond_the_errors_is_flagged():
     ],
 )
 def test_each_regime_without_chaos_has_its_theorem(changes, regime, expected):
-    result = verdict(replace(CHAOS, data_exponent=0.0, window=None, loss_gamma=None, **changes))
+    loss = {"loss_power": 0.0, "loss_power_interval": 0.1, "loss_excess": 0.0, "loss_excess_interval": 0.001}
+    result = verdict(replace(CHAOS, data_exponent=0.0, window=None, **loss, **changes))
+    assert result.self_consistent
     assert (result.regime, result.expected, result.consistent, result.suspects) == (regime, expected, True, ())
     assert result.growth_ratio is None
 
@@ -70,15 +114,17 @@ def test_theorem_one_needs_an_attracting_cycle():
 
 
 def test_unknown_errors_leave_agreement_undecided():
-    assert verdict(replace(CHAOS, gamma_interval=math.nan)).consistent is None
-    assert verdict(replace(CHAOS, exponent_interval=math.nan, gamma=0.5)).consistent is None
+    assert verdict(replace(CHAOS, gamma_interval=math.nan)).self_consistent is None
+    assert verdict(replace(CHAOS, loss_gamma_interval=math.nan)).consistent is None
+    unknown = verdict(replace(CHAOS, exponent_interval=math.nan, gamma=0.5))
+    assert (unknown.self_consistent, unknown.consistent) == (None, None)
 
 
 def test_theorem_three_needs_gamma_to_be_zero():
     """An exponent of zero with growing gradients does not agree: 0.2 exceeds 1.5 sqrt(0.03² + 0.02²) + 0.01."""
     still = replace(CHAOS, exponent=0.0, loss_gamma=None)
-    assert verdict(replace(still, gamma=0.05)).consistent
-    assert verdict(replace(still, gamma=0.2)).consistent is False
+    assert verdict(replace(still, gamma=0.05)).self_consistent
+    assert verdict(replace(still, gamma=0.2)).self_consistent is False
 
 
 def test_large_factors_are_not_attributed_to_a_wrong_dt():
@@ -91,13 +137,15 @@ def test_large_factors_are_not_attributed_to_a_wrong_dt():
 
 def test_agreement_is_undecided_if_errors_are_large_or_free_runs_differ():
     """The tolerance, at least 1.5 * 0.4, is more than half of 0.9."""
-    assert verdict(replace(CHAOS, exponent=0.5, exponent_interval=0.4)).consistent is None
-    assert verdict(replace(CHAOS, returning=0.2)).consistent is None
+    for changes in ({"exponent": 0.5, "exponent_interval": 0.4}, {"returning": 0.2}):
+        result = verdict(replace(CHAOS, **changes))
+        assert (result.self_consistent, result.consistent) == (None, None)
 
 
 def test_gradients_along_orbits_that_blew_up_are_ignored():
-    result = verdict(replace(CHAOS, gamma=math.nan, bounded=0.7))
-    assert (result.regime, result.growth_ratio, result.consistent, result.suspects) == ("chaotic", None, None, ())
+    result = verdict(replace(CHAOS, gamma=math.nan, loss_gamma=math.nan, bounded=0.7))
+    assert (result.regime, result.growth_ratio, result.loss_ratio, result.suspects) == ("chaotic", None, None, ())
+    assert (result.self_consistent, result.consistent) == (None, None)
 
 
 def test_no_theorem_applies_to_a_divergent_run():
@@ -110,6 +158,7 @@ def test_no_theorem_applies_to_a_divergent_run():
     ("changes", "words"),
     [
         ({"loss_gamma": 0.2}, ["detached"]),
+        ({"loss_gamma": 1.4}, ["tangent_step", "autograd"]),
         ({"exponent": 1.8, "gamma": 1.8}, ["dt", "2 times"]),
         ({"exponent": 0.302, "gamma": 0.302, "loss_gamma": 0.3}, ["dt", "1/3 of"]),
         ({"exponent": -0.2, "gamma": -0.2, "period": 3}, ["cycle of 3 steps"]),
