@@ -23,7 +23,7 @@ class BlockSums:
         self._parts = present.new_empty(blocks, self.stride)
 
     def pointers(self) -> list[Tensor]:
-        """The address of each coefficient's gradient from the first block; any address where there is no coefficient."""
+        """The address of each gradient from the first block; any address where there is no coefficient."""
         flat = self._parts.view(-1)
         return [flat if one is None else flat[at:] for one, at in zip(self._like, self._begins, strict=True)]
 
