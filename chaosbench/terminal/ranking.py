@@ -12,7 +12,7 @@ from rich.text import Text
 
 from chaosbench.formats import number, percent
 from chaosbench.labels import shared, shortened
-from chaosbench.leaderboard.rank import Board, Entry, Ranking
+from chaosbench.leaderboard.board import Board, Entry, Ranking
 from chaosbench.terminal.grid import Column, Lines, fold, grid, widened
 from chaosbench.terminal.scores import ScoreColumn
 
