@@ -24,7 +24,7 @@ def welch_test(first: Costs, second: Costs) -> float:
     Source:
         Welch 1947, Biometrika 34, 28.
     """
-    errors = [statistics.variance(costs) / len(costs) for costs in (first, second)]
+    errors = [variance(costs) / len(costs) for costs in (first, second)]
     total = sum(errors)
     terms = [error**2 / (len(costs) - 1) for error, costs in zip(errors, (first, second), strict=True)]
     difference = statistics.fmean(first) - statistics.fmean(second)
@@ -33,7 +33,7 @@ def welch_test(first: Costs, second: Costs) -> float:
 
 def t_test(differences: Costs) -> float:
     """Return the p-value of Student's t-test for a mean above zero, of at least two values that are not all equal."""
-    error = statistics.stdev(differences) / math.sqrt(len(differences))
+    error = math.sqrt(variance(differences) / len(differences))
     return _student_tail(statistics.fmean(differences) / error, len(differences) - 1)
 
 
@@ -68,6 +68,12 @@ def sign_test(differences: Costs) -> float:
     above, below = sum(value > 0 for value in differences), sum(value < 0 for value in differences)
     outcomes = sum(math.comb(above + below, count) for count in range(above, above + below + 1))
     return float(outcomes / 2 ** (above + below))
+
+
+def variance(costs: Costs) -> float:
+    """Return the sample variance of finite costs; `statistics.variance` takes ten times as long."""
+    centre = statistics.fmean(costs)
+    return math.fsum((cost - centre) ** 2 for cost in costs) / (len(costs) - 1)
 
 
 @lru_cache(maxsize=4096)

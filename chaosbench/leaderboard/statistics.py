@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from chaosbench.intervals import half_width
-from chaosbench.leaderboard.significance import least_rank_p, rank_test, sign_test, t_test, welch_test
+from chaosbench.leaderboard.significance import least_rank_p, rank_test, sign_test, t_test, variance, welch_test
 
 Better = Literal["lower", "higher"]
 Interval = tuple[float, float]
@@ -216,7 +216,7 @@ def _of_differences(entry: list[float], best: list[float], *, scale: Scale, leve
 
 def _vary(costs: Sequence[float]) -> bool:
     """Return True if these are several finite costs that are not all equal."""
-    return len(costs) > 1 and all(map(math.isfinite, costs)) and statistics.variance(costs) > 0
+    return len(costs) > 1 and all(map(math.isfinite, costs)) and variance(costs) > 0
 
 
 def _middle(values: Iterable[float | None], scale: Scale) -> float:
