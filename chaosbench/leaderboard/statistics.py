@@ -2,7 +2,7 @@
 
 Errors and distances are skewed, so they are compared on logarithms. docs/results.md lists false-alarm rate, power and
 coverage by simulation (`python -m docs.generate.comparisons`). On lognormal scores with log-sd 1.5, Student's interval
-of the mean covers it in 57 to 72 % of cases for 3 to 10 seeds, that of the mean logarithm in 95 %.
+of the mean covers it in about 70 % of cases with 3 to 10 seeds, and that of the geometric mean in 95 %.
 """
 
 import math
