@@ -155,11 +155,22 @@ def equal_boards(
 
 
 def unequal_boards(
-    scores: Scores, generator: Generator, *, boards: int, seeds: int, entries: int, shift: float, lost: float = 0.0
+    scores: Scores,
+    generator: Generator,
+    *,
+    boards: int,
+    seeds: int,
+    entries: int,
+    shift: float,
+    lost: float = 0.0,
+    others_lost: float = 0.0,
 ) -> list[list[Sample]]:
-    """Draw boards whose first entry is worse than the others by `shift`."""
+    """Draw boards whose first entry is worse than the others by `shift`, and diverges with a probability of its own."""
     return [
-        [scores.draw(generator, seeds, lost=lost, shift=shift if index == 0 else 0.0) for index in range(entries)]
+        [
+            scores.draw(generator, seeds, lost=others_lost if index else lost, shift=0.0 if index else shift)
+            for index in range(entries)
+        ]
         for _ in range(boards)
     ]
 

@@ -49,7 +49,7 @@ def test_a_tenfold_error_is_found_several_times_as_often_as_by_the_raw_scores():
 
 def test_divergence_does_not_prevent_a_test_of_five_seeds():
     drawn = unequal_boards(
-        LOGNORMAL, np.random.default_rng(0), boards=BOARDS, seeds=5, entries=8, shift=TENFOLD, lost=0.2
+        LOGNORMAL, np.random.default_rng(0), boards=BOARDS, seeds=5, entries=8, shift=TENFOLD, lost=0.2, others_lost=0.2
     )
     assert Rates.of(drawn, old_test, LOGNORMAL.scale).untested > 0.5
     assert Rates.of(drawn, new_test, LOGNORMAL.scale).untested == 0
