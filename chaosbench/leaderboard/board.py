@@ -1,4 +1,4 @@
-"""What a ranking consists of: boards, their measures and entries, and the scores of the entries."""
+"""Parts of a ranking: boards, their measures and entries, and the scores of the entries."""
 
 import dataclasses
 import json
