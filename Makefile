@@ -38,6 +38,8 @@ docs: install-test
 	set -e; for page in "models: pages models" "trainers: pages trainers" "systems: systems" \
 		"faithfulness: faithfulness leaderboards/faithful" "theory: theory leaderboards/theory"; do \
 		$(BIN)/python -m docs.generate.$${page#*: } > build/page.md; mv build/page.md docs/$${page%%:*}.md; done
+	$(BIN)/python -m docs.generate.score_table
+	$(BIN)/python -m docs.generate.comparisons > build/comparisons.md
 
 # A wheel and an sdist with checked metadata; the wheel, installed alone in a fresh environment, runs the quickstart.
 dist:

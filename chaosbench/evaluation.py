@@ -58,6 +58,7 @@ def evaluate(
         reference_exponents=_reference_exponents(data),
         resolution=log1p(spec.exponent_steps / max(spec.exponent_transient, 1)) / (spec.exponent_steps * data.dt),
         unbounded_share=1 - share,
+        condition_orbits=orbits,
     )
 
 

@@ -169,6 +169,7 @@ class Run:
     device: str
     started: datetime  # UTC
     provenance: dict[str, str] = field(default_factory=dict)  # versions of the software that ran
+    seeds_together: int | None = None  # K, seeds trained as one batch; None in results of earlier versions
 
     @classmethod
     def of(cls, experiment: Experiment, seed: int, status: Status, message: str, **costs: Any) -> Self:

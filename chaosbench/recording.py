@@ -71,10 +71,11 @@ class Rows:
 
     def result(self, *, started: datetime, seconds: float, plugins: dict[str, str]) -> Result:
         """Return the result of an experiment that began at `started` and took `seconds` of wall time."""
-        times = {"started": started, "total_seconds": seconds / len(self.experiment.seeds)}
+        seeds = len(self.experiment.seeds)
+        costs = {"started": started, "total_seconds": seconds / seeds, "seeds_together": seeds, **self.costs}
         provenance = _provenance() | plugins
         runs = tuple(
-            Run.of(self.experiment, seed, status, message, provenance=provenance, **times, **self.costs)
+            Run.of(self.experiment, seed, status, message, provenance=provenance, **costs)
             for seed, status, message in self.outcomes
         )
         return Result(self.experiment, runs, self.records, self.arrays, self.weights)
@@ -155,18 +156,22 @@ def diagnosis_records(
 def score_records(experiment: Experiment, evaluation: Evaluation) -> list[Record]:
     """Return every metric of every seed with its details, each beside its noise floor: that of another true orbit.
 
-    A detail is stored under the name of its metric, a dot and its own, such as `skill.censored_share`.
+    A detail is stored under the name of its metric, a dot and its own, such as `skill.censored_share`. The score on
+    the test orbit with index I alone is stored as `orbit.I.` and the name of the metric, without a floor.
     """
     digest, truth = experiment.digest(), evaluation.floor()
     records: list[Record] = []
 
-    def add(name: str, values: Tensor, true: Tensor, unit: str, better: Literal["lower", "higher", ""]) -> None:
-        floor = _finite(float(true[0]))
+    def add(name: str, values: Tensor, true: Tensor | None, unit: str, better: Literal["lower", "higher", ""]) -> None:
+        floor = None if true is None else _finite(float(true[0]))
         for seed, value in zip(experiment.seeds, values.tolist(), strict=True):
             records.append(Record(digest, seed, name, _finite(value), floor, unit, better, None))
 
     for metric in experiment.metrics:
-        add(metric.label, metric.score(evaluation), metric.score(truth), metric.unit, metric.better)
+        scores, by_orbit = metric.score_with_orbits(evaluation)
+        add(metric.label, scores, metric.score(truth), metric.unit, metric.better)
+        for orbit, values in enumerate([] if by_orbit is None else by_orbit.T):
+            add(f"orbit.{orbit}.{metric.label}", values, None, metric.unit, "")
         true = metric.details(truth)
         for name, shares in metric.details(evaluation).items():
             add(f"{metric.label}.{name}", shares, true[name], "1", "")

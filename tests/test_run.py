@@ -10,6 +10,7 @@ import torch
 from chaosbench.data import DataSpec
 from chaosbench.diagnostics import COSTS, GradientNorm, Loss
 from chaosbench.experiment import EvaluationSpec, Experiment, Result
+from chaosbench.leaderboard.statistics import median
 from chaosbench.metrics import (
     Evaluation,
     PredictionError,
@@ -116,6 +117,19 @@ def test_every_score_is_stored_with_a_floor():
         (metric.label, seed) for metric in (StateSpaceDivergence(), PredictionError()) for seed in (0, 1, 2)
     }
     assert len({(record.name, record.floor) for record in scores}) == 2
+
+
+def test_scores_on_single_orbits_and_the_seeds_of_the_batch_are_stored():
+    """The score of a seed is the median over its free runs, each from an orbit of its own."""
+    result = run_experiment(small(ShallowPLRNN(hidden=5)))
+    assert [run.seeds_together for run in result.runs] == [3, 3, 3]
+    for seed in (0, 1, 2):
+        own = {record.name: record.value for record in result.records if record.seed == seed}
+        orbits = [value for name, value in own.items() if name.startswith("orbit.") and "state_space" in name]
+        assert len(orbits) == result.experiment.evaluation.free_runs
+        expected = median(orbits, better="lower")
+        assert own["state_space_divergence"] == (expected if expected is None else pytest.approx(expected, rel=1e-12))
+        assert "orbit.0.prediction_error" in own
 
 
 class Sine(torch.nn.Module):

@@ -12,8 +12,8 @@ from chaosbench.spec import Spec
 if TYPE_CHECKING:  # the registry lists pictures without pyarrow and matplotlib
     from matplotlib.figure import Figure
 
+    from chaosbench.leaderboard.board import Board
     from chaosbench.leaderboard.folder import Stored
-    from chaosbench.leaderboard.rank import Board
 
 Array = np.ndarray[Any, Any]
 Arguments = Mapping[str, Any]

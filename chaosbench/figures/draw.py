@@ -14,8 +14,8 @@ from chaosbench.errors import StoreError
 from chaosbench.figures import tables
 from chaosbench.figures.base import Arguments, BoardPicture, ExperimentPicture, PictureSpec
 from chaosbench.files import write_whole
+from chaosbench.leaderboard.board import Board, Ranking
 from chaosbench.leaderboard.folder import Stored, forecast
-from chaosbench.leaderboard.rank import Board, Ranking
 from chaosbench.spec import Spec
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from chaosbench.leaderboard.board import Board
     from chaosbench.leaderboard.folder import Stored
-    from chaosbench.leaderboard.rank import Board
 
 _TRAINER, _METRIC = "sparse_teacher_forcing", "state_space_divergence"
 _FEWEST = 3  # smallest number of intervals that is drawn as a curve

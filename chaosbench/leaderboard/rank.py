@@ -4,106 +4,26 @@ import dataclasses
 import json
 import math
 import statistics
-from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal
+from collections.abc import Callable, Container, Iterable, Sequence
+from dataclasses import dataclass
 
+from chaosbench.leaderboard.board import Board, Entry, Measure, Ranking, Score, Tier
 from chaosbench.leaderboard.folder import FINISHED, Stored
 from chaosbench.leaderboard.schema import Row
-from chaosbench.leaderboard.statistics import Interval, differ, interval, median
+from chaosbench.leaderboard.statistics import (
+    Comparison,
+    Sample,
+    Scale,
+    compare,
+    corrected_level,
+    interval,
+    median,
+)
 
-Tier = Literal["best", "tied", "unclear", "behind"]
-
-
-@dataclass(frozen=True)
-class Measure:
-    """A metric of a board.
-
-    Attributes:
-        name, unit, better: as stored.
-        floor: the score of the truth itself; None where there is none.
-        details: the shares stored with the score, for the truth, by name.
-    """
-
-    name: str
-    unit: str
-    better: Literal["lower", "higher"]
-    floor: float | None
-    details: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Score:
-    """One metric of one entry.
-
-    Attributes:
-        values: one per seed that has a result; None: the seed diverged, or its score is undefined.
-        median: of these values, where None is worse than any number; None if the median falls on a diverged seed.
-        interval: 95 % interval of the mean (Student's t); None for a single seed or where a seed has no value.
-        diverged: how many of the seeds diverged.
-        details: median over seeds of each share that is stored with the score, by name, such as "censored_share".
-    """
-
-    values: tuple[float | None, ...]
-    median: float | None
-    interval: Interval | None
-    diverged: int = 0
-    details: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Entry:
-    """A model with a trainer on one board.
-
-    Attributes:
-        rank: by the median of the board's first metric; equal medians share a rank.
-        tier: comparison with the best entry: "tied" if Welch's t-test does not find a difference (p >= 0.05), "unclear"
-            if there is no test, because of a single seed or a diverged one.
-        seeds: how many seeds were run.
-        diverged: how many of them diverged; they count as worse than any value.
-        failed: how many have no result (failed, crashed, timeout, oom, skipped); medians ignore them.
-        train_seconds: median over seeds [s].
-        scores: in the order of the board's measures; None where no seed has the score.
-    """
-
-    rank: int
-    tier: Tier
-    model: str
-    trainer: str
-    seeds: int
-    diverged: int
-    failed: int
-    parameters: int
-    train_seconds: float | None
-    scores: tuple[Score | None, ...]
-
-    @property
-    def failed_share(self) -> float:
-        """The share of seeds that diverged or have no result."""
-        return (self.diverged + self.failed) / self.seeds
-
-
-@dataclass(frozen=True)
-class Board:
-    """Entries with the same system, data and evaluation, best first."""
-
-    system: str
-    data: str
-    evaluation: str  # the content of `EvaluationSpec` as JSON
-    suites: tuple[str, ...]
-    measures: tuple[Measure, ...]
-    entries: tuple[Entry, ...]
-
-
-@dataclass(frozen=True)
-class Ranking:
-    """All boards of a results directory."""
-
-    boards: tuple[Board, ...]
-
-    def to_json(self) -> str:
-        """Return the content as JSON."""
-        return json.dumps(dataclasses.asdict(self), indent=1, allow_nan=False)
+# Metrics of forecasts, whose floor is the score of an unrelated orbit: the worst that is useful, not the best. Newer
+# results name them by the share that is stored with every metric of forecasts.
+_FORECAST_ERRORS = {"prediction_error", "normalised_error", "scaled_error", "symmetric_percentage_error"}
+_FORECAST_SHARE = "lost_share"
 
 
 @dataclass(frozen=True)
@@ -113,6 +33,7 @@ class _Seed:
     run: Row
     scores: dict[str, Row]
     details: dict[str, dict[str, Row]]  # by metric and name
+    orbits: dict[str, tuple[float | None, ...]]  # by metric, one score per test orbit
 
 
 def rank(experiments: Iterable[Stored], *, identities: Container[str] | None = None) -> Ranking:
@@ -149,7 +70,8 @@ def _board(key: tuple[str, str, str], experiments: Sequence[Stored]) -> Board:
     lowest = [_lowest(measure.name, finals) for measure in measures]
     unranked = [_entry(labels, list(seeds.values()), measures, lowest) for labels, seeds in entries.items()]
     suites = tuple(sorted({stored.runs[0]["suite"] for stored in experiments}))
-    return Board(*key, suites, measures, _ranked(unranked, measures))
+    level = corrected_level(sum(bool(entry.scores) and entry.scores[0] is not None for entry in unranked))
+    return Board(*key, suites, measures, _ranked(unranked, measures, level), level)
 
 
 def _is_score(row: Row) -> bool:
@@ -163,13 +85,27 @@ def _seeds(experiments: Iterable[Stored]) -> Iterable[_Seed]:
         for run in stored.runs:
             own = [row for row in stored.records if row["seed"] == run["seed"]]
             scores = {row["name"]: row for row in finals if row["seed"] == run["seed"]}
-            yield _Seed(run, scores, {name: details_of(name, own) for name in names})
+            details = {name: details_of(name, own) for name in names}
+            # All seeds of a folder are trained together; earlier versions did not store their number.
+            whole = run | {"seeds_together": run["seeds_together"] or len(stored.runs)}
+            yield _Seed(whole, scores, details, {name: _orbits_of(name, own) for name in names})
 
 
 def details_of(name: str, records: Iterable[Row]) -> dict[str, Row]:
     """Return the rows of the shares that are stored with a score of this name, by their own names."""
     prefix = f"{name}."
     return {row["name"].removeprefix(prefix): row for row in records if row["name"].startswith(prefix)}
+
+
+def _orbits_of(name: str, records: Iterable[Row]) -> tuple[float | None, ...]:
+    """Return the scores on single test orbits that are stored for a metric, in the order of the orbits."""
+    by_orbit = {}
+    for row in records:
+        room, _, rest = row["name"].partition(".")
+        orbit, _, metric = rest.partition(".")
+        if room == "orbit" and metric == name:
+            by_orbit[int(orbit)] = row["value"]
+    return tuple(by_orbit[orbit] for orbit in sorted(by_orbit))
 
 
 def _measures(finals: Sequence[Row], records: Sequence[Row]) -> tuple[Measure, ...]:
@@ -187,7 +123,10 @@ def _measures(finals: Sequence[Row], records: Sequence[Row]) -> tuple[Measure, .
         floors = [row["floor"] for row in rows if row["floor"] is not None]
         shares = {detail: row["floor"] for detail, row in details_of(name, records).items() if row["floor"] is not None}
         floor = statistics.median(floors) if floors else None
-        measure = Measure(name, rows[0]["unit"], rows[0]["better"], floor, shares)
+        numbers = [row[field] for row in rows for field in ("value", "floor")]
+        forecast = _FORECAST_SHARE in shares or name.partition("(")[0] in _FORECAST_ERRORS
+        scale = Scale.of(numbers, better=rows[0]["better"], floor=None if forecast else floor)
+        measure = Measure(name, rows[0]["unit"], scale.better, floor, shares, scale.logarithmic, scale.floor)
         defined = floors or any(row["value"] is not None for row in rows)
         (measures if defined else undefined).append(measure)
     return (*_defaults_first(measures), *undefined)
@@ -213,7 +152,6 @@ def _lowest(name: str, finals: Sequence[Row]) -> float:
 def _entry(labels: tuple[str, str], seeds: list[_Seed], measures: Sequence[Measure], lowest: Sequence[float]) -> Entry:
     """Return an entry that has no rank yet."""
     runs = [seed.run for seed in seeds]
-    times = [run["train_seconds"] for run in runs if run["status"] in FINISHED and run["train_seconds"] is not None]
     return Entry(
         rank=0,
         tier="behind",
@@ -223,14 +161,36 @@ def _entry(labels: tuple[str, str], seeds: list[_Seed], measures: Sequence[Measu
         diverged=sum(run["status"] == "diverged" for run in runs),
         failed=sum(run["status"] not in FINISHED for run in runs),
         parameters=max(run["parameters"] for run in runs),
-        train_seconds=statistics.median(times) if times else None,
+        train_seconds=_median_cost(runs, lambda run: run["train_seconds"]),
         scores=tuple(_score(measure, seeds, low) for measure, low in zip(measures, lowest, strict=True)),
+        fixed=_is_fixed(seeds),
+        seeds_together=tuple(sorted({run["seeds_together"] for run in runs})),
+        batch_seconds=_median_cost(runs, _batch_seconds),
+        update_seconds=_median_cost(runs, lambda run: _batch_seconds(run) / run["updates"] if run["updates"] else None),
     )
+
+
+def _batch_seconds(run: Row) -> float:
+    return float(run["train_seconds"] * run["seeds_together"])
+
+
+def _median_cost(runs: Iterable[Row], cost: Callable[[Row], float | None]) -> float | None:
+    """Return the median over the seeds with a result and a training time."""
+    timed = (run for run in runs if run["status"] in FINISHED and run["train_seconds"] is not None)
+    costs = [seconds for seconds in map(cost, timed) if seconds is not None]
+    return statistics.median(costs) if costs else None
+
+
+def _is_fixed(seeds: Iterable[_Seed]) -> bool:
+    """Return True if several seeds have equal scores in every metric, at least one of which is a number."""
+    rows = [tuple(sorted((name, row["value"]) for name, row in seed.scores.items())) for seed in seeds if seed.scores]
+    return len(rows) > 1 and len(set(rows)) == 1 and any(value is not None for _, value in rows[0])
 
 
 def _score(measure: Measure, seeds: Iterable[_Seed], lowest: float) -> Score | None:
     """Return the score of an entry; a diverged seed counts as the worst, whatever its record, and without one."""
     values: list[float | None] = []
+    orbits: list[tuple[float | None, ...]] = []
     shares: dict[str, list[float]] = {}
     diverged = 0
     for seed in seeds:
@@ -238,6 +198,8 @@ def _score(measure: Measure, seeds: Iterable[_Seed], lowest: float) -> Score | N
         if (row is None and not lost) or (row is not None and row["value"] is None and row["floor"] is None):
             continue
         values.append(None if row is None or lost else row["value"])
+        by_orbit = seed.orbits.get(measure.name, ())
+        orbits.append((None,) * len(by_orbit) if lost else by_orbit)
         diverged += lost
         for name, detail in seed.details.get(measure.name, {}).items():
             if detail["value"] is not None:
@@ -247,13 +209,15 @@ def _score(measure: Measure, seeds: Iterable[_Seed], lowest: float) -> Score | N
     return Score(
         values=tuple(values),
         median=median(values, better=measure.better),
-        interval=interval(values, lowest=lowest),
+        interval=interval(values, logarithmic=measure.logarithmic, lowest=lowest),
         diverged=diverged,
         details={name: statistics.median(numbers) for name, numbers in shares.items()},
+        # A seed without these rows, such as one of an earlier version, leaves nothing to pair.
+        orbits=tuple(orbits) if len({len(own) for own in orbits}) == 1 and orbits[0] else (),
     )
 
 
-def _ranked(entries: Sequence[Entry], measures: Sequence[Measure]) -> tuple[Entry, ...]:
+def _ranked(entries: Sequence[Entry], measures: Sequence[Measure], level: float) -> tuple[Entry, ...]:
     """Sort entries by the median of the first metric, then by the share of failed seeds, then by label."""
     sign = -1 if measures and measures[0].better == "higher" else 1
 
@@ -263,18 +227,28 @@ def _ranked(entries: Sequence[Entry], measures: Sequence[Measure]) -> tuple[Entr
 
     ordered = sorted(entries, key=lambda entry: (key(entry), entry.failed_share, entry.model, entry.trainer))
     keys = [key(entry) for entry in ordered]
-    return tuple(
-        dataclasses.replace(entry, rank=1 + keys.index(own), tier=_tier(entry, ordered[0], own == keys[0]))
-        for entry, own in zip(ordered, keys, strict=True)
-    )
+    ranked = []
+    for entry, own in zip(ordered, keys, strict=True):
+        comparison = None if own == keys[0] else _comparison(entry, ordered[0], measures[0], level)
+        tier = _tier(comparison, level)
+        ranked.append(dataclasses.replace(entry, rank=1 + keys.index(own), tier=tier, comparison=comparison))
+    return tuple(ranked)
 
 
-def _tier(entry: Entry, best: Entry, first: bool) -> Tier:
-    """Compare an entry with the best one."""
-    if first:
+def _comparison(entry: Entry, best: Entry, measure: Measure, level: float) -> Comparison:
+    """Test whether an entry is worse than the best one in the first metric."""
+    samples = []
+    for one in (entry, best):
+        score = one.scores[0]
+        if score is None:
+            return Comparison(None, "", "no seed has a result")
+        samples.append(Sample(score.values, score.orbits, one.fixed))
+    return compare(*samples, scale=Scale(measure.better, measure.logarithmic, measure.least), level=level)
+
+
+def _tier(comparison: Comparison | None, level: float) -> Tier:
+    if comparison is None:
         return "best"
-    own, other = entry.scores[0], best.scores[0]
-    if own is None or own.median is None or other is None:
-        return "behind"
-    apart = differ(own.values, other.values)
-    return "unclear" if apart is None else "behind" if apart else "tied"
+    if comparison.p_value is None:
+        return "unclear"
+    return "behind" if comparison.p_value <= level else "tied"

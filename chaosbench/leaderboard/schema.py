@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # at run time the ranking must do without torch
     from chaosbench.experiment import Record, Run
 
 VERSION = 1  # version of the folder's layout and of both schemas
+_ADDED = ("seeds_together",)  # columns that tables of earlier versions lack
 
 Row = dict[str, Any]  # the fields of a Run or a Record
 
@@ -43,6 +44,7 @@ RUNS = pa.schema(
         _column("device", pa.string(), "device on which the model was trained"),
         _column("started", pa.timestamp("us", tz="UTC"), "start of the run, UTC"),
         _column("provenance", pa.map_(pa.string(), pa.string()), "versions of the software that ran"),
+        _column("seeds_together", pa.int64(), "K, number of seeds trained as one batch; null: the rows", nullable=True),
     ],
     metadata={"chaosbench_schema": str(VERSION), "description": "a row per seed of an experiment"},
 )
@@ -81,6 +83,9 @@ def rows(table: pa.Table, schema: pa.Schema) -> tuple[Row, ...]:
     Raises:
         StoreError: where its columns are not those of `schema`.
     """
+    for name in _ADDED:
+        if name in schema.names and name not in table.column_names:
+            table = table.append_column(schema.field(name), pa.nulls(len(table), schema.field(name).type))
     if table.column_names != schema.names:
         raise StoreError(
             f"columns {table.column_names} where {schema.names} were expected; was it written by chaosbench?"

@@ -40,6 +40,7 @@ class Evaluation:
             are none.
         resolution: smallest exponent that differs from zero in runs of this length [1 / system time].
         unbounded_share: `(K,)`, share of the free runs for exponents that are not bounded; None: none of them.
+        condition_orbits: `(C,)`, index of the test orbit on which each condition lies; None: unknown.
     """
 
     free_run: Tensor
@@ -56,6 +57,7 @@ class Evaluation:
     reference_exponents: Tensor | None = None
     resolution: float = 0.0
     unbounded_share: Tensor | None = None
+    condition_orbits: Tensor | None = None
 
     def floor(self) -> Self:
         """Return the evaluation of other true orbits in place of the model's, whose score is the noise floor."""
@@ -126,6 +128,13 @@ class MetricSpec(Spec, ABC):
     @abstractmethod
     def score(self, evaluation: Evaluation) -> Tensor:
         """Return a number per seed, `(K,)`; NaN where it is undefined, which ranks as worse than any number."""
+
+    def score_with_orbits(self, evaluation: Evaluation) -> tuple[Tensor, Tensor | None]:
+        """Return the scores `(K,)`, and the scores on each test orbit alone, `(K, O)`; None: there are none.
+
+        The latter are stored, too, because entries that do not depend on the seed are compared over test orbits.
+        """
+        return self.score(evaluation), None
 
     def details(self, evaluation: Evaluation) -> dict[str, Tensor]:
         """Return shares to store beside the score, by name, `(K,)` each: of what went wrong and the score cannot show.

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from chaosbench.errors import ChaosbenchError
 from chaosbench.metrics.arrays import ArrayT, as_tensors, each_member, like, thinned
-from chaosbench.metrics.base import Evaluation, Judged, MetricSpec, median_over_runs
+from chaosbench.metrics.base import Evaluation
+from chaosbench.metrics.orbits import FreeRunMetric
 
 
 def correlation_dimension(series: ArrayT, *, points: int = 10_000, window: int = 0) -> ArrayT:
@@ -42,7 +43,7 @@ def correlation_dimension(series: ArrayT, *, points: int = 10_000, window: int =
     return like(each_member(selected, lambda member: _slope(member, apart)), series)
 
 
-class CorrelationDimensionError(MetricSpec):
+class CorrelationDimensionError(FreeRunMetric):
     """Error of the correlation dimension, |D2(model) - D2(truth)|, both estimated alike, median over free runs.
 
     Source: Grassberger and Procaccia 1983, Physica D 9, 189; Theiler 1986, Physical Review A 34, 2427.
@@ -50,20 +51,19 @@ class CorrelationDimensionError(MetricSpec):
 
     unit: ClassVar[str] = "1"
     better: ClassVar[Literal["lower", "higher"]] = "lower"
-    judges: ClassVar[Judged] = "free_run"
 
     kind: Literal["correlation_dimension_error"] = "correlation_dimension_error"
     points: int = Field(5_000, ge=1_000)  # of each free run, evenly spread
     window: NonNegativeInt = 100  # [steps]; pairs closer in time are left out
 
-    def score(self, evaluation: Evaluation) -> Tensor:
-        """Return `(K,)`; a free run that is not finite counts as the worst."""
+    def each_run(self, evaluation: Evaluation) -> Tensor:
+        """Return the score of each free run, `(K, R)`; NaN where it is not finite."""
 
         def error(generated: Tensor, orbit: Tensor) -> Tensor:
             own, true = (correlation_dimension(s, points=self.points, window=self.window) for s in (generated, orbit))
             return (own - true).abs()
 
-        return median_over_runs(evaluation.standardised().each_run(error), better=self.better)
+        return evaluation.standardised().each_run(error)
 
 
 _SHARES = (0.001, 0.03)  # of the pairs; smaller ones are noisy, larger radii reach the attractor's boundary

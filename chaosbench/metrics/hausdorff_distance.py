@@ -6,7 +6,8 @@ from pydantic import PositiveInt
 from torch import Tensor
 
 from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, check_dimensions, each_member, like, thinned
-from chaosbench.metrics.base import Evaluation, Judged, MetricSpec, median_over_runs
+from chaosbench.metrics.base import Evaluation
+from chaosbench.metrics.orbits import FreeRunMetric
 
 
 def hausdorff_distance(generated: ArrayT, truth: Array, *, points: int = 10_000) -> ArrayT:
@@ -38,7 +39,7 @@ def hausdorff_distance(generated: ArrayT, truth: Array, *, points: int = 10_000)
     return like(each_member(thinned(series, points), distance), generated)
 
 
-class HausdorffDistance(MetricSpec):
+class HausdorffDistance(FreeRunMetric):
     """Hausdorff distance of the attractor from the true one, median over free runs, in standard deviations.
 
     Source: Hausdorff 1914; on attractors: Göring et al. 2024, ICML (2402.18377).
@@ -46,15 +47,14 @@ class HausdorffDistance(MetricSpec):
 
     unit: ClassVar[str] = "1"
     better: ClassVar[Literal["lower", "higher"]] = "lower"
-    judges: ClassVar[Judged] = "free_run"
 
     kind: Literal["hausdorff_distance"] = "hausdorff_distance"
     points: PositiveInt = 10_000  # of each free run, evenly spread
 
-    def score(self, evaluation: Evaluation) -> Tensor:
-        """Return `(K,)` [standard deviations]; a free run that is not finite counts as the worst."""
+    def each_run(self, evaluation: Evaluation) -> Tensor:
+        """Return the score of each free run, `(K, R)` [standard deviations]; NaN where it is not finite."""
 
         def distance(generated: Tensor, orbit: Tensor) -> Tensor:
             return hausdorff_distance(generated, orbit, points=self.points)
 
-        return median_over_runs(evaluation.standardised().each_run(distance), better=self.better)
+        return evaluation.standardised().each_run(distance)

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from chaosbench.dynamics.distances import maximum_mean_discrepancy
 from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, check_dimensions, each_member, like, thinned
-from chaosbench.metrics.base import Evaluation, Judged, MetricSpec, median_over_runs
+from chaosbench.metrics.base import Evaluation
+from chaosbench.metrics.orbits import FreeRunMetric
 
 _SCALES = (0.2, 0.5, 0.9, 1.3)
 
@@ -42,7 +43,7 @@ def kernel_discrepancy(
     return like(squared.clamp(min=0), generated)  # rounding may make zero negative
 
 
-class KernelDiscrepancy(MetricSpec):
+class KernelDiscrepancy(FreeRunMetric):
     """Squared maximum mean discrepancy of the attractor from the true one, MMD², median over free runs.
 
     Source: Gretton et al. 2012, Journal of Machine Learning Research 13, 723; kernel: Schiff et al. 2024, ICML.
@@ -50,16 +51,15 @@ class KernelDiscrepancy(MetricSpec):
 
     unit: ClassVar[str] = "1"
     better: ClassVar[Literal["lower", "higher"]] = "lower"
-    judges: ClassVar[Judged] = "free_run"
 
     kind: Literal["kernel_discrepancy"] = "kernel_discrepancy"
     scales: tuple[PositiveFloat, ...] = Field(_SCALES, min_length=1)  # a of the kernel [standard deviations]
     points: PositiveInt = 2_000  # of each free run, evenly spread
 
-    def score(self, evaluation: Evaluation) -> Tensor:
-        """Return `(K,)`; a free run that is not finite counts as the worst."""
+    def each_run(self, evaluation: Evaluation) -> Tensor:
+        """Return the score of each free run, `(K, R)`; NaN where it is not finite."""
 
         def discrepancy(generated: Tensor, orbit: Tensor) -> Tensor:
             return kernel_discrepancy(generated, orbit, scales=self.scales, points=self.points)
 
-        return median_over_runs(evaluation.standardised().each_run(discrepancy), better=self.better)
+        return evaluation.standardised().each_run(discrepancy)

@@ -9,7 +9,8 @@ from torch import Generator, Tensor
 
 from chaosbench.errors import unknown_name
 from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, check_dimensions, each_member, like, thinned
-from chaosbench.metrics.base import Evaluation, Judged, MetricSpec, median_over_runs
+from chaosbench.metrics.base import Evaluation
+from chaosbench.metrics.orbits import FreeRunMetric
 
 Convention = Literal["gtf", "alrnn", "dend", "seed", "dysts"]
 
@@ -71,7 +72,7 @@ def mixture_divergence(
     return like(each_member(series, score), generated)
 
 
-class MixtureDivergence(MetricSpec):
+class MixtureDivergence(FreeRunMetric):
     """D_stsp of the attractor between mixtures of Gaussians, median over free runs, in any number of dimensions.
 
     The convention "dend" joins all free runs of a seed first, as in its paper, whose runs are short.
@@ -81,15 +82,14 @@ class MixtureDivergence(MetricSpec):
 
     unit: ClassVar[str] = "nats"
     better: ClassVar[Literal["lower", "higher"]] = "lower"
-    judges: ClassVar[Judged] = "free_run"
 
     kind: Literal["mixture_divergence"] = "mixture_divergence"
     convention: Convention = "gtf"  # published settings
     variance: PositiveFloat | None = None  # of each Gaussian [squared standard deviations]; None: the convention's
     samples: PositiveInt = 1_000  # from a mixture
 
-    def score(self, evaluation: Evaluation) -> Tensor:
-        """Return `(K,)` [nats]; a free run that is not finite counts as the worst."""
+    def each_run(self, evaluation: Evaluation) -> Tensor:
+        """Return the score of each free run, `(K, R)` [nats], or of all of them joined, `(K, 1)`."""
 
         def divergence(generated: Tensor, truth: Tensor) -> Tensor:
             return mixture_divergence(
@@ -98,8 +98,8 @@ class MixtureDivergence(MetricSpec):
 
         runs = evaluation.standardised()
         if self.convention == "dend":
-            return divergence(*runs.pooled())
-        return median_over_runs(runs.each_run(divergence), better=self.better)
+            return divergence(*runs.pooled())[:, None]
+        return runs.each_run(divergence)
 
 
 class _Rule(NamedTuple):

@@ -6,7 +6,8 @@ from pydantic import PositiveInt
 from torch import Tensor
 
 from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, first_steps, like
-from chaosbench.metrics.base import Evaluation, Judged, MetricSpec
+from chaosbench.metrics.base import Evaluation
+from chaosbench.metrics.orbits import ForecastMetric
 
 
 def normalised_error(forecast: ArrayT, truth: Array, *, steps: int | None = None, scale: Array | None = None) -> ArrayT:
@@ -32,7 +33,7 @@ def normalised_error(forecast: ArrayT, truth: Array, *, steps: int | None = None
     return like(((predicted - actual) / sigma).square().mean((-2, -1)).sqrt(), forecast)
 
 
-class NormalisedError(MetricSpec):
+class NormalisedError(ForecastMetric):
     """Root mean squared error over the first steps, NRMSE, in standard deviations of the training data.
 
     Source: Gilpin 2021, NeurIPS. The default is two periods of 100 steps, the horizon there.
@@ -40,7 +41,6 @@ class NormalisedError(MetricSpec):
 
     unit: ClassVar[str] = "1"
     better: ClassVar[Literal["lower", "higher"]] = "lower"
-    judges: ClassVar[Judged] = "forecast"
 
     kind: Literal["normalised_error"] = "normalised_error"
     steps: PositiveInt = 200  # [steps], number of first steps to score
@@ -50,7 +50,6 @@ class NormalisedError(MetricSpec):
         """`steps`, the scored length of short forecasts [steps]."""
         return self.steps
 
-    def score(self, evaluation: Evaluation) -> Tensor:
-        """Return `(K,)`, averaged over the conditions; NaN where any forecast is not finite by then."""
-        errors = normalised_error(evaluation.forecast, evaluation.future, steps=self.steps, scale=evaluation.scale)
-        return errors.mean(-1)
+    def each_condition(self, evaluation: Evaluation) -> Tensor:
+        """Return the error of each forecast, `(K, C)`; NaN where it is not finite by then."""
+        return normalised_error(evaluation.forecast, evaluation.future, steps=self.steps, scale=evaluation.scale)

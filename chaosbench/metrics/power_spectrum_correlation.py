@@ -7,7 +7,8 @@ from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor
 
 from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, like
-from chaosbench.metrics.base import Evaluation, Judged, MetricSpec, median_over_runs
+from chaosbench.metrics.base import Evaluation
+from chaosbench.metrics.orbits import FreeRunMetric
 from chaosbench.metrics.power_spectrum_distance import check_lengths, smoothed
 
 
@@ -41,7 +42,7 @@ def power_spectrum_correlation(
     return like(torch.where(size == 0, 0.0, product / size).mean(-1), generated)
 
 
-class PowerSpectrumCorrelation(MetricSpec):
+class PowerSpectrumCorrelation(FreeRunMetric):
     """Correlation of power spectra in decibels, PSC, mean over dimensions, median over free runs.
 
     Source: Brenner et al. 2022, ICML.
@@ -49,18 +50,16 @@ class PowerSpectrumCorrelation(MetricSpec):
 
     unit: ClassVar[str] = "1"
     better: ClassVar[Literal["lower", "higher"]] = "higher"
-    judges: ClassVar[Judged] = "free_run"
 
     kind: Literal["power_spectrum_correlation"] = "power_spectrum_correlation"
     smoothing: NonNegativeFloat = 20.0  # [frequency bins]
     frequencies: PositiveInt | None = None  # [frequency bins], number of lowest ones to compare; None: all
 
-    def score(self, evaluation: Evaluation) -> Tensor:
-        """Return `(K,)`; a free run that is not finite counts as the worst."""
-        correlations = power_spectrum_correlation(
+    def each_run(self, evaluation: Evaluation) -> Tensor:
+        """Return the score of each free run, `(K, R)`; NaN where it is not finite."""
+        return power_spectrum_correlation(
             evaluation.free_run, evaluation.truth, smoothing=self.smoothing, frequencies=self.frequencies
         )
-        return median_over_runs(correlations, better=self.better)
 
 
 def _decibels(series: Tensor, smoothing: float) -> Tensor:

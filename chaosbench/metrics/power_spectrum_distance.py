@@ -8,7 +8,8 @@ from torch import Tensor
 
 from chaosbench.errors import ChaosbenchError, unknown_name
 from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, like
-from chaosbench.metrics.base import Evaluation, Judged, MetricSpec, median_over_runs
+from chaosbench.metrics.base import Evaluation
+from chaosbench.metrics.orbits import FreeRunMetric
 
 Convention = Literal["gtf", "alrnn", "dynamix", "seed", "dysts"]
 
@@ -84,7 +85,7 @@ def smoothed(power: Tensor, smoothing: float, *, mode: str, truncate: float) -> 
     return torch.from_numpy(smooth).to(power.device)
 
 
-class PowerSpectrumDistance(MetricSpec):
+class PowerSpectrumDistance(FreeRunMetric):
     """Hellinger distance between power spectra, D_H, mean over dimensions, median over free runs.
 
     Source: Hess et al. 2023, ICML.
@@ -92,7 +93,6 @@ class PowerSpectrumDistance(MetricSpec):
 
     unit: ClassVar[str] = "1"
     better: ClassVar[Literal["lower", "higher"]] = "lower"
-    judges: ClassVar[Judged] = "free_run"
 
     kind: Literal["power_spectrum_distance"] = "power_spectrum_distance"
     smoothing: NonNegativeFloat | None = None  # [frequency bins]; None: the convention's
@@ -103,12 +103,11 @@ class PowerSpectrumDistance(MetricSpec):
         """The length of a chunk, where the convention cuts the series into chunks [steps]."""
         return _CHUNK if self.convention == "seed" else 1
 
-    def score(self, evaluation: Evaluation) -> Tensor:
-        """Return `(K,)`; a free run that is not finite counts as the worst."""
-        distances = power_spectrum_distance(
+    def each_run(self, evaluation: Evaluation) -> Tensor:
+        """Return the score of each free run, `(K, R)`; NaN where it is not finite."""
+        return power_spectrum_distance(
             evaluation.free_run, evaluation.truth, smoothing=self.smoothing, convention=self.convention
         )
-        return median_over_runs(distances, better=self.better)
 
 
 def _whole_distance(series: Tensor, orbits: Tensor, smoothing: float) -> Tensor:

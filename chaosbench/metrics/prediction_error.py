@@ -6,7 +6,8 @@ from pydantic import PositiveInt
 from torch import Tensor
 
 from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, first_steps, like
-from chaosbench.metrics.base import Evaluation, Judged, MetricSpec
+from chaosbench.metrics.base import Evaluation
+from chaosbench.metrics.orbits import ForecastMetric
 
 
 def prediction_error(forecast: ArrayT, truth: Array, *, steps: int = 20) -> ArrayT:
@@ -28,12 +29,11 @@ def prediction_error(forecast: ArrayT, truth: Array, *, steps: int = 20) -> Arra
     return like((last - followed).square().mean(-1), forecast)
 
 
-class PredictionError(MetricSpec):
+class PredictionError(ForecastMetric):
     """Mean squared error n steps ahead, PE(n), in squared standard deviations (Hess et al. 2023, ICML)."""
 
     unit: ClassVar[str] = "1"
     better: ClassVar[Literal["lower", "higher"]] = "lower"
-    judges: ClassVar[Judged] = "forecast"
 
     kind: Literal["prediction_error"] = "prediction_error"
     steps: PositiveInt = 20  # [steps]
@@ -43,6 +43,6 @@ class PredictionError(MetricSpec):
         """`steps`, the scored length of short forecasts [steps]."""
         return self.steps
 
-    def score(self, evaluation: Evaluation) -> Tensor:
-        """Return `(K,)`, averaged over the conditions; NaN where any forecast is not finite by then."""
-        return prediction_error(evaluation.forecast, evaluation.future, steps=self.steps).mean(-1)
+    def each_condition(self, evaluation: Evaluation) -> Tensor:
+        """Return the error of each forecast, `(K, C)`; NaN where it is not finite by then."""
+        return prediction_error(evaluation.forecast, evaluation.future, steps=self.steps)

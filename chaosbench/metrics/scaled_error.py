@@ -7,7 +7,8 @@ from torch import Tensor
 
 from chaosbench.errors import ChaosbenchError
 from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, first_steps, like
-from chaosbench.metrics.base import Evaluation, Judged, MetricSpec
+from chaosbench.metrics.base import Evaluation
+from chaosbench.metrics.orbits import ForecastMetric
 
 
 def scaled_error(forecast: ArrayT, truth: Array, *, history: Array, lag: int = 1, steps: int | None = None) -> ArrayT:
@@ -40,7 +41,7 @@ def scaled_error(forecast: ArrayT, truth: Array, *, history: Array, lag: int = 1
     return like(((predicted - actual).abs().mean(-2) / naive).mean(-1), forecast)
 
 
-class ScaledError(MetricSpec):
+class ScaledError(ForecastMetric):
     """Mean absolute scaled error over the first steps, MASE (Hyndman and Koehler 2006).
 
     The error of the naive forecast is that on the true test orbits, which are like the training data without noise.
@@ -49,7 +50,6 @@ class ScaledError(MetricSpec):
 
     unit: ClassVar[str] = "1"
     better: ClassVar[Literal["lower", "higher"]] = "lower"
-    judges: ClassVar[Judged] = "forecast"
 
     kind: Literal["scaled_error"] = "scaled_error"
     steps: PositiveInt = 200  # [steps], number of first steps to score
@@ -65,8 +65,8 @@ class ScaledError(MetricSpec):
         """The least length of true orbits for the naive forecast [steps]."""
         return self.lag + 1
 
-    def score(self, evaluation: Evaluation) -> Tensor:
-        """Return `(K,)`, averaged over the conditions; NaN where any forecast is not finite by then."""
+    def each_condition(self, evaluation: Evaluation) -> Tensor:
+        """Return the error of each forecast, `(K, C)`; NaN where it is not finite by then."""
         return scaled_error(
             evaluation.forecast, evaluation.future, history=evaluation.truth, lag=self.lag, steps=self.steps
-        ).mean(-1)
+        )

@@ -7,13 +7,14 @@ from pydantic import PositiveFloat
 from torch import Tensor
 from typing_extensions import override
 
-from chaosbench.metrics.base import Evaluation, Judged, MetricSpec
+from chaosbench.metrics.base import Evaluation
+from chaosbench.metrics.orbits import ForecastMetric
 from chaosbench.metrics.valid_prediction_time import valid_prediction_time
 
 _SIGNIFICANT = 3.09  # standard deviations; one in a thousand evaluations of a perfect model exceeds it by chance
 
 
-class Skill(MetricSpec):
+class Skill(ForecastMetric):
     """Valid prediction time relative to that of the twin, median over the conditions; 1 is the best possible.
 
     The twin is the true system run from the same condition, perturbed by the larger of the observation noise and
@@ -23,17 +24,20 @@ class Skill(MetricSpec):
 
     unit: ClassVar[str] = "1"
     better: ClassVar[Literal["lower", "higher"]] = "higher"
-    judges: ClassVar[Judged] = "forecast"
 
     kind: Literal["skill"] = "skill"
     threshold: PositiveFloat = 0.4  # error in standard deviations of the training data
 
-    def score(self, evaluation: Evaluation) -> Tensor:
-        """Return `(K,)`; NaN, for the floor as well, for recorded series, which have no twin."""
+    def each_condition(self, evaluation: Evaluation) -> Tensor:
+        """Return `(K, C)`; NaN, for the floor as well, for recorded series, which have no twin."""
         if evaluation.twins is None:
-            return evaluation.forecast.new_full((len(evaluation.forecast),), torch.nan)
+            return evaluation.forecast.new_full(evaluation.forecast.shape[:2], torch.nan)
         own, ceiling = valid_times(evaluation, self.threshold)
-        return (own / ceiling.clamp(min=evaluation.dt)).quantile(0.5, dim=-1)
+        return own / ceiling.clamp(min=evaluation.dt)
+
+    @override
+    def average(self, scores: Tensor) -> Tensor:
+        return scores.quantile(0.5, dim=-1)
 
     @override
     def details(self, evaluation: Evaluation) -> dict[str, Tensor]:

@@ -8,7 +8,8 @@ from torch import Generator, Tensor
 
 from chaosbench.dynamics.distances import sliced_wasserstein
 from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, check_dimensions, each_member, like, thinned
-from chaosbench.metrics.base import Evaluation, Judged, MetricSpec, median_over_runs
+from chaosbench.metrics.base import Evaluation
+from chaosbench.metrics.orbits import FreeRunMetric
 
 
 def sliced_wasserstein_distance(
@@ -46,7 +47,7 @@ def sliced_wasserstein_distance(
     return like(powers ** (1 / order), generated)
 
 
-class SlicedWassersteinDistance(MetricSpec):
+class SlicedWassersteinDistance(FreeRunMetric):
     """Sliced Wasserstein distance of the attractor from the true one, median over free runs, in standard deviations.
 
     Source: Bonneel, Rabin, Peyre and Pfister 2015, Journal of Mathematical Imaging and Vision 51, 22.
@@ -54,19 +55,18 @@ class SlicedWassersteinDistance(MetricSpec):
 
     unit: ClassVar[str] = "1"
     better: ClassVar[Literal["lower", "higher"]] = "lower"
-    judges: ClassVar[Judged] = "free_run"
 
     kind: Literal["sliced_wasserstein_distance"] = "sliced_wasserstein_distance"
     order: Literal[1, 2] = 2  # of the Wasserstein distance
     directions: PositiveInt = 100  # number of random directions
     points: PositiveInt = 10_000  # of each free run, evenly spread
 
-    def score(self, evaluation: Evaluation) -> Tensor:
-        """Return `(K,)` [standard deviations]; a free run that is not finite counts as the worst."""
+    def each_run(self, evaluation: Evaluation) -> Tensor:
+        """Return the score of each free run, `(K, R)` [standard deviations]; NaN where it is not finite."""
 
         def distance(generated: Tensor, orbit: Tensor) -> Tensor:
             return sliced_wasserstein_distance(
                 generated, orbit, order=self.order, directions=self.directions, points=self.points
             )
 
-        return median_over_runs(evaluation.standardised().each_run(distance), better=self.better)
+        return evaluation.standardised().each_run(distance)

@@ -10,8 +10,9 @@ from typing_extensions import override
 
 from chaosbench.errors import ChaosbenchError, unknown_name
 from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, check_dimensions, like
-from chaosbench.metrics.base import Evaluation, Judged, MetricSpec, median_over_runs
+from chaosbench.metrics.base import Evaluation
 from chaosbench.metrics.mixture_divergence import MixtureDivergence
+from chaosbench.metrics.orbits import FreeRunMetric
 
 Convention = Literal["gtf", "gtf_published", "alrnn", "dynamix", "dend", "seed"]
 
@@ -125,7 +126,7 @@ class StateSpaceDensity:
         return cell.where(inside, float(self.bins**self.dimension)).long()
 
 
-class StateSpaceDivergence(MetricSpec):
+class StateSpaceDivergence(FreeRunMetric):
     """State-space divergence D_stsp of the attractor from the true one, median over free runs.
 
     It uses a grid up to five dimensions, and mixtures of Gaussians beyond, as in the convention's paper. The convention
@@ -136,24 +137,23 @@ class StateSpaceDivergence(MetricSpec):
 
     unit: ClassVar[str] = "nats"
     better: ClassVar[Literal["lower", "higher"]] = "lower"
-    judges: ClassVar[Judged] = "free_run"
 
     kind: Literal["state_space_divergence"] = "state_space_divergence"
     bins: PositiveInt | None = None  # per dimension; None: the convention's
     convention: Convention = "gtf"  # published grid
 
-    def score(self, evaluation: Evaluation) -> Tensor:
-        """Return `(K,)` [nats]; a free run that is not finite counts as the worst."""
+    def each_run(self, evaluation: Evaluation) -> Tensor:
+        """Return the score of each free run, `(K, R)` [nats], or of all of them joined, `(K, 1)`."""
         if evaluation.truth.shape[-1] > _MOST_DIMENSIONS:
             mixture = _MIXTURES.get(self.convention, self.convention)
-            return MixtureDivergence.model_validate({"convention": mixture}).score(evaluation)
+            return MixtureDivergence.model_validate({"convention": mixture}).each_run(evaluation)
 
         def divergence(generated: Tensor, truth: Tensor) -> Tensor:
             return state_space_divergence(generated, truth, bins=self.bins, convention=self.convention)
 
         if self.convention == "dend":
-            return divergence(*evaluation.pooled())
-        return median_over_runs(evaluation.each_run(divergence), better=self.better)
+            return divergence(*evaluation.pooled())[:, None]
+        return evaluation.each_run(divergence)
 
     @override
     def details(self, evaluation: Evaluation) -> dict[str, Tensor]:

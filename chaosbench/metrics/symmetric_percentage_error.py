@@ -7,7 +7,8 @@ from torch import Tensor
 
 from chaosbench.errors import unknown_name
 from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, first_steps, like
-from chaosbench.metrics.base import Evaluation, Judged, MetricSpec
+from chaosbench.metrics.base import Evaluation
+from chaosbench.metrics.orbits import ForecastMetric
 
 Convention = Literal["m4", "dysts"]
 
@@ -44,7 +45,7 @@ def symmetric_percentage_error(
     return like(_LARGEST[convention] * shares.mean((-2, -1)), forecast)
 
 
-class SymmetricPercentageError(MetricSpec):
+class SymmetricPercentageError(ForecastMetric):
     """Symmetric mean absolute percentage error over the first steps, sMAPE (Makridakis 1993), in standardised units.
 
     The default is two periods of 100 steps, the horizon of Gilpin 2021, NeurIPS.
@@ -52,7 +53,6 @@ class SymmetricPercentageError(MetricSpec):
 
     unit: ClassVar[str] = "percent"
     better: ClassVar[Literal["lower", "higher"]] = "lower"
-    judges: ClassVar[Judged] = "forecast"
 
     kind: Literal["symmetric_percentage_error"] = "symmetric_percentage_error"
     steps: PositiveInt = 200  # [steps], number of first steps to score
@@ -63,8 +63,8 @@ class SymmetricPercentageError(MetricSpec):
         """`steps`, the scored length of short forecasts [steps]."""
         return self.steps
 
-    def score(self, evaluation: Evaluation) -> Tensor:
-        """Return `(K,)` [percent], averaged over the conditions; NaN where any forecast is not finite by then."""
+    def each_condition(self, evaluation: Evaluation) -> Tensor:
+        """Return the error of each forecast, `(K, C)` [percent]; NaN where it is not finite by then."""
         return symmetric_percentage_error(
             evaluation.forecast, evaluation.future, steps=self.steps, convention=self.convention
-        ).mean(-1)
+        )

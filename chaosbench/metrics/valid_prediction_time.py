@@ -8,7 +8,8 @@ from torch import Tensor
 from typing_extensions import override
 
 from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, like
-from chaosbench.metrics.base import Evaluation, Judged, MetricSpec
+from chaosbench.metrics.base import Evaluation
+from chaosbench.metrics.orbits import ForecastMetric
 
 
 def valid_prediction_time(
@@ -43,21 +44,23 @@ def _deviation(truth: Tensor) -> Tensor:
     return truth.flatten(0, -2).std(0, correction=0)
 
 
-class ValidPredictionTime(MetricSpec):
+class ValidPredictionTime(ForecastMetric):
     """Valid prediction time, median over the conditions (Vlachas et al. 2020, Neural Networks 126, 191)."""
 
     unit: ClassVar[str] = "Lyapunov times"
     better: ClassVar[Literal["lower", "higher"]] = "higher"
-    judges: ClassVar[Judged] = "forecast"
 
     kind: Literal["valid_prediction_time"] = "valid_prediction_time"
     threshold: PositiveFloat = 0.4  # error in standard deviations of the training data
 
-    def score(self, evaluation: Evaluation) -> Tensor:
-        """Return `(K,)` [Lyapunov times]; NaN, for the floor as well, without a known positive exponent."""
+    def each_condition(self, evaluation: Evaluation) -> Tensor:
+        """Return `(K, C)` [Lyapunov times]; NaN, for the floor as well, without a known positive exponent."""
         exponent = evaluation.largest_exponent or 0.0
-        steps = self._steps(evaluation).quantile(0.5, dim=-1)
-        return steps * evaluation.dt * (exponent if exponent > 0 else torch.nan)
+        return self._steps(evaluation) * (evaluation.dt * (exponent if exponent > 0 else torch.nan))
+
+    @override
+    def average(self, scores: Tensor) -> Tensor:
+        return scores.quantile(0.5, dim=-1)
 
     @override
     def details(self, evaluation: Evaluation) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ from rich.console import Console
 from chaosbench.execution import Advanced, Event, Finished, Published, Started
 from chaosbench.experiment import Experiment, Run
 from chaosbench.figures import draw as figures
+from chaosbench.formats import counted
 from chaosbench.kernels import compiles_for_cpu
 from chaosbench.labels import shared, titles
 from chaosbench.leaderboard.folder import FINISHED, Stored
@@ -41,7 +42,8 @@ def announce(experiments: Sequence[Experiment], todo: Sequence[Experiment], resu
     runs, left = (sum(len(experiment.seeds) for experiment in group) for group in (experiments, todo))
     done = f"; {runs - left} of {runs} runs are done already" if left < runs else ""
     console.print(
-        f"{experiments[0].suite if experiments else 'suite'}: {len(todo)} experiments, {left} runs on {device} "
+        f"{experiments[0].suite if experiments else 'suite'}: {counted(len(todo), 'experiment')}, "
+        f"{counted(left, 'run')} on {device} "
         f"into {results}{done}",
         markup=False,
     )

@@ -5,14 +5,14 @@ import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.text import Text
 
 from chaosbench.formats import number, percent
 from chaosbench.labels import shared, shortened
-from chaosbench.leaderboard.rank import Board, Entry, Ranking
+from chaosbench.leaderboard.board import Board, Entry, Ranking
 from chaosbench.terminal.grid import Column, Lines, fold, grid, widened
 from chaosbench.terminal.scores import ScoreColumn
 
@@ -23,14 +23,16 @@ _SHORTEST_NAME = 12  # [characters] to which names are folded on a narrow termin
 _LEGEND_WIDTH = 100  # [characters]
 
 _LEGEND = """\
-Each score is the median over seeds; a diverged seed counts as worse than any number, in every metric. Below it is the \
-95 % interval of the mean (Student's t), rounded where space is short. The words lower and higher say which scores are \
-better. failed: seeds that diverged or gave no result. time: training time per seed. The lines below a table list, by \
-rank, shares of free runs that collapsed or escaped, of states off the grid, and of forecasts that are valid to their \
-end (censored), where they exceed those of the truth. --json prints all digits."""
+Each score is the median over seeds; a diverged seed counts as worse than any number, in every metric. Below it is a \
+95 % interval over seeds (Student's t), rounded where space is short: of the geometric mean where lower is better \
+and no score is negative, otherwise of the mean. The words lower and higher say which scores are better. failed: \
+seeds that diverged or gave no result. time: training time per seed, that of the batch divided by its seeds. The \
+lines below a table list, by rank, shares of free runs that collapsed or escaped, of states off the grid, and of \
+forecasts that are valid to their end (censored), where they exceed those of the truth. --json prints all digits, \
+tests and p-values."""
 _SIGNS = """\
-= not distinguished from the best by Welch's t-test
-? not tested: a single seed, or a seed that diverged"""
+= not found to be worse than the best, which does not mean that it is equal
+? not tested: too few seeds, or entries without seeds whose scores of single test orbits are not stored"""
 
 
 def show_ranking(ranking: Ranking) -> None:
@@ -60,7 +62,7 @@ class _BoardTables:
         if self.ambiguous:
             yield Text(f"evaluation: {self.board.evaluation}")
         yield from _tables(self.board, options.max_width)
-        for line in (*_shares(self.board, options.max_width), *_settings(self.board, options.max_width)):
+        for line in chain.from_iterable(part(self.board, options.max_width) for part in (_shares, _batches, _settings)):
             yield Text(line, style="dim", no_wrap=True, overflow="ignore")
         yield ""
 
@@ -188,6 +190,19 @@ def _affected(board: Board, index: int, name: str) -> Iterator[str]:
         share = 0.0 if score is None else score.details.get(name, 0.0)
         if share >= max(0.01, board.measures[index].details[name]):
             yield f"#{entry.rank} {percent(share)}"
+
+
+def _batches(board: Board, width: int) -> Iterator[str]:
+    """Yield the costs that compare where entries trained different numbers of seeds together."""
+    if len({entry.seeds_together for entry in board.entries if entry.batch_seconds is not None}) < 2:
+        return
+    costs = [
+        f"#{entry.rank} {number(1000 * entry.update_seconds)} ms, {number(round(entry.batch_seconds, 2))} s "
+        f"({' or '.join(map(str, entry.seeds_together))})"
+        for entry in board.entries
+        if entry.update_seconds is not None and entry.batch_seconds is not None
+    ]
+    yield from fold(f"time per update and per batch (seeds trained together): {'; '.join(costs)}", width, hang="  ")
 
 
 def _settings(board: Board, width: int) -> Iterator[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from chaosbench.formats import number, rounded
-from chaosbench.leaderboard.rank import Measure, Score
+from chaosbench.leaderboard.board import Measure, Score
 from chaosbench.leaderboard.statistics import Interval
 from chaosbench.terminal.grid import Column, Lines, fold
 

@@ -10,10 +10,11 @@ from chaosbench import metrics
 from chaosbench.builtin import chaosbench_metrics
 from chaosbench.formats import number, percent
 from chaosbench.metrics import Evaluation, MetricSpec
+from docs.generate.markdown import replace_section
 from docs.generate.spoiled_runs import DESCRIPTIONS, spoiled_evaluation
 
 PAGE = Path(__file__).parents[1] / "metrics.md"
-BEGIN, END = "<!-- begin of the table of spoiled runs -->\n", "<!-- end of the table of spoiled runs -->\n"
+NAME = "table of spoiled runs"
 
 # The scores before each free run was scored by itself: all free runs joined, or the mean over them.
 POOLED: Mapping[str, Callable[[Tensor, Tensor], Tensor]] = {
@@ -55,7 +56,7 @@ def section(evaluation: Evaluation) -> str:
         f"{title}.\n\n{_table([spec for spec in specs if spec.judges in judged], evaluation)}"
         for title, judged in _TABLES.items()
     ]
-    return "\n\n".join([listed, *tables, f"What is stored beside the scores.\n\n{_outcomes(evaluation)}"]) + "\n"
+    return "\n\n".join([listed, *tables, f"What is stored beside the scores.\n\n{_outcomes(evaluation)}"])
 
 
 def _table(specs: Sequence[MetricSpec], evaluation: Evaluation) -> str:
@@ -106,11 +107,7 @@ def _markdown(headers: Sequence[str], columns: Sequence[Sequence[str]]) -> str:
 
 def main() -> None:
     """Replace the tables on the page."""
-    tables = section(spoiled_evaluation())  # takes minutes, in which the page may be edited
-    text = PAGE.read_text(encoding="utf-8")
-    head, rest = text.split(BEGIN)
-    tail = rest.split(END)[1]
-    PAGE.write_text(f"{head}{BEGIN}\n{tables}\n{END}{tail}", encoding="utf-8")
+    replace_section(PAGE, NAME, section(spoiled_evaluation()))
 
 
 if __name__ == "__main__":

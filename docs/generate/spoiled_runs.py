@@ -73,6 +73,7 @@ def spoiled_evaluation(
         twin_exponents=models["true"].exponents,
         largest_exponent=reference.exponents[0],
         reference_exponents=torch.tensor(reference.exponents, dtype=torch.float64),
+        condition_orbits=orbits,
         resolution=0.08,  # ln(2500 / 500) / 20, of runs of 2,000 steps after 500
     )
 

@@ -117,7 +117,7 @@ def test_a_suite_is_run_and_ranked_and_only_missing_runs_are_repeated(call, tiny
         "run", tiny, "--results", results, "--device", "cpu", "--seeds", "0:3", "--set", "trainer.interval=2"
     )
     assert code == 0, err
-    assert "1 experiments, 1 runs" in out
+    assert "1 experiment, 1 run on" in out
     assert "seeds 2" in out
 
     code, out, err = call("rank", results, "--json")

@@ -4,17 +4,12 @@ import subprocess
 import sys
 from dataclasses import replace
 
-import numpy as np
+import pyarrow.parquet as pq
 import pytest
-import scipy.stats
-from hypothesis import given
-from hypothesis import strategies as st
 
-from chaosbench.leaderboard import store
+from chaosbench.experiment import Record
+from chaosbench.leaderboard import folder, store
 from chaosbench.leaderboard.rank import rank
-from chaosbench.leaderboard.statistics import differ, interval, median
-
-numbers = st.lists(st.floats(-1e3, 1e3), min_size=2, max_size=8).filter(lambda values: np.std(values) > 1e-3)
 
 
 @pytest.fixture
@@ -51,7 +46,8 @@ def test_a_diverged_seed_counts_as_worse_than_any_value(board):
     assert rnn.scores[0].median == 0.2
     assert rnn.scores[1].median == 1.8, "the median of a metric that is better higher also counts it as worst"
     assert rnn.scores[0].interval is None, "the interval of the survivors would flatter"
-    assert rnn.tier == "unclear"
+    assert rnn.comparison.test.startswith("exact rank test")
+    assert (rnn.tier, rnn.comparison.p_value) == ("tied", 0.35), "ranks 1, 5, 6; 7 of 20 sums of three reach 12"
 
 
 def test_a_diverged_seed_counts_as_the_worst_whatever_number_is_stored(board):
@@ -89,9 +85,20 @@ def test_an_entry_with_mostly_diverged_seeds_is_last(board):
     ranked = board({"divergences": [0.1, None, None], "model": "rnn"}, {"divergences": [15.0, 16.0, 14.0]})
     assert [(entry.rank, entry.model, entry.tier) for entry in ranked.entries] == [
         (1, "lstm", "best"),
-        (2, "rnn", "behind"),
+        (2, "rnn", "tied"),
     ]
     assert ranked.entries[1].scores[0].median is None
+
+
+def test_an_entry_whose_seeds_all_diverged_is_behind_where_there_are_enough_seeds(board):
+    """Three against three reach p = 1/20, the level of two entries but not that of three."""
+    entries = [{"divergences": [None] * 3, "model": "rnn"}, {"divergences": [15.0, 16.0, 14.0]}]
+    assert [(entry.model, entry.tier) for entry in board(*entries).entries] == [("lstm", "best"), ("rnn", "behind")]
+    three = board({"divergences": [0.1, 0.2, 0.3], "model": "wide"})
+    assert [entry.tier for entry in three.entries] == ["best", "behind", "unclear"]
+    assert three.entries[2].comparison.p_value is None
+    assert "seeds" in three.entries[2].comparison.reason
+    assert three.level == 0.025
 
 
 def test_a_diverged_run_without_any_record_counts_too(board, make_result, tmp_path):
@@ -173,9 +180,11 @@ def test_measures_have_units_and_noise_floors(board):
     ]
 
 
-def test_an_interval_of_a_metric_that_is_nowhere_negative_ends_at_zero(board):
+def test_intervals_of_a_metric_that_is_nowhere_negative_are_not_negative(board):
+    """That of the geometric mean is symmetric around it on logarithms; that of a mean is cut off at zero."""
     (entry,) = board({"divergences": [0.01, 0.02, 1.9]}).entries
-    assert entry.scores[0].interval[0] == 0.0
+    low, high = entry.scores[0].interval
+    assert low * high == pytest.approx((0.01 * 0.02 * 1.9) ** (2 / 3))
     assert entry.scores[1].interval[0] == 0.0
 
 
@@ -201,7 +210,11 @@ def test_the_json_has_the_same_content(board, tmp_path):
         "interval": None,
         "diverged": 1,
         "details": {},
+        "orbits": [],
     }
+    other = content["boards"][0]["entries"][1]
+    assert (other["tier"], other["comparison"]["p_value"]) == ("unclear", None)
+    assert content["boards"][0]["measures"][0]["logarithmic"] is True
 
 
 def test_ranking_needs_neither_torch_nor_plugins(board, tmp_path):
@@ -214,26 +227,63 @@ def test_ranking_needs_neither_torch_nor_plugins(board, tmp_path):
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-@given(numbers)
-def test_the_interval_is_that_of_scipy(values):
-    expected = scipy.stats.t.interval(0.95, len(values) - 1, np.mean(values), scipy.stats.sem(values))
-    np.testing.assert_allclose(interval(values), expected, rtol=1e-9, atol=1e-9)
+def test_forecast_errors_are_compared_below_their_floor_too(make_result, tmp_path):
+    """Their floor is the score of an unrelated orbit, the worst that is useful; that of other metrics is the best."""
+    for model, values in (("lstm", [0.011, 0.012, 0.013]), ("rnn", [0.11, 0.12, 0.13])):
+        result = make_result(values, model=model, floor=2.0)
+        kept = [replace(record, name="prediction_error") for record in result.records if record.better == "lower"]
+        store.write(replace(result, records=tuple(kept)), tmp_path / "forecasts")
+        store.write(result, tmp_path / "free_runs")
+    tiers = {}
+    for kind in ("forecasts", "free_runs"):
+        (only,) = rank(store.read_all(tmp_path / kind)).boards
+        tiers[kind] = (only.measures[0].least, only.entries[1].tier)
+    assert tiers == {"forecasts": (None, "behind"), "free_runs": (2.0, "tied")}
 
 
-@given(numbers, numbers)
-def test_the_test_of_a_difference_is_that_of_scipy(first, second):
-    p = scipy.stats.ttest_ind(first, second, equal_var=False).pvalue
-    assert differ(first, second) == (p < 0.05)
+def _with_orbits(result, by_orbit):
+    """Add scores of single test orbits, `(O,)`, the same for all seeds, to a result of equal seeds."""
+    experiment = result.runs[0].experiment
+    rows = [
+        Record(experiment, run.seed, f"orbit.{orbit}.state_space_divergence", value, None, "nats", "", None)
+        for run in result.runs
+        for orbit, value in enumerate(by_orbit)
+    ]
+    return replace(result, records=(*result.records, *rows))
 
 
-def test_equal_seeds_do_not_differ_and_need_no_variance():
-    assert differ([1.0, 1.0], [1.0, 1.0]) is False
-    assert differ([1.0, 1.0], [2.0, 2.0]) is True
-    assert differ([1.0], [2.0, 2.0]) is None
+def test_entries_that_do_not_depend_on_the_seed_are_compared_over_test_orbits(make_result, tmp_path):
+    worse, best = make_result([0.5] * 3, model="rnn"), make_result([0.1] * 3)
+    store.write(_with_orbits(best, [0.1, 0.2, 0.1, 0.05]), tmp_path)
+    store.write(_with_orbits(worse, [0.6, 0.8, 0.5, 0.2]), tmp_path)
+    (only,) = rank(store.read_all(tmp_path)).boards
+    assert [(entry.tier, entry.fixed) for entry in only.entries] == [("best", True), ("behind", True)]
+    assert "orbits" in only.entries[1].comparison.test
+    assert only.entries[0].scores[0].orbits == ((0.1, 0.2, 0.1, 0.05),) * 3
 
 
-@given(st.lists(st.one_of(st.none(), st.floats(-10, 10)), min_size=1))
-def test_the_median_is_that_of_numpy_with_infinity_for_divergence(values):
-    expected = float(np.median([math.inf if value is None else value for value in values]))
-    result = median(values, better="lower")
-    assert result == pytest.approx(expected) if math.isfinite(expected) else result is None
+def test_equal_seeds_without_stored_orbits_are_not_tested(board):
+    ranked = board({"divergences": [0.5] * 3}, {"divergences": [0.1] * 3, "model": "rnn"})
+    assert [entry.tier for entry in ranked.entries] == ["best", "unclear"]
+    assert "not stored" in ranked.entries[1].comparison.reason
+
+
+def test_costs_are_those_of_an_update_and_of_the_batch(make_result, tmp_path):
+    """100 updates of a batch of three seeds: the training time per seed is 2, 3 and 4 s."""
+    result = make_result([0.1, 0.2, 0.3])
+    runs = tuple(replace(run, seeds_together=3) for run in result.runs)
+    store.write(replace(result, runs=runs), tmp_path)
+    (entry,) = rank(store.read_all(tmp_path)).boards[0].entries
+    assert (entry.seeds_together, entry.batch_seconds, entry.update_seconds) == ((3,), 9.0, 0.09)
+
+
+def test_a_folder_of_an_earlier_version_counts_its_rows_as_the_seeds_of_a_batch(make_result, tmp_path):
+    path = store.write(make_result([0.1, 0.2, 0.3]), tmp_path)
+    table = pq.read_table(str(path / "runs.parquet")).drop_columns(["seeds_together"])
+    pq.write_table(table, str(path / "runs.parquet"), write_page_checksum=True)
+    manifest = json.loads((path / "manifest.json").read_text())
+    manifest["files"]["runs.parquet"] = folder._sha256(path / "runs.parquet")
+    (path / "manifest.json").write_text(json.dumps(manifest))
+    (entry,) = rank(store.read_all(tmp_path)).boards[0].entries
+    assert entry.seeds_together == (3,)
+    assert math.isclose(entry.batch_seconds, 9.0)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from chaosbench.leaderboard.rank import Board, Entry, Measure, Ranking, Score
+from chaosbench.leaderboard.board import Board, Entry, Measure, Ranking, Score
 from chaosbench.terminal.ranking import ranking_table
 
 MEASURES = (
