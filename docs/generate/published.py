@@ -151,7 +151,7 @@ class Scores:
 
 @dataclass(frozen=True)
 class Budget:
-    """What a training may use."""
+    """The updates of a training, and the size of their batches."""
 
     updates: int
     sequence_length: int  # T [steps]
