@@ -3,20 +3,22 @@
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from math import sqrt
+from math import hypot, isfinite
 from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, Literal
 
 from pydantic import Field
 
+from chaosbench.intervals import half_width
 from chaosbench.leaderboard.folder import FINISHED, Stored
 from chaosbench.leaderboard.statistics import median
 from chaosbench.leaderboard.store import read_all
 from chaosbench.spec import Content
 
-Gap = Literal["within", "at the floor", "lower", "higher", "both miss", "not run", "none published"]
-_SIGNIFICANT = 2.0  # standard errors of the difference beyond which it is significant
+Gap = Literal["within", "at the floor", "lower", "higher", "cannot be told", "both miss", "not run", "none published"]
+_SIGNIFICANT = 2.0  # standard errors of a published mean in its 95 % interval
+_INFORMATIVE = 0.5  # a wider interval of the difference, relative to their mean, cannot show that means are equal
 _AT_THE_FLOOR = 1.1  # in units of the floor, which is not more precise because it is that of one pair of true orbits
 
 
@@ -51,14 +53,24 @@ class Section(Content):
     rows: tuple[Published, ...]
 
 
+class RowComparison(Content):
+    """A row that a claim expects to be better than others."""
+
+    row: str
+    rows: tuple[str, ...]
+
+
 class Claim(Content):
-    """A conclusion of a paper about rows, judged by the first measure of their section."""
+    """A conclusion of a paper about rows: the scores of `rows` exceed that of `row` by the factor."""
 
     text: str
-    kind: Literal["least", "ascending", "far above"]
-    row: str = ""  # "least": lower than all `rows`; "far above": exceeded by all `rows` by `factor`
-    rows: tuple[str, ...]
-    factor: float = Field(10.0, gt=1)
+    comparisons: tuple[RowComparison, ...]
+    factor: float = Field(1.0, ge=1)
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """The names of the better and the worse row of each comparison."""
+        return [(each.row, worse) for each in self.comparisons for worse in each.rows]
 
 
 class Pages(Content):
@@ -68,12 +80,15 @@ class Pages(Content):
     claims: tuple[Claim, ...]
 
 
+DEFAULT = Measure(name="state_space_divergence", title="D_stsp", unit="nats")
+
+
 @dataclass(frozen=True)
 class Scores:
     """One measure of one row: our values and the published one.
 
     Attributes:
-        values: our score of each seed with a result; None for a diverged seed.
+        values: our score of each seed with a result; None for a seed without a score, which counts as worst.
         floor: score of another true orbit; None if undefined.
         theirs: mean and standard error; empty if nothing is published.
     """
@@ -85,12 +100,12 @@ class Scores:
 
     @property
     def median(self) -> float | None:
-        """Our median over seeds, with diverged seeds as worst; None if the median seed diverged or none was run."""
+        """Our median over seeds, with seeds without a score as worst; None if the median falls on one."""
         return median(self.values, better="lower")
 
     @property
     def numbers(self) -> list[float]:
-        """Our scores of the seeds that did not diverge."""
+        """Our scores of the seeds that have one."""
         return [value for value in self.values if value is not None]
 
     @property
@@ -105,25 +120,69 @@ class Scores:
             return "higher"
         if self.floor is not None and center <= _AT_THE_FLOOR * self.floor:
             return "at the floor"
-        difference = fmean(self.numbers) - self.theirs[0]
-        if abs(difference) <= _SIGNIFICANT * self._error():
-            return "within"
-        return "lower" if difference < 0 else "higher"
+        return self._difference()
 
-    def _error(self) -> float:
-        """Standard error of the difference of means; a single published run is assumed to vary as ours do."""
-        spread = stdev(self.numbers) if len(self.numbers) > 1 else 0.0
+    def _difference(self) -> Gap:
+        """Compare the means by the 95 % interval of their difference; a seed without a score is worse than any number.
+
+        A mean over the other seeds is too favourable: it can only show that ours is higher.
+        """
+        width = self._half_width()
+        if not isfinite(width):
+            return "cannot be told"
+        difference = fmean(self.numbers) - self.theirs[0]
+        if difference > width:
+            return "higher"
+        if len(self.numbers) < len(self.values) or (-difference <= width and width > _INFORMATIVE * self.theirs[0]):
+            return "cannot be told"
+        return "within" if -difference <= width else "lower"
+
+    def _half_width(self) -> float:
+        """Half width of the difference of means: Student's t for ours, two standard errors for theirs.
+
+        A single published run is assumed to vary as ours do. Infinite for a single seed.
+        """
+        if len(self.numbers) < 2:
+            return float("inf")
+        spread = stdev(self.numbers)
         published = self.theirs[1] if len(self.theirs) > 1 else spread
-        return sqrt(spread**2 / len(self.numbers) + published**2)
+        return hypot(half_width(spread, len(self.numbers)), _SIGNIFICANT * published)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """The updates of a training, and the size of their batches."""
+
+    updates: int
+    sequence_length: int  # T [steps]
+    batch: int
+
+    @property
+    def observations(self) -> int:
+        """Number of observations in all batches together, which may repeat."""
+        return self.updates * self.sequence_length * self.batch
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """A published result and the experiment that repeats it, None if it was not run."""
+    """A published result and the experiment that repeats it, None if it was not run.
+
+    Attributes:
+        scores: one per measure of the section, in the conventions of its paper.
+        default: the score by which claims are judged: D_stsp in the default convention, which ranks boards.
+    """
 
     published: Published
     stored: Stored | None
     scores: tuple[Scores, ...]
+    default: Scores
+
+    @property
+    def budget(self) -> Budget:
+        """Updates, sequence length and batch of the experiment that was run."""
+        assert self.stored is not None
+        trainer = self.stored.experiment["trainer"]
+        return Budget(trainer["updates"], trainer["sequence_length"], trainer["batch"])
 
     @property
     def diverged(self) -> int:
@@ -169,7 +228,7 @@ def _includes(content: Any, part: Any) -> bool:
     """Return True if all fields of `part` are in `content` with equal values, level by level."""
     if isinstance(part, dict):
         return isinstance(content, dict) and all(key in content and _includes(content[key], part[key]) for key in part)
-    return bool(content == part)
+    return content is None if part == "none" else bool(content == part)  # TOML has no null
 
 
 def _compared(row: Published, section: Section, stored: Stored | None) -> Comparison:
@@ -178,6 +237,7 @@ def _compared(row: Published, section: Section, stored: Stored | None) -> Compar
         row,
         stored,
         tuple(_scores(measure, figures, stored) for measure, figures in zip(section.measures, theirs, strict=True)),
+        _scores(DEFAULT, (), stored),
     )
 
 

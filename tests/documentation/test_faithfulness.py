@@ -11,7 +11,8 @@ from chaosbench import registry, suite
 from chaosbench.leaderboard.folder import Stored, read
 from chaosbench.leaderboard.store import folders
 from chaosbench.metrics import state_space_divergence
-from docs.generate.faithfulness import _different, _verdict, page
+from docs.generate.claims import claims_page, judged, told_apart
+from docs.generate.faithfulness import _different, page
 from docs.generate.published import (
     Claim,
     Comparison,
@@ -34,11 +35,12 @@ def scores(*values: float | None, theirs: tuple[float, ...] = (), floor: float |
     return Scores(MEASURE, values, floor, theirs)
 
 
-def comparison(name: str, *values: float | None) -> Comparison:
+def comparison(name: str, *values: float | None, updates: int = 1_000, length: int = 100) -> Comparison:
     """Return a row whose seeds have these scores; without values it was not run."""
     runs = tuple({"status": "diverged" if value is None else "ok"} for value in values)
-    stored = Stored(Path(name), name, {}, runs, ()) if values else None
-    return Comparison(Published(name=name, experiment={}), stored, (scores(*values),))
+    trainer = {"updates": updates, "sequence_length": length, "batch": 32}
+    stored = Stored(Path(name), name, {"trainer": trainer}, runs, ()) if values else None
+    return Comparison(Published(name=name, experiment={}), stored, (scores(*values),), scores(*values))
 
 
 @kept
@@ -82,7 +84,21 @@ def test_every_row_has_a_score_of_every_measure_of_its_section():
 def test_every_claim_is_about_rows_that_exist():
     names = {row.name for section in published().sections for row in section.rows}
     for claim in published().claims:
-        assert {*claim.rows, *([claim.row] if claim.row else [])} <= names
+        assert {name for pair in claim.pairs for name in pair} <= names
+
+
+def test_every_claim_has_controls_at_equal_updates_and_at_equal_observations():
+    """Each row called worse is compared with training of its updates and length, and of its number of observations."""
+    contents = [experiment.model_dump(mode="json") for experiment in FAITHFUL]
+    run = {"status": "ok", "seed": 0, "started": 0}
+    stored = [Stored(Path(), "", content, (run,), ()) for content in contents]
+    every = {row.published.name: row for section in published().sections for row in compared(section, stored)}
+    for claim in published().claims:
+        budgets = [(worse, every[better].budget, every[worse].budget) for better, worse in claim.pairs]
+        for name in {worse for _, worse in claim.pairs}:
+            pairs = [(one, other) for worse, one, other in budgets if worse == name]
+            assert any(one == other for one, other in pairs), (claim.text, name)
+            assert any(one.observations == other.observations for one, other in pairs), (claim.text, name)
 
 
 @pytest.mark.parametrize(
@@ -93,15 +109,22 @@ def test_every_claim_is_about_rows_that_exist():
         (scores(None, None, 0.1, theirs=(1.0, 0.1)), "higher"),
         (scores(None, None, None, theirs=(7.0, 0.1)), "both miss"),
         (scores(0.2, 0.3, 0.4), "none published"),
-        (scores(0.9, 1.0, 1.1, theirs=(1.15, 0.05)), "within"),  # 0.15 of 2 * sqrt(0.1² / 3 + 0.05²) = 0.153
-        (scores(0.9, 1.0, 1.1, theirs=(1.16, 0.05)), "lower"),
-        (scores(0.9, 1.0, 1.1, theirs=(0.84, 0.05)), "higher"),
-        (scores(0.9, 1.0, 1.1, theirs=(1.22,)), "within"),  # a single run: 2 * sqrt(0.1² / 3 + 0.1²) = 0.231
-        (scores(0.9, 1.0, 1.1, theirs=(1.24,)), "lower"),
+        # The half width of 0.9, 1.0, 1.1 is 4.303 * 0.1 / sqrt(3) = 0.248, with 2 * 0.05 of theirs 0.268.
+        (scores(0.9, 1.0, 1.1, theirs=(1.26, 0.05)), "within"),
+        (scores(0.9, 1.0, 1.1, theirs=(1.27, 0.05)), "lower"),
+        (scores(0.9, 1.0, 1.1, theirs=(0.74, 0.05)), "within"),
+        (scores(0.9, 1.0, 1.1, theirs=(0.73, 0.05)), "higher"),
+        (scores(0.9, 1.0, 1.1, theirs=(1.31,)), "within"),  # a single run varies as ours: sqrt(0.248² + 0.2²) = 0.319
+        (scores(0.9, 1.0, 1.1, theirs=(1.33,)), "lower"),
+        (scores(0.5, 1.0, 1.5, theirs=(1.0, 0.05)), "cannot be told"),  # 1.246 is more than half of 1.0
+        (scores(1.0, theirs=(1.0, 0.05)), "cannot be told"),
+        (scores(0.9, 1.0, 1.1, None, theirs=(1.0, 0.05)), "cannot be told"),  # the diverged seed is worse
+        (scores(0.9, 1.0, 1.1, None, theirs=(3.0, 0.05)), "cannot be told"),
+        (scores(0.9, 1.0, 1.1, None, theirs=(0.2, 0.05)), "higher"),
         (scores(0.004, 0.005, 0.9, theirs=(0.3, 0.01)), "at the floor"),
         (scores(0.020, 0.021, 0.022, theirs=(0.3, 0.02), floor=0.0200), "at the floor"),  # 1.05 of it
         (scores(0.020, 0.021, 0.022, theirs=(0.3, 0.02), floor=0.0190), "lower"),
-        (scores(0.1, 3.0, 9.0, theirs=(8.0, 0.1), floor=0.01), "within"),
+        (scores(0.1, 3.0, 9.0, theirs=(8.0, 0.1), floor=0.01), "cannot be told"),
         (scores(8.0, None, None, theirs=(7.0, 0.1)), "both miss"),
         (scores(8.0, 9.0, 4.0, theirs=(7.0, 0.1)), "both miss"),
         (scores(8.0, 8.1, 8.2, theirs=(1.0, 0.1)), "higher"),
@@ -117,40 +140,66 @@ def test_a_diverged_seed_counts_as_worse_than_any():
     assert scores(0.1, None, None).median is None
 
 
+LOW, HIGH, WIDE = (1.0, 1.1, 1.2, 1.3, 1.4), (20.0, 21.0, 22.0, 23.0, 24.0), (0.5, 1.0, 2.0, 4.0, 8.0)
+
+
+def verdict_on(*pairs: tuple[str, str], factor: float = 1.0, **rows: Comparison) -> str:
+    claim = Claim(text="", comparisons=[{"row": one, "rows": [other]} for one, other in pairs], factor=factor)
+    return judged(claim, rows)[0]
+
+
 @pytest.mark.parametrize(
-    ("claim", "rows", "verdict"),
+    ("better", "worse", "factor", "outcome"),
     [
-        ({"kind": "least", "row": "a", "rows": ("b", "c")}, {"a": [1, 2, 3], "b": [2.5], "c": [None]}, "holds"),
-        ({"kind": "least", "row": "a", "rows": ("b", "c")}, {"a": [1, 2, 3], "b": [1], "c": [9]}, "does not hold"),
-        ({"kind": "least", "row": "a", "rows": ("b", "c")}, {"a": [1], "b": [2], "c": []}, "holds"),
-        ({"kind": "least", "row": "a", "rows": ("b",)}, {"a": [], "b": [2]}, "not run"),
-        ({"kind": "ascending", "rows": ("a", "b", "c")}, {"a": [1, 1], "b": [2, 3], "c": [3, 5]}, "holds"),
-        ({"kind": "ascending", "rows": ("a", "b", "c")}, {"a": [1, 1], "b": [4, 5], "c": [3, 3]}, "does not hold"),
-        ({"kind": "ascending", "rows": ("a", "b", "c")}, {"a": [1], "b": [2], "c": []}, "not run"),
-        ({"kind": "far above", "row": "a", "rows": ("b", "c")}, {"a": [0.5], "b": [5], "c": [None]}, "holds"),
-        ({"kind": "far above", "row": "a", "rows": ("b", "c")}, {"a": [0.5], "b": [4.9], "c": [9]}, "does not hold"),
-        ({"kind": "far above", "row": "a", "rows": ("b",)}, {"a": [0.5], "b": []}, "not run"),
+        (LOW, HIGH, 1, "holds"),
+        (LOW, HIGH, 10, "holds"),
+        (LOW, HIGH, 30, "does not hold"),
+        (HIGH, LOW, 1, "does not hold"),
+        (LOW, WIDE, 1, "ordered so, not told apart"),
+        (WIDE, LOW, 1, "cannot be told"),
+        (LOW, LOW, 1, "cannot be told"),
+        (LOW, WIDE, 10, "cannot be told"),
+        ((1.0,), (9.0,), 1, "cannot be told"),  # a single seed has no test
     ],
-)  # fmt: skip
-def test_a_claim_holds_or_not_for_the_medians(claim: dict, rows: dict, verdict: str):
-    every = {name: comparison(name, *values) for name, values in rows.items()}
-    assert _verdict(Claim(text="", **claim), every)[0] == verdict
+)
+def test_the_verdict_on_two_rows_needs_an_order_and_a_test(better, worse, factor, outcome):
+    rows = {"a": comparison("a", *better), "b": comparison("b", *worse)}
+    assert verdict_on(("a", "b"), factor=factor, **rows) == outcome
 
 
-def test_the_verdict_names_rows_that_were_not_run():
-    every = {"a": comparison("a", 1.0), "b": comparison("b", 2.0), "c": comparison("c")}
-    claim = Claim(text="", kind="least", row="a", rows=("b", "c"))
-    assert _verdict(claim, every) == ("holds", "a: 1; b: 2 (not run: c)")
+def test_two_rows_of_which_all_seeds_failed_are_not_ordered():
+    rows = {"a": comparison("a", None, None, None), "b": comparison("b", None, None, None)}
+    assert verdict_on(("a", "b"), factor=10, **rows) == "cannot be told"
 
 
-def test_a_claim_that_does_not_hold_reports_whether_the_difference_is_significant():
-    claim = Claim(text="", kind="least", row="a", rows=("b", "c"))
-    every = {"a": comparison("a", 1.0, 1.1, 1.2), "b": comparison("b", 0.1, 1.0, 1.9), "c": comparison("c", 9.0)}
-    assert _verdict(claim, every)[1].endswith("a and b do not differ significantly by Welch's t-test")
-    every["b"] = comparison("b", 0.1, 0.1, 0.2)
-    assert _verdict(claim, every)[1].endswith("a and b differ significantly by Welch's t-test")
-    every["b"] = comparison("b", 0.1, 0.1, None)
-    assert _verdict(claim, every)[1].endswith("a and b: no test, because a seed diverged")
+def test_a_claim_has_the_weakest_verdict_of_its_pairs():
+    rows = {"a": comparison("a", *LOW), "b": comparison("b", *HIGH), "c": comparison("c", *WIDE)}
+    assert verdict_on(("a", "b"), ("a", "c"), **rows) == "ordered so, not told apart"
+    assert verdict_on(("a", "b"), ("b", "a"), **rows) == "does not hold"
+
+
+def test_a_claim_without_both_controls_does_not_hold():
+    """Fewer updates on longer sequences give equal observations alone; the same updates on longer ones neither."""
+    low, high = comparison("a", *LOW), comparison("b", *HIGH, updates=100, length=1_000)
+    assert verdict_on(("a", "b"), a=low, b=high) == "cannot be told"
+    same = comparison("c", *LOW, updates=100, length=1_000)
+    assert verdict_on(("a", "b"), ("c", "b"), a=low, b=high, c=same) == "holds"
+    fails_alike = comparison("c", *HIGH, updates=100, length=1_000)
+    assert verdict_on(("a", "b"), ("c", "b"), a=low, b=high, c=fails_alike) == "cannot be told"
+
+
+def test_a_claim_about_rows_that_were_not_run_cannot_hold():
+    rows = {"a": comparison("a", *LOW), "b": comparison("b", *HIGH), "c": comparison("c")}
+    assert verdict_on(("a", "c"), **rows) == "not run"
+    assert verdict_on(("a", "b"), ("a", "c"), **rows) == "cannot be told"
+
+
+def test_the_table_of_claims_has_the_budgets():
+    """1,000 updates of 32 sequences of 100 steps are 3.2 million observations."""
+    rows = {"a": comparison("a", *LOW), "b": comparison("b", *HIGH)}
+    text = claims_page([Claim(text="a beats b", comparisons=[{"row": "a", "rows": ["b"]}])], rows)
+    assert "1,000 x 100 x 32 = 3.2 million" in text
+    assert told_apart(rows["a"].default, rows["b"].default)
 
 
 def test_settings_that_differ_are_found_level_by_level():
