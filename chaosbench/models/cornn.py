@@ -17,8 +17,8 @@ from chaosbench.models.weights import multiply_tangents, uniform, weight_generat
 class CoRNN(ModelSpec):
     """z' = z + dt (tanh(W y + U z + V x + b) - gamma y - epsilon z), y' = y + dt z'; x' = C y' + d is the next input.
 
-    Driven, damped and coupled oscillators. For small dt the gradients of the recurrence are bounded for any input, so
-    it cannot be chaotic by itself; only the loop through the read-out can. Published for motion sensors: M = 64,
+    Driven, damped and coupled oscillators. For small dt the gradients of the recurrence are bounded over a sequence; at
+    fixed dt, the bound excludes no chaos over ever longer ones. Published for motion sensors: M = 64,
     dt = 0.1, gamma = 0.2, epsilon = 6.4. W, U, V, b start uniform in +-1 / sqrt(D + 2 M).
 
     Source:

@@ -22,7 +22,8 @@ class GRU(ModelSpec):
     """h' = (1 - u) n + u h with gates r, u of h and n = tanh(a + r (W h + b)); x = B h, forced by h = B⁺ x.
 
     Closed loop: gates and candidate n receive V x as well, and x' = B h' + d. Published for chaotic data: M = 30. All
-    weights start uniform in +-1 / sqrt(M) and the reset gate r acts after the product W h, both as in torch.
+    weights start uniform in +-1 / sqrt(M) and the reset gate r acts after the product W h, both as in torch. The gates
+    have one bias in place of torch's two, which halves its steps under Adam and its initial variance; n has a and b.
 
     Source:
         Cho et al. 2014, EMNLP (1406.1078); autonomous form: Mikhaeil, Monfared and Durstewitz 2022, NeurIPS, whose

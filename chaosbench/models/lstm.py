@@ -23,6 +23,8 @@ class LSTM(ModelSpec):
 
     Closed loop: gates of (h, x), and x' = B h' + d. Published: M = 30, autonomous. All weights start uniform in
     +-1 / sqrt(M), as in torch.
+    torch's cell adds two biases of which only the sum matters. Here it is one: under Adam it moves half as far per
+    update as their sum, and it starts with half the variance.
 
     Source:
         Hochreiter and Schmidhuber 1997, Neural Computation 9, 1735, with the forget gate of Gers et al. 2000;

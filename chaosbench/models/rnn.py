@@ -20,6 +20,8 @@ class RNN(ModelSpec):
     """z' = tanh(W z + b), x = B z, forced by z = B⁺ x; closed loop: z' = tanh(W z + V x + b), x' = B z' + d.
 
     Published: M = 30, autonomous. All weights start uniform in +-1 / sqrt(M), as in torch.
+    torch's cell adds two biases of which only the sum matters. Here it is one: under Adam it moves half as far per
+    update as their sum, and it starts with half the variance.
 
     Source:
         Elman 1990, Cognitive Science 14, 179; autonomous form: Mikhaeil, Monfared and Durstewitz 2022, NeurIPS.

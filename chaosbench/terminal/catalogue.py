@@ -65,13 +65,8 @@ def show_description(described: Row) -> None:
     console = Console(highlight=False, soft_wrap=True)
     console.print(Text.assemble((described["kind"], "bold"), f"  a {described['noun']} from {described['origin']}\n"))
     console.print(Text(described["text"] + "\n"))
-    table = Table(box=box.HORIZONTALS, pad_edge=False)
-    for heading in ("field", "type", "default", "meaning"):
-        table.add_column(heading, overflow="fold")
-    for name, field in described["fields"].items():
-        default = "required" if field["required"] else repr(field["default"])
-        table.add_row(name, Text(field["type"]), Text(default), Text(field["meaning"]))
-    console.print(table, soft_wrap=False)
+    if described["fields"]:
+        console.print(_field_table(described["fields"]), soft_wrap=False)
     for name in ("unit", "better", "dimension"):
         if name in described:
             console.print(f"{name}: {described[name]}", markup=False)
@@ -79,6 +74,16 @@ def show_description(described: Row) -> None:
         console.print(Text(f"Lyapunov exponents [1 / system time]: {reference['text']}"))
         console.print(Text(f"predictability time ln 2 / lambda_1: {reference['predictability_steps']} steps"))
         console.print(Text(f"source: {reference['source']}"))
+
+
+def _field_table(fields: dict[str, Row]) -> Table:
+    table = Table(box=box.HORIZONTALS, pad_edge=False)
+    for heading in ("field", "type", "default", "meaning"):
+        table.add_column(heading, overflow="fold")
+    for name, field in fields.items():
+        default = "required" if field["required"] else repr(field["default"])
+        table.add_row(name, Text(field["type"]), Text(default), Text(field["meaning"]))
+    return table
 
 
 def plugin_rows(registry: Registry) -> list[Row]:

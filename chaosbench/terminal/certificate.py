@@ -51,11 +51,11 @@ def _facts(certificate: Certificate) -> list[tuple[str, str]]:
     reference = certificate.reference
     pairs = zip(reference.exponents, reference.intervals, strict=True)
     steps, time = certificate.predictability_steps, reference.predictability_time
-    trace = certificate.divergence  # of a map: the mean of ln |det J|
+    trace = certificate.divergence
     text = "none: the system is not chaotic" if steps is None else f"{steps:.1f} [steps] = {time:.4g} [system time]"
     return [
         ("exponents", ", ".join(f"{value:.5f} ± {width:.5f}" for value, width in pairs) + " [1 / system time]"),
-        ("mean trace", "not known" if trace is None else f"{trace:.6g} [1 / system time]"),
+        ("mean trace, or mean ln |det J| of a map", "not known" if trace is None else f"{trace:.6g} [1 / system time]"),
         ("Kaplan-Yorke dimension", f"{reference.kaplan_yorke_dimension:.4g}"),
         ("entropy bound", f"{reference.entropy_bound:.4g} [nats / system time]"),
         ("predictability time", text),

@@ -133,7 +133,7 @@ def _check_seeds(spec: ModelSpec, dimension: int) -> None:
 
 @torch.no_grad()
 def _check_company(spec: ModelSpec, dimension: int, trainer: TrainerSpec | None) -> None:
-    """Check that each seed predicts what it predicts when built and trained alone.
+    """Check that each seed predicts, up to rounding, what it predicts when built and trained alone.
 
     Forecasts follow training data, because a polynomial may blow up within a few steps elsewhere.
     """

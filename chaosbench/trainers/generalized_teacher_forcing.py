@@ -23,12 +23,14 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class GeneralizedTeacherForcing(UnrollTrainer):
-    """z_(t+1) = F((1 - alpha) z_t + alpha force(z_t, x_t)), so that each step multiplies gradients by (1 - alpha) J.
+    """z_(t+1) = F((1 - alpha) z_t + alpha force(z_t, x_t)): the state is pulled towards the data at every step.
 
-    alpha = 0 is backpropagation through time, alpha = 1 forces at every step. With `"adaptive"`, the size N of the
-    Jacobians at the forced states of the batch is estimated every `every` updates; alpha* = max(0, 1 - 1 / N) stops the
-    growth of their products. A larger alpha* is adopted at once, a smaller one is approached by
-    alpha <- g alpha + (1 - g) alpha*. Training starts with alpha = 1.
+    If forcing sets the whole state, each step multiplies gradients by (1 - alpha) J. If it sets a part of the state,
+    the factor 1 - alpha acts on this part alone, and gradients through the rest of the state are not reduced. alpha = 0
+    is backpropagation through time, alpha = 1 forces at every step. With `"adaptive"`, the size N of the Jacobians at
+    the forced states of the batch is estimated every `every` updates; alpha* = max(0, 1 - 1 / N) stops the growth of
+    their products. A larger alpha* is adopted at once, a smaller one is approached by alpha <- g alpha + (1 - g)
+    alpha*. Training starts with alpha = 1.
 
     The published g = 0.999 belongs to a training of 250,000 updates; after 12,000 updates it would leave 9 % of the
     first alpha. Hence g = momentum^(momentum_updates / updates): alpha falls over the same share of every training, and

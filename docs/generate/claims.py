@@ -57,7 +57,7 @@ class Pair:
 
 def told_apart(first: Scores, second: Scores) -> bool | None:
     """Return True if a two-sided test finds a difference; None if no test is possible."""
-    return differ(first.values, second.values)
+    return differ(first.values, second.values, floor=first.floor)
 
 
 def judged(claim: Claim, comparisons: Mapping[str, Comparison]) -> tuple[Outcome, list[Pair]]:

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 from torch.testing import assert_close
 
+from chaosbench.dynamics import lyapunov_spectrum
 from chaosbench.models import CoRNN, LinOSS, UnICORNN
 from chaosbench.models.closed_loop import ClosedLoopNetwork
 
@@ -168,3 +169,17 @@ def test_the_jacobian_of_linear_oscillators_does_not_depend_on_the_state():
     model = ready(LinOSS(hidden=4).build(2, SEEDS))
     jacobian = recurrence_jacobian(model, states_of(model))
     assert_close(jacobian, jacobian[:, :1].expand_as(jacobian), atol=1e-14, rtol=0)
+
+
+def test_a_unicornn_without_feedback_can_be_chaotic():
+    """Bounded orbits of a constant output separate exponentially: symplectic maps need not be regular."""
+    model = UnICORNN(hidden=6, layers=2, dt=2.0, alpha=1.0).build(1, (0,)).double()
+    with torch.no_grad():
+        model.readout.weight.zero_()
+        for weight in model.weights:
+            weight.mul_(50)
+    generator = torch.Generator().manual_seed(0)
+    start = torch.randn(1, 4, model.state_size, dtype=torch.float64, generator=generator)
+    # The resolution of a regular orbit, whose tangents grow at most linearly, is ln(4,000) / 4,000 = 0.002.
+    spectrum = lyapunov_spectrum(model, start, steps=4_000, transient=1_000, exponents=1)
+    assert spectrum.max() > 0.02

@@ -75,7 +75,10 @@ def test_gradients_of_a_quasi_periodic_orbit_do_not_grow_exponentially(system: S
 
 
 def test_the_spectrum_and_its_dimension_are_those_of_the_system():
-    """ln 0.3 is the sum of the Hénon map's exponents for any orbit; 0.4192 and 1.258: Russell et al. 1980, PRL 45."""
+    """ln 0.3 is the sum of the Hénon map's exponents for any orbit.
+
+    0.4192 and the Kaplan-Yorke dimension 1.258: Sprott 2003, Chaos and Time-Series Analysis, appendix A.
+    """
     system = Henon()
     diagnosis = diagnose(system, on_attractor(system, 32), steps=4_000)
     numbers = {number.name: number.value for number in diagnosis.runs()[0].records()}
