@@ -36,8 +36,10 @@ install-test: $(VENV)/.installed-test
 docs: install-test
 	mkdir -p build
 	set -e; for page in "models: pages models" "trainers: pages trainers" "systems: systems" \
-		"faithfulness: faithfulness leaderboards/faithful" "theory: theory leaderboards/theory"; do \
+		"faithfulness: faithfulness leaderboards/faithful" "theory: theory leaderboards/theory" \
+		"forcing-interval: forcing_interval leaderboards/forcing-interval"; do \
 		$(BIN)/python -m docs.generate.$${page#*: } > build/page.md; mv build/page.md docs/$${page%%:*}.md; done
+	$(BIN)/python -m docs.generate.forcing_interval leaderboards/forcing-interval docs/pictures/forcing-interval.png
 	$(BIN)/python -m docs.generate.score_table
 	$(BIN)/python -m docs.generate.comparisons > build/comparisons.md
 
