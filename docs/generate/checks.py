@@ -44,8 +44,9 @@ def flossed(target: float | Literal["system"], *, updates: int = 150) -> Flossed
     """
     data = _data()
     trainer = GradientFlossing(
-        target=target, pretraining=updates, episodes=0, updates=updates, batch=4, conditions=2,
-        sequence_length=60, learning_rate=2e-2, final_learning_rate=1e-3, clip_norm=None,
+        target=target, exponents=3, horizon=60, transient=0, alignment=0.0, pretraining=updates, episodes=0,
+        updates=updates, batch=4, conditions=2, sequence_length=60, learning_rate=2e-2, final_learning_rate=1e-3,
+        weight_decay=0.01, clip_norm=None,
     )  # fmt: skip
     model = RNN(hidden=8).build(data.dimension, _SEEDS).double()
     goal = trainer.extra_state(model, data)["target"]
