@@ -20,8 +20,8 @@ class SparseTeacherForcing(IntervalTrainer):
     """Backpropagation through time with the state set to B⁺ x every `interval` steps, which stops gradient growth.
 
     The paper sets the interval to the predictability time ln 2 / lambda_max, `"tau_pred"`. The default is the best of
-    the multiples that the suite `forcing-interval` compares. The read-out determines whether forcing sets the whole state or a part of it. With a `spread`,
-    one tau is drawn per update for all seeds, so that they remain one batch and independent of each other.
+    the multiples that the suite `forcing-interval` compares. The read-out determines whether forcing sets the whole
+    state or a part of it. With a `spread`, one tau is drawn per update for all seeds, so that they remain one batch.
 
     Source:
         Mikhaeil, Monfared and Durstewitz 2022, NeurIPS (2110.07238), section 4.1, without clipping, as in the paper.

@@ -6,39 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from tiny_suite import tiny_suite
 
 from chaosbench import __version__
 
-TINY = """
-suite = "tiny"
-seeds = [0, 1]
-[data]
-train_orbits = 4
-train_length = 200
-validation_orbits = 0
-test_orbits = 2
-test_length = 400
-[evaluation]
-free_runs = 1
-free_run_steps = 300
-free_run_transient = 10
-horizon = 50
-conditions = 5
-exponent_steps = 50
-exponent_transient = 10
-exponent_conditions = 2
-[[systems]]
-kind = "henon"
-[[models]]
-kind = "shallow_plrnn"
-hidden = 10
-[[trainers]]
-kind = "sparse_teacher_forcing"
-interval = [2, 4]
-updates = 20
-sequence_length = 20
-batch = 4
-"""
+TINY = tiny_suite(seeds=[0, 1], intervals=[2, 4])
 
 
 @pytest.fixture

@@ -5,36 +5,12 @@ from pathlib import Path
 
 import pytest
 from stored_runs import CHAOS, StoredSeed, publish
+from tiny_suite import tiny_suite
 
 from chaosbench.leaderboard import folder
 from chaosbench.models import RNN
 
-TINY = """
-suite = "tiny"
-seeds = [0]
-metrics = ["state_space_divergence"]
-data = { train_orbits = 2, train_length = 200, validation_orbits = 0, test_orbits = 2, test_length = 400 }
-[evaluation]
-free_runs = 1
-free_run_steps = 300
-free_run_transient = 10
-horizon = 50
-conditions = 5
-exponent_steps = 50
-exponent_transient = 10
-exponent_conditions = 2
-[[systems]]
-kind = "henon"
-[[models]]
-kind = "shallow_plrnn"
-hidden = 10
-[[trainers]]
-kind = "sparse_teacher_forcing"
-interval = [1, 2, 3]
-updates = 5
-sequence_length = 20
-batch = 4
-"""
+TINY = tiny_suite(seeds=[0], intervals=[1, 2, 3], metrics=["state_space_divergence"])
 
 
 @pytest.fixture

@@ -1,23 +1,14 @@
 """The conformance check of models passes every registered model and fails every broken one."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import pytest
 import torch
+from registered_kinds import KNOWN, matching_kind
 
-from chaosbench import registry
 from chaosbench.models import RNN, ModelSpec, Trait
 from chaosbench.models.rnn import AutonomousRNN
 from chaosbench.testing import check_model
-
-KNOWN = registry.load().kinds
-SMALL: dict[str, Any] = {"updates": 5, "batch": 4, "sequence_length": 20}
-TRAINED = {"interval": 5} | SMALL
-
-
-def matching_kind(spec: Any, noun: registry.Noun) -> Any:
-    """Return the first kind of that noun with the same `learning`."""
-    return next(kind for kind in KNOWN[noun].values() if kind.learning == spec.learning)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("kind", KNOWN["model"])

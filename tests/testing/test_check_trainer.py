@@ -1,24 +1,14 @@
 """The conformance check of trainers passes every registered trainer and fails every broken one."""
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 import torch
+from registered_kinds import KNOWN, SMALL, TRAINED, matching_kind
 
-from chaosbench import registry
 from chaosbench.testing import check_trainer
 from chaosbench.trainers import SparseTeacherForcing, TrainerSpec
 from chaosbench.trainers.descent import clip_gradients
-
-KNOWN = registry.load().kinds
-SMALL: dict[str, Any] = {"updates": 5, "batch": 4, "sequence_length": 20}
-TRAINED = {"interval": 5} | SMALL
-
-
-def matching_kind(spec: Any, noun: registry.Noun) -> Any:
-    """Return the first kind of that noun with the same `learning`."""
-    return next(kind for kind in KNOWN[noun].values() if kind.learning == spec.learning)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("kind", KNOWN["trainer"])
