@@ -40,7 +40,7 @@ def test_lists_are_grids(tmp_path: Path):
     assert len(experiments) == 2 * 4 * 3
     assert len({experiment.digest() for experiment in experiments}) == len(experiments)
     assert {experiment.trainer.label for experiment in experiments} == {
-        "sparse_teacher_forcing", "sparse_teacher_forcing(interval=30)", "bptt",
+        "sparse_teacher_forcing(interval=tau_pred)", "sparse_teacher_forcing(interval=30)", "bptt",
     }  # fmt: skip
 
 
