@@ -68,7 +68,17 @@ def _cost(run: Sequence[Comparison]) -> str:
     return (
         f"{len(run)} experiments with {seeds} runs took {minutes:.0f} minutes of one core that was shared with other "
         f"work. {diverged} free runs diverged (not finite, or outside the box of ten standard deviations) and {failed} "
-        f"runs failed. Versions: {', '.join(versions)}."
+        f"runs failed. Versions: {', '.join(versions)}.{_earlier(run)}"
+    )
+
+
+def _earlier(run: Sequence[Comparison]) -> str:
+    count = sum(row.earlier for row in run)
+    if not count:
+        return ""
+    return (
+        f" {count} rows, with a dash under *diverged*, were run by an earlier version, whose D_stsp ignored states off "
+        "the grid, and which called some bounded runs diverged. All of their runs are bounded."
     )
 
 
@@ -128,7 +138,7 @@ def _cells(row: Comparison, scores: Scores) -> tuple[str, ...]:
         row.published.name,
         "no score" if median is None else _number(median),
         f"{_number(min(numbers))} ... {_number(max(numbers))}" if numbers else "",
-        f"{row.diverged} of {len(row.stored.runs)}",
+        "-" if row.earlier else f"{row.diverged} of {len(row.stored.runs)}",
         "" if scores.floor is None else _number(scores.floor),
         _theirs(scores),
         "" if median is None or not scores.theirs else _number(median / scores.theirs[0]),

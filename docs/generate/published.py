@@ -185,9 +185,14 @@ class Comparison:
         return Budget(trainer["updates"], trainer["sequence_length"], trainer["batch"])
 
     @property
+    def earlier(self) -> bool:
+        """True if the row was run before forecasts had a context; it was scored by the rules of that time."""
+        return self.stored is not None and "context" not in self.stored.experiment["evaluation"]
+
+    @property
     def diverged(self) -> int:
-        """Number of seeds that diverged."""
-        return sum(run["status"] == "diverged" for run in self._runs())
+        """Number of seeds that diverged; 0 in earlier rows, which called bounded runs diverged, too."""
+        return 0 if self.earlier else sum(run["status"] == "diverged" for run in self._runs())
 
     @property
     def failed(self) -> int:
