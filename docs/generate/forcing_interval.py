@@ -83,6 +83,7 @@ def page(found: Sequence[Cell], seconds: float, budget: str) -> str:
         _summary(complete, multiples, best),
         "## Scores",
         _scores(found, multiples),
+        *_missing(found, complete),
         f"Budget of every run: {budget}. The study took {seconds / 3600:.1f} hours of cores that were shared with "
         "other work. With so few updates many networks still collapse, and a longer training may favour another "
         "interval; [faithfulness.md](faithfulness.md) has single systems with up to ten times the updates.",
@@ -187,6 +188,14 @@ def _scores(found: Sequence[Cell], multiples: Sequence[float]) -> str:
         texts = (_score(medians.get(multiple), least) for multiple in multiples)
         rows.append((cell.system, cell.model, *texts, f"{cell.floor:.3g}"))
     return table(header, rows)
+
+
+def _missing(found: Sequence[Cell], complete: Sequence[Cell]) -> list[str]:
+    """List the pairs of network and system that were not run at every interval."""
+    systems, models = (sorted({getattr(cell, noun) for cell in found}) for noun in ("system", "model"))
+    run = {(cell.system, cell.model) for cell in complete}
+    names = [f"{model} on {system}" for model in models for system in systems if (system, model) not in run]
+    return [f"Not run at every interval, and left out of the summary: {', '.join(names)}."] if names else []
 
 
 def _score(value: float | None, least: float) -> str:

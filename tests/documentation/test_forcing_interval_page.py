@@ -45,6 +45,12 @@ def test_a_median_that_falls_on_a_diverged_seed_counts_as_the_worst_median_of_it
     assert lost.excess()[0.2] == lost.excess()[1.0] == pytest.approx(math.log(5.0))
 
 
+def test_cells_without_every_interval_are_named_and_left_out():
+    text = page([*cells((1.0, 2.0, 3.0)), cell("z", {0.2: (0.5,)})], seconds=1.0, budget="")
+    assert "over 8 cells" in text
+    assert "rnn on z" in text
+
+
 def test_scores_below_the_floor_count_as_the_floor():
     low = cell("a", {0.2: (0.01,), 1.0: (0.1,)})
     assert low.excess() == pytest.approx({0.2: math.log(0.1), 1.0: math.log(0.1)})
