@@ -165,7 +165,7 @@ def _slug(label: str) -> str:
 
 def _save_figure(figure: "Figure", path: Path) -> list[Path]:
     figure.draw_without_rendering()  # computes the layout once instead of once per file
-    figure.set_layout_engine("none")
+    figure.set_layout_engine(None)  # with "none", each file would be drawn twice
     saved = []
     for ending, metadata in (("pdf", {"CreationDate": None}), ("png", {})):  # equal pictures give equal files
         write = partial(figure.savefig, dpi=_RESOLUTION, metadata=metadata)
