@@ -19,8 +19,8 @@ from chaosbench.trainers.training_state import TrainingState
 class SparseTeacherForcing(IntervalTrainer):
     """Backpropagation through time with the state set to B⁺ x every `interval` steps, which stops gradient growth.
 
-    The paper sets the interval to the predictability time ln 2 / lambda_max, `"tau_pred"`. The default is the best of
-    the multiples that the suite `forcing-interval` compares. The read-out determines whether forcing sets the whole
+    The paper sets the interval to the predictability time ln 2 / lambda_max, `"tau_pred"`. The default is one of the
+    best multiples that the suite `forcing-interval` compares. The read-out determines whether forcing sets the whole
     state or a part of it. With a `spread`, one tau is drawn per update for all seeds, so that they remain one batch.
 
     Source:
