@@ -225,18 +225,20 @@ def _score(value: float | None, least: float) -> str:
 def draw(found: Sequence[Cell], path: Path) -> None:
     """Draw the medians over the interval, a panel per system and a curve per network."""
     systems = sorted({cell.system for cell in found})
+    styles = dict(zip(sorted({cell.model for cell in found}), CURVES, strict=False))  # equal in all panels
     figure = new_figure(9.0, 5.4, "")
     panels = figure.subplots(2, math.ceil(len(systems) / 2), squeeze=False).flat
     for system, axes in zip(systems, panels, strict=False):
         own = [cell for cell in found if cell.system == system]
-        for index, cell in enumerate(own):
+        for cell in own:
             points = sorted((m, value) for m, value in cell.medians().items() if math.isfinite(value))
-            axes.plot(*zip(*points, strict=True), **CURVES[index], label=cell.model.partition("(")[0])
+            axes.plot(*zip(*points, strict=True), **styles[cell.model], label=cell.model.partition("(")[0])
         axes.axhline(own[0].floor, **{**STYLES["limit"], "label": "noise floor"})
         axes.set(title=system, xscale="log", yscale="log", xlabel="interval / tau_pred", ylabel="D_stsp [nats]")
         axes.set_xticks(sorted(own[0].scores), [f"{multiple:g}" for multiple in sorted(own[0].scores)], minor=False)
         axes.minorticks_off()
-    legend(panels[0])
+    fullest = max(systems, key=lambda system: sum(cell.system == system for cell in found))
+    legend(panels[systems.index(fullest)])
     figure.savefig(path, dpi=150)
 
 
