@@ -13,7 +13,7 @@ from pathlib import Path
 
 from scipy.stats import friedmanchisquare, rankdata, wilcoxon
 
-from chaosbench.figures.panels import CURVES, STYLES, legend, new_figure
+from chaosbench.figures.panels import CURVES, STYLES, new_figure
 from chaosbench.formats import percent
 from chaosbench.leaderboard.folder import Stored
 from chaosbench.leaderboard.statistics import median
@@ -238,7 +238,8 @@ def draw(found: Sequence[Cell], path: Path) -> None:
         axes.set_xticks(sorted(own[0].scores), [f"{multiple:g}" for multiple in sorted(own[0].scores)], minor=False)
         axes.minorticks_off()
     fullest = max(systems, key=lambda system: sum(cell.system == system for cell in found))
-    legend(panels[systems.index(fullest)])
+    lines, names = figure.axes[systems.index(fullest)].get_legend_handles_labels()
+    figure.legend(lines, names, loc="outside lower center", ncols=len(names), fontsize=8)
     figure.savefig(path, dpi=150)
 
 
