@@ -78,7 +78,7 @@ def _earlier(run: Sequence[Comparison]) -> str:
         return ""
     return (
         f" {count} rows, with a dash under *diverged*, were run by an earlier version, whose D_stsp ignored states off "
-        "the grid, and which called some bounded runs diverged. All of their runs are bounded."
+        "the grid, and whose rule for diverged runs was another."
     )
 
 

@@ -1,4 +1,4 @@
-"""What the scores of single free runs become: medians, and the shares of runs that collapsed or escaped."""
+"""The scores of single free runs are combined by their median, beside the shares of runs that collapsed or escaped."""
 
 from dataclasses import replace
 

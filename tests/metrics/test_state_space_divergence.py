@@ -104,7 +104,7 @@ def test_a_diverged_member_is_nan_alone(culprit: float) -> None:
 @pytest.mark.parametrize("convention", PUBLISHED)
 @pytest.mark.parametrize("place", [100.0, 1e300])
 def test_a_series_that_misses_the_grid_is_uniform_or_undefined(convention: str, place: float) -> None:
-    """Where all points count, every cell has the same probability, a / (T + a K^D)."""
+    """If all points count, every cell has the same probability, a / (T + a K^D)."""
     truth = normal(300, 2)
     score = state_space_divergence(np.full((300, 2), place), truth, convention=convention)
     if convention == "gtf":
