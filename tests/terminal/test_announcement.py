@@ -17,6 +17,6 @@ def test_a_run_without_numba_on_a_cpu_says_so_once(compiles, device, expected, m
 
 
 class Described:
-    """Return an experiment with the fields that `announce` reads."""
+    """The fields of an experiment that `announce` reads."""
 
     suite, seeds = "suite", (1, 2)
