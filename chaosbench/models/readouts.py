@@ -209,11 +209,25 @@ _KINDS: dict[ReadoutKind, type[LinearReadout | IdentityReadout]] = {
 
 
 def pseudo_inverse(matrices: Tensor) -> Tensor:
-    """Compute differentiable Moore-Penrose inverses, `(K, D, M) -> (K, M, D)`; NaN where a matrix is not finite.
+    """Compute differentiable Moore-Penrose inverses, `(K, D, M) -> (K, M, D)`, as B⁺ = Bᵀ(B Bᵀ)⁻¹ where D <= M.
 
-    LAPACK raises for the whole batch if one matrix has NaN, but a diverged seed must not stop the others.
+    B Bᵀ has the square of B's condition number, so it is formed and inverted in double precision. In single precision
+    B⁺ and its gradient are then exact to rounding up to a condition number of 1e5, where `torch.linalg.pinv` has lost
+    two digits or more. Where B Bᵀ is exactly singular the result is NaN. Where B lacks full row rank only up to
+    rounding it is huge: there is no cut-off for small singular values. Matrices do not influence one another, and no
+    value is copied to the host. Where D > M, `torch.linalg.pinv` is used, and a matrix that is not finite gives NaN.
     """
+    if matrices.shape[-2] > matrices.shape[-1]:
+        return _decomposed_pseudo_inverse(matrices)
+    transposed = matrices.mT.double()
+    inverses, failures = torch.linalg.inv_ex(torch.bmm(transposed.mT, transposed))
+    inverses = torch.where(failures[:, None, None] == 0, inverses, torch.nan)
+    return torch.bmm(transposed, inverses).to(matrices.dtype)
+
+
+def _decomposed_pseudo_inverse(matrices: Tensor) -> Tensor:
+    """Call LAPACK, which would raise for the whole batch if one matrix has NaN, for the finite matrices only."""
     finite = matrices.isfinite().all(dim=-1).all(dim=-1)[:, None, None]
     filler = torch.eye(*matrices.shape[-2:], dtype=matrices.dtype, device=matrices.device)
     inverses = torch.linalg.pinv(torch.where(finite, matrices, filler))
-    return torch.where(finite.mT, inverses, torch.nan)
+    return torch.where(finite, inverses, torch.nan)
