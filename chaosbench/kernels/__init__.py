@@ -2,7 +2,15 @@
 
 from chaosbench.kernels.gated import GatedNetwork
 from chaosbench.kernels.network import Activation, Forcing, Network
-from chaosbench.kernels.unroll import backend_for, compiles_for_cpu, gated_backend_for, plain_torch, unroll
+from chaosbench.kernels.unroll import (
+    backend_for,
+    comparing_backend_for,
+    compiles_for_cpu,
+    gated_backend_for,
+    plain_torch,
+    squared_error,
+    unroll,
+)
 
 __all__ = [
     "Activation",
@@ -10,8 +18,10 @@ __all__ = [
     "GatedNetwork",
     "Network",
     "backend_for",
+    "comparing_backend_for",
     "compiles_for_cpu",
     "gated_backend_for",
     "plain_torch",
+    "squared_error",
     "unroll",
 ]

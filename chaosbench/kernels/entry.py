@@ -16,7 +16,8 @@ from numba import config, njit
 
 from chaosbench.files import cache_folder
 
-SOURCES = ("entry.py", "lanes.py", "numba_cpu.py", "numba_products.py", "numba_rows.py", "numba_steps.py")
+PARTS = ("blocks", "compare", "cpu", "products", "rows", "steps")
+SOURCES = ("entry.py", "lanes.py", *(f"numba_{name}.py" for name in PARTS))
 
 
 def entry(function: Callable[..., None]) -> Callable[..., None]:

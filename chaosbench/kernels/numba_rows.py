@@ -12,26 +12,32 @@ def padded(rows):
 
 @compiled
 def copy_in(work, at, matrices, k, sizes):
-    """Copy seed k's matrix into padded rows; zeros where there is none; sizes: rows, columns, whether there is one."""
-    rows, columns, present = sizes
+    """Copy seed k's matrix into padded rows; zeros where there is none.
+
+    Args:
+        sizes: rows, columns, and the layout: 0 where there is no matrix, 1 row by row, 2 column by column.
+    """
+    rows, columns, layout = sizes
     stride = padded(columns)
     for i in range(padded(rows) * stride if rows > 1 else stride):
         work[at + i] = 0
-    if present:
+    if layout:
+        begin, (down, across) = k * rows * columns, (columns, 1) if layout == 1 else (1, rows)
         for i in range(rows):
             for j in range(columns):
-                work[at + i * stride + j] = matrices[(k * rows + i) * columns + j]
+                work[at + i * stride + j] = matrices[begin + i * down + j * across]
 
 
 @compiled
 def copy_out(matrices, work, at, k, sizes):
     """Copy seed k's matrix out of padded rows; sizes as for `copy_in`."""
-    rows, columns, present = sizes
+    rows, columns, layout = sizes
     stride = padded(columns)
-    if present:
+    if layout:
+        begin, (down, across) = k * rows * columns, (columns, 1) if layout == 1 else (1, rows)
         for i in range(rows):
             for j in range(columns):
-                matrices[(k * rows + i) * columns + j] = work[at + i * stride + j]
+                matrices[begin + i * down + j * across] = work[at + i * stride + j]
 
 
 @compiled

@@ -27,10 +27,14 @@ class Plan(NamedTuple):
     interval: int  # [steps]; 0 where states are blended
     activation: int
     linear: int  # units without a relu, where the network is almost linear
-    outward: int  # whether there is W1
-    inward: int  # whether there is W2
-    readout: int  # whether there is C
+    outward: int  # whether there is W1, and its layout, as for `copy_in`
+    inward: int  # the same for W2
+    readout: int  # the same for C
     width: int  # samples in a vector
+    segments: int = 1  # consecutive segments of a window that are samples of their own
+    length: int = 0  # [steps] of a window that are compared with data; 0 where observations are returned
+    spacing: int = 0  # [steps] from the first compared observation of a window to that of the next
+    slope: float = 0.0  # of the error by a difference, divided by the difference
 
 
 class Room(NamedTuple):
@@ -54,6 +58,7 @@ class Room(NamedTuple):
     threshold_sums: int  # gradients by h2, not yet summed over samples
     drawn: int  # a forced state
     shown: int  # what is observed
+    error: int  # squared differences from data, not yet summed over samples
     by_states: int  # from here on rows KEPT vectors apart
     sources: int  # states from which steps were taken
     active: int  # phi
@@ -65,6 +70,8 @@ class Room(NamedTuple):
 def states_at(plan, k, first):
     """Return where the states of the vector of samples that starts at `first` begin, and their stride."""
     stride, blocks = ((plan.steps + 1) | 1) * plan.width, (plan.samples + plan.width - 1) // plan.width
+    if plan.length:  # each vector of samples goes backwards at once, so all use the same memory
+        return 0, stride
     return (k * blocks + first // plan.width) * padded(plan.units) * stride, stride
 
 
@@ -164,6 +171,13 @@ def _arguments(plan, room, work, state, state_at, i):
 @compiled
 def observe(plan, room, work, state, state_at, observed, where):
     """Write C z + d, or the first units, to `(K, B, T, D)`; where: as for `into_rows`."""
+    show(plan, room, work, state, state_at)
+    from_rows(observed, where, work, (room.shown, plan.width), plan.seen)
+
+
+@compiled
+def show(plan, room, work, state, state_at):
+    """Write C z + d, or the first units, to the rows for what is observed."""
     width, (z, stride) = plan.width, state_at
     for i in range(0, plan.seen, 4):
         a, b, c, d = _four_rows(state, z + i * stride, stride)
@@ -175,7 +189,6 @@ def observe(plan, room, work, state, state_at, observed, where):
         store(work, at + width, b + broadcast(work, room.offset + i + 1))
         store(work, at + 2 * width, c + broadcast(work, room.offset + i + 2))
         store(work, at + 3 * width, d + broadcast(work, room.offset + i + 3))
-    from_rows(observed, where, work, (room.shown, width), plan.seen)
 
 
 @compiled

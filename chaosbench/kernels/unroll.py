@@ -30,8 +30,20 @@ class Backend(Protocol):
 
     def backward(
         self, network: Any, states: Tensor, forcing: Forcing | None, of_observed: Tensor, of_last: Tensor
-    ) -> tuple[tuple[Tensor | None, ...], Tensor, Tensor | None]:
+    ) -> "Gradients":
         """Return gradients by the coefficients, the start and the signals."""
+
+
+Gradients = tuple[tuple[Tensor | None, ...], Tensor, Tensor | None]
+
+
+class ComparingBackend(Backend, Protocol):
+    """A backend that computes a squared error together with its gradients, which needs no memory for observations."""
+
+    def squared_error(
+        self, network: Network, start: Tensor, data: Tensor, steps: int, forcing: Forcing | None
+    ) -> tuple[Tensor, Gradients]:
+        """Return the error of each seed, `(K,)`, and its gradients by the coefficients, the start and the signals."""
 
 
 def backend_for(start: Tensor, steps: int) -> Backend | None:
@@ -47,6 +59,13 @@ def backend_for(start: Tensor, steps: int) -> Backend | None:
     if start.device.type == "cuda" and start.dtype == torch.float32:
         return _backend("triton", "triton_cuda")
     return None
+
+
+def comparing_backend_for(windows: Tensor, steps: int) -> ComparingBackend | None:
+    """Return the backend that computes the squared error of an unroll over windows of data; None if there is none."""
+    if windows.device.type != "cpu" or windows.requires_grad or not torch.is_grad_enabled():
+        return None
+    return cast("ComparingBackend | None", backend_for(windows, steps))
 
 
 def gated_backend_for(start: Tensor, steps: int) -> Backend | None:
@@ -111,7 +130,8 @@ class _Unroll(torch.autograd.Function):
     def forward(ctx: Any, settings: Any, start: Tensor, signals: Tensor | None, *tensors: Tensor | None) -> Any:
         backend, network, steps, forcing = settings
         start, signals = start.contiguous(), None if signals is None else signals.contiguous()
-        coefficients = [None if one is None else one.contiguous() for one in tensors]
+        transposed = getattr(backend, "TAKES_TRANSPOSED", False)
+        coefficients = [one if one is None or transposed else one.contiguous() for one in tensors]
         given = network.with_coefficients(coefficients), _with_signals(forcing, signals)
         observed, last, states = backend.forward(given[0], start, steps, given[1])
         ctx.save_for_backward(states, signals, *coefficients)
@@ -126,6 +146,48 @@ class _Unroll(torch.autograd.Function):
         given = network.with_coefficients(coefficients), states, _with_signals(forcing, signals)
         by_coefficients, by_start, by_signals = backend.backward(*given, of_observed.contiguous(), of_last.contiguous())
         return None, by_start, by_signals, *by_coefficients
+
+
+def squared_error(
+    backend: ComparingBackend,
+    network: Network,
+    start: Tensor,
+    data: Tensor,
+    *,
+    steps: int,
+    forcing: Forcing | None = None,
+) -> Tensor:
+    """Return the mean squared error of what is observed after steps 1..T, `(K,)`; gradients pass through it, once.
+
+    Args:
+        start: the states from which the segments of every window start, window by window, `(K, B segments, M)`.
+        data: what should be observed, `(K, B, T, D)`.
+        steps: length of a segment; the last of a window may be cut short [steps].
+        forcing: of a single segment.
+    """
+    signals = None if forcing is None else forcing.signals
+    settings = (backend, network, steps, forcing)
+    errors: Tensor = _SquaredError.apply(settings, data, start, signals, *network.coefficients)  # type: ignore[no-untyped-call]
+    return errors
+
+
+class _SquaredError(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, settings: Any, data: Tensor, start: Tensor, signals: Tensor | None, *tensors: Tensor | None
+    ) -> Tensor:
+        backend, network, steps, forcing = settings
+        signals = None if signals is None else signals.contiguous()
+        given = network.with_coefficients(tensors), start.contiguous(), data, steps, _with_signals(forcing, signals)
+        errors, (by_coefficients, by_start, by_signals) = backend.squared_error(*given)
+        ctx.save_for_backward(by_start, by_signals, *by_coefficients)
+        return cast("Tensor", errors)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, of_errors: Tensor) -> Any:
+        scales = {dim: of_errors.view(-1, *[1] * (dim - 1)) for dim in (2, 3, 4)}
+        return None, None, *(None if one is None else one * scales[one.dim()] for one in ctx.saved_tensors)
 
 
 def _with_signals(forcing: Forcing | None, signals: Tensor | None) -> Forcing | None:

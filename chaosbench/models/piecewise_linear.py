@@ -69,15 +69,14 @@ class PiecewiseLinearNetwork(ReadoutForecaster):
         if c.mixture is not None or (self.clipped and c.threshold is None):
             return None
         activation: Activation = "clipped" if self.clipped else "relu" if c.floor is None else "almost_linear"
-        inward, threshold = (None if one is None else one.mT for one in (c.inward, c.threshold))
         readout, offset = self.readout.affine_map()
         return Network(
             activation,
-            c.diagonal[:, 0],
+            c.diagonal.squeeze(1),  # unlike an index, it has a gradient without zeros
             c.outward.mT,
-            inward,
-            c.bias[:, 0],
-            None if threshold is None else threshold[..., 0],
+            None if c.inward is None else c.inward.mT,
+            c.bias.squeeze(1),
+            None if c.threshold is None else c.threshold.squeeze(1),
             readout,
             offset,
             dimension=self.dimension,

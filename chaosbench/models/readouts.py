@@ -99,7 +99,7 @@ class AffineReadout(LinearReadout):
 
     @override
     def affine_map(self) -> tuple[Tensor, Tensor]:
-        return self.weight, self.bias[:, 0]
+        return self.weight, self.bias.squeeze(1)
 
     @override
     def observe(self, state: Tensor) -> Tensor:

@@ -60,7 +60,7 @@ class AutonomousRNN(ReadoutForecaster):
         """A = 0, W1 = 1, W2 = W, h2 = b."""
         readout, offset = self.readout.affine_map()
         return Network(
-            "tanh", None, None, self.weight, None, self.bias[:, 0], readout, offset, dimension=self.dimension
+            "tanh", None, None, self.weight, None, self.bias.squeeze(1), readout, offset, dimension=self.dimension
         )
 
     @override

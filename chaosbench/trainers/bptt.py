@@ -7,12 +7,12 @@ from torch import Tensor
 from typing_extensions import override
 
 from chaosbench.models.forecaster import Forecaster
-from chaosbench.trainers.forcing import free_unroll
-from chaosbench.trainers.gradient_trainer import UnrollTrainer
+from chaosbench.trainers.forcing import free_error
+from chaosbench.trainers.gradient_trainer import GradientTrainer
 from chaosbench.trainers.training_state import TrainingState
 
 
-class BPTT(UnrollTrainer):
+class BPTT(GradientTrainer):
     """The model runs freely from the first observation of each window; gradients flow through the whole window.
 
     The variants that cut the gradient are the trainers `truncated_bptt` and `windowed_bptt`.
@@ -26,5 +26,5 @@ class BPTT(UnrollTrainer):
     clip_norm: float | None = Field(1.0, gt=0)  # largest gradient norm of a seed; None: not clipped
 
     @override
-    def predict(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
-        return free_unroll(model, windows, warm_up=self.warm_up)
+    def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
+        return free_error(model, windows, warm_up=self.warm_up)

@@ -12,6 +12,7 @@ from torch import Tensor
 from chaosbench import kernels
 from chaosbench.kernels import Forcing
 from chaosbench.models.forecaster import Forecaster
+from chaosbench.trainers.base import squared_error
 
 
 def free_unroll(model: Forecaster, windows: Tensor, *, warm_up: int = 0) -> Tensor:
@@ -37,6 +38,32 @@ def forced_unroll(model: Forecaster, windows: Tensor, interval: int, *, warm_up:
         Mikhaeil, Monfared and Durstewitz 2022, NeurIPS, equation 16.
     """
     return (folded_unroll if model.resets else sequential_unroll)(model, windows, interval, warm_up=warm_up)
+
+
+def free_error(model: Forecaster, windows: Tensor, *, warm_up: int = 0) -> Tensor:
+    """Return the mean squared error of `free_unroll` beside the data, `(K,)`, computed as `forced_error` is."""
+    return forced_error(model, windows, windows.shape[2], warm_up=warm_up)
+
+
+def forced_error(model: Forecaster, windows: Tensor, interval: int, *, warm_up: int = 0) -> Tensor:
+    """Return the mean squared error of `forced_unroll` beside the data, `(K,)`.
+
+    A compiled kernel computes it together with its gradients where there is one; arguments as for `forced_unroll`.
+    """
+    history, data = windows[:, :, : warm_up + 1], windows[:, :, warm_up + 1 :]
+    steps = min(interval, data.shape[2])
+    backend = kernels.comparing_backend_for(windows, steps if model.resets else data.shape[2])
+    if backend is None or (network := model.compiled_network()) is None:
+        return squared_error(forced_unroll(model, windows, interval, warm_up=warm_up), data)
+    if model.resets:  # segments are independent
+        start = model.initial_state(windows[:, :, warm_up:-1:steps].flatten(1, 2).unsqueeze(2))
+        return kernels.squared_error(backend, network, start, data, steps=steps)
+    forcing = None
+    if steps < data.shape[2]:
+        signals = windows[:, :, warm_up + interval : -1 : interval]
+        forcing = Forcing(_signals(model, signals), interval=interval)
+    start = model.initial_state(history)
+    return kernels.squared_error(backend, network, start, data, steps=data.shape[2], forcing=forcing)
 
 
 def folded_unroll(model: Forecaster, windows: Tensor, interval: int, *, warm_up: int = 0) -> Tensor:
@@ -101,6 +128,22 @@ def blended_unroll(model: Forecaster, windows: Tensor, weights: Tensor, *, warm_
     return model.observe(torch.stack(states, dim=2))
 
 
+def blended_error(model: Forecaster, windows: Tensor, weights: Tensor, *, warm_up: int = 0) -> Tensor:
+    """Return the mean squared error of `blended_unroll` beside the data, `(K,)`, computed as `forced_error` is."""
+    data = windows[:, :, warm_up + 1 :]
+    backend = kernels.comparing_backend_for(windows, data.shape[2])
+    if backend is None or (network := model.compiled_network()) is None:
+        return squared_error(blended_unroll(model, windows, weights, warm_up=warm_up), data)
+    forcing = Forcing(_signals(model, data[:, :, :-1]), weights)
+    start = model.initial_state(windows[:, :, : warm_up + 1])
+    return kernels.squared_error(backend, network, start, data, steps=data.shape[2], forcing=forcing)
+
+
+def _signals(model: Forecaster, observations: Tensor) -> Tensor:
+    """Return the values that forcing gives to units, `(K, B, n, D) -> (K, B, n, N)`."""
+    return torch.unflatten(model.signals(observations.flatten(1, 2)), 1, observations.shape[1:3])
+
+
 def _by_kernel(
     model: Forecaster, windows: Tensor, data: Tensor, forcing: Callable[[Tensor], Forcing], warm_up: int
 ) -> Tensor | None:
@@ -114,9 +157,8 @@ def _by_kernel(
     backend = kernels.backend_for(windows, steps)
     if backend is None or (network := model.compiled_network()) is None:
         return None
-    values = model.signals(data.flatten(1, 2)).unflatten(1, data.shape[1:3])
     start = model.initial_state(windows[:, :, : warm_up + 1])
-    return kernels.unroll(backend, network, start, steps, forcing(values))[0]
+    return kernels.unroll(backend, network, start, steps, forcing(_signals(model, data)))[0]
 
 
 def _folded(model: Forecaster, windows: Tensor, interval: int, start: Callable[[Tensor], Tensor]) -> Tensor:

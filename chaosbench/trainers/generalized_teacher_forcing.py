@@ -13,16 +13,16 @@ from chaosbench.models.forecaster import Forecaster
 from chaosbench.models.piecewise_linear import PiecewiseLinearNetwork
 from chaosbench.source import Source
 from chaosbench.trainers.descent import OptimizerKind
-from chaosbench.trainers.forcing import blended_unroll
+from chaosbench.trainers.forcing import blended_error
 from chaosbench.trainers.forcing_scheme import ForcingScheme
-from chaosbench.trainers.gradient_trainer import UnrollTrainer, build_single
+from chaosbench.trainers.gradient_trainer import GradientTrainer, build_single
 from chaosbench.trainers.jacobians import Estimator, jacobian_size
 from chaosbench.trainers.training_state import TrainingState
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-class GeneralizedTeacherForcing(UnrollTrainer):
+class GeneralizedTeacherForcing(GradientTrainer):
     """z_(t+1) = F((1 - alpha) z_t + alpha force(z_t, x_t)): the state is pulled towards the data at every step.
 
     If forcing sets the whole state, each step multiplies gradients by (1 - alpha) J. If it sets a part of the state,
@@ -60,10 +60,10 @@ class GeneralizedTeacherForcing(UnrollTrainer):
         return {"alpha": data.train.new_full((model.seeds,), start)}
 
     @override
-    def predict(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
+    def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
         training.extra_state["alpha"] = self.next_alpha(model, windows, training)
         weights = training.extra_state["alpha"][:, None, None].expand(-1, 1, windows.shape[2] - self.warm_up - 2)
-        return blended_unroll(model, windows, weights, warm_up=self.warm_up)
+        return blended_error(model, windows, weights, warm_up=self.warm_up)
 
     @torch.no_grad()
     def next_alpha(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:

@@ -11,13 +11,13 @@ from typing_extensions import override
 from chaosbench.data import Dataset
 from chaosbench.errors import DataError
 from chaosbench.models.forecaster import Forecaster
-from chaosbench.trainers.forcing import free_unroll
+from chaosbench.trainers.forcing import free_error
 from chaosbench.trainers.forcing_interval import Interval, interval_in_steps
-from chaosbench.trainers.gradient_trainer import UnrollTrainer
+from chaosbench.trainers.gradient_trainer import GradientTrainer
 from chaosbench.trainers.training_state import TrainingState
 
 
-class HorizonCurriculum(UnrollTrainer):
+class HorizonCurriculum(GradientTrainer):
     """Free runs from data become longer in `stages` of equal numbers of updates, from `first` to `sequence_length`.
 
     Stage s of S has ceil(first (sequence_length / first)^(s / (S - 1))) steps, as ceil(c / lambda) with growing c.
@@ -43,8 +43,8 @@ class HorizonCurriculum(UnrollTrainer):
         return min(self.sequence_length, ceil(first * growth - 1e-9))  # rounding must not add a step to an integer
 
     @override
-    def predict(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
-        return free_unroll(model, windows, warm_up=self.warm_up)
+    def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
+        return free_error(model, windows, warm_up=self.warm_up)
 
     @override
     def check(self, data: Dataset) -> None:

@@ -8,13 +8,13 @@ from torch import Tensor
 from typing_extensions import override
 
 from chaosbench.models.forecaster import Forecaster
-from chaosbench.trainers.forcing import blended_unroll
+from chaosbench.trainers.forcing import blended_error
 from chaosbench.trainers.forcing_scheme import ForcingScheme
-from chaosbench.trainers.gradient_trainer import UnrollTrainer
+from chaosbench.trainers.gradient_trainer import GradientTrainer
 from chaosbench.trainers.training_state import TrainingState
 
 
-class ScheduledSampling(UnrollTrainer):
+class ScheduledSampling(GradientTrainer):
     """At every step of every window the state is forced from data with a probability that falls during training.
 
     After i updates it is p = final + (start - final) s, with s = 1 - i / updates (linear), exp(-i / k) (exponential),
@@ -43,10 +43,10 @@ class ScheduledSampling(UnrollTrainer):
         return self.final_probability + (self.probability - self.final_probability) * share
 
     @override
-    def predict(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
+    def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
         draws = training.uniform(windows.shape[1], windows.shape[2] - self.warm_up - 2)
         forced = (draws < self.probability_at(training)).to(windows)
-        return blended_unroll(model, windows, forced, warm_up=self.warm_up)
+        return blended_error(model, windows, forced, warm_up=self.warm_up)
 
     @override
     def forcing_scheme(self, training: TrainingState) -> ForcingScheme:

@@ -9,8 +9,7 @@ from typing_extensions import override
 
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.seeds import seed_generator
-from chaosbench.trainers.base import squared_error
-from chaosbench.trainers.forcing import forced_unroll
+from chaosbench.trainers.forcing import forced_error
 from chaosbench.trainers.forcing_interval import Interval, IntervalTrainer
 from chaosbench.trainers.forcing_scheme import ForcingScheme
 from chaosbench.trainers.training_state import TrainingState
@@ -45,8 +44,7 @@ class SparseTeacherForcing(IntervalTrainer):
 
     @override
     def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
-        predicted = forced_unroll(model, windows, self.interval_at(training), warm_up=self.warm_up)
-        return squared_error(predicted, self.split(windows)[1])
+        return forced_error(model, windows, self.interval_at(training), warm_up=self.warm_up)
 
     @override
     def forcing_scheme(self, training: TrainingState) -> ForcingScheme:

@@ -2,42 +2,15 @@ from itertools import product
 
 import pytest
 import torch
+from random_networks import ACTIVATIONS, FORCINGS, MODELS, SEEDS, SHAPES, UNITS, a_forcing, a_network, draw
 from torch import Tensor
 
-from chaosbench.kernels import Forcing, Network, plain_torch, reference, unroll
+from chaosbench.kernels import plain_torch, reference, unroll
 from chaosbench.kernels.unroll import backend_for
-from chaosbench.models import PLRNN, RNN, AlmostLinearRNN, ModelSpec, ShallowPLRNN
+from chaosbench.models import ModelSpec
 from chaosbench.trainers.forcing import blended_unroll, forced_unroll
 
 numba_cpu = pytest.importorskip("chaosbench.kernels.numba_cpu", exc_type=ImportError)
-
-SEEDS, UNITS, HIDDEN, SEEN = 2, 7, 11, 3
-ACTIVATIONS = ("relu", "tanh", "clipped", "almost_linear")
-FORCINGS = ("none", "replaced", "partly replaced", "blended")
-# which of A, W1, W2 and the read-out there are
-SHAPES = ((True, True, True, True), (True, True, False, False), (False, False, True, True))
-
-
-def draw(*shape: int, dtype: torch.dtype = torch.float64, scale: float = 0.4) -> Tensor:
-    return (torch.randn(*shape, dtype=dtype) * scale).requires_grad_()
-
-
-def a_network(activation: str, shape: tuple[bool, ...], dtype: torch.dtype = torch.float64) -> Network:
-    has_diagonal, has_outward, has_inward, has_readout = shape
-    hidden = HIDDEN if has_outward and has_inward else UNITS
-    sizes = ((has_diagonal, (UNITS,)), (has_outward, (UNITS, hidden)), (has_inward, (hidden, UNITS)))
-    sizes += ((True, (UNITS,)), (True, (hidden,)), (has_readout, (SEEN, UNITS)), (has_readout, (SEEN,)))
-    tensors = [draw(SEEDS, *size, dtype=dtype) if present else None for present, size in sizes]
-    return Network(activation, *tensors, dimension=SEEN, rectified=2)
-
-
-def a_forcing(kind: str, samples: int, steps: int) -> Forcing | None:
-    if kind == "none":
-        return None
-    if kind == "blended":
-        weights = torch.rand(SEEDS, 1, steps - 1, dtype=torch.float64)
-        return Forcing(draw(SEEDS, samples, steps - 1, UNITS), weights)
-    return Forcing(draw(SEEDS, samples, (steps - 1) // 3, UNITS if kind == "replaced" else SEEN), interval=3)
 
 
 def losses_and_gradients(unrolled: tuple[Tensor, Tensor], inputs: list[Tensor]) -> list[Tensor]:
@@ -91,16 +64,6 @@ def test_nan_stays_within_its_seed():
     for before, after in zip(alone, beside, strict=True):
         assert torch.isnan(after[0]).any()
         assert torch.equal(before[1], after[1])
-
-
-MODELS = (
-    ShallowPLRNN(hidden=12),
-    ShallowPLRNN(hidden=12, clipped=True, states=5),
-    PLRNN(hidden=9),
-    PLRNN(hidden=9, centred=True, readout="affine"),
-    RNN(hidden=9),
-    AlmostLinearRNN(hidden=8),
-)
 
 
 @pytest.mark.parametrize("spec", MODELS, ids=lambda spec: spec.label)
