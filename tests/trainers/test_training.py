@@ -155,13 +155,13 @@ def test_a_window_as_long_as_the_sequence_is_one_free_run_from_zero(lorenz: Data
     assert_close(trainer.loss(model, windows, trainer.start(model, lorenz, (0, 1))), expected)
 
 
-def test_truncation_to_the_whole_window_is_plain_backpropagation(lorenz32: Dataset):
-    """No cut falls inside the window, so every update is the same to the last bit."""
+def test_truncation_to_the_whole_window_is_plain_backpropagation(lorenz: Dataset):
+    """No cut falls inside the window, so every update is the same; a kernel may add in another order."""
     losses = [
-        torch.stack([step.loss for step in trainer.fit(RNN(hidden=5).build(3, (0, 1)), lorenz32, (0, 1))])
+        torch.stack([step.loss for step in trainer.fit(RNN(hidden=5).build(3, (0, 1)).double(), lorenz, (0, 1))])
         for trainer in (TruncatedBPTT(truncation=25, clip_norm=1.0, **SMALL), BPTT(**SMALL))
     ]
-    assert torch.equal(*losses)
+    assert_close(*losses, rtol=1e-10, atol=0)
 
 
 @pytest.mark.parametrize("field", ["truncation", "window"])
