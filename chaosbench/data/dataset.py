@@ -90,14 +90,25 @@ class Dataset:
         Raises:
             DataError: if the orbits are too short.
         """
+        count = self.window_count(length)
+        draws = torch.stack([torch.randint(count, (batch,), generator=g) for g in generators])
+        return self.windows_at(draws.to(self.train.device), length)
+
+    def window_count(self, length: int) -> int:
+        """Return the number of different windows of `length` + 1 steps in the training orbits.
+
+        Raises:
+            DataError: if the orbits are too short.
+        """
         orbits, steps = self.train.shape[:2]
-        starts = steps - length
-        if starts < 1:
+        if steps <= length:
             raise DataError(f"windows of {length} + 1 steps do not fit into training orbits of {steps} steps")
-        draws = torch.stack([torch.randint(orbits * starts, (batch,), generator=g) for g in generators])
-        draws = draws.to(self.train.device)
-        stretches = self.train.unfold(1, length + 1, 1)
-        return stretches[draws // starts, draws % starts].mT
+        return orbits * (steps - length)
+
+    def windows_at(self, indices: Tensor, length: int) -> Tensor:
+        """Return windows by their indices from 0 to `window_count(length)` - 1, `(K, B) -> (K, B, length + 1, D)`."""
+        starts = self.train.shape[1] - length
+        return self.train.unfold(1, length + 1, 1)[indices // starts, indices % starts].mT
 
     def conditions(self, count: int, horizon: int, *, context: int = 1) -> tuple[Tensor, Tensor]:
         """Return orbit index and time `(C,)` of evenly spread test conditions, each followed by `horizon` steps.

@@ -1,7 +1,7 @@
 """The interface of a trainer, and the loop shared by trainers that sample windows of data."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -19,6 +19,7 @@ from chaosbench.systems.base import SystemSpec
 from chaosbench.trainers.descent import gradient_norms
 from chaosbench.trainers.forcing_scheme import ForcingScheme
 from chaosbench.trainers.training_state import Checkpoint, TrainingState, checkpoint, restore
+from chaosbench.trainers.updates import ReplayedUpdates, Updates, recorder_for
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class TrainingStep:
         loss: `(K,)`, detached, on the device of the model.
         model: its parameters hold the raw gradients.
         training: the trainer's own state; None if the trainer does not support checkpoints.
+        norms: the Euclidean norm of each seed's gradient, `(K,)`; None if the trainer does not compute it.
     """
 
     update: int
@@ -38,10 +40,11 @@ class TrainingStep:
     model: Forecaster
     data: Dataset
     training: TrainingState | None = None
+    norms: Tensor | None = None
 
     def gradient_norms(self) -> Tensor:
         """Return the Euclidean norm of each seed's gradient, `(K,)`."""
-        return gradient_norms(self.model)
+        return gradient_norms(self.model) if self.norms is None else self.norms
 
     def checkpoint(self) -> Checkpoint:
         """Return everything that `fit` needs to continue from here as if it had never stopped."""
@@ -110,7 +113,26 @@ class WindowTrainer(TrainerSpec):
 
     def windows(self, training: TrainingState) -> Tensor:
         """Draw the windows of this update, `(K, B, W + T + 1, D)`."""
-        return training.data.windows(self.batch, self.warm_up + self.window_length(training), training.windows)
+        data, length = training.data, self.warm_up + training.fixed(lambda: self.window_length(training))
+        count = data.window_count(length)
+        return data.windows_at(
+            training.given(lambda: training.starts.draw(self.batch, count, data.train.device)), length
+        )
+
+    def plan(self, training: TrainingState) -> Hashable:
+        """Return all Python values that differ between updates and that this update's computation depends on.
+
+        On a GPU, updates with equal plans are replayed from one recording. A trainer reads such values in its loss by
+        `training.fixed`; one that reads the number of the update otherwise is never replayed.
+        """
+        return self.window_length(training)
+
+    def not_replayed(self, training: TrainingState) -> str | None:
+        """Return why this update cannot be recorded on a GPU and replayed, for example because it waits for the device.
+
+        None means that it can be, which is then tried.
+        """
+        return None
 
     def split(self, windows: Tensor) -> tuple[Tensor, Tensor]:
         """Split windows into history and future, `(K, B, W + T + 1, D) -> (K, B, W + 1, D), (K, B, T, D)`.
@@ -144,11 +166,13 @@ class WindowTrainer(TrainerSpec):
         if checkpoint is not None:
             restore(model, training, checkpoint)
             self.advance(model, training)
+        recorder = recorder_for(data.train.device)
+        updates = ReplayedUpdates(self, model, training, recorder) if recorder else Updates(self, model, training)
         while training.update < self.updates:
             training.update += 1
-            loss = self.gradient(model, self.windows(training), training)
-            yield TrainingStep(training.update, self.updates, loss, model, data, training)
-            self.advance(model, training)
+            loss, norms = updates.gradient()
+            yield TrainingStep(training.update, self.updates, loss, model, data, training, norms)
+            updates.advance()
 
     @override
     def check(self, data: Dataset) -> None:

@@ -25,11 +25,31 @@ def build_optimizer(
         Adam: Kingma and Ba 2015, ICLR; AdamW: Loshchilov and Hutter 2019, ICLR; RAdam: Liu et al. 2020, ICLR.
     """
     parameters = list(tensors)
+    capturable = parameters[0].is_cuda  # counts updates on the device, so that CUDA graphs can replay them
     if kind == "radam":
-        return torch.optim.RAdam(parameters, learning_rate)
+        return torch.optim.RAdam(parameters, learning_rate, capturable=capturable)
     if kind == "adamw":
-        return torch.optim.AdamW(parameters, learning_rate, weight_decay=weight_decay, fused=True)
-    return torch.optim.Adam(parameters, learning_rate, fused=True)
+        return torch.optim.AdamW(
+            parameters, learning_rate, weight_decay=weight_decay, fused=True, capturable=capturable
+        )
+    return torch.optim.Adam(parameters, learning_rate, fused=True, capturable=capturable)
+
+
+@torch.no_grad()
+def descend(optimizer: torch.optim.Optimizer, rate: float | Tensor) -> None:
+    """Take a step at a learning rate, which may be a tensor `()`, or `(K,)` with one rate per seed."""
+    groups = optimizer.param_groups
+    if isinstance(rate, Tensor) and (rate.dim() or not optimizer.defaults.get("fused")):
+        # No optimiser has a rate per seed, and some wait for the device to read it. All steps are linear in the rate.
+        tensors = [tensor for group in groups for tensor in group["params"]]
+        before = [tensor.clone() for tensor in tensors]
+        descend(optimizer, 1.0)
+        for tensor, old in zip(tensors, before, strict=True):
+            tensor.copy_(torch.lerp(old, tensor, rate.view(-1, *[1] * (tensor.dim() - 1)) if rate.dim() else rate))
+        return
+    for group in groups:
+        group["lr"] = rate
+    optimizer.step()
 
 
 def scheduled_rate(
@@ -62,22 +82,25 @@ def gradient_norms(model: Forecaster, largest: float | None = None) -> Tensor:
     if largest is not None:
         gradients = [gradient.clamp(-largest, largest) for gradient in gradients]
     squares = [gradient.flatten(1).square().sum(dim=1) for gradient in gradients]
-    return torch.stack(squares).sum(dim=0).sqrt() if squares else torch.zeros(model.seeds)
+    return torch.stack(squares).sum(dim=0).sqrt() if squares else _zeros(model)
 
 
 def largest_entries(model: Forecaster) -> Tensor:
     """Return the largest magnitude of an entry of each seed's gradient, `(K,)`."""
     entries = [gradient.flatten(1).abs().amax(dim=1) for gradient in _gradients(model)]
-    return torch.stack(entries).amax(dim=0) if entries else torch.zeros(model.seeds)
+    return torch.stack(entries).amax(dim=0) if entries else _zeros(model)
 
 
-def clip_gradients(model: Forecaster, limit: float) -> None:
+def clip_gradients(model: Forecaster, limit: float, *, norms: Tensor | None = None) -> None:
     """Scale each seed's gradient down to the norm `limit` if it is longer.
+
+    Args:
+        norms: the present norms of the gradients, `(K,)`; None: computed here.
 
     Source:
         Pascanu, Mikolov and Bengio 2013, ICML, algorithm 1.
     """
-    scale = (limit / gradient_norms(model)).clamp(max=1.0)
+    scale = (limit / (gradient_norms(model) if norms is None else norms)).clamp(max=1.0)
     for gradient in _gradients(model):
         gradient.mul_(scale.view(-1, *[1] * (gradient.dim() - 1)))
 
@@ -95,3 +118,8 @@ def clip_values(model: Forecaster, limit: float) -> None:
 def _gradients(model: Forecaster) -> list[Tensor]:
     """Return the gradients of all parameters that have one."""
     return [parameter.grad for parameter in model.parameters() if parameter.grad is not None]
+
+
+def _zeros(model: Forecaster) -> Tensor:
+    parameter = next(model.parameters(), None)
+    return torch.zeros(model.seeds, device=None if parameter is None else parameter.device)

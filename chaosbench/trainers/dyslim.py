@@ -66,13 +66,21 @@ class DySLIM(GradientTrainer):
         if self.conditional:
             terms = terms + self.conditional * maximum_mean_discrepancy(ours, theirs, self.scales)
         if self.unconditional:
-            attractor = training.data.windows(self.batch, 1, training.draws)[:, None, :, 0]
+            attractor = self._attractor(training)[:, None]
             terms = terms + self.unconditional * maximum_mean_discrepancy(ours, attractor, self.scales)
         return (weights * terms).mean(dim=1)
 
     @override
     def forcing_scheme(self, training: TrainingState) -> ForcingScheme:
         return ForcingScheme(1, warm_up=self.warm_up) if self.pushforward else super().forcing_scheme(training)
+
+    def _attractor(self, training: TrainingState) -> Tensor:
+        """Draw points of the training orbits, `(K, B, D)`."""
+        count = training.data.window_count(1)
+        draws = training.given(
+            lambda: torch.stack([torch.randint(count, (self.batch,), generator=draw) for draw in training.draws])
+        )
+        return training.data.windows_at(draws, 1)[:, :, 0]
 
     def _run(self, model: Forecaster, history: Tensor, steps: int) -> Tensor:
         """Predict all steps, or with `pushforward` the last one only, `(K, B, steps or 1, D)`."""

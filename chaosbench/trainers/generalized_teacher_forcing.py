@@ -1,5 +1,6 @@
 """Generalised teacher forcing: the state is blended with the forced state at every step."""
 
+from collections.abc import Hashable
 from typing import Annotated, Literal, Self
 
 import torch
@@ -70,13 +71,32 @@ class GeneralizedTeacherForcing(GradientTrainer):
         """Return each seed's alpha for this update, `(K,)`."""
         alpha = training.extra_state["alpha"]
         if self.alpha != "adaptive":
-            final = self.alpha if self.final_alpha is None else self.final_alpha
-            return torch.full_like(alpha, self.alpha + (final - self.alpha) * training.progress)
-        if (training.update - 1) % self.every:
+            return training.number(lambda: self.alpha_at(training.progress)).expand_as(alpha)
+        if not training.fixed(lambda: self._estimates(training)):
             return alpha
         target = (1 - 1 / jacobian_size(model, windows[:, :, self.warm_up :], self.estimator)).clamp(min=0)
         kept = self.scaled_momentum
         return torch.where(target > alpha, target, kept * alpha + (1 - kept) * target)
+
+    def alpha_at(self, progress: float) -> float:
+        """Return an alpha given as a number, after the share `progress` of the updates."""
+        assert self.alpha != "adaptive"
+        final = self.alpha if self.final_alpha is None else self.final_alpha
+        return self.alpha + (final - self.alpha) * progress
+
+    @override
+    def plan(self, training: TrainingState) -> Hashable:
+        return super().plan(training), self._estimates(training)
+
+    @override
+    def not_replayed(self, training: TrainingState) -> str | None:
+        if self._estimates(training):
+            return "estimates of the size of Jacobians, in some updates, wait for eigenvalues"
+        return super().not_replayed(training)
+
+    def _estimates(self, training: TrainingState) -> bool:
+        """Return whether this update estimates alpha."""
+        return self.alpha == "adaptive" and (training.update - 1) % self.every == 0
 
     @property
     def scaled_momentum(self) -> float:

@@ -1,5 +1,6 @@
 """Gradient flossing: Lyapunov exponents are pushed to values at which gradients neither explode nor vanish."""
 
+from collections.abc import Hashable
 from math import ceil
 from typing import Literal, Self
 
@@ -84,9 +85,19 @@ class GradientFlossing(GradientTrainer):
         return done < self.episodes * cycle and done % cycle >= self.every
 
     @override
+    def plan(self, training: TrainingState) -> Hashable:
+        return super().plan(training), self.flosses(training.update)
+
+    @override
+    def not_replayed(self, training: TrainingState) -> str | None:
+        if self.flosses(training.update):
+            return "updates of flossing wait for QR decompositions"
+        return super().not_replayed(training)
+
+    @override
     def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
         """Return the distance from the target spectrum, or in updates of training the error of the free run."""
-        if not self.flosses(training.update):
+        if not training.fixed(lambda: self.flosses(training.update)):
             return squared_error(free_unroll(model, windows, warm_up=self.warm_up), self.split(windows)[1])
         target = training.extra_state["target"]
         start = model.initial_state(self.split(windows)[0][:, : self.conditions]).detach()

@@ -21,6 +21,7 @@ from chaosbench.trainers.descent import (
     build_optimizer,
     clip_gradients,
     clip_values,
+    descend,
     scheduled_rate,
 )
 from chaosbench.trainers.regularisers import conditioning_penalty, linear_readout, manifold_attractor_penalty
@@ -85,11 +86,20 @@ class GradientTrainer(WindowTrainer):
         if self.clip_value is not None:
             clip_values(model, self.clip_value)
         if self.clip_norm is not None:
-            clip_gradients(model, self.clip_norm)
+            clip_gradients(model, self.clip_norm, norms=training.norms if self.clip_value is None else None)
         assert training.optimizer is not None
-        for group in training.optimizer.param_groups:
-            group["lr"] = self.learning_rate_at(training.progress)
-        training.optimizer.step()
+        descend(training.optimizer, self._learning_rate(training))
+
+    @override
+    def not_replayed(self, training: TrainingState) -> str | None:
+        if self.conditioning:
+            return "the penalty `conditioning` waits for the singular values of the observation matrix"
+        return super().not_replayed(training)
+
+    def _learning_rate(self, training: TrainingState) -> float | Tensor:
+        if training.recording is None:
+            return self.learning_rate_at(training.progress)
+        return training.number(lambda: self.learning_rate_at(training.progress))
 
     def learning_rate_at(self, progress: float) -> float:
         """Return the learning rate after the share `progress` of the updates."""

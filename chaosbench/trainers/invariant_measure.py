@@ -1,5 +1,6 @@
 """Optimal transport between summary statistics of the model's windows and of the data's."""
 
+from collections.abc import Hashable
 from typing import Literal
 
 import torch
@@ -56,9 +57,17 @@ class InvariantMeasure(IntervalTrainer):
         predicted = forced_unroll(model, windows, interval, warm_up=self.warm_up)
         norms = [part.flatten(2).norm(dim=2) for part in (predicted - target, target)]
         error: Tensor = (norms[0] / norms[1]).mean(dim=1)
-        if training.progress < self.onset:
+        if not training.fixed(lambda: self._transports(training)):
             return error
         return torch.add(error, self.transport(predicted, target, training).mean(dim=1), alpha=self.weight)
+
+    @override
+    def plan(self, training: TrainingState) -> Hashable:
+        return super().plan(training), self._transports(training)
+
+    def _transports(self, training: TrainingState) -> bool:
+        """Return whether the loss of this update includes the transport cost."""
+        return training.progress >= self.onset
 
     def transport(self, predicted: Tensor, target: Tensor, training: TrainingState) -> Tensor:
         """Return the transport cost of each pair of windows, `(K, B, T, D), (K, B, T, D) -> (K, B)`."""

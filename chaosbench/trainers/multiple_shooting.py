@@ -56,10 +56,7 @@ class MultipleShooting(GradientTrainer):
         """Draw windows that begin at cuts, `(K, B, segments * interval + 1, D)`."""
         train, cuts = training.data.train, self._cuts(training.data)
         starts = cuts - self.segments + 1
-        draws = [
-            torch.randint(len(train) * starts, (self.batch,), generator=generator) for generator in training.windows
-        ]
-        index = torch.stack(draws).to(train.device)
+        index = training.given(lambda: training.starts.draw(self.batch, len(train) * starts, train.device))
         orbit, cut = index // starts, index % starts
         training.extra_state["cuts"] = orbit * cuts + cut
         stretches = train.unfold(1, self.window_length(training) + 1, 1)

@@ -45,7 +45,7 @@ class ScheduledSampling(GradientTrainer):
     @override
     def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
         draws = training.uniform(windows.shape[1], windows.shape[2] - self.warm_up - 2)
-        forced = (draws < self.probability_at(training)).to(windows)
+        forced = (draws < training.number(lambda: self.probability_at(training))).to(windows)
         return blended_error(model, windows, forced, warm_up=self.warm_up)
 
     @override

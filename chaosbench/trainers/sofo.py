@@ -57,6 +57,10 @@ class SOFO(WindowTrainer):
         for name, parameter in model.named_parameters():
             parameter.sub_(self.learning_rate * training.extra_state[name])
 
+    @override
+    def not_replayed(self, training: TrainingState) -> str | None:
+        return "its steps wait for eigenvalues of the curvature"
+
     def random_directions(self, model: Forecaster, training: TrainingState) -> _Tangents:
         """Draw P directions for each seed, of unit norm over all its parameters; `(P, K, ...)` for each parameter."""
         named = dict(model.named_parameters())

@@ -1,5 +1,6 @@
 """Sparse teacher forcing: the state is set from data every tau steps."""
 
+from collections.abc import Hashable
 from typing import Literal
 
 import torch
@@ -43,8 +44,13 @@ class SparseTeacherForcing(IntervalTrainer):
         return interval
 
     @override
+    def plan(self, training: TrainingState) -> Hashable:
+        return super().plan(training), self.interval_at(training)
+
+    @override
     def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
-        return forced_error(model, windows, self.interval_at(training), warm_up=self.warm_up)
+        interval = training.fixed(lambda: self.interval_at(training))
+        return forced_error(model, windows, interval, warm_up=self.warm_up)
 
     @override
     def forcing_scheme(self, training: TrainingState) -> ForcingScheme:
