@@ -196,7 +196,7 @@ class _Half:
 
     @property
     def reads_update(self) -> bool:
-        """Whether the function read the number of the update."""
+        """True if the function read the number of the update."""
         return self._inputs is not None and self._inputs.reads_update
 
     def call(self, function: Callable[[], T]) -> T:
