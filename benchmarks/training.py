@@ -95,7 +95,7 @@ def timed(step: Callable[[], object]) -> float:
 
 def published(case: Case, data: Dataset) -> Callable[[], object]:
     """Return a function that makes a training step of the published loop."""
-    loop = loop_of(case.model.build(data.dimension, [0]))
+    loop = loop_of(case.model.build(data.dimension, [0])).to(data.train.device)
     optimizer = torch.optim.Adam(loop.parameters(), 1e-3)
     generator = seed_generator(0, "windows")
 

@@ -1,6 +1,6 @@
 """Time updates of training on a CUDA device, as an experiment makes them; prints and writes JSON lines.
 
-`python benchmarks/training_gpu.py FILE` trains every family with K = 1 to 1,024 seeds through `fit`, with the record of
+`python benchmarks/training_gpu.py FILE` trains every family with K = 1 to 256 seeds through `fit`, with the record of
 losses and gradient norms that every experiment keeps. Beside it, in the same run, stand the published loop, which
 trains one network at a time, on the same card and on a core of its CPU.
 """
@@ -9,13 +9,14 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from itertools import islice
+from pathlib import Path
 from statistics import median
 from time import perf_counter
 from typing import Any
 
 import torch
-from machine import measured_on
-from reference_loops import loop_of
+import training
+from machine import processor
 
 from chaosbench.data import Dataset, DataSpec, simulate
 from chaosbench.diagnostics.health import TrainingHealth
@@ -31,7 +32,8 @@ CASES: list[tuple[ModelSpec, int]] = [
     (LSTM(hidden=30), 30),
     (GRU(hidden=30), 30),
 ]
-COUNTS = (1, 8, 64, 256, 1024)  # K
+PUBLISHED = {case.model.kind for case in training.CASES}
+COUNTS = (1, 8, 64, 256)  # K
 ROUNDS, UPDATES, CLIP = 7, 60, 10.0
 
 
@@ -43,14 +45,16 @@ def main() -> None:
     for line in measured(data):
         print(json.dumps(line), flush=True)
         lines.append(line)
-    with open(sys.argv[1], "w", encoding="utf-8") as file:
-        file.writelines(json.dumps(line) + "\n" for line in lines)
+    Path(sys.argv[1]).write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
 def measured(data: Dataset) -> Iterator[dict[str, Any]]:
     """Yield a line per family and number of seeds."""
-    yield {"device": torch.cuda.get_device_name(), "torch": torch.__version__, "machine": measured_on()}
+    yield {"device": torch.cuda.get_device_name(), "torch": torch.__version__, "processor": processor()}
     for spec, interval in CASES:
+        for device in ("cuda", "cpu"):
+            if spec.kind in PUBLISHED:
+                yield {"model": spec.kind, "published_on": device} | published(spec, interval, data, device)
         for seeds in COUNTS:
             case = {"model": spec.kind, "interval": interval, "seeds": seeds}
             try:
@@ -84,6 +88,22 @@ def ours(spec: ModelSpec, interval: int, seeds: int, data: Dataset) -> dict[str,
         "peak_mib": round(torch.cuda.max_memory_allocated() / 2**20),
         "loss": [round(first, 4), round(float(health.losses[:, -1].mean()), 4)],
     }
+
+
+def published(spec: ModelSpec, interval: int, data: Dataset, device: str) -> dict[str, Any]:
+    """Time an update of the published loop [ms]."""
+    case = training.Case(spec, interval)
+    step = training.published(case, data.to(device, torch.float32))
+    for _ in range(2):
+        step()
+    torch.cuda.synchronize()
+    times = []
+    for _ in range(ROUNDS):
+        began = perf_counter()
+        step()
+        torch.cuda.synchronize()
+        times.append(1e3 * (perf_counter() - began))
+    return {"ms": round(median(times), 2), "least": round(min(times), 2), "most": round(max(times), 2)}
 
 
 def elapsed(function: Callable[[int], None], count: int) -> float:

@@ -19,7 +19,7 @@ from chaosbench.systems.base import SystemSpec
 from chaosbench.trainers.descent import gradient_norms
 from chaosbench.trainers.forcing_scheme import ForcingScheme
 from chaosbench.trainers.training_state import Checkpoint, TrainingState, checkpoint, restore
-from chaosbench.trainers.updates import ReplayedUpdates, Updates, recorder_for
+from chaosbench.trainers.updates import updates_of
 
 
 @dataclass(frozen=True)
@@ -166,8 +166,7 @@ class WindowTrainer(TrainerSpec):
         if checkpoint is not None:
             restore(model, training, checkpoint)
             self.advance(model, training)
-        recorder = recorder_for(data.train.device)
-        updates = ReplayedUpdates(self, model, training, recorder) if recorder else Updates(self, model, training)
+        updates = updates_of(self, model, training)
         while training.update < self.updates:
             training.update += 1
             loss, norms = updates.gradient()

@@ -39,8 +39,10 @@ def build_optimizer(
 def descend(optimizer: torch.optim.Optimizer, rate: float | Tensor) -> None:
     """Take a step at a learning rate, which may be a tensor `()`, or `(K,)` with one rate per seed."""
     groups = optimizer.param_groups
-    if isinstance(rate, Tensor) and (rate.dim() or not optimizer.defaults.get("fused")):
-        # No optimiser has a rate per seed, and some wait for the device to read it. All steps are linear in the rate.
+    read = optimizer.defaults.get("fused") and isinstance(rate, Tensor) and rate.dtype == torch.float32
+    if isinstance(rate, Tensor) and (rate.dim() or not read):
+        # No optimiser has a rate per seed, fused ones read a rate in single precision only, and others wait for the
+        # device to read it. All steps are linear in the rate.
         tensors = [tensor for group in groups for tensor in group["params"]]
         before = [tensor.clone() for tensor in tensors]
         descend(optimizer, 1.0)

@@ -46,6 +46,10 @@ class Trains(Protocol):
         """Change the parameters by one step along the stored gradients."""
 
 
+class NotRecordedError(RuntimeError):
+    """A function cannot be recorded; it has done nothing."""
+
+
 class Recorder(Protocol):
     """Records the kernels that a function launches."""
 
@@ -106,6 +110,14 @@ class Updates:
         self._trainer.advance(self._model, self._training)
 
 
+def updates_of(trainer: Trains, model: Forecaster, training: TrainingState) -> Updates:
+    """Return the way to compute updates on the device of the data."""
+    recorder = recorder_for(training.data.train.device)
+    if recorder is None:
+        return Updates(trainer, model, training)
+    return ReplayedUpdates(trainer, model, training, recorder)
+
+
 class ReplayedUpdates(Updates):
     """The two halves of an update, replayed where they have been recorded; by ordinary calls where they cannot be.
 
@@ -152,7 +164,7 @@ class ReplayedUpdates(Updates):
             return function()
         try:
             result = self._current[index].call(function)
-        except RuntimeError as error:  # torch raises nothing more special for what cannot be recorded
+        except NotRecordedError as error:
             self._give_up(str(error).splitlines()[0])
             return function()
         if self._current[index].reads_update:
@@ -207,8 +219,11 @@ class _Half:
                 return self._recorder.rehearse(function)
         if self._replay is None:
             self._inputs.capture()
-            with self._training.recorded_by(self._inputs):
-                self._result, self._replay = self._recorder.record(function)
+            try:
+                with self._training.recorded_by(self._inputs):
+                    self._result, self._replay = self._recorder.record(function)
+            except RuntimeError as error:  # torch raises nothing more special for what cannot be recorded
+                raise NotRecordedError(str(error)) from error
             self._gradients = [tensor.grad for tensor in self._trained]
         self._inputs.refresh()
         for tensor, gradient in zip(self._trained, self._gradients, strict=True):

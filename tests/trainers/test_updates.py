@@ -26,8 +26,8 @@ from chaosbench.trainers import (
     TruncatedBPTT,
     WindowedBPTT,
     WindowTrainer,
+    updates,
 )
-from chaosbench.trainers import base as trainers_base
 from chaosbench.trainers.draws import BulkIntegers
 from chaosbench.trainers.training_state import TrainingState
 
@@ -62,7 +62,7 @@ def trained(
 ) -> tuple[dict[str, Tensor], Tensor, Tensor]:
     """Return the weights after training, and losses and gradient norms of all updates, `(U, K)`."""
     with pytest.MonkeyPatch.context() as patch, kernels.plain_torch():
-        patch.setattr(trainers_base, "recorder_for", lambda device: recorder)
+        patch.setattr(updates, "recorder_for", lambda device: recorder)
         model, losses, norms = spec.build(data.dimension, SEEDS).to(data.train.dtype), [], []
         for step in trainer.fit(model, data, SEEDS):
             losses.append(step.loss)
@@ -134,7 +134,7 @@ def test_a_loss_that_reads_the_number_of_the_update_is_never_frozen(lorenz: Data
 def test_training_resumed_between_replays_equals_uninterrupted_training(lorenz: Dataset):
     trainer, recorder = SparseTeacherForcing(interval=5, clip_norm=0.1, **SMALL), OperationRecorder()
     with pytest.MonkeyPatch.context() as patch, kernels.plain_torch():
-        patch.setattr(trainers_base, "recorder_for", lambda device: recorder)
+        patch.setattr(updates, "recorder_for", lambda device: recorder)
         model = RNN(hidden=5).build(3, SEEDS).double()
         steps = trainer.fit(model, lorenz, SEEDS)
         saved = [step.checkpoint() for step in steps][4]
