@@ -1,5 +1,6 @@
 """Fast unrolls with gradients: a reference in torch, numba for the CPU, Triton for CUDA."""
 
+from chaosbench.kernels.decomposition import orthonormal_columns
 from chaosbench.kernels.gated import GatedNetwork
 from chaosbench.kernels.network import Activation, Forcing, Network
 from chaosbench.kernels.unroll import backend_for, compiles_for_cpu, gated_backend_for, plain_torch, unroll
@@ -12,6 +13,7 @@ __all__ = [
     "backend_for",
     "compiles_for_cpu",
     "gated_backend_for",
+    "orthonormal_columns",
     "plain_torch",
     "unroll",
 ]
