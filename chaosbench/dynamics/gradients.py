@@ -68,7 +68,7 @@ def jacobian_growth(
 
 
 class _Product:
-    """Carries states, the product of Jacobians and its scale through time, and rescales before every `every`-th step.
+    """Carries states, the product of Jacobians and its scale through time, and rescales after each `every` steps.
 
     Steps between two rescalings are one block of a loop; the blocks' recordings serve all stretches of time.
     """

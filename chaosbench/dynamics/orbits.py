@@ -1,6 +1,5 @@
 """Orbits of step maps."""
 
-import torch
 from torch import Tensor
 
 from chaosbench.dynamics.replay import Loop, Tensors

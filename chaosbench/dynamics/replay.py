@@ -7,7 +7,7 @@ the function must depend on nothing that changes from step to step but the tenso
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from functools import cache
 from typing import Protocol
@@ -48,18 +48,26 @@ class CudaRecorder:
         `torch.cuda.graph` would collect garbage and return all unused memory to the driver each time, which takes
         longer than many a loop.
         """
-        graph = torch.cuda.CUDAGraph()
+        graph, stream = torch.cuda.CUDAGraph(), _recording_stream(self._device)
         with torch.cuda.device(self._device):
-            stream = torch.cuda.Stream()  # nothing can be recorded on the default stream
             stream.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(stream):
                 graph.capture_begin(capture_error_mode="thread_local")
                 try:
                     results = function()
-                finally:
-                    graph.capture_end()
+                except RuntimeError:
+                    with suppress(RuntimeError):  # the first error says what cannot be recorded
+                        graph.capture_end()
+                    raise
+                graph.capture_end()
             torch.cuda.current_stream().wait_stream(stream)
         return results, graph.replay
+
+
+@cache
+def _recording_stream(device: torch.device) -> torch.cuda.Stream:
+    """Return the stream of all recordings: on the default one there are none, and each has a workspace of its own."""
+    return torch.cuda.Stream(device)
 
 
 def recorder_for(tensors: Sequence[Tensor]) -> Recorder | None:
@@ -115,7 +123,9 @@ class Loop:
             carried, outputs = self._piece(carried, _cut(inputs, done, size), size)
             pieces.append(outputs)
             done += size
-        joined = pieces[0] if len(pieces) == 1 else tuple(torch.cat(one, self._axis) for one in zip(*pieces, strict=True))
+        joined = (
+            pieces[0] if len(pieces) == 1 else tuple(torch.cat(one, self._axis) for one in zip(*pieces, strict=True))
+        )
         return carried, joined
 
     def _sizes(self, carried: Tensors, steps: int) -> list[int]:
@@ -177,7 +187,9 @@ class _Recording:
         carried, outputs = self._work(self._carried, self._inputs)
         # A result may be a part of what was carried before, which writing another result would change.
         ours = {one.untyped_storage().data_ptr() for one in self._carried}
-        _write(self._carried, tuple(one.clone() if one.untyped_storage().data_ptr() in ours else one for one in carried))
+        _write(
+            self._carried, tuple(one.clone() if one.untyped_storage().data_ptr() in ours else one for one in carried)
+        )
         return outputs
 
 
@@ -185,6 +197,10 @@ class _Recording:
 def _report(reason: str) -> None:
     """Log a reason, once in each process."""
     _LOGGER.warning("steps are launched one by one, without a CUDA graph: %s", reason)
+
+
+def _memory(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
 
 
 def _cut(tensors: Tensors, begin: int, size: int) -> Tensors:

@@ -25,7 +25,7 @@ def decompose(matrices: Tensor) -> tuple[Tensor, Tensor]:
     """
     rows, columns = matrices.shape[-2:]
     given = matrices.contiguous()
-    orthonormal, diagonal = torch.empty_like(given), given.new_empty(given.shape[:-2] + (columns,))
+    orthonormal, diagonal = torch.empty_like(given), given.new_empty((*given.shape[:-2], columns))
     padded = triton.next_power_of_2(rows), triton.next_power_of_2(columns)
     warps = 1 if padded[0] * padded[1] <= 512 else 4
     _decompose[(diagonal.numel() // columns,)](
@@ -35,7 +35,9 @@ def decompose(matrices: Tensor) -> tuple[Tensor, Tensor]:
 
 
 @triton.jit
-def _decompose(given, orthonormal, diagonal, rows: tl.constexpr, columns: tl.constexpr, R: tl.constexpr, C: tl.constexpr):
+def _decompose(
+    given, orthonormal, diagonal, rows: tl.constexpr, columns: tl.constexpr, R: tl.constexpr, C: tl.constexpr
+):
     matrix = tl.program_id(0).to(tl.int64)
     i, j = tl.arange(0, R), tl.arange(0, C)
     at = matrix * rows * columns + i[:, None] * columns + j[None, :]

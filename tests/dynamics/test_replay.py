@@ -5,12 +5,9 @@ import logging
 import pytest
 import torch
 from operation_recorder import OperationRecorder
-from solvable_maps import recurrent, states
+from solvable_maps import states
 from torch.testing import assert_close
 
-from chaosbench.dynamics import (
-    finite_time_exponents, jacobian_growth, orbit,
-)
 from chaosbench.dynamics.replay import Loop, called, recording_by
 
 

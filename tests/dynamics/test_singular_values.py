@@ -18,7 +18,9 @@ def test_the_largest_eigenvalue_by_squaring_is_that_of_lapack(size, dtype, round
 
 def test_equal_eigenvalues_are_not_counted_twice():
     """The trace is n times the power of the eigenvalue: the method's error would be largest here."""
-    assert_close(largest_eigenvalue(3 * torch.eye(60, dtype=torch.float64)), torch.tensor(3.0).double(), rtol=1e-13, atol=0)
+    assert_close(
+        largest_eigenvalue(3 * torch.eye(60, dtype=torch.float64)), torch.tensor(3.0).double(), rtol=1e-13, atol=0
+    )
 
 
 def test_the_largest_eigenvalue_of_zero_is_zero():

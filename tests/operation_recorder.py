@@ -6,7 +6,6 @@ Numbers of Python, and tensors that the function makes in another way, are those
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -56,5 +55,7 @@ class _Operations(TorchDispatchMode):
 def _repeat(func: Any, args: Any, kwargs: Any, made: list[Tensor]) -> None:
     again = [one for one in tree_leaves(func(*args, **kwargs)) if isinstance(one, Tensor)]
     for old, new in zip(made, again, strict=True):
-        if old.numel() and old.untyped_storage().data_ptr() != new.untyped_storage().data_ptr():
+        if old._is_zerotensor() or not old.numel():  # zeros of forward mode, which have no memory
+            continue
+        if old.untyped_storage().data_ptr() != new.untyped_storage().data_ptr():
             old.copy_(new)
