@@ -8,7 +8,6 @@ from chaosbench.dynamics.gradients import (
     jacobian_sizes,
     log_spaced,
     rescaled,
-    spectral_norm,
     starting_tangents,
 )
 from chaosbench.dynamics.intervals import nan_half_width
@@ -21,16 +20,20 @@ from chaosbench.dynamics.lyapunov import (
 )
 from chaosbench.dynamics.orbits import orbit
 from chaosbench.dynamics.regimes import Motion, Regime, map_regime, motion, periods, regime, shortest_period
+from chaosbench.dynamics.replay import Loop, Tensors
 from chaosbench.dynamics.runge_kutta import runge_kutta_step
+from chaosbench.dynamics.singular_values import spectral_norm
 from chaosbench.dynamics.step_maps import Step, StepMap, as_function, as_step_map, tangent_step_by_jvp
 
 __all__ = [
     "ExponentialWeights",
     "JacobianSizes",
+    "Loop",
     "Motion",
     "Regime",
     "Step",
     "StepMap",
+    "Tensors",
     "as_function",
     "as_step_map",
     "autocorrelation",

@@ -6,7 +6,9 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from chaosbench.dynamics.step_maps import Step, as_step_map
+from chaosbench.dynamics.replay import Body, Loop, Tensors
+from chaosbench.dynamics.singular_values import extreme_singular_values, spectral_norm
+from chaosbench.dynamics.step_maps import Step, StepMap, as_step_map
 from chaosbench.dynamics.tangents import random_tangents
 
 Norm = Literal["spectral", "infinity"]
@@ -52,20 +54,51 @@ def jacobian_growth(
     product = starting_tangents(states, directions)
     # A single-precision sum of thousands of logarithms would lose their precision.
     scale = states.new_zeros(states.shape[:-1], dtype=torch.float64)
-    growth, products, scales = list[Tensor](), list[Tensor](), list[Tensor]()
-    rescale_every = _RESCALE.get(states.dtype, 1)
-    for horizon in range(1, steps + 1):
-        states, product = step_map.tangent_step(states, product)
-        if horizon % rescale_every == 0:
-            product, scale = rescaled(product, scale)
-        if horizon in selected:
-            scale = torch.where(torch.isfinite(states).all(-1), scale, torch.nan)
-            products.append(product)
-            scales.append(scale)
-        if len(products) == _CHUNK or (horizon == steps and products):
+    follow = _Product(step_map, every=_RESCALE.get(states.dtype, 1))
+    growth, products, scales, reached = list[Tensor](), list[Tensor](), list[Tensor](), 0
+    for horizon in sorted(selected):
+        states, product, scale = follow((states, product, scale), begin=reached, end=horizon)
+        scale, reached = torch.where(torch.isfinite(states).all(-1), scale, torch.nan), horizon
+        products.append(product)
+        scales.append(scale)
+        if len(products) == _CHUNK or horizon == max(selected):
             growth.append(_log_norms(torch.stack(products, dim=-3), torch.stack(scales, dim=-1), norm))
             products, scales = [], []
     return torch.cat(growth, dim=-1).to(states.dtype)
+
+
+class _Product:
+    """Carries states, the product of Jacobians and its scale through time, and rescales after each `every` steps.
+
+    Steps between two rescalings are one block of a loop; the blocks' recordings serve all stretches of time.
+    """
+
+    def __init__(self, step_map: StepMap, *, every: int) -> None:
+        self._step_map, self._every = step_map, every
+        self._blocks = Loop(self._block(every, rescale=True))
+
+    def __call__(self, carried: Tensors, *, begin: int, end: int) -> Tensors:
+        """Return what is carried at the time `end`, from `begin` on [steps]."""
+        while begin < end:
+            steps = min(end - begin, self._every - begin % self._every)
+            if steps == self._every:
+                blocks = (end - begin) // self._every
+                (carried, _), begin = self._blocks(carried, steps=blocks), begin + blocks * self._every
+            else:
+                rescale = (begin + steps) % self._every == 0
+                (carried, _), begin = self._block(steps, rescale=rescale)(carried, ()), begin + steps
+        return carried
+
+    def _block(self, steps: int, *, rescale: bool) -> Body:
+        def body(carried: Tensors, _: Tensors) -> tuple[Tensors, Tensors]:
+            states, product, scale = carried
+            for _index in range(steps):
+                states, product = self._step_map.tangent_step(states, product)
+            if rescale:
+                product, scale = rescaled(product, scale)
+            return (states, product, scale), ()
+
+        return body
 
 
 def starting_tangents(states: Tensor, directions: int | None = None) -> Tensor:
@@ -97,18 +130,8 @@ def jacobian_sizes(step: Step, states: Tensor) -> JacobianSizes:
     """Return the extreme singular values of a step's Jacobian at the states `(..., S)`; NaN where it is not finite."""
     jacobians = as_step_map(step).tangent_step(states, starting_tangents(states))[1].double()
     finite = jacobians.isfinite().all(-1).all(-1)
-    values = torch.linalg.svdvals(torch.where(finite[..., None, None], jacobians, 0.0))
-    values = torch.where(finite[..., None], values, torch.nan)
-    return JacobianSizes(values[..., 0], values[..., -1])
-
-
-def spectral_norm(matrices: Tensor) -> Tensor:
-    """Return the largest singular value of each matrix, `(..., m, n) -> (...)`; NaN where a matrix is not finite."""
-    gram = matrices.mH @ matrices
-    finite = gram.isfinite().all(dim=-1).all(dim=-1)
-    # LAPACK rejects a whole batch if a single matrix contains NaN.
-    largest = torch.linalg.eigvalsh(torch.where(finite[..., None, None], gram, 0.0))[..., -1]
-    return torch.where(finite, largest.clamp(min=0).sqrt(), torch.nan)
+    extremes = extreme_singular_values(torch.where(finite[..., None, None], jacobians, 0.0))
+    return JacobianSizes(*(torch.where(finite, values, torch.nan) for values in extremes))
 
 
 def rescaled(product: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:

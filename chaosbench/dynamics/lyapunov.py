@@ -3,8 +3,10 @@
 import torch
 from torch import Tensor
 
+from chaosbench.dynamics.replay import Body, Loop, Tensors
 from chaosbench.dynamics.step_maps import Step, StepMap, as_step_map
 from chaosbench.dynamics.tangents import random_tangents
+from chaosbench.kernels import orthonormal_columns
 
 
 def lyapunov_spectrum(
@@ -71,10 +73,11 @@ def finite_time_exponents(
     step_map, length, size = as_step_map(step), steps // count, states.shape[-1]
     # With S draws the leading exponents do not depend on how many are computed.
     tangents = random_tangents(states, size if exponents is None else exponents, draws=size)
-    states, tangents, _ = _stretch(step_map, states, tangents, steps=transient, every=every)
+    grow = Loop(_growth(step_map, every))
+    states, tangents, _ = _stretch(grow, step_map, states, tangents, steps=transient, every=every)
     rates = []
     for _ in range(count):
-        states, tangents, growth = _stretch(step_map, states, tangents, steps=length, every=every)
+        states, tangents, growth = _stretch(grow, step_map, states, tangents, steps=length, every=every)
         # A piecewise linear map may diverge while its tangents stay finite: the orbit decides.
         bounded = torch.isfinite(states).all(-1, keepdim=True)
         rates.append(torch.where(bounded, growth / (length * dt), torch.nan))
@@ -122,14 +125,29 @@ def entropy_bound(spectrum: Tensor) -> Tensor:
 
 
 def _stretch(
-    step_map: StepMap, states: Tensor, tangents: Tensor, *, steps: int, every: int
+    grow: Loop, step_map: StepMap, states: Tensor, tangents: Tensor, *, steps: int, every: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return states and tangents after `steps`, and the log growth of each direction, `(..., M)` float64 [nats]."""
+    """Return states and tangents after `steps`, and the log growth of each direction, `(..., M)` float64 [nats].
+
+    Args:
+        grow: the loop over `every` steps and a decomposition, whose recordings serve all stretches.
+    """
     # A single-precision sum of thousands of logarithms would lose their precision.
     growth = tangents.new_zeros(tangents.shape[:-2] + tangents.shape[-1:], dtype=torch.float64)
-    for index in range(1, steps + 1):
-        states, tangents = step_map.tangent_step(states, tangents)
-        if index % every == 0 or index == steps:
-            tangents, triangle = torch.linalg.qr(tangents)
-            growth = growth + triangle.diagonal(dim1=-2, dim2=-1).abs().double().log()
-    return states, tangents, growth
+    carried, _ = grow((states, tangents, growth), steps=steps // every)
+    if steps % every:
+        carried, _ = _growth(step_map, steps % every)(carried, ())
+    return carried[0], carried[1], carried[2]
+
+
+def _growth(step_map: StepMap, every: int) -> Body:
+    """Return `every` steps of states and tangents with a decomposition behind them, as the body of a loop."""
+
+    def body(carried: Tensors, _: Tensors) -> tuple[Tensors, Tensors]:
+        states, tangents, growth = carried
+        for _index in range(every):
+            states, tangents = step_map.tangent_step(states, tangents)
+        tangents, stretched = orthonormal_columns(tangents)
+        return (states, tangents, growth + stretched.double().log()), ()
+
+    return body

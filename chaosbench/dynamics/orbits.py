@@ -1,8 +1,8 @@
 """Orbits of step maps."""
 
-import torch
 from torch import Tensor
 
+from chaosbench.dynamics.replay import Loop, Tensors
 from chaosbench.dynamics.step_maps import Step, as_function
 
 
@@ -20,11 +20,14 @@ def orbit(step: Step, states: Tensor, *, steps: int, transient: int = 0, every: 
         `(..., steps, S)`; differentiable where the step is.
     """
     function = as_function(step)
-    for _ in range(transient):
-        states = function(states)
-    collected = []
-    for _ in range(steps):
-        for _ in range(every):
-            states = function(states)
-        collected.append(states)
-    return torch.stack(collected, dim=-2)
+
+    def body(carried: Tensors, _: Tensors) -> tuple[Tensors, Tensors]:
+        (state,) = carried
+        for _index in range(every):
+            state = function(state)
+        return (state,), (state,)
+
+    if transient:
+        (states,), _ = Loop(lambda carried, _: ((function(carried[0]),), ()))((states,), steps=transient)
+    _, (path,) = Loop(body, axis=-2)((states,), steps=steps)
+    return path

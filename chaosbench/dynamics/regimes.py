@@ -182,7 +182,10 @@ def periods(
     allowed = relative * path.abs().amax((-2, -1)).clamp(min=1)
     times = torch.arange(path.shape[-2], device=states.device)
     shortest = torch.zeros(states.shape[:-1], dtype=torch.long, device=states.device)
-    for count in range(longest, 0, -1):
+    # Few orbits return to their first state at all, and all lags are asked about at once: asking waits for a GPU.
+    returned = (path[..., 1 : longest + 1, :] - path[..., :1, :]).abs().amax(-1) <= allowed.unsqueeze(-1)
+    lags = returned.flatten(0, -2).any(0).nonzero().flatten() + 1
+    for count in reversed(lags.tolist()):
         deviation = (path - path[..., times % count, :]).abs().amax((-2, -1))
         shortest = torch.where(deviation <= allowed, count, shortest)
     return shortest

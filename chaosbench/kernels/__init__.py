@@ -1,5 +1,6 @@
 """Fast unrolls with gradients: a reference in torch, numba for the CPU, Triton for CUDA."""
 
+from chaosbench.kernels.decomposition import orthonormal_columns
 from chaosbench.kernels.gated import GatedNetwork
 from chaosbench.kernels.network import Activation, Forcing, Network
 from chaosbench.kernels.unroll import (
@@ -21,6 +22,7 @@ __all__ = [
     "comparing_backend_for",
     "compiles_for_cpu",
     "gated_backend_for",
+    "orthonormal_columns",
     "plain_torch",
     "squared_error",
     "unroll",

@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 from typing_extensions import override
 
-from chaosbench.dynamics import tangent_step_by_jvp
+from chaosbench.dynamics import Loop, Tensors, orbit, tangent_step_by_jvp
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.models.readouts import AffineReadout
 from chaosbench.models.weights import multiply_tangents
@@ -95,11 +95,8 @@ class ClosedLoopNetwork(Forecaster):
     @override
     def unroll(self, state: Tensor, steps: int) -> Tensor:
         """Loop over `step`, with the derived parameters computed once."""
-        derived, weights, states = self.derived_parameters(), self.input_weights(), []
-        for _ in range(steps):
-            state = self._step(derived, weights, state)
-            states.append(state)
-        return torch.stack(states, dim=-2)
+        derived, weights = self.derived_parameters(), self.input_weights()
+        return orbit(lambda one: self._step(derived, weights, one), state, steps=steps)
 
     @override
     def predict(self, state: Tensor, steps: int) -> tuple[Tensor, Tensor]:
@@ -108,12 +105,15 @@ class ClosedLoopNetwork(Forecaster):
         feedback = torch.bmm(drive, self.readout.weight).mT
         offset = torch.baddbmm(bias, self.readout.bias, drive.mT)
         hidden_state, output = self.split_state(state)
-        input_term, units = torch.baddbmm(bias, output, drive.mT), []
-        for _ in range(steps):
-            hidden_state = self.advance(derived, hidden_state, input_term)
-            units.append(hidden_state[..., : self.hidden])
-            input_term = torch.baddbmm(offset, units[-1], feedback)
-        observed = self.readout.observe(torch.stack(units, dim=-2))
+
+        def body(carried: Tensors, _: Tensors) -> tuple[Tensors, Tensors]:
+            hidden_state = self.advance(derived, *carried)
+            units = hidden_state[..., : self.hidden]
+            return (hidden_state, torch.baddbmm(offset, units, feedback)), (units,)
+
+        start = hidden_state, torch.baddbmm(bias, output, drive.mT)
+        (hidden_state, _), (units,) = Loop(body, axis=-2)(start, steps=steps)
+        observed = self.readout.observe(units)
         return observed, torch.cat([hidden_state, observed[..., -1, :]], dim=-1)
 
     @override
@@ -131,9 +131,13 @@ class ClosedLoopNetwork(Forecaster):
         """Drive the hidden state by all but the last entry, without the outputs that forcing would replace."""
         derived, (drive, bias) = self.derived_parameters(), self.input_weights()
         last = history[:, :, -1]
-        hidden_state = last.new_zeros(*last.shape[:2], self.hidden_state_size)
-        for observation in history[:, :, :-1].unbind(2):
-            hidden_state = self.advance(derived, hidden_state, torch.baddbmm(bias, observation, drive.mT))
+
+        def body(carried: Tensors, inputs: Tensors) -> tuple[Tensors, Tensors]:
+            return (self.advance(derived, carried[0], torch.baddbmm(bias, inputs[0], drive.mT)),), ()
+
+        start = last.new_zeros(*last.shape[:2], self.hidden_state_size)
+        observations = history[:, :, :-1].movedim(2, 0).contiguous()
+        (hidden_state,), _ = Loop(body)((start,), steps=len(observations), inputs=(observations,))
         return torch.cat([hidden_state, last], dim=-1)
 
     @override

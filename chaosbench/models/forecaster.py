@@ -3,11 +3,10 @@
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
-import torch
 from torch import Tensor, nn
 
 from chaosbench import kernels
-from chaosbench.dynamics import tangent_step_by_jvp
+from chaosbench.dynamics import Loop, Tensors, orbit, tangent_step_by_jvp
 from chaosbench.kernels import Network
 from chaosbench.models.inheritance import still_holds
 
@@ -63,9 +62,12 @@ class Forecaster(nn.Module, ABC):
         """
         if self.resets:
             return self.first_state(history[:, :, -1])
-        state = self.first_state(history[:, :, 0])
-        for observation in history[:, :, 1:].unbind(2):
-            state = self.force(self.step(state), observation)
+
+        def body(carried: Tensors, inputs: Tensors) -> tuple[Tensors, Tensors]:
+            return (self.force(self.step(carried[0]), inputs[0]),), ()
+
+        start, observations = self.first_state(history[:, :, 0]), history[:, :, 1:].movedim(2, 0).contiguous()
+        (state,), _ = Loop(body)((start,), steps=len(observations), inputs=(observations,))
         return state
 
     def first_state(self, observation: Tensor) -> Tensor:
@@ -75,11 +77,7 @@ class Forecaster(nn.Module, ABC):
 
     def unroll(self, state: Tensor, steps: int) -> Tensor:
         """Return the states after 1 to `steps` steps, `(K, B, S) -> (K, B, steps, S)`."""
-        states = []
-        for _ in range(steps):
-            state = self.step(state)
-            states.append(state)
-        return torch.stack(states, dim=-2)
+        return orbit(self.step, state, steps=steps)
 
     def network(self) -> Network | None:
         """Return the map and its read-out for compiled kernels; None if they have no such map."""

@@ -9,6 +9,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from chaosbench import kernels
+from chaosbench.dynamics import orbit
 from chaosbench.kernels import GatedNetwork
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.closed_loop import ClosedLoopNetwork, Form
@@ -192,12 +193,14 @@ def lstm_unroll(weight: Tensor, bias: Tensor, state: Tensor, steps: int) -> tupl
 
 def stepped_lstm(weight: Tensor, bias: Tensor, state: Tensor, steps: int) -> tuple[Tensor, Tensor]:
     """Compute `lstm_unroll` step by step, for all seeds at once."""
-    hidden, transposed, states = state.shape[-1] // 2, weight.mT, []
-    for _ in range(steps):
+    hidden, transposed = state.shape[-1] // 2, weight.mT
+
+    def step(state: Tensor) -> Tensor:
         h, c = state.split(hidden, dim=-1)
-        state = lstm_step(torch.baddbmm(bias, h, transposed), c)
-        states.append(state)
-    return torch.stack(states, dim=-2)[..., :hidden], state
+        return lstm_step(torch.baddbmm(bias, h, transposed), c)
+
+    states = orbit(step, state, steps=steps)
+    return states[..., :hidden], states[..., -1, :]
 
 
 def fused_lstm(weight: Tensor, bias: Tensor, state: Tensor, steps: int) -> tuple[Tensor, Tensor]:

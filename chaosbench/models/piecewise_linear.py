@@ -7,6 +7,7 @@ import torch
 from torch import Generator, Tensor
 from typing_extensions import override
 
+from chaosbench.dynamics import orbit
 from chaosbench.kernels import Activation, Network
 from chaosbench.models.readouts import ReadoutForecaster
 from chaosbench.models.weights import multiply_tangents
@@ -57,11 +58,8 @@ class PiecewiseLinearNetwork(ReadoutForecaster):
     @override
     def unroll(self, state: Tensor, steps: int) -> Tensor:
         """Loop over `step`, with the coefficients computed once."""
-        coefficients, states = self.coefficients(), []
-        for _ in range(steps):
-            state = self._next_state(coefficients, state)
-            states.append(state)
-        return torch.stack(states, dim=-2)
+        coefficients = self.coefficients()
+        return orbit(lambda one: self._next_state(coefficients, one), state, steps=steps)
 
     @override
     def network(self) -> Network | None:

@@ -1,12 +1,22 @@
 """Growth and exponents of the products of Jacobians in training, with the state forced and gradients cut."""
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from chaosbench.dynamics import log_spaced, rescaled, spectral_norm, starting_tangents, tangent_step_by_jvp
+from chaosbench.dynamics import (
+    Loop,
+    Tensors,
+    log_spaced,
+    rescaled,
+    spectral_norm,
+    starting_tangents,
+    tangent_step_by_jvp,
+)
+from chaosbench.kernels import orthonormal_columns
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.seeds import seed_generator
 from chaosbench.theory.growth import Growth
@@ -37,18 +47,20 @@ def forced_growth(
     steps = windows.shape[2] - 1
     chain = min(scheme.product_length, steps)
     horizons = tuple(sorted({*log_spaced(steps), chain, min(chain + 1, steps)}))
-    due = restarts(scheme, windows.shape[1], steps)
     product = starting_tangents(state, directions)
-    scale = windows.new_zeros(windows.shape[:2], dtype=torch.float64)
-    norms = []
-    for time in range(steps):
-        if time:
-            state, product = _apply_forcing(model, state, product, windows[:, :, time], due[time], scheme)
-        state, product = model.tangent_step(state, product)
-        product, scale = rescaled(product, scale)
-        if time + 1 in horizons:
-            norms.append(scale + spectral_norm(product).double().log())
-    return Growth(horizons, torch.stack(norms, dim=-1))
+    carried: Tensors = (state, product, windows.new_zeros(windows.shape[:2], dtype=torch.float64))
+
+    def body(carried: Tensors, moment: Tensors) -> tuple[Tensors, Tensors]:
+        state, product, scale = carried
+        state, product = model.tangent_step(*_apply_forcing(model, state, product, moment, scheme))
+        return (state, *rescaled(product, scale)), ()
+
+    loop, moments, kept = Loop(body), _moments(model, windows, scheme), []
+    for begin, end in pairwise((0, *horizons)):
+        carried, _ = loop(carried, steps=end - begin, inputs=tuple(one[begin:end] for one in moments))
+        kept.append(carried[1:])
+    products, scales = (torch.stack(one, dim=2) for one in zip(*kept, strict=True))
+    return Growth(horizons, scales + spectral_norm(products).double().log())
 
 
 @torch.no_grad()
@@ -69,17 +81,19 @@ def forced_exponents(model: Forecaster, windows: Tensor, scheme: ForcingScheme, 
     """
     state, windows = _begin(model, windows, scheme)
     steps = windows.shape[2] - 1
-    due = restarts(scheme, windows.shape[1], steps)
-    fresh = starting_tangents(state, exponents)
-    tangents, growth = fresh, windows.new_zeros(*windows.shape[:2], exponents, dtype=torch.float64)
-    for time in range(steps):
-        if time:
-            state, tangents = _apply_forcing(model, state, tangents, windows[:, :, time], due[time], scheme)
-        if cuts_products(model, scheme):
-            tangents = torch.where(_expand(due[time], tangents), fresh, tangents)
+    fresh, renewed = starting_tangents(state, exponents), cuts_products(model, scheme)
+
+    def body(carried: Tensors, moment: Tensors) -> tuple[Tensors, Tensors]:
+        state, tangents, growth = carried
+        state, tangents = _apply_forcing(model, state, tangents, moment, scheme)
+        if renewed:
+            tangents = torch.where(_expand(moment[0], tangents), fresh, tangents)
         state, tangents = model.tangent_step(state, tangents)
-        tangents, triangle = torch.linalg.qr(tangents)
-        growth = growth + triangle.diagonal(dim1=-2, dim2=-1).abs().double().log()
+        tangents, stretched = orthonormal_columns(tangents)
+        return (state, tangents, growth + stretched.double().log()), ()
+
+    start = state, fresh, windows.new_zeros(*windows.shape[:2], exponents, dtype=torch.float64)
+    (_, _, growth), _ = Loop(body)(start, steps=steps, inputs=_moments(model, windows, scheme))
     return growth / steps
 
 
@@ -108,6 +122,7 @@ def segments(model: Forecaster, windows: Tensor, scheme: ForcingScheme, *, direc
     state, windows = _begin(model, windows, scheme)
     steps = windows.shape[2] - 1
     due = torch.cat([restarts(scheme, windows.shape[1], steps), torch.ones(1, windows.shape[1], dtype=torch.bool)])
+    moments = _moments(model, windows, scheme)
     fresh = starting_tangents(state, directions)
     product, scale = fresh, windows.new_zeros(windows.shape[:2], dtype=torch.float64)
     total, longest = windows.new_zeros(windows.shape[:2], dtype=torch.float64), 0
@@ -121,8 +136,7 @@ def segments(model: Forecaster, windows: Tensor, scheme: ForcingScheme, *, direc
             product = torch.where(_expand(due[time], product), fresh, product)
             scale = torch.where(_expand(due[time], scale), 0.0, scale)
         if time < steps:
-            if time:
-                state, _ = _apply_forcing(model, state, product, windows[:, :, time], due[time], scheme)
+            state, _ = _apply_forcing(model, state, product, tuple(one[time] for one in moments), scheme)
             state, product = model.tangent_step(state, product)
             product, scale = rescaled(product, scale)
     count = due.sum(0).to(total.device)
@@ -166,38 +180,65 @@ def _begin(model: Forecaster, windows: Tensor, scheme: ForcingScheme) -> tuple[T
     return torch.zeros_like(state) if scheme.restart == "zero" else state, windows[:, :, scheme.warm_up :]
 
 
+def _moments(model: Forecaster, windows: Tensor, scheme: ForcingScheme) -> Tensors:
+    """Return what forcing before each step of the windows `(K, C, T + 1, D)` depends on, stacked over the T steps.
+
+    Returns:
+        The masks of `restarts`, `(T, C)`; weights of blending, `(T, K)`; observations, `(T, K, C, D)`; and the states
+        that restarts or blending set, `(T, K, C, S)`, `(T, 0)` if these depend on the state before.
+    """
+    seeds, count, steps = windows.shape[0], windows.shape[1], windows.shape[2] - 1
+    due = restarts(scheme, count, steps).to(windows.device)
+    alpha = torch.zeros(seeds) if scheme.alpha is None else scheme.alpha
+    weights = alpha.to(windows).repeat(steps, 1)
+    weights[:1] = 0  # the first state is set from data already
+    observations = windows[:, :, :-1].movedim(2, 0).contiguous()
+    flat = windows[:, :, :-1].flatten(1, 2)
+    if model.resets:  # forced states then depend on the data only: compute all at once
+        shown = model.force(flat.new_zeros(*flat.shape[:2], model.state_size), flat)
+    elif scheme.restart == "learned":
+        shown = model.initial_state(flat.unsqueeze(2))
+    else:
+        return due, weights, observations, windows.new_empty(steps, 0)
+    return due, weights, observations, shown.unflatten(1, (count, steps)).movedim(2, 0).contiguous()
+
+
 def _apply_forcing(
-    model: Forecaster, state: Tensor, tangents: Tensor, observation: Tensor, due: Tensor, scheme: ForcingScheme
+    model: Forecaster, state: Tensor, tangents: Tensor, moment: Tensors, scheme: ForcingScheme
 ) -> tuple[Tensor, Tensor]:
-    """Return state and tangents as training changes them before a step, in the windows where `due` `(C,)` is True."""
-    if due.any():
-        renewed, carried = _restart(model, state, tangents, observation, scheme)
+    """Return state and tangents as training changes them before a step; `moment` is that step's of `_moments`.
+
+    Restarts are computed whether or not one is due: to ask would wait for a GPU at every step.
+    """
+    due, weight = moment[0], moment[1][:, None, None]
+    if scheme.interval is not None or scheme.probability is not None:
+        renewed, carried = _restart(model, state, tangents, moment, scheme)
         state = torch.where(_expand(due, state), renewed, state)
         tangents = torch.where(_expand(due, tangents), carried, tangents)
     if scheme.alpha is not None:
-        alpha = scheme.alpha.to(state)[:, None, None]
-        forced, carried = _force(model, state, tangents, observation)
-        state, tangents = torch.lerp(state, forced, alpha), torch.lerp(tangents, carried, alpha[..., None])
+        forced, carried = _force(model, state, tangents, moment)
+        state, tangents = torch.lerp(state, forced, weight), torch.lerp(tangents, carried, weight[..., None])
     return state, tangents
 
 
 def _restart(
-    model: Forecaster, state: Tensor, tangents: Tensor, observation: Tensor, scheme: ForcingScheme
+    model: Forecaster, state: Tensor, tangents: Tensor, moment: Tensors, scheme: ForcingScheme
 ) -> tuple[Tensor, Tensor]:
     """Return state and tangents after a forcing or a cut."""
     if scheme.forced:
-        return _force(model, state, tangents, observation)
+        return _force(model, state, tangents, moment)
     if scheme.restart == "zero":
         state = torch.zeros_like(state)
     elif scheme.restart == "learned":
-        state = model.initial_state(observation.unsqueeze(2))
+        state = moment[3]
     return state, torch.zeros_like(tangents)
 
 
-def _force(model: Forecaster, state: Tensor, tangents: Tensor, observation: Tensor) -> tuple[Tensor, Tensor]:
+def _force(model: Forecaster, state: Tensor, tangents: Tensor, moment: Tensors) -> tuple[Tensor, Tensor]:
     """Return the forced state and the tangents after forcing, which keep the part of the state that is not forced."""
+    observation, shown = moment[2:]
     if model.resets:
-        return model.force(state, observation), torch.zeros_like(tangents)
+        return shown, torch.zeros_like(tangents)
     repeated = observation.repeat_interleave(tangents.shape[-1], dim=-2)
     force: Callable[[Tensor], Tensor] = lambda points: model.force(points, repeated)  # noqa: E731  # a closure
     return tangent_step_by_jvp(force, state, tangents)
