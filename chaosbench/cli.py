@@ -75,7 +75,7 @@ def _root(
 def run(
     suite_name: Annotated[str, typer.Argument(metavar="SUITE", help="A shipped suite, or the path of a TOML file.")],
     results: Annotated[Path, typer.Option(help="Directory for results, one folder per experiment.")] = Path("results"),
-    device: Annotated[str, typer.Option(help="auto (a GPU if there is one), cpu, cuda or cuda:N.")] = "auto",
+    device: Annotated[str, typer.Option(help="auto (a GPU if it is faster here), cpu, cuda or cuda:N.")] = "auto",
     seeds: Annotated[str | None, typer.Option(help="Replace the suite's seeds: 0:5 for 0 to 4, or 1,4,7.")] = None,
     changes: Annotated[
         list[str] | None,
@@ -109,16 +109,16 @@ def run(
         systems or (), models or (), trainers or (), options.seeds(seeds), options.changes(changes)
     )
     experiments = suite.load(suite_name, registry, selection)
-    where = _device(device)
+    execution.check_device(device)
     if not dry_run:
         execution.prepare(results)
     stored = store.read_all(results, may_be_empty=True)
     todo = execution.missing(experiments, stored)
+    where = execution.place(todo, device, workers, may_measure=not dry_run)
     campaign.announce(experiments, todo, results, where)
     if dry_run:
         return
-    count = workers or (1 if where.startswith("cuda") else _cores())
-    events = execution.carry_on(todo, results, device=where, workers=count)
+    events = execution.carry_on(todo, results, device=where.device, workers=where.workers)
     pictures = registry.kinds["picture"].values()
     outcome = campaign.show(events, todo, pictures) if todo else campaign.Outcome()
     campaign.conclude(experiments, store.merge(stored, outcome.published), results, pictures)
@@ -276,23 +276,6 @@ def _system(kind: str, changes: dict[str, Any]) -> "SystemSpec":
     if not isinstance(system, SystemSpec):
         raise SpecError(f"{system.label} has no equation and cannot be certified")
     return system
-
-
-def _device(requested: str) -> str:
-    """Return the device to use, after a check that it exists."""
-    import torch
-
-    count = torch.cuda.device_count()
-    if requested == "auto":
-        return "cuda" if count else "cpu"
-    devices = ["cpu", *(["cuda"] if count else []), *(f"cuda:{index}" for index in range(count))]
-    if requested not in devices:
-        raise SpecError(f"there is no device {requested!r} on this machine; known: auto, {', '.join(devices)}")
-    return requested
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _print_json(content: Any) -> None:

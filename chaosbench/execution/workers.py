@@ -73,12 +73,12 @@ def carry_out(
         workers: the largest number of processes at a time.
         logs: folder for the output of the children; empty logs are removed.
     """
-    context = _context()
+    processes = context()
     waiting, running = list(experiments), list[_Worker]()
     try:
         while waiting or running:
             while waiting and len(running) < workers:
-                worker = _start(context, waiting.pop(0), device, logs)
+                worker = _start(processes, waiting.pop(0), device, logs)
                 running.append(worker)
                 yield Started(worker.experiment)
             # Wait for the sentinels as well: a process that a dead child has forked may hold the pipe open.
@@ -91,20 +91,20 @@ def carry_out(
             _remove_if_empty(worker.log)
 
 
-def _context() -> BaseContext:
+def context() -> BaseContext:
     """Return the start method: forkserver, or spawn on systems without it (Windows)."""
     if "forkserver" not in multiprocessing.get_all_start_methods():
         return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(_PRELOADED)
-    return context
+    chosen = multiprocessing.get_context("forkserver")
+    chosen.set_forkserver_preload(_PRELOADED)
+    return chosen
 
 
-def _start(context: BaseContext, experiment: Experiment, device: str, logs: Path) -> _Worker:
-    receiver, sender = context.Pipe(duplex=False)
+def _start(processes: BaseContext, experiment: Experiment, device: str, logs: Path) -> _Worker:
+    receiver, sender = processes.Pipe(duplex=False)
     log = logs / f"{experiment.digest()[:12]}.log"
     arguments = (sender, pickle.dumps(experiment), device, log)
-    process: BaseProcess = context.Process(target=child_main, args=arguments)  # type: ignore[attr-defined]  # missing in typeshed
+    process: BaseProcess = processes.Process(target=child_main, args=arguments)  # type: ignore[attr-defined]  # missing in typeshed
     process.start()
     sender.close()  # the child's end is then the only one, and the pipe ends when the child dies
     return _Worker(experiment, process, receiver, log, datetime.now(UTC))

@@ -8,7 +8,7 @@ from time import perf_counter
 
 from rich.console import Console
 
-from chaosbench.execution import Advanced, Event, Finished, Published, Started
+from chaosbench.execution import Advanced, Event, Finished, Placement, Published, Started
 from chaosbench.experiment import Experiment, Run
 from chaosbench.figures import draw as figures
 from chaosbench.formats import counted
@@ -36,23 +36,25 @@ class Outcome:
     failed: int = 0
 
 
-def announce(experiments: Sequence[Experiment], todo: Sequence[Experiment], results: Path, device: str) -> None:
+def announce(experiments: Sequence[Experiment], todo: Sequence[Experiment], results: Path, where: Placement) -> None:
     """Print how many runs there are, how many of them are done, and which experiments will run."""
     console = Console(highlight=False, soft_wrap=True)
     runs, left = (sum(len(experiment.seeds) for experiment in group) for group in (experiments, todo))
     done = f"; {runs - left} of {runs} runs are done already" if left < runs else ""
     console.print(
         f"{experiments[0].suite if experiments else 'suite'}: {counted(len(todo), 'experiment')}, "
-        f"{counted(left, 'run')} on {device} "
+        f"{counted(left, 'run')} on {where.device} "
         f"into {results}{done}",
         markup=False,
     )
+    if where.reason:
+        console.print(f"  {where.device}, because it takes {where.reason}", markup=False)
     for title, experiment in zip(_titles(todo), todo, strict=True):
         console.print(f"  {title}; seeds {', '.join(map(str, experiment.seeds))}", markup=False)
     for noun in _NOUNS:
         for kind, settings in shared(experiment.labels[noun] for experiment in todo).items():
             console.print(f"  every {kind}: {settings}", markup=False)
-    if todo and device == "cpu" and not compiles_for_cpu():
+    if todo and where.device == "cpu" and not compiles_for_cpu():
         console.print(
             "  numba is not installed, so networks run in plain torch; faster: pip install numba", markup=False
         )
