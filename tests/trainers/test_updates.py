@@ -5,6 +5,7 @@ from typing import Any, Literal
 import pytest
 import torch
 from torch import Tensor
+from torch.testing import assert_close
 from trainers_recorder import OperationRecorder
 from typing_extensions import override
 
@@ -32,6 +33,7 @@ from chaosbench.trainers.draws import BulkIntegers
 from chaosbench.trainers.training_state import TrainingState
 
 SEEDS = [3, 8]
+ROUNDING = 1e-12  # a recorded step is scaled by the learning rate, which an optimiser multiplies in another order
 SMALL: dict[str, Any] = {"updates": 9, "batch": 3, "sequence_length": 12}
 RECORDED = [
     SparseTeacherForcing(interval=5, **SMALL),
@@ -71,13 +73,11 @@ def trained(
 
 
 @pytest.mark.parametrize("trainer", RECORDED, ids=lambda trainer: trainer.label)
-def test_replayed_updates_equal_ordinary_ones_to_the_last_bit(trainer: WindowTrainer, lorenz: Dataset):
+def test_replayed_updates_equal_ordinary_ones_to_rounding(trainer: WindowTrainer, lorenz: Dataset):
     recorder = OperationRecorder()
     expected, replayed = trained(trainer, PLRNN(hidden=6), lorenz), trained(trainer, PLRNN(hidden=6), lorenz, recorder)
-    for name, value in expected[0].items():
-        assert torch.equal(value, replayed[0][name]), name
-    assert torch.equal(expected[1], replayed[1])
-    assert torch.equal(expected[2], replayed[2])
+    for found, value in zip(replayed, expected, strict=True):
+        assert_close(found, value, rtol=ROUNDING, atol=ROUNDING)
     assert recorder.replayed >= 4, "more than one whole update is replayed"
     assert recorder.recorded < recorder.replayed, "and recordings are used again"
 
@@ -86,8 +86,7 @@ def test_replayed_updates_equal_ordinary_ones_to_the_last_bit(trainer: WindowTra
 def test_updates_of_every_family_can_be_replayed(spec: ModelSpec, lorenz: Dataset):
     trainer, recorder = SparseTeacherForcing(interval=5, **SMALL), OperationRecorder()
     expected, replayed = trained(trainer, spec, lorenz), trained(trainer, spec, lorenz, recorder)
-    for name, value in expected[0].items():
-        assert torch.equal(value, replayed[0][name]), name
+    assert_close(replayed[0], expected[0], rtol=ROUNDING, atol=ROUNDING)
     assert recorder.replayed == 2 * (trainer.updates - 1)
 
 
@@ -109,7 +108,7 @@ def test_an_optimiser_that_reads_numbers_from_the_device_leaves_ordinary_updates
 ):
     trainer, recorder = SparseTeacherForcing(interval=5, optimizer="radam", **SMALL), OperationRecorder()
     expected, replayed = trained(trainer, RNN(hidden=5), lorenz), trained(trainer, RNN(hidden=5), lorenz, recorder)
-    torch.testing.assert_close(expected[0], replayed[0], rtol=1e-12, atol=1e-12)  # the first step is scaled, not set
+    assert_close(expected[0], replayed[0], rtol=ROUNDING, atol=ROUNDING)
     assert "without a CUDA graph" in caplog.text
 
 
