@@ -113,5 +113,5 @@ def _dual(cost: Tensor, blur: float, iterations: int) -> Tensor:
 def _soft_minimum(values: Tensor, weight: Tensor | float) -> Tensor:
     """Return -w log mean exp(-v / w) over the last axis."""
     scaled = -values / (weight.unsqueeze(-1) if isinstance(weight, Tensor) else weight)
-    count = torch.tensor(float(values.shape[-1]), dtype=values.dtype, device=values.device)
+    count = values.new_full((), float(values.shape[-1]))
     return -weight * (torch.logsumexp(scaled, dim=-1) - count.log())

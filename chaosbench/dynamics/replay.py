@@ -5,6 +5,7 @@ them. A CUDA graph launches all kernels of several steps at once. It repeats the
 the function must depend on nothing that changes from step to step but the tensors that it is given.
 """
 
+import gc
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -46,12 +47,12 @@ class CudaRecorder:
         """Record the function as a CUDA graph.
 
         `torch.cuda.graph` would collect garbage and return all unused memory to the driver each time, which takes
-        longer than many a loop.
+        longer than many a loop. Here garbage is not collected in between: freeing an older graph breaks a recording.
         """
         graph, stream = torch.cuda.CUDAGraph(), _recording_stream(self._device)
         with torch.cuda.device(self._device):
             stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(stream):
+            with torch.cuda.stream(stream), _without_garbage_collection():
                 graph.capture_begin(capture_error_mode="thread_local")
                 try:
                     results = function()
@@ -62,6 +63,18 @@ class CudaRecorder:
                 graph.capture_end()
             torch.cuda.current_stream().wait_stream(stream)
         return results, graph.replay
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Collect no garbage inside the block."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 @cache

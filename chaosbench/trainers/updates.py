@@ -159,14 +159,17 @@ class ReplayedUpdates(Updates):
         return self._plans[plan]
 
     def _by_half(self, index: int, function: Callable[[], T]) -> T:
-        """Call the function by the half of the update that it is, or directly if it cannot be recorded."""
+        """Call the function by the half of the update that it is, or by an ordinary call if it cannot be recorded.
+
+        Ordinary calls run on the stream of the recordings, too, where the gradients of the parameters are.
+        """
         if self._current is None:
-            return function()
+            return self._recorder.rehearse(function)
         try:
             result = self._current[index].call(function)
         except NotRecordedError as error:
             self._give_up(str(error).splitlines()[0])
-            return function()
+            return self._recorder.rehearse(function)
         if self._current[index].reads_update:
             self._give_up("its updates depend on their number in a way that its `plan` does not hold")
         return result
