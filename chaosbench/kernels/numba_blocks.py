@@ -1,13 +1,13 @@
 """The unroll of one vector of samples, forwards and backwards."""
 
-from chaosbench.kernels.lanes import pointer
+from chaosbench.kernels.lanes import at_address
 from chaosbench.kernels.numba_compare import compare, find_lanes
-from chaosbench.kernels.numba_products import add_outer, add_row_products, add_sums, compiled
+from chaosbench.kernels.numba_products import CLIPPED, add_outer, add_row_products, add_sums, compiled
 from chaosbench.kernels.numba_rows import (
     clear_rows,
     copy_in,
-    copy_out,
     copy_rows,
+    copy_sums_out,
     from_rows,
     into_rows,
     mute_copies,
@@ -85,58 +85,99 @@ def _chunk_back(plan, room, pointers, given, by_signals, span):
             mute_copies(work, (room.by_shown + u, kept), where, plan.seen)
         observe_back(plan, room, work, u)
         copy_rows(work, (room.by_states + u, kept), work, (room.gradient, width), plan.units)
-        if is_forced(plan, t):
-            force(plan, work, (room.sources + u, kept), states, here, forcing, (k, first, t))
+        if plan.forced:
+            _keep_source(plan, room, pointers, here, (k, first, t, u))
+            step_back(plan, room, work, u, work, (room.sources + u, kept), states, ahead)
         else:
-            copy_rows(work, (room.sources + u, kept), states, here, plan.units)
-        step_back(plan, room, work, u)
+            step_back(plan, room, work, u, states, here, states, ahead)
         if is_forced(plan, t):
             force_back(plan, work, room.gradient, by_signals, forcing[1], (k, first, t))
 
 
 @compiled
+def _keep_source(plan, room, pointers, here, moment):
+    """Keep the state from which a step was taken, forced or not."""
+    (work, forcing, states), (k, first, t, u) = pointers, moment
+    kept = KEPT * plan.width
+    if is_forced(plan, t):
+        force(plan, work, (room.sources + u, kept), states, here, forcing, (k, first, t))
+    else:
+        copy_rows(work, (room.sources + u, kept), states, here, plan.units)
+
+
+@compiled
 def _add_chunk(plan, room, work, states, span):
     """Add a chunk's products to the gradients of the coefficients."""
+    if plan.forced:
+        _add_products(plan, room, work, (work, (room.sources, KEPT * plan.width)), states, span)
+    else:
+        base, stride = states_at(plan, span[0], span[1])
+        _add_products(plan, room, work, (states, (base + span[2] * plan.width, stride)), states, span)
+
+
+@compiled
+def _add_products(plan, room, work, sources, states, span):
     (base, stride), width, steps = states_at(plan, span[0], span[1]), plan.width, span[3] - span[2]
     units, hidden, seen, kept = padded(plan.units), padded(plan.hidden), padded(plan.seen), KEPT * width
-    by_states, sources = (room.by_states, kept), (room.sources, kept)
-    add_row_products(work, room.by_diagonal, by_states, sources, (plan.units, steps, width))
+    by_states, (source, source_at) = (room.by_states, kept), sources
+    add_row_products(work, room.by_diagonal, by_states, source, source_at, (plan.units, steps, width))
     add_sums(work, room.by_bias, by_states, (plan.units, steps, width))
     add_sums(work, room.by_offset, (room.by_shown, kept), (plan.seen, steps, width))
+    if plan.activation != CLIPPED:  # otherwise the gradients by h2 and by phi's argument differ
+        add_sums(work, room.by_threshold, (room.inside, kept), (plan.hidden, steps, width))
     if plan.outward:
         sizes = (units, hidden, steps, width)
         add_outer(work, (room.by_outward, hidden), by_states, work, (room.active, kept), sizes)
     if plan.inward:
         sizes = (hidden, units, steps, width)
-        add_outer(work, (room.by_inward, units), (room.inside, kept), work, sources, sizes)
+        add_outer(work, (room.by_inward, units), (room.inside, kept), source, source_at, sizes)
     if plan.readout:
         sizes, ahead = (seen, units, steps, width), (base + (span[2] + 1) * width, stride)
         add_outer(work, (room.by_readout, units), (room.by_shown, kept), states, ahead, sizes)
 
 
 @compiled
+def clear_padding(plan, room, work):
+    """Set the padding of the rows that are kept to zero: products read it, and garbage may be slow to multiply."""
+    kept = KEPT * plan.width
+    for row in range(plan.units, padded(plan.units)):
+        clear_rows(work, (room.by_states + row * kept, plan.width), KEPT)
+        clear_rows(work, (room.sources + row * kept, plan.width), KEPT)
+    for row in range(plan.seen, padded(plan.seen)):
+        clear_rows(work, (room.by_shown + row * kept, plan.width), KEPT)
+
+
+@compiled
+def clear_sums(plan, room, work):
+    """Set the gradients of a seed's coefficients and its error to zero."""
+    for at in range(room.by_diagonal, room.gradient, plan.width):
+        clear_rows(work, (at, plan.width), 1)
+    clear_rows(work, (room.error, plan.width), 1)
+
+
+@compiled
 def pack(plan, room, work, coefficients, k):
-    """Copy the coefficients of seed k into the work array."""
+    """Copy the coefficients of seed k, given by their addresses, into the work array."""
     units, hidden, seen = plan.units, plan.hidden, plan.seen
     a, w1, w2, h1, h2, c, d = coefficients
-    copy_in(work, room.diagonal, pointer(a), k, (1, units, min(a.size, 1)))
-    copy_in(work, room.outward, pointer(w1), k, (units, hidden, plan.outward))
-    copy_in(work, room.inward, pointer(w2), k, (hidden, units, plan.inward))
-    copy_in(work, room.bias, pointer(h1), k, (1, units, min(h1.size, 1)))
-    copy_in(work, room.threshold, pointer(h2), k, (1, hidden, min(h2.size, 1)))
-    copy_in(work, room.readout, pointer(c), k, (seen, units, plan.readout))
-    copy_in(work, room.offset, pointer(d), k, (1, seen, min(d.size, 1)))
+    copy_in(work, room.diagonal, at_address(a, work), k, (1, units, min(a, 1)))
+    copy_in(work, room.outward, at_address(w1, work), k, (units, hidden, plan.outward))
+    copy_in(work, room.inward, at_address(w2, work), k, (hidden, units, plan.inward))
+    copy_in(work, room.bias, at_address(h1, work), k, (1, units, min(h1, 1)))
+    copy_in(work, room.threshold, at_address(h2, work), k, (1, hidden, min(h2, 1)))
+    copy_in(work, room.readout, at_address(c, work), k, (seen, units, plan.readout))
+    copy_in(work, room.offset, at_address(d, work), k, (1, seen, min(d, 1)))
 
 
 @compiled
 def unpack(plan, room, work, gradients, k):
     """Copy the gradients of seed k's coefficients out of the work array."""
-    units, hidden, seen = plan.units, plan.hidden, plan.seen
+    units, hidden, seen, width = plan.units, plan.hidden, plan.seen, plan.width
     a, w1, w2, h1, h2, c, d = gradients
-    copy_out(pointer(a), work, room.by_diagonal, k, (1, units, min(a.size, 1)))
-    copy_out(pointer(w1), work, room.by_outward, k, (units, hidden, plan.outward))
-    copy_out(pointer(w2), work, room.by_inward, k, (hidden, units, plan.inward))
-    copy_out(pointer(h1), work, room.by_bias, k, (1, units, min(h1.size, 1)))
-    copy_out(pointer(h2), work, room.by_threshold, k, (1, hidden, min(h2.size, 1)))
-    copy_out(pointer(c), work, room.by_readout, k, (seen, units, plan.readout))
-    copy_out(pointer(d), work, room.by_offset, k, (1, seen, min(d.size, 1)))
+    copy_sums_out(at_address(a, work), work, room.by_diagonal, k, (1, units, min(a, 1), width))
+    copy_sums_out(at_address(w1, work), work, room.by_outward, k, (units, hidden, plan.outward, width))
+    copy_sums_out(at_address(w2, work), work, room.by_inward, k, (hidden, units, plan.inward, width))
+    copy_sums_out(at_address(h1, work), work, room.by_bias, k, (1, units, min(h1, 1), width))
+    copy_sums_out(at_address(h2, work), work, room.by_threshold, k, (1, hidden, min(h2, 1), width))
+    copy_sums_out(at_address(c, work), work, room.by_readout, k, (seen, units, plan.readout, width))
+    copy_sums_out(at_address(d, work), work, room.by_offset, k, (1, seen, min(d, 1), width))

@@ -16,7 +16,7 @@ from chaosbench.kernels.lanes import (
     limited,
     load,
     multiply_add,
-    total,
+    store,
     where_not_negative,
     where_positive,
 )
@@ -60,8 +60,8 @@ def product_of_four(matrix, matrix_at, right, right_at, columns):
 
 
 @compiled
-def add_outer(left, out_at, left_at, right, right_at, sizes):
-    """Add X Y^T, summed over samples and steps, to a matrix in the same array as X, in tiles of four by two.
+def add_outer(work, out_at, left_at, right, right_at, sizes):
+    """Add X Y^T, summed over steps, to a matrix of vectors in the same array as X, in tiles of four by two.
 
     Args:
         out_at: where the matrix begins, and its columns.
@@ -71,61 +71,66 @@ def add_outer(left, out_at, left_at, right, right_at, sizes):
     (o, columns), (x, down), (y, across), (rows, right_rows, steps, width) = out_at, left_at, right_at, sizes
     for i in range(0, rows, 4):
         for j in range(0, right_rows, 2):
-            p, q = x + i * down, y + j * across
-            zero = constant(load(left, p), 0.0)
-            a0, a1, b0, b1, c0, c1, d0, d1 = zero, zero, zero, zero, zero, zero, zero, zero
+            p, q, at, below = x + i * down, y + j * across, o + (i * columns + j) * width, columns * width
+            a0, b0, c0, d0 = _column_of_four(work, at, below)
+            a1, b1, c1, d1 = _column_of_four(work, at + width, below)
             for _ in range(steps):
                 y0, y1 = load(right, q), load(right, q + across)
-                v = load(left, p)
+                v = load(work, p)
                 a0, a1 = multiply_add(v, y0, a0), multiply_add(v, y1, a1)
-                v = load(left, p + down)
+                v = load(work, p + down)
                 b0, b1 = multiply_add(v, y0, b0), multiply_add(v, y1, b1)
-                v = load(left, p + 2 * down)
+                v = load(work, p + 2 * down)
                 c0, c1 = multiply_add(v, y0, c0), multiply_add(v, y1, c1)
-                v = load(left, p + 3 * down)
+                v = load(work, p + 3 * down)
                 d0, d1 = multiply_add(v, y0, d0), multiply_add(v, y1, d1)
                 p += width
                 q += width
-            at = o + i * columns + j
-            left[at] += total(a0)
-            left[at + 1] += total(a1)
-            left[at + columns] += total(b0)
-            left[at + columns + 1] += total(b1)
-            left[at + 2 * columns] += total(c0)
-            left[at + 2 * columns + 1] += total(c1)
-            left[at + 3 * columns] += total(d0)
-            left[at + 3 * columns + 1] += total(d1)
+            _store_column(work, at, below, (a0, b0, c0, d0))
+            _store_column(work, at + width, below, (a1, b1, c1, d1))
+
+
+@inlined
+def _column_of_four(work, at, below):
+    return load(work, at), load(work, at + below), load(work, at + 2 * below), load(work, at + 3 * below)
+
+
+@inlined
+def _store_column(work, at, below, four):
+    a, b, c, d = four
+    store(work, at, a)
+    store(work, at + below, b)
+    store(work, at + 2 * below, c)
+    store(work, at + 3 * below, d)
 
 
 @compiled
 def add_sums(work, out, left_at, sizes):
-    """Add the sum of each row over samples and steps to `work[out]` and so on.
+    """Add the sum of each row over steps to the vectors that begin at `out`.
 
     Args:
         sizes: rows, steps, numbers in a vector.
     """
     (x, down), (rows, steps, width) = left_at, sizes
     for i in range(rows):
-        p = x + i * down
-        summed = load(work, p)
-        for _ in range(1, steps):
-            p += width
+        p, summed = x + i * down, load(work, out + i * width)
+        for _ in range(steps):
             summed = summed + load(work, p)
-        work[out + i] += total(summed)
+            p += width
+        store(work, out + i * width, summed)
 
 
 @compiled
-def add_row_products(work, out, left_at, right_at, sizes):
-    """Add the sum of x y over samples and steps, row by row, to `work[out]` and so on; sizes as for `add_sums`."""
+def add_row_products(work, out, left_at, right, right_at, sizes):
+    """Add the sum of x y over steps, row by row, to the vectors that begin at `out`; sizes as for `add_sums`."""
     (x, down), (y, across), (rows, steps, width) = left_at, right_at, sizes
     for i in range(rows):
-        p, q = x + i * down, y + i * across
-        summed = load(work, p) * load(work, q)
-        for _ in range(1, steps):
+        p, q, summed = x + i * down, y + i * across, load(work, out + i * width)
+        for _ in range(steps):
+            summed = multiply_add(load(work, p), load(right, q), summed)
             p += width
             q += width
-            summed = multiply_add(load(work, p), load(work, q), summed)
-        work[out + i] += total(summed)
+        store(work, out + i * width, summed)
 
 
 @inlined

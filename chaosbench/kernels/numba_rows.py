@@ -1,6 +1,6 @@
 """Copies between tensors as they come and rows of samples as the kernels of `numba_cpu` keep them."""
 
-from chaosbench.kernels.lanes import constant, load, store
+from chaosbench.kernels.lanes import constant, load, store, total
 from chaosbench.kernels.numba_products import compiled
 
 
@@ -29,15 +29,15 @@ def copy_in(work, at, matrices, k, sizes):
 
 
 @compiled
-def copy_out(matrices, work, at, k, sizes):
-    """Copy seed k's matrix out of padded rows; sizes as for `copy_in`."""
-    rows, columns, layout = sizes
+def copy_sums_out(matrices, work, at, k, sizes):
+    """Copy the sums over samples of a matrix of vectors into seed k's matrix; sizes as for `copy_in`, and the width."""
+    rows, columns, layout, width = sizes
     stride = padded(columns)
     if layout:
         begin, (down, across) = k * rows * columns, (columns, 1) if layout == 1 else (1, rows)
         for i in range(rows):
             for j in range(columns):
-                matrices[begin + i * down + j * across] = work[at + i * stride + j]
+                matrices[begin + i * down + j * across] = total(load(work, at + (i * stride + j) * width))
 
 
 @compiled

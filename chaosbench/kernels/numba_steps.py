@@ -7,7 +7,7 @@ arrays, not to numbers.
 from typing import NamedTuple
 
 from chaosbench.kernels.lanes import broadcast, load, multiply_add, store
-from chaosbench.kernels.numba_products import activated, compiled, inlined, product_of_four, pulled_back
+from chaosbench.kernels.numba_products import CLIPPED, TANH, activated, compiled, inlined, product_of_four, pulled_back
 from chaosbench.kernels.numba_rows import clear_rows, copy_rows, from_rows, into_rows, padded
 
 CHUNK = 32  # [steps] whose gradients are kept at once: they stay in the cache
@@ -31,6 +31,7 @@ class Plan(NamedTuple):
     inward: int  # the same for W2
     readout: int  # the same for C
     width: int  # samples in a vector
+    direct: int  # whether z' is phi itself
     segments: int = 1  # consecutive segments of a window that are samples of their own
     length: int = 0  # [steps] of a window that are compared with data; 0 where observations are returned
     spacing: int = 0  # [steps] from the first compared observation of a window to that of the next
@@ -38,7 +39,7 @@ class Plan(NamedTuple):
 
 
 class Room(NamedTuple):
-    """Offsets into the work array: coefficients of a seed, their gradients, rows of samples."""
+    """Offsets into the work array: a seed's coefficients, vectors of their gradients, rows of samples."""
 
     diagonal: int
     outward: int
@@ -55,12 +56,11 @@ class Room(NamedTuple):
     by_readout: int
     by_offset: int
     gradient: int  # by the state, rows one vector apart
-    threshold_sums: int  # gradients by h2, not yet summed over samples
     drawn: int  # a forced state
     shown: int  # what is observed
     error: int  # squared differences from data, not yet summed over samples
     by_states: int  # from here on rows KEPT vectors apart
-    sources: int  # states from which steps were taken
+    sources: int  # states from which steps were taken, where data change them
     active: int  # phi
     inside: int  # gradients by phi's argument
     by_shown: int
@@ -192,19 +192,28 @@ def show(plan, room, work, state, state_at):
 
 
 @compiled
-def step_back(plan, room, work, u):
-    """Turn the gradient by z' into that by z, in place; the step is u numbers into the rows that are kept."""
-    width, stride, hidden = plan.width, KEPT * plan.width, padded(plan.hidden)
+def step_back(plan, room, work, u, source, source_at, following, following_at):
+    """Turn the gradient by z' into that by z, in place.
+
+    Args:
+        u: the step, in numbers into the rows that are kept.
+        source, following: z and z'.
+    """
+    width, stride, hidden, (f, down) = plan.width, KEPT * plan.width, padded(plan.hidden), following_at
     gradient_at, inside_at = (room.gradient, width), (room.inside + u, stride)
+    reached = plan.direct and plan.activation == TANH  # z' is tanh, whose slope is 1 - z'²
     for i in range(0, plan.hidden, 4):
-        a, b, c, d = _arguments(plan, room, work, work, (room.sources + u, stride), i)
-        e, f, g, h = _four_rows(work, room.gradient + i * width, width)
+        e, f_, g, h = _four_rows(work, room.gradient + i * width, width)
         if plan.outward:
-            e, f, g, h = product_of_four(work, (room.outward + i, 1, hidden), work, gradient_at, plan.units)
-        _pull_unit_back(plan, room, work, (i, u), a, e)
-        _pull_unit_back(plan, room, work, (i + 1, u), b, f)
-        _pull_unit_back(plan, room, work, (i + 2, u), c, g)
-        _pull_unit_back(plan, room, work, (i + 3, u), d, h)
+            e, f_, g, h = product_of_four(work, (room.outward + i, 1, hidden), work, gradient_at, plan.units)
+        if reached:
+            a, b, c, d = _four_rows(following, f + i * down, down)
+        else:
+            a, b, c, d = _arguments(plan, room, work, source, source_at, i)
+        _pull_unit_back(plan, room, work, (i, u, reached), a, e)
+        _pull_unit_back(plan, room, work, (i + 1, u, reached), b, f_)
+        _pull_unit_back(plan, room, work, (i + 2, u, reached), c, g)
+        _pull_unit_back(plan, room, work, (i + 3, u, reached), d, h)
     for i in range(0, plan.units, 4):
         a, b, c, d = _four_rows(work, room.inside + u + i * stride, stride)
         if plan.inward:
@@ -222,13 +231,17 @@ def step_back(plan, room, work, u):
 
 @inlined
 def _pull_unit_back(plan, room, work, where, bare, upstream):
-    (i, u), width, stride = where, plan.width, KEPT * plan.width
-    shifted, sum_at = bare + broadcast(work, room.threshold + i), room.threshold_sums + i * width
-    value = activated(plan, i, bare, shifted)
+    """Keep phi and the gradient by its argument; bare: the argument without threshold, or z' where it is `reached`."""
+    (i, u, reached), width, stride = where, plan.width, KEPT * plan.width
+    shifted = bare + broadcast(work, room.threshold + i)
+    value = bare if reached else activated(plan, i, bare, shifted)
     by_threshold, by_argument = pulled_back(plan, i, (bare, shifted), value, upstream)
-    store(work, room.active + u + i * stride, value)
+    if plan.outward:
+        store(work, room.active + u + i * stride, value)
     store(work, room.inside + u + i * stride, by_argument)
-    store(work, sum_at, load(work, sum_at) + by_threshold)
+    if plan.activation == CLIPPED:
+        sum_at = room.by_threshold + i * width
+        store(work, sum_at, load(work, sum_at) + by_threshold)
 
 
 @compiled
