@@ -1,8 +1,8 @@
 """Time updates of training on a CUDA device, as an experiment makes them; prints and writes JSON lines.
 
 `python benchmarks/training_gpu.py FILE` trains every family with K = 1 to 256 seeds through `fit`, with the record of
-losses and gradient norms that every experiment keeps. Beside it, in the same run, stand the published loop, which
-trains one network at a time, on the same card and on a core of its CPU.
+losses and gradient norms that every experiment keeps, and writes a page beside the file. Beside it, in the same run,
+stands the published loop, which trains one network at a time, on the same card and on a core of its CPU.
 """
 
 import json
@@ -45,7 +45,54 @@ def main() -> None:
     for line in measured(data):
         print(json.dumps(line), flush=True)
         lines.append(line)
-    Path(sys.argv[1]).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    target = Path(sys.argv[1])
+    target.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    target.with_suffix(".md").write_text(page(lines))
+
+
+def page(lines: list[dict[str, Any]]) -> str:
+    """Return a table of the medians with least and most, and of ratios to the published loop on the same card."""
+    where, published, rows = lines[0], dict[tuple[str, str], dict[str, Any]](), []
+    for line in lines[1:]:
+        if "published_on" in line:
+            published[line["model"], line["published_on"]] = line
+        elif "failure" in line:
+            rows.append(f"| {line['model']} | {line['interval']} | {line['seeds']} | failed | | | |")
+        else:
+            rows.append(row(line, published))
+    return "\n".join(
+        [
+            "# Updates of training on a CUDA device",
+            "",
+            "An update draws windows (T = 200, B = 16, D = 3), unrolls, computes loss and gradients, records their",
+            "norms, clips each seed and steps Adam, in single precision: wall time per update through `fit`, median",
+            f"of {ROUNDS} rounds of {UPDATES} updates, with the least and most. The published loop trains one network",
+            "at a time, on the same card and on a core of its CPU, in the same run; ratios are per network.",
+            "",
+            f"* device: {where['device']}, beside {where['processor']}",
+            f"* versions: torch {where['torch']}",
+            "* command: `python benchmarks/training_gpu.py benchmarks/training_gpu.jsonl`",
+            "",
+            "| model | tau | K | update [ms] | least to most | ratio, loop on the card | ratio, loop on its CPU |",
+            "|---|---|---|---|---|---|---|",
+            *rows,
+            "",
+        ]
+    )
+
+
+def row(line: dict[str, Any], published: dict[tuple[str, str], dict[str, Any]]) -> str:
+    """Return a row of the table."""
+    ratios = [
+        f"{published[line['model'], place]['ms'] * line['seeds'] / line['ms']:,.0f}"
+        if (line["model"], place) in published
+        else "not measured"
+        for place in ("cuda", "cpu")
+    ]
+    return (
+        f"| {line['model']} | {line['interval']} | {line['seeds']} | {line['ms']:.3f} "
+        f"| {line['least']:.3f} to {line['most']:.3f} | {ratios[0]} | {ratios[1]} |"
+    )
 
 
 def measured(data: Dataset) -> Iterator[dict[str, Any]]:
