@@ -63,11 +63,12 @@ def page(results: Path) -> str:
 def _cost(run: Sequence[Comparison]) -> str:
     seeds = sum(len(row.stored.runs) for row in run if row.stored)
     diverged, failed = sum(row.diverged for row in run), sum(row.failed for row in run)
+    runs = f"{diverged} free run" + ("" if diverged == 1 else "s")
     versions = sorted({version for row in run if row.stored for version in _versions(row.stored.runs)})
     minutes = sum(row.seconds for row in run) / 60
     return (
         f"{len(run)} experiments with {seeds} runs took {minutes:.0f} minutes of one core that was shared with other "
-        f"work. {diverged} free runs diverged (not finite, or outside the box of ten standard deviations) and {failed} "
+        f"work. {runs} diverged (not finite, or outside the box of ten standard deviations) and {failed} "
         f"runs failed. Versions: {', '.join(versions)}.{_earlier(run)}"
     )
 
