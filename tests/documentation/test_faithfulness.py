@@ -213,7 +213,7 @@ def test_our_scores_are_the_numbers_of_the_stored_tables():
     """Compare the mean over the seeds of a row with records that are read without the page's code."""
     (section, *_) = published().sections
     (row,) = [row for row in compared(section, newest_first(TABLES)) if row.published.name == "RNN, tau = 30"]
-    settings = {"kind": "sparse_teacher_forcing", "interval": 30, "updates": 15_000}
+    settings = {"kind": "sparse_teacher_forcing", "interval": 30, "updates": 15_000, "sequence_length": 100}
     (stored,) = [
         experiment
         for experiment in map(read, folders(TABLES))
