@@ -3,7 +3,7 @@
 import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from math import ceil
+from math import ceil, inf
 from statistics import median
 from time import process_time
 
@@ -44,12 +44,16 @@ def compared(
     rivals: Mapping[str, Way],
     *,
     rounds: int = ROUNDS,
+    longest: float = inf,
     clock: Callable[[], float] = process_time,
 ) -> list[Line]:
     """Time a way against its rivals in interleaved rounds, and return a line for each rival.
 
-    Without any rival the result is a single line. Times are divided by the number of models.
+    Without any rival the result is a single line. Times are divided by the number of models. If our first call takes
+    more than `longest` seconds, nothing is measured.
     """
+    if longest < inf and not isinstance(ours.call, str) and _time(ours, 1, clock) > longest:
+        return [_line(case, name, Way(f"takes more than {longest:g} s"), [], {}) for name in rivals]
     ways = {"": ours, **rivals}
     present = {name: way for name, way in ways.items() if not isinstance(way.call, str)}
     counts = {name: _calls(way, clock) for name, way in present.items()}

@@ -88,6 +88,14 @@ def test_a_rival_that_is_not_installed_has_a_reason_and_no_number():
     assert "no_such_package" in line.reason
 
 
+def test_nothing_is_timed_that_takes_too_long():
+    clock = Clock()
+    (line,) = compared(Line("b", "w"), clock.work(9.0), {"rival": clock.work(1.0)}, longest=5.0, clock=clock)
+    assert line.value is None
+    assert "5 s" in line.reason
+    assert clock.now == 9.0
+
+
 def test_without_results_every_target_is_not_measured():
     assert targets_table([]).count("| not measured |") == len(TARGETS)
 
