@@ -49,6 +49,8 @@ def described(line: Line) -> str:
     if line.value is None:
         return f"{line.what} ({size}){against}: not measured, {line.reason}"
     text = f"{line.what} ({size}): {line.value:.3g} {line.unit} ({line.least:.3g} to {line.most:.3g})"
+    if line.reason:
+        return f"{text}{against}: not measured, {line.reason}"
     if line.ratio is None:
         return text
     spread = f"{line.ratio_least:.3g} to {line.ratio_most:.3g}"

@@ -22,14 +22,14 @@ class Line:
     Attributes:
         benchmark, what: which quantity; equal for all times that it is measured.
         unit: of `value`, "s" or "MiB".
-        value, least, most: median, minimum and maximum over rounds; on a CPU of one model, where K train together.
+        value, least, most: median, minimum and maximum over rounds; of one model in `training`, of all K elsewhere.
         rival: whom the ratio refers to; empty without one.
         rival_value: the same quantity of the rival, the median over rounds.
         ratio, ratio_least, ratio_most: of the rival to ours, round by round.
         rounds: how many times both took turns.
         K, T, M, experiments: the size; None where it does not apply.
         phase: part of an experiment; empty elsewhere.
-        reason: why there is no number.
+        reason: why the rival, or everything, was not measured.
     """
 
     benchmark: str

@@ -46,7 +46,7 @@ def latest(stored: Iterable[Stored]) -> list[Stored]:
         line, where = one.line, one.where
         size = (line.K, line.T, line.M, line.experiments, line.phase)
         key = (where.machine, where.device, line.benchmark, line.what, line.rival, *size)
-        if line.value is not None or key not in newest:
+        if not line.reason or key not in newest or newest[key].line.reason:
             newest[key] = one
     return list(newest.values())
 

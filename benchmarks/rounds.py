@@ -69,7 +69,7 @@ def compared(
 def _line(line: Line, name: str, way: Way, own: list[float], times: Mapping[str, list[float]]) -> Line:
     """Add a rival to a line, or the reason why it was not measured."""
     if isinstance(way.call, str):
-        return replace(line, value=None, least=None, most=None, rounds=0, rival=name, reason=way.call)
+        return replace(line, rival=name, reason=way.call)
     ratios = [theirs / ours for theirs, ours in zip(times[name], own, strict=True)]
     spread = {"ratio": median(ratios), "ratio_least": min(ratios), "ratio_most": max(ratios)}
     return replace(line, rival=name, rival_value=median(times[name]), **spread)

@@ -20,10 +20,10 @@ _UPDATES = 20  # of each experiment beside others
 
 
 def lines(*, long: bool) -> Iterator[Line]:
-    """Time updates of an LSTM and a shallow PLRNN; M counts hidden units, L of the latter. `long` adds more seeds."""
+    """Time updates of an LSTM and a shallow PLRNN; M counts hidden units. `long` adds more seeds."""
     data = lorenz()
     for kind, interval in ((LSTM, 30), (ShallowPLRNN, 16)):
-        line = Line("slopes", f"update of {kind.__name__}", K=8, T=LENGTH, M=40)
+        line = Line("slopes", f"update of {kind().kind}", K=8, T=LENGTH, M=40)
         seeds = (*SEEDS, *(MORE_SEEDS if long else ()))
         cases = [replace(line, K=count) for count in seeds] + [replace(line, T=steps) for steps in STEPS]
         cases += [replace(line, M=units) for units in UNITS]
@@ -47,7 +47,7 @@ def side_by_side() -> Iterator[Line]:
         for child in children:
             child.join()
         rounds.sort()
-        case = Line("slopes", "update of LSTM beside others, wall time", K=8, T=LENGTH, M=40, experiments=count)
+        case = Line("slopes", "update of lstm beside others, wall time", K=8, T=LENGTH, M=40, experiments=count)
         yield replace(case, value=rounds[len(rounds) // 2], least=rounds[0], most=rounds[-1], rounds=len(rounds))
 
 

@@ -175,12 +175,9 @@ def _ratios(lines: Sequence[Stored], benchmark: str) -> str:
     for one in (one for one in lines if one.line.benchmark == benchmark):
         line = one.line
         size = ", ".join(f"{name} = {value:,}" for name in ("K", "T", "M") if (value := getattr(line, name)))
-        if line.value is None:
-            rows.append((line.what, size, NOT_MEASURED, line.rival, "", line.reason, ""))
-            continue
-        ratio = _spread(_ratio, line.ratio, line.ratio_least, line.ratio_most) if line.rival else ""
-        rival = _seconds(line.rival_value) if line.rival else ""
-        ours = _spread(_seconds, line.value, line.least, line.most)
+        ours = NOT_MEASURED if line.value is None else _spread(_seconds, line.value, line.least, line.most)
+        ratio = _spread(_ratio, line.ratio, line.ratio_least, line.ratio_most) if line.ratio else line.reason
+        rival = "" if not line.rival else NOT_MEASURED if line.reason else _seconds(line.rival_value)
         rows.append((line.what, size, ours, line.rival, rival, ratio, _machine(one)))
     header = ("quantity", "size", "ours", "rival", "the rival's", "ratio", "on")
     return table(header, rows) if rows else NOT_MEASURED.capitalize() + "."

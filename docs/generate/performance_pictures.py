@@ -16,18 +16,16 @@ def draw_slopes(stored: Sequence[Stored], path: Path) -> None:
     lines = [one.line for one in stored if one.line.benchmark == "slopes"]
     if not lines:
         return
-    figure = new_figure(10.0, 2.9, "slopes")
+    figure = new_figure(10.0, 2.9, "one thread; K = 8, T = 200 and 40 hidden units unless varied")
     for position, (name, label) in enumerate(_AXES.items(), 1):
         axes = figure.add_subplot(1, len(_AXES), position)
         for curve, (what, series) in zip(CURVES, _series(lines, name).items(), strict=False):
             sizes = [getattr(line, name) for line in series]
-            scale = [1e3 * (line.K or 1) if name != "experiments" else 1e3 for line in series]
-            values = [[factor * (getattr(x, part) or 0.0) for factor, x in zip(scale, series, strict=True)]
-                      for part in ("value", "least", "most")]  # fmt: skip
+            values = [[1e3 * (getattr(line, part) or 0.0) for line in series] for part in ("value", "least", "most")]
             errors = [[m - low for m, low in zip(values[0], values[1], strict=True)],
                       [high - m for m, high in zip(values[0], values[2], strict=True)]]  # fmt: skip
             kind = what.removeprefix("update of ").partition(" ")[0]
-            axes.errorbar(sizes, values[0], errors, **curve, marker="o", markersize=3, label=kind)
+            axes.errorbar(sizes, values[0], errors, **{**curve, "markersize": 3}, label=kind)
         axes.set_xscale("log", base=2)
         axes.set_yscale("log")
         axes.set_xlabel(label)
@@ -49,7 +47,7 @@ def draw_phases(stored: Sequence[Stored], path: Path) -> None:
             bar[one.line.phase] = bar.get(one.line.phase, 0.0) + (one.line.value or 0.0)
     if not totals:
         return
-    figure = new_figure(8.0, 1.2 + 0.5 * len(totals), "phases")
+    figure = new_figure(8.0, 1.2 + 0.5 * len(totals), "the suite quickstart, experiment after experiment")
     axes: Any = figure.add_subplot()
     left = dict.fromkeys(totals, 0.0)
     for index, phase in enumerate(PHASES):
