@@ -11,13 +11,22 @@ export OMP_NUM_THREADS = 1
 # Measurements that tests read where they are there; the project does not carry them.
 export CHAOSBENCH_TEST_DATA ?= $(abspath $(wildcard ../shared/data))
 
-.PHONY: quickstart test test-slow lint install install-test docs dist clean
+.PHONY: quickstart bench bench-long test test-slow lint install install-test docs dist clean
 
 quickstart: install
 	$(BIN)/chaosbench run quickstart --results $(RESULTS)
 
 test: install-test lint
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) tests plugins
+
+# Ratios against rivals on one thread, about six minutes; a rival that is not installed is reported as not measured.
+bench: $(VENV)/.installed-bench
+	$(BIN)/python -m benchmarks training diagnostics systems slopes
+
+# Adds rivals that take long, and the memory of every trainer.
+bench-long: $(VENV)/.installed-bench
+	$(BIN)/python -m benchmarks --long
+	$(BIN)/python -m benchmarks.phases
 
 test-slow: install-test
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) tests plugins -m "slow or not slow" --timeout 3600
@@ -37,9 +46,10 @@ docs: install-test
 	mkdir -p build
 	set -e; for page in "models: pages models" "trainers: pages trainers" "systems: systems" \
 		"faithfulness: faithfulness leaderboards/faithful" "theory: theory leaderboards/theory" \
-		"forcing-interval: forcing_interval leaderboards/forcing-interval"; do \
+		"forcing-interval: forcing_interval leaderboards/forcing-interval" "performance: performance"; do \
 		$(BIN)/python -m docs.generate.$${page#*: } > build/page.md; mv build/page.md docs/$${page%%:*}.md; done
 	$(BIN)/python -m docs.generate.forcing_interval leaderboards/forcing-interval docs/pictures/forcing-interval.png
+	$(BIN)/python -m docs.generate.performance docs/pictures
 	$(BIN)/python -m docs.generate.score_table
 	$(BIN)/python -m docs.generate.comparisons > build/comparisons.md
 
@@ -67,6 +77,10 @@ $(VENV)/.installed-test: pyproject.toml constraints.txt $(wildcard plugins/*/pyp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[plots,fast,test]" \
 		$(addprefix -e ./,$(PLUGINS))
 	touch $(VENV)/.installed $@
+
+$(VENV)/.installed-bench: pyproject.toml constraints.txt $(VENV)/.installed-test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[plots,fast,test,bench]"
+	touch $@
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

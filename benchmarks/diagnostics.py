@@ -1,113 +1,74 @@
-"""Time a diagnosis against the obvious methods; `python benchmarks/diagnostics.py` rewrites diagnostics.md."""
+"""Gradient growth and Lyapunov spectra of networks against the obvious methods, in float64."""
 
-from collections.abc import Callable
-from pathlib import Path
-from statistics import median
-from time import process_time
+from collections.abc import Iterator
 
 import torch
-from machine import measured_on
-from reference_loops import backward_per_dimension, backward_per_horizon, published_spectrum
 from torch import Tensor
 
+from benchmarks.lines import Line
+from benchmarks.reference_loops import (
+    backward_per_dimension,
+    backward_per_horizon,
+    published_spectrum,
+    spectrum_by_autograd,
+)
+from benchmarks.rounds import Way, compared
 from chaosbench.dynamics import jacobian_growth, log_spaced, lyapunov_spectrum
 from chaosbench.models import GRU, LSTM, PLRNN, RNN, Forecaster, ModelSpec
 from chaosbench.seeds import seed_generator
 
-STEPS, CONDITIONS = 1_000, 16  # T [steps], B, of gradient growth
+STEPS, CONDITIONS, UNITS = 1_000, 16, 30  # T [steps], B, M
 ENSEMBLE = 10  # conditions of a spectrum
-ROUNDS = 5
+EVERY = 5  # [steps] between our QR decompositions; rivals decompose at each step
+PER_HORIZON, PER_DIMENSION = "a backward call per horizon", "a backward call per dimension"
+ANALYTIC, AUTOGRAD = "loop with analytic Jacobians", "Jacobians by autograd"
 
-GROWTH: tuple[ModelSpec, ...] = (RNN(hidden=30), PLRNN(hidden=30), GRU(hidden=30), LSTM(hidden=30))
-
-
-def main() -> None:
-    """Time both tables, print them and write them to diagnostics.md."""
-    torch.set_num_threads(1)
-    lines = [*preamble(), *growth_table(), "", *spectrum_table(), ""]
-    text = "\n".join(lines)
-    print(text)
-    Path(__file__).with_suffix(".md").write_text(text)
+QUICK: tuple[ModelSpec, ...] = (RNN(hidden=UNITS), PLRNN(hidden=UNITS))
+SLOW: tuple[ModelSpec, ...] = (GRU(hidden=UNITS), LSTM(hidden=UNITS))  # a rival's call takes half a minute
 
 
-def preamble() -> list[str]:
-    """Return the heading of the page: quantity, machine and command."""
-    return [
-        "# Diagnosis time against the obvious methods",
-        "",
-        f"float64, one thread, CPU time, medians of {ROUNDS} interleaved rounds; ratios are medians over rounds.",
-        "",
-        *measured_on("diagnostics.py"),
-        "",
-    ]
+def lines(*, long: bool) -> Iterator[Line]:
+    """Time the spectrum and the growth of gradients; `long` adds gated networks."""
+    yield from spectrum()
+    for spec in (*QUICK, *(SLOW if long else ())):
+        yield from growth(spec)
 
 
-def growth_table() -> list[str]:
-    """Time gradient growth to 1,000 steps against backpropagation."""
-    few = log_spaced(STEPS)
-    rows = [growth_row(spec, few) for spec in GROWTH]
-    return [
-        f"## Gradient growth, T = {STEPS}, B = {CONDITIONS}",
-        "",
-        "There are two rivals: a backward call for each of 1,000 horizons, which gives the gradient of a scalar of the",
-        "state, and one for each of S dimensions at the last horizon, which gives the whole Jacobian there. Ours gives",
-        f"the norm of the whole Jacobian at {len(few)} log-spaced horizons, or at all 1,000 (infinity, spectral).",
-        "",
-        "| model | per horizon [s] | per dimension [s] | ours, log-spaced [s] | ratios | all, infinity [s] | ratios "
-        "| all, spectral [s] | ratios |",
-        "|---|---|---|---|---|---|---|---|---|",
-        *rows,
-    ]
+def growth(spec: ModelSpec) -> list[Line]:
+    """Time the norm of the whole Jacobian at log-spaced horizons.
 
-
-def growth_row(spec: ModelSpec, few: tuple[int, ...]) -> str:
-    """Time an architecture, and return its row."""
+    A backward call per horizon gives the gradient of a scalar of the state alone, at all horizons; one per dimension
+    gives the whole Jacobian, at the last horizon.
+    """
     model, states = started(spec, CONDITIONS)
-    methods: list[Callable[[], object]] = [
-        lambda: backward_per_horizon(model, states, STEPS),
-        lambda: backward_per_dimension(model, states, STEPS),
-        lambda: jacobian_growth(model, states, steps=STEPS, horizons=few),
-        lambda: jacobian_growth(model, states, steps=STEPS, norm="infinity"),
-        lambda: jacobian_growth(model, states, steps=STEPS),
-    ]
     check_growth(model, states)
-    horizon, dimension, *ours = rounds(methods)
-    cells = [f"{spec.kind} | {median(horizon):.2f} | {median(dimension):.3f}"]
-    for times in ours:
-        ratios = [median(a / b for a, b in zip(rival, times, strict=True)) for rival in (horizon, dimension)]
-        cells.append(f"{median(times):.3f} | {ratios[0]:.0f}, {ratios[1]:.1f}")
-    return f"| {' | '.join(cells)} |"
+    rivals = {
+        PER_HORIZON: Way(lambda: backward_per_horizon(model, states, STEPS)),
+        PER_DIMENSION: Way(lambda: backward_per_dimension(model, states, STEPS)),
+    }
+    few = log_spaced(STEPS)
+    line = Line("diagnostics", f"gradient growth of {spec.kind}", K=1, T=STEPS, M=UNITS)
+    return compared(line, Way(lambda: jacobian_growth(model, states, steps=STEPS, horizons=few)), rivals)
 
 
-def spectrum_table() -> list[str]:
-    """Time the whole spectrum of a tanh network against the published loop."""
-    model, states = started(RNN(hidden=30), ENSEMBLE, scale=3.0)
+def spectrum() -> list[Line]:
+    """Time the whole spectrum of a tanh network."""
+    model, states = started(RNN(hidden=UNITS), ENSEMBLE, scale=3.0)
     weight, bias = model.weight[0].detach(), model.bias[0, 0].detach()  # type: ignore[index]  # of AutonomousRNN
-    methods: list[Callable[[], Tensor]] = [
-        lambda: published_spectrum(weight, bias, states[0], STEPS),
-        *(lambda every=every: lyapunov_spectrum(model, states, steps=STEPS, every=every)[0] for every in (1, 5, 6, 10)),
-        lambda: lyapunov_spectrum(model, states, steps=STEPS, every=5, exponents=5)[0],
-    ]
-    exact = methods[0]().sort(dim=-1, descending=True).values
-    names = ("published loop, 1", "1", "5", "6", "10", "5, top five")
-    seconds = rounds(list(methods))
-    rows = []
-    for name, method, times in zip(names, methods, seconds, strict=True):
-        ratio = median(a / b for a, b in zip(seconds[0], times, strict=True))
-        spectrum = method().sort(dim=-1, descending=True).values
-        error = float((spectrum.mean(0) - exact.mean(0)[: spectrum.shape[-1]]).abs().max())
-        rows.append(f"| {name} | {median(times):.3f} | {ratio:.1f} | {error:.0e} |")
-    return [
-        f"## Lyapunov spectrum of a tanh network, M = 30, {ENSEMBLE} conditions, {STEPS} steps",
-        "",
-        "The published loop steps torch's own layer, forms each Jacobian and makes the diagonal of R positive. Ours",
-        "starts from other tangents, so finite runs differ by 2e-3. More than that is precision lost between two",
-        "decompositions, in the lowest exponents. The last column is the largest difference [1 / step].",
-        "",
-        "| steps from one QR to the next | time [s] | ratio | difference |",
-        "|---|---|---|---|",
-        *rows,
-    ]
+    rivals = {
+        ANALYTIC: Way(lambda: published_spectrum(weight, bias, states[0], STEPS)),
+        AUTOGRAD: Way(lambda: spectrum_by_autograd(model, states, STEPS)),
+    }
+
+    def ours() -> Tensor:
+        return lyapunov_spectrum(model, states, steps=STEPS, every=EVERY)
+
+    found = ours()[0].mean(0)
+    for other in (published_spectrum(weight, bias, states[0], STEPS), spectrum_by_autograd(model, states, STEPS)[0]):
+        # Ours starts from other tangents, which costs 2e-3 over so many steps.
+        torch.testing.assert_close(other.sort(dim=-1, descending=True).values.mean(0), found, rtol=0, atol=1e-2)
+    line = Line("diagnostics", "spectrum of rnn", K=1, T=STEPS, M=UNITS)
+    return compared(line, Way(ours), rivals)
 
 
 def started(spec: ModelSpec, conditions: int, *, scale: float = 1.0) -> tuple[Forecaster, Tensor]:
@@ -125,20 +86,3 @@ def check_growth(model: Forecaster, states: Tensor) -> None:
     expected = torch.linalg.matrix_norm(backward_per_dimension(model, states, 20), ord=2).log()
     growth = jacobian_growth(model, states, steps=20, horizons=(20,))[..., 0]
     torch.testing.assert_close(growth, expected, rtol=1e-9, atol=1e-9)
-
-
-def rounds(methods: list[Callable[[], object]]) -> list[list[float]]:
-    """Return the CPU times of each method over interleaved rounds [s]."""
-    for method in methods[1:]:
-        method()  # the first call allocates
-    seconds: list[list[float]] = [[] for _ in methods]
-    for _ in range(ROUNDS):
-        for times, method in zip(seconds, methods, strict=True):
-            begun = process_time()
-            method()
-            times.append(process_time() - begun)
-    return seconds
-
-
-if __name__ == "__main__":
-    main()

@@ -1,20 +1,21 @@
-"""Description of the machine that ran a benchmark."""
+"""The machine that runs a benchmark."""
 
 import os
 import platform
+import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
 
+from benchmarks.lines import Where
 
-def measured_on(script: str) -> list[str]:
-    """Return machine, versions, load and command as lines of a list."""
-    return [
-        f"* machine: {processor()}, {platform.system()} {platform.machine()}",
-        f"* versions: Python {platform.python_version()}, torch {torch.__version__}",
-        f"* load when begun: {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores",
-        f"* command: `OMP_NUM_THREADS=1 python benchmarks/{script}`",
-    ]
+
+def here(device: str = "cpu") -> Where:
+    """Return what runs this program."""
+    machine = f"{processor()}, {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}"
+    command = " ".join(["python -m benchmarks", *sys.argv[1:]])
+    return Where(machine, device, torch.__version__, command, datetime.now(UTC).replace(microsecond=0))
 
 
 def processor() -> str:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from chaosbench.models import Forecaster
+from chaosbench.models.almost_linear_rnn import AutonomousAlmostLinearRNN
 from chaosbench.models.lstm import AutonomousLSTM
 from chaosbench.models.plrnn import AutonomousPLRNN
 from chaosbench.models.rnn import AutonomousRNN
@@ -26,6 +27,10 @@ class Loop(nn.Module, ABC):
     def start(self, observation: Tensor) -> State:
         """Return the forced state for an observation `(B, D)`."""
 
+    def force(self, state: State, observation: Tensor) -> State:
+        """Return the state that replaces `state`, for an observation `(B, D)`."""
+        return self.start(observation)
+
     @abstractmethod
     def advance(self, state: State) -> State:
         """Return the next state."""
@@ -39,7 +44,7 @@ class Loop(nn.Module, ABC):
         state, predicted = self.start(windows[:, 0]), []
         for t in range(windows.shape[1] - 1):
             if t > 0 and t % interval == 0:
-                state = self.start(windows[:, t])
+                state = self.force(state, windows[:, t])
             state = self.advance(state)
             predicted.append(self.observe(state))
         return nn.functional.mse_loss(torch.stack(predicted, dim=1), windows[:, 1:])
@@ -119,8 +124,40 @@ class ShallowLoop(Loop):
         return state[0]
 
 
+class AlmostLinearLoop(Loop):
+    """z' = A z + W phi(z) + h with relu on the last P units; forcing replaces the first D units.
+
+    Source:
+        Brenner, Hemmer, Monfared and Durstewitz 2024, NeurIPS (2410.14240).
+    """
+
+    def __init__(self, model: AutonomousAlmostLinearRNN) -> None:
+        super().__init__()
+        self.dimension, self.rectified = model.dimension, model.rectified
+        self.diagonal = nn.Parameter(model.diagonal[0, 0].detach().clone())
+        self.weight = nn.Parameter(model.weight[0].detach().clone())
+        self.bias = nn.Parameter(model.bias[0, 0].detach().clone())
+        self.lift = nn.Parameter(model.get_parameter("readout.lift")[0].detach().clone())
+
+    def start(self, observation: Tensor) -> State:
+        return (torch.cat([observation, observation @ self.lift.T], dim=1),)
+
+    def force(self, state: State, observation: Tensor) -> State:
+        return (torch.cat([observation, state[0][:, self.dimension :]], dim=1),)
+
+    def advance(self, state: State) -> State:
+        (z,) = state
+        phi = torch.cat([z[:, : -self.rectified], torch.relu(z[:, -self.rectified :])], dim=1)
+        return (self.diagonal * z + phi @ self.weight.T + self.bias,)
+
+    def observe(self, state: State) -> Tensor:
+        return state[0][:, : self.dimension]
+
+
 def loop_of(model: Forecaster) -> Loop:
     """Return the published loop with the weights of the model's first seed."""
+    if isinstance(model, AutonomousAlmostLinearRNN):
+        return AlmostLinearLoop(model)
     if isinstance(model, AutonomousShallowPLRNN):
         return ShallowLoop(model)
     if isinstance(model, AutonomousPLRNN):
@@ -148,6 +185,19 @@ def backward_per_dimension(model: Forecaster, states: Tensor, steps: int) -> Ten
         state = model.step(state)
     rows = [torch.autograd.grad(unit.sum(), start, retain_graph=True)[0] for unit in state.unbind(-1)]
     return torch.stack(rows, dim=-2)
+
+
+def spectrum_by_autograd(model: Forecaster, states: Tensor, steps: int) -> Tensor:
+    """Return the unsorted exponents from a Jacobian by autograd at each step, `(K, B, S) -> (K, B, S)` [1 / step]."""
+    tangents = torch.eye(states.shape[-1], dtype=states.dtype).expand(*states.shape, -1)
+    growth = torch.zeros_like(states)
+    for _ in range(steps):
+        start = states.detach().requires_grad_()
+        states = model.step(start)
+        rows = [torch.autograd.grad(unit.sum(), start, retain_graph=True)[0] for unit in states.unbind(-1)]
+        tangents, triangle = torch.linalg.qr(torch.stack(rows, dim=-2) @ tangents)
+        growth += triangle.diagonal(dim1=-2, dim2=-1).abs().log()
+    return growth / steps
 
 
 @torch.no_grad()

@@ -1,13 +1,14 @@
 """Time updates of training on a CUDA device, as an experiment makes them; prints and writes JSON lines.
 
-`python benchmarks/training_gpu.py FILE` trains every family with K = 1 to 256 seeds through `fit`, with the record of
-losses and gradient norms that every experiment keeps, and writes a page beside the file. Beside it, in the same run,
-stands the published loop, which trains one network at a time, on the same card and on a core of its CPU.
+`python -m benchmarks.training_gpu FILE` trains every family with K = 1 to 256 seeds through `fit`, with the record of
+losses and gradient norms that every experiment keeps. In the same run stands the published loop, which trains one
+network at a time, on the same card and on a core of its CPU. `python -m benchmarks.gpu FILE` then stores the lines.
 """
 
 import json
 import sys
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from statistics import median
@@ -15,9 +16,9 @@ from time import perf_counter
 from typing import Any
 
 import torch
-import training
-from machine import processor
 
+from benchmarks import training
+from benchmarks.machine import processor
 from chaosbench.data import Dataset, DataSpec, simulate
 from chaosbench.diagnostics.health import TrainingHealth
 from chaosbench.models import GRU, LSTM, PLRNN, RNN, AlmostLinearRNN, ModelSpec, ShallowPLRNN
@@ -45,59 +46,12 @@ def main() -> None:
     for line in measured(data):
         print(json.dumps(line), flush=True)
         lines.append(line)
-    target = Path(sys.argv[1])
-    target.write_text("".join(json.dumps(line) + "\n" for line in lines))
-    target.with_suffix(".md").write_text(page(lines))
-
-
-def page(lines: list[dict[str, Any]]) -> str:
-    """Return a table of the medians with least and most, and of ratios to the published loop on the same card."""
-    where, published, rows = lines[0], dict[tuple[str, str], dict[str, Any]](), []
-    for line in lines[1:]:
-        if "published_on" in line:
-            published[line["model"], line["published_on"]] = line
-        elif "failure" in line:
-            rows.append(f"| {line['model']} | {line['interval']} | {line['seeds']} | failed | | | |")
-        else:
-            rows.append(row(line, published))
-    return "\n".join(
-        [
-            "# Updates of training on a CUDA device",
-            "",
-            "An update draws windows (T = 200, B = 16, D = 3), unrolls, computes loss and gradients, records their",
-            "norms, clips each seed and steps Adam, in single precision: wall time per update through `fit`, median",
-            f"of {ROUNDS} rounds of {UPDATES} updates, with the least and most. The published loop trains one network",
-            "at a time, on the same card and on a core of its CPU, in the same run; ratios are per network.",
-            "",
-            f"* device: {where['device']}, beside {where['processor']}",
-            f"* versions: torch {where['torch']}",
-            "* command: `python benchmarks/training_gpu.py benchmarks/training_gpu.jsonl`",
-            "",
-            "| model | tau | K | update [ms] | least to most | ratio, loop on the card | ratio, loop on its CPU |",
-            "|---|---|---|---|---|---|---|",
-            *rows,
-            "",
-        ]
-    )
-
-
-def row(line: dict[str, Any], published: dict[tuple[str, str], dict[str, Any]]) -> str:
-    """Return a row of the table."""
-    ratios = [
-        f"{published[line['model'], place]['ms'] * line['seeds'] / line['ms']:,.0f}"
-        if (line["model"], place) in published
-        else "not measured"
-        for place in ("cuda", "cpu")
-    ]
-    return (
-        f"| {line['model']} | {line['interval']} | {line['seeds']} | {line['ms']:.3f} "
-        f"| {line['least']:.3f} to {line['most']:.3f} | {ratios[0]} | {ratios[1]} |"
-    )
+    Path(sys.argv[1]).write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
 def measured(data: Dataset) -> Iterator[dict[str, Any]]:
     """Yield a line per family and number of seeds."""
-    yield {"device": torch.cuda.get_device_name(), "torch": torch.__version__, "processor": processor()}
+    yield {"device": torch.cuda.get_device_name(), "torch": torch.__version__, "processor": processor(), "date": now()}
     for spec, interval in CASES:
         for device in ("cuda", "cpu"):
             if spec.kind in PUBLISHED:
@@ -151,6 +105,11 @@ def published(spec: ModelSpec, interval: int, data: Dataset, device: str) -> dic
         torch.cuda.synchronize()
         times.append(1e3 * (perf_counter() - began))
     return {"ms": round(median(times), 2), "least": round(min(times), 2), "most": round(max(times), 2)}
+
+
+def now() -> str:
+    """Return the time in UTC."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 def elapsed(function: Callable[[int], None], count: int) -> float:

@@ -44,14 +44,6 @@ def test_every_model_has_a_row_that_names_its_trainers(kind: str):
     assert trained_by == "gradients" if learning == "gradients" else set(re.findall(r"`(\w+)`", trained_by)) == expected
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS["trainer"]))
-def test_memory_is_as_in_the_benchmark(kind: str):
-    page = (ROOT / "benchmarks/memory.md").read_text(encoding="utf-8")
-    committed = rows(page.partition("on larger states")[0])
-    *_, memory = rows(section("Trainers"))[f"`{kind}`"]
-    assert memory == ", ".join(committed.get(kind, []))
-
-
 def test_scores_are_those_of_the_page_with_published_results():
     page = (ROOT / "docs/faithfulness.md").read_text(encoding="utf-8")
     committed = {(name, cells[0]) for name, cells in pairs(page)}

@@ -1,0 +1,1 @@
+"""Benchmarks: ratios against named rivals, and the memory and time of our own code."""

@@ -1,0 +1,272 @@
+"""The page on speed and memory, from `benchmarks/results`: `python -m docs.generate.performance > docs/performance.md`.
+
+With an argument the program draws the pictures of the page into that folder instead.
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.gpu import LOOPS, TORCH_GRAPH
+from benchmarks.lines import Line, Stored
+from benchmarks.results import latest, read
+from chaosbench.formats import duration, rounded
+from docs.generate.markdown import table
+from docs.generate.performance_pictures import draw_phases, draw_slopes
+
+NOT_MEASURED = "not measured"
+_INTRODUCTION = """\
+# Speed and memory
+
+Each number is the median over at least seven rounds, with the least and the most in parentheses, unless its table says
+otherwise. In a round all rivals take turns in one process, so that load affects them alike; a ratio is the rival's time
+divided by ours in the same round. Times on a CPU are CPU times of one thread. Times of training are per model: eight
+seeds train together in K = 8. Where a rival could not run, or no such hardware was at hand, the table says so. The page
+is generated from the files in `benchmarks/results`, to which `make bench` and `make bench-long` append, and shows the
+latest measurement of each quantity."""
+_UPDATES = """\
+Data, forward, backward, clipping and Adam at T = 200, B = 16, D = 3, in single precision. A published loop trains one
+model. From the same weights all rivals have the same loss, and the published loop has the same gradients."""
+_MEMORY = """\
+Peak growth of the resident memory [MiB] over four updates, the first two and the last two, of K = 8 seeds at once at
+T = 200, B = 16, D = 3, in single precision, beyond libraries, data and model. Each case runs once, in its own
+process."""
+_SIZE = """\
+Beside others: experiments with an LSTM run in as many processes, and the time is wall time.
+
+![The time of an update against seeds, steps, units and experiments](pictures/performance-slopes.png)"""
+_PHASES = """\
+The CPU time of the eight experiments of the suite `quickstart`, one after another on one thread, measured once.
+*Before* is the version of commit 76fefba.
+
+![The time of the quickstart by phase, before and after](pictures/performance-phases.png)"""
+_GPU = """\
+An update at T = 200, B = 16, D = 3, in single precision [ms], of all K models together, replayed as a CUDA graph:
+windows drawn, unrolled, loss and gradients, clipping of each seed, and Adam. Updates are those of an experiment, which
+records losses and norms; kernels alone leave that out. Rivals had rounds of their own in the same run. Ratios are per
+network."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """A quantity, what it should be, and where it is measured.
+
+    Attributes:
+        text: what is measured.
+        least, aim: bounds, as text.
+        what, rival: of the lines that measure it.
+        K: of those lines; None for any.
+        device: the beginning of the name of the device.
+        value: whether the quantity is the time itself, and not a ratio.
+    """
+
+    text: str
+    least: str
+    aim: str
+    what: str
+    rival: str = ""
+    K: int | None = None
+    device: str = "cpu"
+    value: bool = False
+
+
+def _updates() -> list[Target]:
+    bounds = {
+        "shallow_plrnn": ("M = 3, L = 50, tau = 16", 60, 100),
+        "plrnn": ("M = 30, tau = 30", 30, 60),
+        "rnn": ("M = 30, tau = 30", 30, 60),
+        "lstm": ("M = 30, tau = 30", 20, 40),
+        "almost_linear_rnn": ("M = 20, P = 2, partly forced, tau = 16", 25, 50),
+    }
+    return [
+        Target(f"update of `{kind}`, {size}, K = 8, against the published loop", str(least), str(aim),
+               f"update of {kind}", "published loop", K=8)
+        for kind, (size, least, aim) in bounds.items()
+    ]  # fmt: skip
+
+
+def _growth() -> list[Target]:
+    text = "gradient growth of `{}`, T = 1,000, against a backward call per horizon"
+    rival = "a backward call per horizon"
+    return [
+        Target(text.format(kind), "100", "150", f"gradient growth of {kind}", rival)
+        for kind in ("rnn", "lstm", "gru", "plrnn")
+    ]
+
+
+def _gpu() -> list[Target]:
+    rows = (("shallow_plrnn", 64, "0.3 ms", "0.2 ms"), ("lstm", 64, "1.0 ms", "0.7 ms"))
+    rows += tuple((kind, 1, "0.5 ms", "0.2 ms") for kind in ("shallow_plrnn", "plrnn", "rnn", "lstm", "gru"))
+    return [
+        Target(f"update of `{kind}` on a GPU, K = {count}", least, aim, f"update of {kind}", K=count,
+               device="NVIDIA", value=True)
+        for kind, count, least, aim in rows
+    ]  # fmt: skip
+
+
+SPECTRUM = "spectrum of rnn"
+TARGETS = (
+    *_updates(),
+    Target("spectrum of `rnn`, M = 30, against Jacobians by autograd", "90", "180", SPECTRUM, "Jacobians by autograd"),
+    Target("the same, against a loop with analytic Jacobians", "5", "10", SPECTRUM, "loop with analytic Jacobians"),
+    *_growth(),
+    Target("100,000 points of `lorenz63`, one orbit", "", "0.1 s", "100,000 points of lorenz63, one orbit", value=True),
+    Target("free run of 100,000 steps of `shallow_plrnn`", "", "20 ms",
+           "free run of 100,000 steps of shallow_plrnn", value=True),
+    Target("the suite `quickstart` on two cores, wall time", "60 s", "40 s", "quickstart on two cores", value=True),
+    *_gpu(),
+    Target("everything outside training of an experiment with 64 seeds on a GPU", "5 s", "2 s",
+           "outside training, 64 seeds", device="NVIDIA", value=True),
+    Target("peak memory of the largest trainer, K = 8", "600 MiB", "", "", value=True),
+)  # fmt: skip
+
+
+def page(lines: Sequence[Stored]) -> str:
+    """Return the page about the latest lines."""
+    parts = [
+        _INTRODUCTION,
+        _machines(lines),
+        "## What we aim at\n\n" + targets_table(lines),
+        "## Updates\n\n" + _UPDATES + "\n\n" + _ratios(lines, "training"),
+        "## Diagnosis\n\nIn double precision, with 16 initial conditions for gradients and 10 for spectra.\n"
+        "We decompose tangents every five steps, the rivals at each.\n\n" + _ratios(lines, "diagnostics"),
+        "## Orbits, free runs and estimates\n\n" + _ratios(lines, "systems"),
+        "## Size\n\n" + _picture(lines, "slopes", _SIZE),
+        "## Where the time of the quickstart goes\n\n" + _picture(lines, "phases", _PHASES),
+        "## Memory\n\n" + _MEMORY + "\n\n" + _memory(lines),
+        "## On a GPU\n\n" + _GPU + "\n\n" + _gpu_table(lines),
+    ]
+    return "\n\n".join(parts)
+
+
+def targets_table(lines: Sequence[Stored]) -> str:
+    """Return the table of what we aim at, with what was measured."""
+    rows = [(target.text, target.least, target.aim, *_measured(target, lines)) for target in TARGETS]
+    return table(("quantity", "at least (at most)", "aim", "measured", "on"), rows)
+
+
+def _measured(target: Target, lines: Sequence[Stored]) -> tuple[str, str]:
+    """Return what was measured last, and on which machine."""
+    if not target.what:
+        peaks = [one for one in lines if one.line.benchmark == "memory" and one.line.value is not None]
+        if not peaks:
+            return NOT_MEASURED, ""
+        largest = max(peaks, key=lambda one: one.line.value or 0.0)
+        return f"{largest.line.value:.0f} MiB ({largest.line.what})", _machine(largest)
+    found = [one for one in lines if _answers(target, one)]
+    if not found:
+        return NOT_MEASURED, ""
+    line = found[-1].line
+    if target.value:
+        return _spread(_seconds, line.value, line.least, line.most), _machine(found[-1])
+    return _spread(_ratio, line.ratio, line.ratio_least, line.ratio_most), _machine(found[-1])
+
+
+def _answers(target: Target, one: Stored) -> bool:
+    line, number = one.line, one.line.value if target.value else one.line.ratio
+    same = line.what == target.what and (target.value or line.rival == target.rival)
+    return same and number is not None and target.K in (None, line.K) and one.where.device.startswith(target.device)
+
+
+def _ratios(lines: Sequence[Stored], benchmark: str) -> str:
+    """Return a row per quantity and rival of a benchmark."""
+    rows = []
+    for one in (one for one in lines if one.line.benchmark == benchmark):
+        line = one.line
+        size = ", ".join(f"{name} = {value:,}" for name in ("K", "T", "M") if (value := getattr(line, name)))
+        ours = NOT_MEASURED if line.value is None else _spread(_seconds, line.value, line.least, line.most)
+        ratio = _spread(_ratio, line.ratio, line.ratio_least, line.ratio_most) if line.ratio else line.reason
+        rival = "" if not line.rival else NOT_MEASURED if line.reason else _seconds(line.rival_value)
+        rows.append((line.what, size, ours, line.rival, rival, ratio, _machine(one)))
+    header = ("quantity", "size", "ours", "rival", "the rival's", "ratio", "on")
+    return table(header, rows) if rows else NOT_MEASURED.capitalize() + "."
+
+
+def _memory(lines: Sequence[Stored]) -> str:
+    """Return peaks by trainer and model."""
+    peaks = {one.line.what: one.line.value for one in lines if one.line.benchmark == "memory"}
+    if not peaks:
+        return NOT_MEASURED.capitalize() + "."
+    pairs = [what.split(" on ") for what in peaks]
+    trainers, models = (tuple(dict.fromkeys(names)) for names in zip(*pairs, strict=True))
+    rows = [
+        (trainer, *("" if (peak := peaks.get(f"{trainer} on {model}")) is None else f"{peak:.0f}" for model in models))
+        for trainer in trainers
+    ]
+    return table(("trainer", *models), rows)
+
+
+def _picture(lines: Sequence[Stored], benchmark: str, text: str) -> str:
+    """Return the text with a picture, or the remark that there is none."""
+    return text if any(one.line.benchmark == benchmark for one in lines) else NOT_MEASURED.capitalize() + "."
+
+
+def _gpu_table(lines: Sequence[Stored]) -> str:
+    """Return times of updates on GPUs with their ratios, and how well kernels agree with double precision."""
+    found = [one for one in lines if one.line.benchmark == "gpu"]
+    groups: dict[tuple[str, str, int | None], list[Line]] = {}
+    for one in found:
+        if one.line.unit == "s":
+            groups.setdefault((one.where.device, one.line.what, one.line.K), []).append(one.line)
+    rows = []
+    for (device, what, count), group in groups.items():
+        time = _spread(_milliseconds, group[0].value, group[0].least, group[0].most)
+        ratios = {line.rival: _ratio(line.ratio) for line in group}
+        rows.append((what, f"{count}", time, *(ratios.get(rival, "") for rival in (*LOOPS, TORCH_GRAPH)), device))
+    agreement = [
+        f"On an {one.where.device}, {one.line.rounds} cases of loss and gradients agree with float64 autograd; the "
+        f"largest relative error is {rounded(one.line.value or 0.0, 2)}."
+        for one in found
+        if one.line.unit == "1"
+    ]
+    header = ("quantity", "K", "time [ms]", *(f"ratio to {rival}" for rival in (*LOOPS, TORCH_GRAPH)), "on")
+    return "\n\n".join([table(header, rows), *agreement]) if found else NOT_MEASURED.capitalize() + "."
+
+
+def _machines(lines: Sequence[Stored]) -> str:
+    """Return what each short name of a machine stands for."""
+    seen = {one.where.machine: one for one in lines}
+    rows = []
+    for machine in seen:
+        own = [one.where for one in lines if one.where.machine == machine]
+        days = sorted({f"{where.date:%Y-%m-%d}" for where in own})
+        dates = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+        rows.append((_machine(seen[machine]), machine, ", ".join(sorted({where.torch for where in own})), dates))
+    return table(("name", "machine", "torch", "measured"), rows)
+
+
+def _machine(one: Stored) -> str:
+    return one.where.machine.partition(",")[0]
+
+
+def _spread(write: Callable[[float | None], str], middle: float | None, least: float | None, most: float | None) -> str:
+    return write(middle) if least == most else f"{write(middle)} ({write(least)} to {write(most)})"
+
+
+def _seconds(value: float | None) -> str:
+    if value is None:
+        return ""
+    return duration(value) if value >= 1 else f"{rounded(1e3 * value, 3)} ms"
+
+
+def _milliseconds(value: float | None) -> str:
+    return "" if value is None else f"{1e3 * value:.3f}"
+
+
+def _ratio(value: float | None) -> str:
+    return "" if value is None else f"{value:,.0f}" if value >= 20 else f"{value:.1f}"
+
+
+def main() -> None:
+    """Print the page, or draw its pictures into a folder."""
+    if len(sys.argv) > 1:
+        stored, folder = latest(read()), Path(sys.argv[1])
+        draw_slopes(stored, folder / "performance-slopes.png")
+        draw_phases(stored, folder / "performance-phases.png")
+    else:
+        print(page(latest(read())))
+
+
+if __name__ == "__main__":
+    main()
