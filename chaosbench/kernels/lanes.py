@@ -173,6 +173,18 @@ def limited(typing_context, a, bound):
 
 
 @intrinsic
+def rough_reciprocal(typing_context, a):
+    """Return 1 / a within 12 %, for positive numbers in single precision, from the bits of their exponents."""
+
+    def generate(context, builder, signature, args):
+        integers = ir.VectorType(ir.IntType(32), a.count)
+        bits = builder.sub(ir.Constant(integers, [0x7EF311C7] * a.count), builder.bitcast(args[0], integers))
+        return builder.bitcast(bits, _vector_type(a))
+
+    return a(a), generate
+
+
+@intrinsic
 def library_tanh(typing_context, a):
     """Return tanh of a vector in double precision, by the C library, entry by entry."""
 

@@ -2,6 +2,7 @@
 
 from chaosbench.kernels.lanes import at_address
 from chaosbench.kernels.numba_compare import compare, find_lanes
+from chaosbench.kernels.numba_plan import CHUNK, KEPT
 from chaosbench.kernels.numba_products import CLIPPED, add_outer, add_row_products, add_sums, compiled
 from chaosbench.kernels.numba_rows import (
     clear_rows,
@@ -14,8 +15,6 @@ from chaosbench.kernels.numba_rows import (
     padded,
 )
 from chaosbench.kernels.numba_steps import (
-    CHUNK,
-    KEPT,
     force,
     force_back,
     is_forced,

@@ -6,6 +6,7 @@ its last sample; the copies get no gradient.
 """
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import accumulate
 from typing import Any
 
@@ -17,8 +18,8 @@ from chaosbench.kernels.entry import entry
 from chaosbench.kernels.lanes import at_address, load, pointer, total
 from chaosbench.kernels.network import Forcing, Network
 from chaosbench.kernels.numba_blocks import block_back, block_forward, clear_padding, clear_sums, pack, unpack
+from chaosbench.kernels.numba_plan import KEPT, Plan, Room
 from chaosbench.kernels.numba_products import codes, compiled
-from chaosbench.kernels.numba_steps import KEPT, Plan, Room
 
 TAKES_TRANSPOSED = True  # matrices need not be contiguous if their transposes are
 
@@ -105,19 +106,25 @@ def _plan(network: Network, start: Tensor, steps: int, forcing: Forcing | None) 
     linear = network.hidden - network.rectified if network.activation == "almost_linear" else 0
     matrices = *map(_layout, (network.outward, network.inward, network.readout)), 64 // start.element_size()
     direct = all(one is None for one in (network.diagonal, network.outward, network.bias))
+    few = network.outward is not None and network.inward is not None and start.shape[2] <= 4
     sizes = (start.shape[0], start.shape[1], steps, start.shape[2], network.hidden, network.dimension, forced)
-    return Plan(*sizes, interval, codes[network.activation], linear, *matrices, int(direct))
+    return Plan(*sizes, interval, codes[network.activation], linear, *matrices, int(direct), int(few))
 
 
 def _room(plan: Plan, like: Tensor) -> tuple[Room, Any]:
     """Return offsets into the work array, each at a cache line, and the array itself, which torch aligns."""
-    units, hidden, seen = (-(-size // 4) * 4 for size in (plan.units, plan.hidden, plan.seen))
-    width = 64 // like.element_size()
+    room, size = _offsets(plan.units, plan.hidden, plan.seen, plan.width)
+    return room, like.new_empty(size).numpy()
+
+
+@cache
+def _offsets(units: int, hidden: int, seen: int, width: int) -> tuple[Room, int]:
+    units, hidden, seen = (-(-size // 4) * 4 for size in (units, hidden, seen))
     coefficients = [units, units * hidden, hidden * units, units, hidden, seen * units, seen]
     rows = [*coefficients, units, units, seen, 1, *(KEPT * size for size in (units, units, hidden, hidden, seen))]
     sizes = [-(-size // width) * width for size in coefficients] + [size * width for size in rows]
     *begins, end = accumulate(sizes, initial=0)
-    return Room(*begins), like.new_empty(end).numpy()
+    return Room(*begins), end
 
 
 def _empty_gradients(network: Network, start: Tensor, forcing: Forcing | None) -> Gradients:
