@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from chaosbench.models import Forecaster
+from chaosbench.models.almost_linear_rnn import AutonomousAlmostLinearRNN
 from chaosbench.models.lstm import AutonomousLSTM
 from chaosbench.models.plrnn import AutonomousPLRNN
 from chaosbench.models.rnn import AutonomousRNN
@@ -26,6 +27,10 @@ class Loop(nn.Module, ABC):
     def start(self, observation: Tensor) -> State:
         """Return the forced state for an observation `(B, D)`."""
 
+    def force(self, state: State, observation: Tensor) -> State:
+        """Return the state changed so that it shows an observation `(B, D)`; by default all of it is replaced."""
+        return self.start(observation)
+
     @abstractmethod
     def advance(self, state: State) -> State:
         """Return the next state."""
@@ -39,7 +44,7 @@ class Loop(nn.Module, ABC):
         state, predicted = self.start(windows[:, 0]), []
         for t in range(windows.shape[1] - 1):
             if t > 0 and t % interval == 0:
-                state = self.start(windows[:, t])
+                state = self.force(state, windows[:, t])
             state = self.advance(state)
             predicted.append(self.observe(state))
         return nn.functional.mse_loss(torch.stack(predicted, dim=1), windows[:, 1:])
@@ -119,10 +124,39 @@ class ShallowLoop(Loop):
         return state[0]
 
 
+class AlmostLinearLoop(Loop):
+    """z' = A z + W phi(z) + h, phi a relu on the last P units; forcing sets the first D units, which are observed."""
+
+    def __init__(self, model: AutonomousAlmostLinearRNN) -> None:
+        super().__init__()
+        self.rectified, self.dimension = model.rectified, model.dimension
+        self.diagonal = nn.Parameter(model.diagonal[0, 0].detach().clone())
+        self.matrix = nn.Parameter(model.weight[0].detach().clone())
+        self.bias = nn.Parameter(model.bias[0, 0].detach().clone())
+        self.lift = nn.Parameter(cast("Tensor", model.readout.lift)[0].detach().clone())
+
+    def start(self, observation: Tensor) -> State:
+        return (torch.cat([observation, observation @ self.lift.T], dim=-1),)
+
+    def force(self, state: State, observation: Tensor) -> State:
+        (z,) = state
+        return (torch.cat([observation, z[:, self.dimension :]], dim=-1),)
+
+    def advance(self, state: State) -> State:
+        (z,) = state
+        phi = torch.cat([z[:, : -self.rectified], torch.relu(z[:, -self.rectified :])], dim=-1)
+        return (self.diagonal * z + phi @ self.matrix.T + self.bias,)
+
+    def observe(self, state: State) -> Tensor:
+        return state[0][:, : self.dimension]
+
+
 def loop_of(model: Forecaster) -> Loop:
     """Return the published loop with the weights of the model's first seed."""
     if isinstance(model, AutonomousShallowPLRNN):
         return ShallowLoop(model)
+    if isinstance(model, AutonomousAlmostLinearRNN):
+        return AlmostLinearLoop(model)
     if isinstance(model, AutonomousPLRNN):
         return PiecewiseLinearLoop(model)
     assert isinstance(model, AutonomousRNN | AutonomousLSTM), f"no published loop for {type(model).__name__}"

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from chaosbench.data import Dataset, DataSpec, simulate
 from chaosbench.execution.freed_memory import keep_freed_memory
-from chaosbench.models import LSTM, PLRNN, RNN, ModelSpec, ShallowPLRNN
+from chaosbench.models import LSTM, PLRNN, RNN, AlmostLinearRNN, ModelSpec, ShallowPLRNN
 from chaosbench.seeds import seed_generator
 from chaosbench.systems import Lorenz63
 from chaosbench.trainers import SparseTeacherForcing
@@ -37,6 +37,7 @@ CASES = [
     Case(RNN(hidden=30), 30),
     Case(PLRNN(hidden=30), 30),
     Case(ShallowPLRNN(hidden=50), 16),
+    Case(AlmostLinearRNN(hidden=20), 16),
 ]
 
 
