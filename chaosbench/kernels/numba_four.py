@@ -1,8 +1,9 @@
 """Steps of networks with W1, W2 and at most four units, whose states and gradients stay in registers."""
 
 from chaosbench.kernels.lanes import broadcast, load, multiply_add, store
+from chaosbench.kernels.numba_compiled import compiled, inlined
 from chaosbench.kernels.numba_plan import KEPT
-from chaosbench.kernels.numba_products import CLIPPED, activated, compiled, inlined, pulled_back
+from chaosbench.kernels.numba_products import CLIPPED, activated, pulled_back
 from chaosbench.kernels.numba_rows import padded
 
 

@@ -28,6 +28,7 @@ class Plan(NamedTuple):
     readout: int  # the same for C
     width: int  # samples in a vector
     direct: int  # whether z' is phi itself
+    moments: int  # states of a sample that are kept; 2 where only the last is returned
     few: int  # whether there are W1, W2 and at most four units
     segments: int = 1  # consecutive segments of a window that are samples of their own
     length: int = 0  # [steps] of a window that are compared with data; 0 where observations are returned

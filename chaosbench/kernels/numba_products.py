@@ -4,28 +4,20 @@ A matrix of samples is a flat array of rows, one for each unit, which begin `str
 vectors of as many samples as fit into 64 bytes. The number of rows of a product is a multiple of four.
 """
 
-from fractions import Fraction
-
-from numba import njit
-from numba.extending import overload
-
 from chaosbench.kernels.lanes import (
     broadcast,
     constant,
-    library_tanh,
-    limited,
     load,
     multiply_add,
-    rough_reciprocal,
     store,
     where_not_negative,
     where_positive,
 )
+from chaosbench.kernels.numba_compiled import compiled, inlined
+from chaosbench.kernels.numba_tanh import squashed
 
 RELU, TANH, CLIPPED, ALMOST_LINEAR = range(4)
 codes = {"relu": RELU, "tanh": TANH, "clipped": CLIPPED, "almost_linear": ALMOST_LINEAR}
-compiled = njit(error_model="numpy", nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-inlined = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)
 
 
 @inlined
@@ -166,61 +158,3 @@ def pulled_back(plan, i, arguments, value, upstream):
     if plan.activation == CLIPPED:
         by_argument = by_threshold - where_positive(bare, upstream)
     return by_threshold, by_argument
-
-
-def _lambert(terms: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Coefficients of tanh(x) / x = p(x²) / q(x²), highest first: Lambert's continued fraction of that many terms."""
-    upper, lower = [Fraction(1)], [Fraction(2 * terms - 1)]
-    for odd in range(2 * terms - 3, 0, -2):
-        raised = [Fraction(0), *upper]
-        size = max(len(raised), len(lower))
-        raised, padded = ([*row, *[Fraction(0)] * (size - len(row))] for row in (raised, lower))
-        upper, lower = lower, [odd * b + a for a, b in zip(raised, padded, strict=True)]
-    scale = lower[0]
-    return tuple(float(c / scale) for c in reversed(upper)), tuple(float(c / scale) for c in reversed(lower))
-
-
-_UPPER, _LOWER = _lambert(13)
-
-
-def squashed(x):
-    """Return tanh(x): to 4e-7 in single precision, by the C library in double."""
-
-
-@overload(squashed)
-def _squashed(x):
-    return library_tanh_of if x.dtype.bitwidth == 64 else rational_tanh
-
-
-def library_tanh_of(x):
-    """Return tanh(x) in double precision."""
-    return library_tanh(x)
-
-
-def rational_tanh(x):
-    """Return tanh(x) by Lambert's continued fraction, which is a rational function of x² with positive terms."""
-    x = limited(x, constant(x, 9.02))  # beyond, tanh is 1 in single precision
-    square = x * x
-    upper, lower = constant(x, _UPPER[0]), constant(x, _LOWER[0])
-    upper = multiply_add(upper, square, constant(x, _UPPER[1]))
-    upper = multiply_add(upper, square, constant(x, _UPPER[2]))
-    upper = multiply_add(upper, square, constant(x, _UPPER[3]))
-    upper = multiply_add(upper, square, constant(x, _UPPER[4]))
-    upper = multiply_add(upper, square, constant(x, _UPPER[5]))
-    upper = multiply_add(upper, square, constant(x, _UPPER[6]))
-    lower = multiply_add(lower, square, constant(x, _LOWER[1]))
-    lower = multiply_add(lower, square, constant(x, _LOWER[2]))
-    lower = multiply_add(lower, square, constant(x, _LOWER[3]))
-    lower = multiply_add(lower, square, constant(x, _LOWER[4]))
-    lower = multiply_add(lower, square, constant(x, _LOWER[5]))
-    lower = multiply_add(lower, square, constant(x, _LOWER[6]))
-    return x * upper * _reciprocal(lower)
-
-
-@inlined
-def _reciprocal(x):
-    """Return 1 / x to 1e-7, for positive x, by three steps of Newton's method, which take less time than a division."""
-    two, guess = constant(x, 2.0), rough_reciprocal(x)
-    guess = guess * (two - x * guess)
-    guess = guess * (two - x * guess)
-    return guess * (two - x * guess)

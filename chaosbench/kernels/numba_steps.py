@@ -1,17 +1,18 @@
 """One step of a vector of samples, forwards and backwards: forcing, the map, and what is observed."""
 
 from chaosbench.kernels.lanes import broadcast, load, multiply_add, store
+from chaosbench.kernels.numba_compiled import compiled, inlined
 from chaosbench.kernels.numba_four import pull_unit_back, step_back_of_four, step_of_four
 from chaosbench.kernels.numba_plan import KEPT
-from chaosbench.kernels.numba_products import TANH, activated, compiled, inlined, product_of_four
+from chaosbench.kernels.numba_products import TANH, activated, product_of_four
 from chaosbench.kernels.numba_rows import clear_rows, copy_rows, from_rows, into_rows, padded
 
 
 @compiled
 def states_at(plan, k, first):
     """Return where the states of the vector of samples that starts at `first` begin, and their stride."""
-    stride, blocks = ((plan.steps + 1) | 1) * plan.width, (plan.samples + plan.width - 1) // plan.width
-    if plan.length:  # each vector of samples goes backwards at once, so all use the same memory
+    stride, blocks = plan.moments * plan.width, (plan.samples + plan.width - 1) // plan.width
+    if plan.length or plan.moments == 2:  # vectors of samples do not need their states later, and share the memory
         return 0, stride
     return (k * blocks + first // plan.width) * padded(plan.units) * stride, stride
 
