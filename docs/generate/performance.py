@@ -97,7 +97,9 @@ def _growth() -> list[Target]:
 
 def _gpu() -> list[Target]:
     rows = (("shallow_plrnn", 64, "0.3 ms", "0.2 ms"), ("lstm", 64, "1.0 ms", "0.7 ms"))
-    rows += tuple((kind, 1, "0.5 ms", "0.2 ms") for kind in ("shallow_plrnn", "plrnn", "rnn", "lstm", "gru"))
+    rows += tuple(
+        (kind, 1, "0.5 ms", "0.2 ms") for kind in ("shallow_plrnn", "plrnn", "rnn", "almost_linear_rnn", "lstm", "gru")
+    )
     return [
         Target(f"update of `{kind}` on a GPU, K = {count}", least, aim, f"update of {kind}", K=count,
                device="NVIDIA", value=True)
