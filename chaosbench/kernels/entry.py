@@ -16,20 +16,7 @@ from numba import config, njit
 
 from chaosbench.files import cache_folder
 
-PARTS = (
-    "blocks",
-    "compare",
-    "compiled",
-    "cpu",
-    "denormals",
-    "four",
-    "orbits",
-    "plan",
-    "products",
-    "rows",
-    "steps",
-    "tanh",
-)
+PARTS = ("blocks", "compare", "cpu", "products", "rows", "steps")
 SOURCES = ("entry.py", "lanes.py", *(f"numba_{name}.py" for name in PARTS))
 
 

@@ -1,7 +1,7 @@
 """The arguments of a fast unroll: the coefficients of K networks, and how data force them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from torch import Tensor
@@ -57,7 +57,7 @@ class Network:
     def with_coefficients(self, tensors: Sequence[Tensor | None]) -> "Network":
         """Return the same architecture with other coefficients."""
         a, w1, w2, h1, h2, c, d = tensors
-        return Network(self.activation, a, w1, w2, h1, h2, c, d, self.dimension, self.rectified)
+        return replace(self, diagonal=a, outward=w1, inward=w2, bias=h1, threshold=h2, readout=c, offset=d)
 
 
 @dataclass(frozen=True)

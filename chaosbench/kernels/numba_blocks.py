@@ -2,9 +2,7 @@
 
 from chaosbench.kernels.lanes import at_address
 from chaosbench.kernels.numba_compare import compare, find_lanes
-from chaosbench.kernels.numba_compiled import compiled
-from chaosbench.kernels.numba_plan import CHUNK, KEPT
-from chaosbench.kernels.numba_products import CLIPPED, add_outer, add_row_products, add_sums
+from chaosbench.kernels.numba_products import CLIPPED, add_outer, add_row_products, add_sums, compiled
 from chaosbench.kernels.numba_rows import (
     clear_rows,
     copy_in,
@@ -16,6 +14,8 @@ from chaosbench.kernels.numba_rows import (
     padded,
 )
 from chaosbench.kernels.numba_steps import (
+    CHUNK,
+    KEPT,
     force,
     force_back,
     is_forced,
@@ -35,10 +35,8 @@ def block_forward(plan, room, pointers, others, block):
     base, stride = states_at(plan, k, first)
     clear_rows(states, (base, stride), rows)
     into_rows(states, (base, stride), start, (k, first, samples, 1, 0, width), plan.units)
-    ahead = base, stride
     for t in range(steps):
-        moment = t + 1 if plan.moments > 2 else (t + 1) & 1
-        here, ahead = ahead, (base + moment * width, stride)
+        here, ahead = (base + t * width, stride), (base + (t + 1) * width, stride)
         if is_forced(plan, t):
             clear_rows(work, (room.drawn, width), rows)
             force(plan, work, (room.drawn, width), states, here, forcing, (k, first, t))
@@ -48,7 +46,7 @@ def block_forward(plan, room, pointers, others, block):
         if not plan.length:
             observe(plan, room, work, states, ahead, observed, (k, first, samples, steps, t, width))
     if not plan.length:
-        from_rows(last, (k, first, samples, 1, 0, width), states, ahead, plan.units)
+        from_rows(last, (k, first, samples, 1, 0, width), states, (base + steps * width, stride), plan.units)
 
 
 @compiled

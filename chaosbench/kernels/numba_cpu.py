@@ -6,7 +6,6 @@ its last sample; the copies get no gradient.
 """
 
 from collections.abc import Sequence
-from functools import cache
 from itertools import accumulate
 from typing import Any
 
@@ -18,14 +17,10 @@ from chaosbench.kernels.entry import entry
 from chaosbench.kernels.lanes import at_address, load, pointer, total
 from chaosbench.kernels.network import Forcing, Network
 from chaosbench.kernels.numba_blocks import block_back, block_forward, clear_padding, clear_sums, pack, unpack
-from chaosbench.kernels.numba_compiled import compiled
-from chaosbench.kernels.numba_denormals import flush_denormals, restore_denormals
-from chaosbench.kernels.numba_orbits import columns, follow_orbits
-from chaosbench.kernels.numba_plan import KEPT, Plan, Room
-from chaosbench.kernels.numba_products import codes
+from chaosbench.kernels.numba_products import codes, compiled
+from chaosbench.kernels.numba_steps import KEPT, Plan, Room
 
 TAKES_TRANSPOSED = True  # matrices need not be contiguous if their transposes are
-_FEW_ORBITS = 4  # [samples]; so many or fewer are followed one by one
 
 Gradients = tuple[tuple[Tensor | None, ...], Tensor, Tensor | None]
 
@@ -34,27 +29,13 @@ def forward(network: Network, start: Tensor, steps: int, forcing: Forcing | None
     """Return observations `(K, B, T, D)`, the last state `(K, B, M)`, and the states that `backward` needs."""
     network, width = _dense(network), 64 // start.element_size()
     plan = _plan(network, start, steps, forcing)
-    shape = (plan.seeds, -(-plan.samples // width), -(-plan.units // 4) * 4, plan.moments, width)
+    shape = (plan.seeds, -(-plan.samples // width), -(-plan.units // 4) * 4, (steps + 1) | 1, width)
     states, last = start.new_empty(shape), torch.empty_like(start)
     observed = start.new_empty(*start.shape[:2], steps, network.dimension)
     forcing = _expanded(forcing, start, steps)
     given = _addresses(network.coefficients), _forcing_addresses(forcing)
     _forward(plan, *_room(plan, start), *given, _addresses((start, states, observed, last)))
     return observed, last, states
-
-
-def run_freely(network: Network, start: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-    """Return the observations `(K, B, T, D)` and the last state `(K, B, M)` without a way back; states are not kept."""
-    network, plan = _dense(network), _plan(network, start, steps, None)._replace(moments=2)
-    last, observed = torch.empty_like(start), start.new_empty(*start.shape[:2], steps, network.dimension)
-    given = _addresses(network.coefficients)
-    if plan.samples <= _FEW_ORBITS:
-        room, size = columns(plan.units, plan.hidden, plan.seen, plan.width)
-        _follow_orbits(plan, room, start.new_empty(size).numpy(), given, _addresses((start, observed, last)))
-    else:
-        states = start.new_empty(-(-plan.units // 4) * 4 * plan.moments * plan.width)
-        _forward(plan, *_room(plan, start), given, (0, 0), _addresses((start, states, observed, last)))
-    return observed, last
 
 
 def backward(
@@ -84,7 +65,7 @@ def squared_error(
     plan = _plan(network, start, steps, forcing)._replace(
         segments=start.shape[1] // windows, length=length, spacing=spacing, slope=2 / (windows * length * seen)
     )
-    states = start.new_empty(-(-plan.units // 4) * 4 * plan.moments * plan.width)
+    states = start.new_empty(-(-plan.units // 4) * 4 * ((steps + 1) | 1) * plan.width)
     errors, lanes = start.new_empty(plan.seeds), np.empty(2 * plan.width + 1, np.int64)
     gradients = _empty_gradients(network, start, forcing)
     given = _addresses(network.coefficients), _forcing_addresses(forcing), _addresses((start, states, data, errors))
@@ -124,25 +105,19 @@ def _plan(network: Network, start: Tensor, steps: int, forcing: Forcing | None) 
     linear = network.hidden - network.rectified if network.activation == "almost_linear" else 0
     matrices = *map(_layout, (network.outward, network.inward, network.readout)), 64 // start.element_size()
     direct = all(one is None for one in (network.diagonal, network.outward, network.bias))
-    few = network.outward is not None and network.inward is not None and start.shape[2] <= 4
     sizes = (start.shape[0], start.shape[1], steps, start.shape[2], network.hidden, network.dimension, forced)
-    return Plan(*sizes, interval, codes[network.activation], linear, *matrices, int(direct), (steps + 1) | 1, int(few))
+    return Plan(*sizes, interval, codes[network.activation], linear, *matrices, int(direct))
 
 
 def _room(plan: Plan, like: Tensor) -> tuple[Room, Any]:
     """Return offsets into the work array, each at a cache line, and the array itself, which torch aligns."""
-    room, size = _offsets(plan.units, plan.hidden, plan.seen, plan.width)
-    return room, like.new_empty(size).numpy()
-
-
-@cache
-def _offsets(units: int, hidden: int, seen: int, width: int) -> tuple[Room, int]:
-    units, hidden, seen = (-(-size // 4) * 4 for size in (units, hidden, seen))
+    units, hidden, seen = (-(-size // 4) * 4 for size in (plan.units, plan.hidden, plan.seen))
+    width = 64 // like.element_size()
     coefficients = [units, units * hidden, hidden * units, units, hidden, seen * units, seen]
     rows = [*coefficients, units, units, seen, 1, *(KEPT * size for size in (units, units, hidden, hidden, seen))]
     sizes = [-(-size // width) * width for size in coefficients] + [size * width for size in rows]
     *begins, end = accumulate(sizes, initial=0)
-    return Room(*begins), end
+    return Room(*begins), like.new_empty(end).numpy()
 
 
 def _empty_gradients(network: Network, start: Tensor, forcing: Forcing | None) -> Gradients:
@@ -169,18 +144,8 @@ def _expanded(forcing: Forcing | None, like: Tensor, steps: int) -> Forcing | No
 
 
 @entry
-def _follow_orbits(plan, room, work, coefficients, tensors):
-    work, setting = pointer(work), flush_denormals()
-    start, observed, last = tensors
-    follow_orbits(
-        plan, room, work, coefficients, (at_address(start, work), at_address(observed, work), at_address(last, work))
-    )
-    restore_denormals(setting)
-
-
-@entry
 def _forward(plan, room, work, coefficients, forcing, tensors):
-    work, setting = pointer(work), flush_denormals()
+    work = pointer(work)
     start, states, observed, last = tensors
     pointers = _pointers(work, forcing, states)
     others = at_address(start, work), at_address(observed, work), at_address(last, work)
@@ -189,12 +154,11 @@ def _forward(plan, room, work, coefficients, forcing, tensors):
         pack(plan, room, work, coefficients, k)
         for first in range(0, plan.samples, plan.width):
             block_forward(plan, room, pointers, others, (k, first))
-    restore_denormals(setting)
 
 
 @entry
 def _backward(plan, room, work, coefficients, forcing, tensors, by_coefficients, by_others):
-    work, setting = pointer(work), flush_denormals()
+    work = pointer(work)
     states, of_observed, of_last = tensors
     pointers = _pointers(work, forcing, states)
     given = at_address(of_observed, work), at_address(of_last, work), pointer(np.empty(0, np.int64))
@@ -206,12 +170,11 @@ def _backward(plan, room, work, coefficients, forcing, tensors, by_coefficients,
         for first in range(0, plan.samples, plan.width):
             block_back(plan, room, pointers, given, found, (k, first))
         unpack(plan, room, work, by_coefficients, k)
-    restore_denormals(setting)
 
 
 @entry
 def _squared_error(plan, room, work, coefficients, forcing, tensors, lanes, by_coefficients, by_others):
-    work, setting = pointer(work), flush_denormals()
+    work = pointer(work)
     start, states, data, errors = tensors
     start, data, errors = at_address(start, work), at_address(data, work), at_address(errors, work)
     pointers, given = _pointers(work, forcing, states), (data, data, pointer(lanes))
@@ -225,7 +188,6 @@ def _squared_error(plan, room, work, coefficients, forcing, tensors, lanes, by_c
             block_back(plan, room, pointers, given, found, (k, first))
         unpack(plan, room, work, by_coefficients, k)
         errors[k] = total(load(work, room.error)) * plan.slope / 2
-    restore_denormals(setting)
 
 
 @compiled

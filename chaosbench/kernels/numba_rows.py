@@ -1,7 +1,7 @@
 """Copies between tensors as they come and rows of samples as the kernels of `numba_cpu` keep them."""
 
 from chaosbench.kernels.lanes import constant, load, store, total
-from chaosbench.kernels.numba_compiled import compiled
+from chaosbench.kernels.numba_products import compiled
 
 
 @compiled

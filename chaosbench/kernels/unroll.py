@@ -119,18 +119,10 @@ def unroll(
     Returns:
         `(K, B, T, D)` and `(K, B, M)`; gradients pass through both, once.
     """
-    if forcing is None and hasattr(backend, "run_freely") and not _has_gradients(start, network):
-        freely: tuple[Tensor, Tensor] = backend.run_freely(network, start.contiguous(), steps)
-        return freely
     signals = None if forcing is None else forcing.signals
     settings = (backend, network, steps, forcing)
     found: tuple[Tensor, Tensor] = _Unroll.apply(settings, start, signals, *network.coefficients)  # type: ignore[no-untyped-call]
     return found
-
-
-def _has_gradients(start: Tensor, network: Network | GatedNetwork) -> bool:
-    given = (start, *network.coefficients)
-    return torch.is_grad_enabled() and any(one is not None and one.requires_grad for one in given)
 
 
 class _Unroll(torch.autograd.Function):
