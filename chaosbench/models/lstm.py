@@ -158,7 +158,7 @@ def lstm_tangents(gates: Tensor, cell: Tensor, dgates: Tensor, dcell: Tensor) ->
 def predict_lstm(
     weights: tuple[Tensor, Tensor], readout: LinearReadout, state: Tensor, steps: int
 ) -> tuple[Tensor, Tensor]:
-    """Run K LSTMs without input and read them out, on a GPU by one compiled kernel for all seeds.
+    """Run K LSTMs without input and read them out, by one compiled kernel for all seeds where there is one.
 
     Args:
         weights, state: as for `lstm_unroll`.
