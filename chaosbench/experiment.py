@@ -2,14 +2,18 @@
 
 import hashlib
 import json
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cache
+from importlib import import_module
 from math import ceil, log
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import torch
-from pydantic import Field, SerializeAsAny, model_validator
+from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
 
 from chaosbench.data import DataSpec, first_condition
 from chaosbench.diagnostics.base import DiagnosticSpec
@@ -83,6 +87,15 @@ class Experiment(Content):
     evaluation: EvaluationSpec = EvaluationSpec()
     seeds: Annotated[tuple[int, ...], Field(min_length=1)]
 
+    @field_validator("system", "model", "trainer", "metrics", "diagnostics", mode="before")
+    @classmethod
+    def _of_its_kind(cls, value: Any, info: ValidationInfo) -> Any:
+        """Make specs of kinds, or of tables with a kind, as JSON holds them; the registry narrows subclasses itself."""
+        noun = str(info.field_name).removesuffix("s")
+        if cls is not Experiment:
+            return value
+        return tuple(_spec(noun, one) for one in value) if isinstance(value, list | tuple) else _spec(noun, value)
+
     @property
     def identity(self) -> str:
         """The digest without seeds and suite: equal for experiments whose runs may be pooled."""
@@ -149,6 +162,20 @@ class Experiment(Content):
         return self
 
 
+def _spec(noun: str, content: Any) -> Any:
+    """Return the spec of a kind, or of a table with a kind; anything else is returned as it is."""
+    table = {"kind": content} if isinstance(content, str) else content
+    if not isinstance(table, Mapping) or not isinstance(table.get("kind"), str):
+        return content
+    return _registry(os.environ.get("CHAOSBENCH_PLUGINS")).find(noun, table["kind"]).model_validate(dict(table))
+
+
+@cache
+def _registry(_plugins: str | None) -> Any:
+    """Load the kinds once for each choice of plug-ins; imported here, because the registry itself needs experiments."""
+    return import_module("chaosbench.registry").load()
+
+
 @dataclass(frozen=True)
 class Run:
     """One seed of an experiment: a row of `runs.parquet`."""
@@ -213,3 +240,16 @@ class Result:
     records: tuple[Record, ...]
     arrays: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)  # from which pictures are drawn
     weights: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)  # leading axis: the seeds in order
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row per seed: labels, status, costs and the score by each metric, as `pandas.DataFrame` takes them.
+
+        A score that is not defined is None. `records` holds every other number, and takes the same way to a table.
+        """
+        metrics = [metric.label for metric in self.experiment.metrics]
+        scores = {(record.seed, record.name): record.value for record in self.records if record.update is None}
+        columns = ("seed", "system", "data", "model", "trainer", "status", "message", "parameters", "train_seconds")
+        return [
+            {name: getattr(run, name) for name in columns} | {name: scores.get((run.seed, name)) for name in metrics}
+            for run in self.runs
+        ]

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from time import perf_counter
 from typing import Literal
 
@@ -13,6 +14,7 @@ from chaosbench.diagnostics.base import DiagnosticSpec
 from chaosbench.diagnostics.health import TrainingHealth
 from chaosbench.evaluation import describe_dynamics, evaluate
 from chaosbench.experiment import EvaluationSpec, Experiment, Result
+from chaosbench.leaderboard import store
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.recording import Diagnoses, Training, record
 from chaosbench.theory.diagnosis import Diagnosis
@@ -43,15 +45,26 @@ Watch = Callable[[Progress], None]
 
 
 def run_experiment(
-    experiment: Experiment, *, device: str = "cpu", watch: Watch | None = None, plugins: dict[str, str] | None = None
+    experiment: Experiment,
+    *,
+    device: str = "cpu",
+    watch: Watch | None = None,
+    plugins: dict[str, str] | None = None,
+    results: Path | str | None = None,
 ) -> Result:
-    """Run one experiment, all its seeds at once, on one device.
+    """Run one experiment in this process, all its seeds at once, on one device.
+
+    Systems, models and trainers may be defined anywhere, a cell of a notebook included: nothing is pickled.
 
     Args:
         experiment: what to run.
         device: "cpu", or a CUDA device.
         watch: called at the start of each phase, and a few times a second during training.
         plugins: versions to add to the provenance of each run.
+        results: directory in which to store the result, for `chaosbench rank` and `explain`; None: nothing is stored.
+
+    Returns:
+        Rows, records, arrays of pictures and trained weights, in memory.
 
     Raises:
         ChaosbenchError: where the experiment cannot be run with this data, model and trainer.
@@ -75,7 +88,10 @@ def run_experiment(
     traits = describe_dynamics(model, data, experiment.evaluation)
     report(Progress("scores"))
     rows = record(experiment, model, data, training, Diagnoses(initial, final), evaluation, traits, device=device)
-    return rows.result(started=started, seconds=perf_counter() - clock, plugins=plugins or {})
+    result = rows.result(started=started, seconds=perf_counter() - clock, plugins=plugins or {})
+    if results is not None:
+        store.write(result, Path(results))
+    return result
 
 
 def train(experiment: Experiment, model: Forecaster, data: Dataset, report: Watch) -> Training:

@@ -128,9 +128,10 @@ def loss_spikes(losses: Tensor) -> Tensor:
 
 def _peak_memory() -> float:
     """Peak memory of this process [MiB], which runs one experiment; NaN on Windows."""
-    if sys.platform == "win32":
+    try:
+        import resource
+    except ImportError:
         return float("nan")
-    import resource  # does not exist on Windows
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # macOS reports bytes, other systems KiB

@@ -1,6 +1,7 @@
 """Orbits, exponents, gradients and statistics of anything that steps: tensors in, tensors out."""
 
 from chaosbench.dynamics.autocorrelation import autocorrelation, decorrelation_time
+from chaosbench.dynamics.conventions import Convention, convention_of
 from chaosbench.dynamics.exponential import ExponentialWeights, exponential_step, exponential_weights
 from chaosbench.dynamics.gradients import (
     JacobianSizes,
@@ -18,14 +19,15 @@ from chaosbench.dynamics.lyapunov import (
     kaplan_yorke_dimension,
     lyapunov_spectrum,
 )
-from chaosbench.dynamics.orbits import orbit
+from chaosbench.dynamics.orbits import iterates, orbit
 from chaosbench.dynamics.regimes import Motion, Regime, map_regime, motion, periods, regime, shortest_period
 from chaosbench.dynamics.replay import Loop, Tensors
 from chaosbench.dynamics.runge_kutta import runge_kutta_step
 from chaosbench.dynamics.singular_values import spectral_norm
-from chaosbench.dynamics.step_maps import Step, StepMap, as_function, as_step_map, tangent_step_by_jvp
+from chaosbench.dynamics.step_maps import Step, StepMap, as_function, as_step_map, prepared, tangent_step_by_jvp
 
 __all__ = [
+    "Convention",
     "ExponentialWeights",
     "JacobianSizes",
     "Loop",
@@ -37,12 +39,14 @@ __all__ = [
     "as_function",
     "as_step_map",
     "autocorrelation",
+    "convention_of",
     "decorrelation_time",
     "entropy_bound",
     "exponential_step",
     "exponential_weights",
     "finite_time_exponents",
     "half_square",
+    "iterates",
     "jacobian_growth",
     "jacobian_sizes",
     "kaplan_yorke_dimension",
@@ -54,6 +58,7 @@ __all__ = [
     "nan_half_width",
     "orbit",
     "periods",
+    "prepared",
     "regime",
     "rescaled",
     "runge_kutta_step",

@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import traceback
+from contextlib import suppress
 from io import TextIOWrapper
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
@@ -63,10 +64,11 @@ def _isolate() -> None:
 
     Windows has neither.
     """
-    if sys.platform != "win32":
+    if hasattr(os, "setsid"):
+        os.setsid()
+    with suppress(ImportError):
         import resource
 
-        os.setsid()
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
@@ -86,6 +88,6 @@ def _die_with_parent() -> None:
     parent = parent_process()
     if parent is not None:
         wait([parent.sentinel])
-        if sys.platform == "win32":
+        if not hasattr(os, "killpg"):
             os._exit(1)
         os.killpg(0, signal.SIGKILL)  # this process leads its group, so this ends all that it has started

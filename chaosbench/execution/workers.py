@@ -4,8 +4,8 @@ import multiprocessing
 import os
 import pickle
 import signal
-import sys
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection, wait
@@ -161,13 +161,16 @@ def _lost(worker: _Worker, status: Status, message: str) -> Result:
 def _death(exitcode: int | None) -> str:
     if exitcode is None:
         return "the worker closed its pipe without a result"
-    if exitcode < 0:
+    if exitcode < 0 and -exitcode in set(signal.Signals):
         return f"the worker was ended by {signal.Signals(-exitcode).name}"
     return f"the worker ended with exit code {exitcode} and no result"
 
 
 def _end(processes: Sequence[BaseProcess]) -> None:
-    """End processes and everything they have started: first by SIGTERM, and after 5 s by SIGKILL."""
+    """End processes and everything they have started: first by SIGTERM, and after 5 s by SIGKILL.
+
+    A system without process groups (Windows) ends the processes alone, at once.
+    """
     for kill in (False, True):
         deadline = monotonic() + 5.0
         for process in processes:
@@ -178,7 +181,7 @@ def _end(processes: Sequence[BaseProcess]) -> None:
 
 def _signal(process: BaseProcess, *, kill: bool) -> None:
     assert process.pid is not None
-    if sys.platform == "win32":
+    if not hasattr(os, "killpg"):
         process.kill()
         return
     try:
@@ -189,5 +192,6 @@ def _signal(process: BaseProcess, *, kill: bool) -> None:
 
 
 def _remove_if_empty(log: Path) -> None:
-    if log.is_file() and log.stat().st_size == 0:
-        log.unlink()
+    with suppress(PermissionError):  # Windows keeps a file that a process which is ending still holds open
+        if log.is_file() and log.stat().st_size == 0:
+            log.unlink()

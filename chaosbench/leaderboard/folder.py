@@ -62,6 +62,13 @@ class Stored:
         return order[(len(order) - 1) // 2]
 
 
+def in_memory(result: "Result") -> Stored:
+    """Return a result as it would be read, without a folder."""
+    experiment = result.experiment
+    runs, records = rows(runs_table(result.runs), RUNS), rows(records_table(result.records), RECORDS)
+    return Stored(Path(), experiment.identity, experiment.model_dump(mode="json"), runs, records)
+
+
 def fill(folder: Path, result: "Result") -> None:
     """Write every file of a result, with the manifest last, and flush all of them to the disk."""
     experiment = result.experiment

@@ -14,6 +14,7 @@ from chaosbench.errors import DataError
 from chaosbench.seeds import seed_generator
 from chaosbench.source import STATES_EVERY, DataSpec, Recordings, Source
 from chaosbench.systems.certificate import shipped_certificates
+from chaosbench.systems.equations import accept_any_axes
 from chaosbench.systems.reference import Reference
 
 
@@ -32,6 +33,14 @@ class SystemSpec(Source):
     leading: ClassVar[int | None] = None  # number of exponents that are certified; None: all
     neutral: ClassVar[int] = 1  # number of exponents that are zero by symmetry in time or space
     references: ClassVar[tuple[Reference, ...]] = ()
+    broadcasts: ClassVar[bool] = True  # its step takes any leading axes
+
+    @override
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        if not cls.__module__.startswith("chaosbench."):  # ours are tested to take any leading axes
+            accept_any_axes(cls)
 
     @property
     def state_size(self) -> int:
