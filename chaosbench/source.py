@@ -154,6 +154,19 @@ class Recordings:
     separation: SeparationCurve | None = None
 
 
+@dataclass(frozen=True)
+class Lengths:
+    """How long the recordings of a series are [steps].
+
+    Attributes:
+        train: of each training orbit, without the history of delay coordinates.
+        test: of each stretch that test orbits are cut from, the history of delay coordinates included.
+    """
+
+    train: int
+    test: tuple[int, ...]
+
+
 class Source(Spec, ABC):
     """A source of observations: an equation, files, or an instrument. A suite names it under `[[systems]]`.
 
@@ -176,8 +189,12 @@ class Source(Spec, ABC):
         """Return lines about the data that a run with `spec` would read; empty for an equation."""
         return []
 
-    def test_stretches(self) -> list[int] | None:
-        """Return the lengths of the stretches that test orbits are cut from [steps]; None: any orbit can be made."""
+    def lengths(self, spec: DataSpec) -> Lengths | None:
+        """Return how long the recordings are; None for an equation, whose orbits are as long as they should be.
+
+        Raises:
+            DataError: if they cannot be read.
+        """
         return None
 
     @abstractmethod

@@ -102,7 +102,8 @@ class Entry:
 class Board:
     """Entries with the same system, data and evaluation, best first.
 
-    `level` is that of each comparison with the best: an entry is behind if its p-value is at most this.
+    `level` is that of each comparison with the best: an entry is behind if its p-value is at most this. `digest`
+    identifies system and data by their content, since different files may have equal labels.
     """
 
     system: str
@@ -112,6 +113,7 @@ class Board:
     measures: tuple[Measure, ...]
     entries: tuple[Entry, ...]
     level: float = LEVEL
+    digest: str = ""
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ from chaosbench.formats import counted
 from chaosbench.series.describe import description
 from chaosbench.series.reading import Reading, Recorded, content_checksum, pieces, read
 from chaosbench.series.rosenstein import delay_vectors, separation_curve
-from chaosbench.series.splits import Split, Splits, disjoint_pieces, equal_pieces, split_trials
+from chaosbench.series.splits import Split, Splits, common_length, disjoint_pieces, equal_pieces, split_trials
 from chaosbench.series.table import Column
-from chaosbench.source import DataSpec, Recordings, SeparationCurve, Source
+from chaosbench.source import DataSpec, Lengths, Recordings, SeparationCurve, Source
 from chaosbench.spec import IDENTITY, brief
 
 Paths = str | tuple[str, ...]
@@ -183,8 +183,10 @@ class TimeSeries(Source):
         return whole
 
     @override
-    def test_stretches(self) -> list[int]:
-        return [len(stretch) for stretch in self.splits().test]
+    def lengths(self, spec: DataSpec) -> Lengths:
+        splits = self.splits()
+        train = self.piece_length or common_length([len(stretch) for stretch in splits.train]) - spec.history
+        return Lengths(train, tuple(map(len, splits.test)))
 
     @override
     def recordings(self, spec: DataSpec) -> Recordings:
