@@ -33,6 +33,12 @@ class Measure:
     logarithmic: bool = False
     least: float | None = None
 
+    @property
+    def resolved(self) -> bool:
+        """False where the floor is more than half the score of a run at rest, so that the metric does not rank."""
+        at_rest = self.details.get("at_rest")
+        return self.floor is None or at_rest is None or self.floor <= at_rest / 2
+
 
 @dataclass(frozen=True)
 class Score:

@@ -109,7 +109,7 @@ def _orbits_of(name: str, records: Iterable[Row]) -> tuple[float | None, ...]:
 
 
 def _measures(finals: Sequence[Row], records: Sequence[Row]) -> tuple[Measure, ...]:
-    """Return the metrics in the order of the records; those without any value or floor come last.
+    """Return the metrics in the order of the records; those without resolution, any value or floor come last.
 
     A metric in a published convention comes after the same metric with its default settings, where both are stored, so
     that it does not decide the ranks.
@@ -129,7 +129,8 @@ def _measures(finals: Sequence[Row], records: Sequence[Row]) -> tuple[Measure, .
         measure = Measure(name, rows[0]["unit"], scale.better, floor, shares, scale.logarithmic, scale.floor)
         defined = floors or any(row["value"] is not None for row in rows)
         (measures if defined else undefined).append(measure)
-    return (*_defaults_first(measures), *undefined)
+    ordered = sorted(_defaults_first(measures), key=lambda measure: not measure.resolved)  # stable
+    return (*ordered, *undefined)
 
 
 def _defaults_first(measures: Sequence[Measure]) -> list[Measure]:

@@ -12,10 +12,11 @@ from typing_extensions import override
 from chaosbench.errors import DataError
 from chaosbench.formats import counted
 from chaosbench.series.describe import description
+from chaosbench.series.exponent import estimate
 from chaosbench.series.reading import Reading, Recorded, content_checksum, pieces, read
-from chaosbench.series.rosenstein import delay_vectors, separation_curve
 from chaosbench.series.splits import Split, Splits, common_length, disjoint_pieces, equal_pieces, split_trials
 from chaosbench.series.table import Column
+from chaosbench.series.trend import Detrend
 from chaosbench.source import DataSpec, Lengths, Recordings, SeparationCurve, Source
 from chaosbench.spec import IDENTITY, brief
 
@@ -56,7 +57,7 @@ class TimeSeries(Source):
     validation_share: float = Field(default=0.1, ge=0, lt=1)  # the rest is for testing
     gap: int = Field(default=0, ge=0)  # [steps] left out between two splits of a trial
     piece_length: int | None = Field(default=None, ge=2)  # [steps] of training orbits; None: as long as trials allow
-    detrend: Literal["auto", "none", "linear", "seasonal"] = "auto"  # for the estimate of the exponent alone
+    detrend: Detrend = "auto"  # for the estimate of the exponent alone
     exponent: float | None = None  # largest exponent from another source [1 / system time]; None: estimated
     exponent_source: str = ""
 
@@ -234,14 +235,12 @@ class TimeSeries(Source):
         return self.exponent if self.exponent is not None else self.separation().cautious
 
     def separation(self) -> SeparationCurve:
-        """Compute how neighbouring states of the training split separate; a single column is embedded in 5 dimensions.
+        """Estimate the exponent of the training split; a single column is embedded in 5 dimensions.
 
         Raises:
             DataError: as `read` and `separation_curve` do.
         """
-        train = [torch.from_numpy(stretch.copy()) for stretch in self.splits().train]
-        whole = torch.cat(train)
-        return separation_curve(delay_vectors(whole) if whole.shape[1] == 1 else whole, dt=self.dt)
+        return estimate(self.splits().train, dt=self.dt, detrend=self.detrend)
 
     def _split(self, trials: tuple[np.ndarray[Any, np.dtype[Any]], ...], *, tested: bool, validated: bool) -> Splits:
         """Divide the trials of `path`, of which nothing is for testing or validation where these have files."""
