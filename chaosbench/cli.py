@@ -118,6 +118,7 @@ def run(
         execution.prepare(results)
     stored = store.read_all(results, may_be_empty=True)
     todo = execution.missing(experiments, stored)
+    execution.check_data(todo)
     where = execution.place(todo, device, workers, may_measure=not dry_run)
     campaign.announce(experiments, todo, results, where)
     if dry_run:

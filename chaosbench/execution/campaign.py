@@ -4,10 +4,14 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from chaosbench.data import DataSpec, simulate
+from chaosbench.errors import DataError
 from chaosbench.execution.workers import Event, Finished, carry_out
 from chaosbench.experiment import Experiment
 from chaosbench.leaderboard import store
 from chaosbench.leaderboard.folder import Stored, read
+from chaosbench.source import Source
+from chaosbench.systems.base import SystemSpec
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,28 @@ def missing(experiments: Sequence[Experiment], stored: Iterable[Stored]) -> list
         if seeds:
             todo.append(experiment if seeds == experiment.seeds else experiment.replaced(seeds=seeds))
     return todo
+
+
+def check_data(experiments: Iterable[Experiment]) -> None:
+    """Read every recorded series and check that each trainer can work with it, so that no run has to find out.
+
+    Raises:
+        DataError: with everything that does not fit.
+    """
+    together: dict[tuple[Source, DataSpec], list[Experiment]] = {}
+    for experiment in experiments:
+        if not isinstance(experiment.system, SystemSpec):
+            together.setdefault((experiment.system, experiment.data), []).append(experiment)
+    problems = []
+    for (system, spec), group in together.items():
+        data = simulate(system, spec)
+        for experiment in group:
+            try:
+                experiment.trainer.check(data)
+            except DataError as error:
+                problems.append(f"{experiment.name}: {error}")
+    if problems:
+        raise DataError("; ".join(dict.fromkeys(problems)))
 
 
 def prepare(results: Path) -> None:

@@ -33,6 +33,12 @@ class Measure:
     logarithmic: bool = False
     least: float | None = None
 
+    @property
+    def resolved(self) -> bool:
+        """False where the floor is more than half the score of a run at rest, so that the metric does not rank."""
+        at_rest = self.details.get("at_rest")
+        return self.floor is None or at_rest is None or self.floor <= at_rest / 2
+
 
 @dataclass(frozen=True)
 class Score:
@@ -102,7 +108,8 @@ class Entry:
 class Board:
     """Entries with the same system, data and evaluation, best first.
 
-    `level` is that of each comparison with the best: an entry is behind if its p-value is at most this.
+    `level` is that of each comparison with the best: an entry is behind if its p-value is at most this. `digest`
+    identifies system and data by their content, since different files may have equal labels.
     """
 
     system: str
@@ -112,6 +119,7 @@ class Board:
     measures: tuple[Measure, ...]
     entries: tuple[Entry, ...]
     level: float = LEVEL
+    digest: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +26,15 @@ MANIFEST = "manifest.json"  # SHA-256 of every other file; a folder that has it 
 ROWS = 20_000_000  # more than any experiment writes; a small malicious file can claim far more
 
 
+class BoardKey(NamedTuple):
+    """What decides on which board an experiment is ranked; the labels come first, for the order of the boards."""
+
+    system: str  # label
+    data: str  # label
+    evaluation: str  # content as JSON
+    digest: str  # of the contents of system and data
+
+
 @dataclass(frozen=True)
 class Stored:
     """A published experiment, read without torch and without the plug-ins that made it.
@@ -35,6 +44,7 @@ class Stored:
         identity: equal for experiments whose seeds may be pooled.
         experiment: the content of `Experiment` as JSON.
         runs, records: rows with the fields of `Run` and `Record`.
+        sources: digests of system and data; computed from their contents in results of earlier versions.
     """
 
     folder: Path
@@ -42,6 +52,14 @@ class Stored:
     experiment: dict[str, Any]
     runs: tuple[Row, ...]
     records: tuple[Row, ...]
+    sources: tuple[str, str] = ("", "")
+
+    @property
+    def board(self) -> BoardKey:
+        """The board on which the experiment is ranked."""
+        evaluation = json.dumps(self.experiment["evaluation"], sort_keys=True)
+        run = self.runs[0]
+        return BoardKey(run["system"], run["data"], evaluation, " ".join(self.sources))
 
     @property
     def retryable(self) -> bool:
@@ -76,6 +94,7 @@ def fill(folder: Path, result: "Result") -> None:
         "schema": VERSION,
         "digest": experiment.digest(),
         "identity": experiment.identity,
+        "sources": [experiment.system.digest(), experiment.data.digest()],
         "experiment": experiment.model_dump(mode="json"),
     }
     _dump(folder / "spec.json", spec)
@@ -103,7 +122,8 @@ def read(folder: Path) -> Stored:
         raise StoreError(f"{str(folder)!r} has layout {spec.get('schema')!r}; this chaosbench reads layout {VERSION}")
     runs = rows(_table(folder, "runs.parquet"), RUNS)
     records = rows(_table(folder, "records.parquet"), RECORDS)
-    return Stored(folder, spec["identity"], spec["experiment"], runs, records)
+    sources = spec.get("sources") or [_digest(spec["experiment"][noun]) for noun in ("system", "data")]
+    return Stored(folder, spec["identity"], spec["experiment"], runs, records, (sources[0], sources[1]))
 
 
 def forecast(folder: Path) -> Arrays:
@@ -155,6 +175,12 @@ def _checked(folder: Path, name: str) -> Path:
 def _damaged(path: Path, why: str) -> StoreError:
     brief = " ".join(why.split())[:200]
     return StoreError(f"{str(path)!r} is damaged ({brief}); remove its folder and run the suite again")
+
+
+def _digest(content: dict[str, Any]) -> str:
+    """Return the digest that a spec with this content has, if its file says nothing else."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _dump(path: Path, content: dict[str, Any]) -> None:

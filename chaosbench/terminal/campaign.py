@@ -1,7 +1,7 @@
 """The output of `chaosbench run`: the experiments to run, their progress, and the ranking at the end."""
 
 from collections import Counter
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -47,6 +47,8 @@ def announce(experiments: Sequence[Experiment], todo: Sequence[Experiment], resu
         f"into {results}{done}",
         markup=False,
     )
+    for line in _recorded(experiments):
+        console.print(f"  {line}", markup=False)
     if where.reason:
         console.print(f"  {where.device}, because it takes {where.reason}", markup=False)
     for title, experiment in zip(_titles(todo), todo, strict=True):
@@ -58,6 +60,12 @@ def announce(experiments: Sequence[Experiment], todo: Sequence[Experiment], resu
         console.print(
             "  numba is not installed, so networks run in plain torch; faster: pip install numba", markup=False
         )
+
+
+def _recorded(experiments: Iterable[Experiment]) -> Iterator[str]:
+    """Yield how each recorded series is read, and the exponent that its training data have."""
+    for system, data in dict.fromkeys((experiment.system, experiment.data) for experiment in experiments):
+        yield from system.describe(data)
 
 
 def show(
