@@ -73,10 +73,8 @@ def prepared(step: Step, states: object, *, differentiated: bool = True) -> tupl
     if starts.numel() == 0 or _within_a_transform(starts):
         return as_step_map(step), starts
     if trusted(step):
-        if differentiated:
-            function(
-                starts
-            )  # an equation that a user wrote is tried at its first step, but not while tangents are carried
+        if differentiated:  # a user's equation is tried at its first step, but not while tangents are carried
+            function(starts)
         return as_step_map(step), starts
     name = getattr(function, "__qualname__", type(function).__name__)
     # A derivative of the user's own is for any leading axes; it is used where the step is, too.
