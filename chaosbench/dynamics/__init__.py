@@ -27,6 +27,7 @@ from chaosbench.dynamics.replay import Loop, Tensors
 from chaosbench.dynamics.runge_kutta import runge_kutta_step
 from chaosbench.dynamics.singular_values import spectral_norm
 from chaosbench.dynamics.step_maps import Step, StepMap, as_function, as_step_map, tangent_step_by_jvp
+from chaosbench.dynamics.stiffness import long_step
 from chaosbench.dynamics.vector_fields import VectorField
 
 __all__ = [
@@ -59,6 +60,7 @@ __all__ = [
     "jacobian_sizes",
     "kaplan_yorke_dimension",
     "log_spaced",
+    "long_step",
     "loss_gradient_growth",
     "lyapunov_spectrum",
     "map_regime",

@@ -69,4 +69,5 @@ def _radau_nodes(count: int) -> Tensor:
 
 def _zeros(diagonal: Tensor, side: Tensor) -> Tensor:
     matrix = torch.diag(diagonal) + torch.diag(side, 1) + torch.diag(side, -1)
-    return torch.linalg.eigvalsh(matrix)
+    zeros: Tensor = torch.linalg.eigvalsh(matrix)
+    return zeros

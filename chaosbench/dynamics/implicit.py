@@ -32,7 +32,8 @@ class _Decomposition(NamedTuple):
 
     def solve(self, right: Tensor) -> Tensor:
         """Return the solution for right-hand sides `(n, s * S, M)`."""
-        return torch.linalg.lu_solve(self.factors, self.pivots, right)
+        solution: Tensor = torch.linalg.lu_solve(self.factors, self.pivots, right)
+        return solution
 
 
 def implicit_step(field: VectorField, joined: Tensor, dt: Tensor, rule: Collocation) -> ImplicitStep:
@@ -95,13 +96,14 @@ def _solved(field: VectorField, state: Tensor, scaled: Tensor) -> tuple[Tensor, 
 
 def _residual(field: VectorField, state: Tensor, stages: Tensor, scaled: Tensor) -> Tensor:
     """Return Z - h A f(z + Z), `(n, s, S)`."""
-    slopes = field.value((state[:, None] + stages).flatten(0, 1)).unflatten(0, (-1, stages.shape[1]))
+    slopes: Tensor = field.value((state[:, None] + stages).flatten(0, 1)).unflatten(0, (-1, stages.shape[1]))
     return stages - scaled @ slopes
 
 
 def _jacobians(field: VectorField, state: Tensor, stages: Tensor) -> Tensor:
     """Return the field's Jacobians at the stages, `(n, s, S, S)`, without a graph."""
-    return field.jacobian((state[:, None] + stages).flatten(0, 1)).unflatten(0, (-1, stages.shape[1]))
+    jacobians: Tensor = field.jacobian((state[:, None] + stages).flatten(0, 1)).unflatten(0, (-1, stages.shape[1]))
+    return jacobians
 
 
 def _decomposed(jacobians: Tensor, scaled: Tensor) -> _Decomposition:
@@ -125,4 +127,5 @@ def _error(first: tuple[Tensor, Tensor], stages: Tensor, dt: Tensor, rule: Collo
         raw = rule.damping * dt[:, None] * slope + torch.einsum("s,nsd->nd", rule.errors.to(stages), stages)
         eye = torch.eye(slope.shape[-1], dtype=slope.dtype, device=slope.device)
         filtered = eye - rule.damping * dt[:, None, None] * jacobian
-        return torch.linalg.solve_ex(filtered, raw[..., None]).result[..., 0]
+        error: Tensor = torch.linalg.solve_ex(filtered, raw[..., None]).result[..., 0]
+    return error

@@ -2,6 +2,7 @@
 
 from chaosbench.systems.base import Flow, Map, SystemSpec
 from chaosbench.systems.chen import Chen
+from chaosbench.systems.driven import DrivenFlow
 from chaosbench.systems.duffing import Duffing
 from chaosbench.systems.halvorsen import Halvorsen
 from chaosbench.systems.henon import Henon
@@ -24,6 +25,7 @@ from chaosbench.systems.two_cycle import TwoCycle
 
 __all__ = [
     "Chen",
+    "DrivenFlow",
     "Duffing",
     "Flow",
     "Halvorsen",

@@ -209,21 +209,19 @@ def test_controlled_methods_follow_van_der_pol_through_a_jump(method):
 
 
 def test_radau_follows_the_oregonator_through_a_spike():
-    """scipy's Radau at a relative tolerance of 1e-9; x leaves 1 for 1e5 after five units of time."""
+    """scipy's Radau at a relative tolerance of 1e-9; x rises from 4 to 1e5 after 20.3 units of time and falls again."""
     state = torch.tensor([[1.0, 2.0, 3.0]], dtype=torch.float64)
-    times = [1.0, 5.0, 8.0]
     truth = solve_ivp(
         lambda _, z: oregonator(torch.from_numpy(z)).numpy(),
-        (0, 8),
+        (0, 22),
         state[0].numpy(),
         method="Radau",
         rtol=1e-9,
         atol=1e-9,
-        t_eval=times,
     )
-    for before, time, expected in zip([0.0, *times], times, truth.y.T, strict=False):
-        state = moved(oregonator, state, time - before, method="radau", tolerance=1e-8)
-        assert_close(state[0], torch.from_numpy(expected.copy()), atol=0, rtol=1e-6)
+    assert truth.y[0].max() > 1e5
+    end = moved(oregonator, state, 22.0, method="radau", tolerance=1e-8)[0]
+    assert_close(end, torch.from_numpy(truth.y[:, -1].copy()), atol=0, rtol=1e-5)
 
 
 def test_single_precision_stays_single():
