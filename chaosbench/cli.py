@@ -214,16 +214,27 @@ def certify(
         list[str] | None, typer.Option("--set", metavar="PARAMETER=VALUE", help="Change a parameter, such as rho=38.")
     ] = None,
     budget: Annotated[str, typer.Option(help="Approximate running time, such as 60s or 5m.")] = "60s",
+    start: Annotated[
+        str | None, typer.Option(help="Follow the one orbit from this state, such as 0,-0.25,0.42,0, and no others.")
+    ] = None,
+    duration: Annotated[
+        float | None, typer.Option(min=0, help="With --start: length of the orbit in the system's time.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure the Lyapunov exponents of a system and check them; exit with code 1 if a check fails."""
     import torch
 
-    from chaosbench.exponents.certify import certify as certified
+    from chaosbench import exponents
     from chaosbench.terminal import certificate as report
 
     torch.set_num_threads(1)  # on a busy machine, several threads make such small steps many times slower
-    certificate = certified(_system(kind, options.changes(changes)), budget=options.seconds(budget))
+    system, seconds = _system(kind, options.changes(changes)), options.seconds(budget)
+    if start is None:
+        certificate = exponents.certify(system, budget=seconds)
+    else:
+        place = options.numbers(start, "--start")
+        certificate = exponents.certify_orbit(system, place, duration=duration, budget=seconds)
     if as_json:
         _print_json(report.row(certificate))
     else:

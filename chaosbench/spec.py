@@ -66,6 +66,8 @@ _FIELD = re.compile(r"^    (\w+): [^\n]*?  # ([^\n]+)$", re.MULTILINE)
 
 def _brief(value: Any) -> str:
     """Return the shortest text that keeps the value."""
+    if isinstance(value, Spec):
+        return value.label
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 1e6 else repr(value)
     return str(value)
