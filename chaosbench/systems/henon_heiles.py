@@ -17,8 +17,8 @@ class HenonHeiles(Flow):
     x' = u,  y' = v,  u' = -x - 2 x y,  v' = -y - x^2 + y^2,
     energy H = (u^2 + v^2 + x^2 + y^2) / 2 + x^2 y - y^3 / 3
 
-    Each energy has exponents of its own. Random starts lie in the chaotic sea of energy 1/8: they differ from `start` in
-    the direction of the momentum. The default method is symplectic.
+    Each energy has exponents of its own. Random starts lie in the chaotic sea of energy 1/8: they differ from `start`
+    in the direction of the momentum. The default method is symplectic.
 
     Source:
         Hénon & Heiles 1964, Astronomical Journal 69, 73, equation 11.

