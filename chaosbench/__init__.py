@@ -34,6 +34,7 @@ _HOMES = {
     "hookimpl": "chaosbench.hookspecs",
     "jacobian_growth": "chaosbench.dynamics",
     "kaplan_yorke_dimension": "chaosbench.dynamics",
+    "load": "chaosbench.loading",
     "lyapunov_spectrum": "chaosbench.dynamics",
     "one_step_error": "chaosbench.trainers",
     "orbit": "chaosbench.dynamics",

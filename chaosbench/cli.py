@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chaosbench import __version__, options
+from chaosbench import __version__, cli_trajectories, options
 from chaosbench.errors import ChaosbenchError, SpecError, unknown_name
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ app = typer.Typer(
 )
 plugins_app = typer.Typer(help="List plug-ins.")
 app.add_typer(plugins_app, name="plugins")
+cli_trajectories.register(app)
 
 
 _LISTINGS = ("systems", "models", "trainers", "diagnostics", "metrics", "pictures", "suites")

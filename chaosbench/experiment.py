@@ -213,3 +213,4 @@ class Result:
     records: tuple[Record, ...]
     arrays: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)  # from which pictures are drawn
     weights: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)  # leading axis: the seeds in order
+    standardisation: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)  # mean, deviation of the data

@@ -67,6 +67,7 @@ class Rows:
     records: tuple[Record, ...]
     arrays: Arrays
     weights: Arrays
+    standardisation: Arrays  # mean and deviation of the training data [the source's units]
     costs: dict[str, Any]  # fields of `Run`: parameters, updates, train_seconds, device
 
     def result(self, *, started: datetime, seconds: float, plugins: dict[str, str]) -> Result:
@@ -78,7 +79,7 @@ class Rows:
             Run.of(self.experiment, seed, status, message, provenance=provenance, **costs)
             for seed, status, message in self.outcomes
         )
-        return Result(self.experiment, runs, self.records, self.arrays, self.weights)
+        return Result(self.experiment, runs, self.records, self.arrays, self.weights, self.standardisation)
 
 
 def record(
@@ -114,7 +115,9 @@ def record(
         "device": _device_name(device),
     }
     weights = {name: value.detach().cpu().numpy() for name, value in model.state_dict().items()}
-    return Rows(experiment, tuple(outcomes(experiment, evaluation, scores)), records, arrays, weights, costs)
+    standardisation = {name: getattr(data, name).cpu().numpy() for name in ("mean", "deviation")}
+    seen = tuple(outcomes(experiment, evaluation, scores))
+    return Rows(experiment, seen, records, arrays, weights, standardisation, costs)
 
 
 def training_records(experiment: Experiment, training: Training) -> Iterator[Record]:
