@@ -39,6 +39,7 @@ _HOMES = {
     "one_step_error": "chaosbench.trainers",
     "orbit": "chaosbench.dynamics",
     "run_experiment": "chaosbench.run",
+    "score": "chaosbench.scoring",
     "seed_generator": "chaosbench.seeds",
 }
 

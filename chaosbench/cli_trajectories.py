@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from chaosbench.errors import SpecError
+
 Results = Annotated[Path, typer.Argument(metavar="RESULTS", help="A results directory.")]
 RunWords = Annotated[
     list[str],
@@ -17,7 +19,7 @@ Seed = Annotated[int | None, typer.Option(help="The model of this seed (default:
 
 def register(app: typer.Typer) -> None:
     """Add the commands to the command line."""
-    for command in (forecast,):
+    for command in (forecast, export, score):
         app.command()(command)
 
 
@@ -61,3 +63,42 @@ def export(
     stored = select_one(results, " ".join(run_words))
     for path, text in export_data(read_experiment(stored), folder).items():
         print(f"{path}: {text}")
+
+
+def score(
+    generated: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="GENERATED...",
+            help="Files or folders (.csv, .npy, .parquet) with generated trajectories; each is an entry.",
+        ),
+    ],
+    truth: Annotated[str, typer.Argument(metavar="TRUTH", help="A file or folder with true trajectories.")],
+    dt: Annotated[float, typer.Option(min=0, help="Time per step, in the system's units.")] = 1.0,
+    exponent: Annotated[
+        float | None, typer.Option(help="Largest Lyapunov exponent per unit of time, for valid prediction times.")
+    ] = None,
+    aligned: Annotated[
+        bool | None,
+        typer.Option("--aligned/--free", help="Score as forecasts, too (default: if the first rows are close)."),
+    ] = None,
+    forecasts: Annotated[
+        list[str] | None,
+        typer.Option(help="With --into: short forecasts that continue the exported conditions; one per GENERATED."),
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(help="Name of one entry, of which each GENERATED is a training run (seed).")
+    ] = None,
+    into: Annotated[
+        Path | None, typer.Option("--into", help="Store the scores and pictures in this results directory.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Score trajectories of any program against true ones, and rank them beside stored experiments."""
+    from chaosbench.terminal import scoring
+
+    entries = {label: generated} if label else {Path(name).stem: [name] for name in generated}
+    if not label and len(entries) < len(generated):
+        raise SpecError("two files of GENERATED have the same name; rename one, or join them with --label")
+    options = scoring.Options(dt, exponent, aligned, tuple(forecasts or ()), into, as_json)
+    scoring.show(entries, truth, options)

@@ -19,6 +19,7 @@ from chaosbench.data.dataset import embedded, unembedded
 from chaosbench.errors import ChaosbenchError, DataError, StoreError, UnknownNameError
 from chaosbench.evaluation import free_run, starting_states
 from chaosbench.experiment import Experiment
+from chaosbench.external import ExternalModel, ExternalTrainer, is_external
 from chaosbench.leaderboard import folder as stored_files
 from chaosbench.leaderboard.folder import FINISHED, Stored
 from chaosbench.models.forecaster import Forecaster
@@ -147,10 +148,10 @@ def load(folder: str | Path, seed: int | None = None, *, kinds: Iterable[type[Sp
     path = Path(folder)
     stored = stored_files.read(path)
     index = _index(stored, seed)
+    if is_external(stored.experiment):
+        raise StoreError(f"{str(path)!r} is an external submission without weights, so there is no model to load")
     experiment = read_experiment(stored, kinds=kinds)
     weights, metadata = stored_files.weights(path), stored_files.weights_metadata(path)
-    if not weights and stored.runs[index]["updates"] == 0:
-        raise StoreError(f"{str(path)!r} has no weights: {stored.runs[index]['trainer']}; nothing can be forecast")
     if "standardisation" in metadata:
         numbers = json.loads(metadata["standardisation"])
         mean, deviation = (torch.tensor(numbers[name], dtype=torch.float64) for name in ("mean", "deviation"))
@@ -170,12 +171,13 @@ def load(folder: str | Path, seed: int | None = None, *, kinds: Iterable[type[Sp
     return Loaded(path, experiment, chosen, model)
 
 
-def read_experiment(stored: Stored, *, kinds: Iterable[type[Spec]] = ()) -> Experiment:
+def read_experiment(stored: Stored, *, kinds: Iterable[type[Spec]] = (), like_external: bool = False) -> Experiment:
     """Return the experiment of a folder, with the registered classes of its system, model, trainer and metrics.
 
     Args:
         stored: as read from the folder.
         kinds: further classes, as in `load`.
+        like_external: let a placeholder stand for model and trainer, so that neither has to be registered.
 
     Raises:
         ChaosbenchError: where a kind is not registered, or a field is unknown.
@@ -183,7 +185,13 @@ def read_experiment(stored: Stored, *, kinds: Iterable[type[Spec]] = ()) -> Expe
     registered = registry.load()
     for kind in kinds:
         registered.admit(kind)
-    narrowed = validated(registered.experiment_type(), stored.experiment, str(stored.folder / "spec.json"))
+    content = dict(stored.experiment)
+    if like_external:
+        for placeholder in (ExternalModel, ExternalTrainer):
+            registered.admit(placeholder)
+        content |= {"model": {"kind": "external", "name": "?", "sha256": ()}, "trainer": {"kind": "external"}}
+        content["diagnostics"] = ()
+    narrowed = validated(registered.experiment_type(), content, str(stored.folder / "spec.json"))
     return Experiment.model_validate(dict(narrowed))
 
 

@@ -19,7 +19,7 @@ from chaosbench.suites.schema import schema
 __all__ = ["Selection", "load", "schema", "shipped", "validated"]
 
 _DIAGNOSTICS = ("loss", "gradient_norm", "largest_exponent")
-_METRICS = (
+DEFAULT_METRICS = (
     "state_space_divergence",
     "power_spectrum_distance",
     "valid_prediction_time",
@@ -113,7 +113,7 @@ def _experiments(
     shared = {
         "suite": content["suite"],
         "seeds": _seeds(content.get("seeds", [0]) if selection.seeds is None else selection.seeds),
-        "metrics": _listed_once(part, "metrics", _METRICS, registry),
+        "metrics": _listed_once(part, "metrics", DEFAULT_METRICS, registry),
         "diagnostics": _listed_once(part, "diagnostics", _DIAGNOSTICS, registry),
         "evaluation": validated(EvaluationSpec, content.get("evaluation", {}), part.at("evaluation")),
     }

@@ -9,40 +9,19 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file, save
+from small_experiment import small
 
 import chaosbench
-from chaosbench.data import DataSpec
 from chaosbench.data.dataset import embedded, unembedded
 from chaosbench.errors import ChaosbenchError
-from chaosbench.experiment import EvaluationSpec, Experiment
+from chaosbench.experiment import Experiment
 from chaosbench.leaderboard import store
 from chaosbench.leaderboard.folder import forecast as stored_arrays
-from chaosbench.metrics import StateSpaceDivergence
 from chaosbench.models import GRU, Analogue, ShallowPLRNN
 from chaosbench.run import run_experiment
-from chaosbench.systems import Henon
-from chaosbench.trainers import BPTT, Memorise, SparseTeacherForcing
+from chaosbench.trainers import BPTT, Memorise
 
 STEPS = 25  # the Hénon map stretches rounding errors of 1e-16 by e^10 in this time
-
-
-def small(model=None, trainer=None, **data) -> Experiment:
-    return Experiment(
-        suite="small",
-        system=Henon(),
-        data=DataSpec(
-            train_orbits=2, train_length=300, validation_orbits=1, validation_length=100, test_orbits=2,
-            test_length=300, dtype="float64", **data,
-        ),
-        model=model or ShallowPLRNN(hidden=6),
-        trainer=trainer or SparseTeacherForcing(updates=3, batch=4, sequence_length=20, interval=5),
-        metrics=(StateSpaceDivergence(),),
-        evaluation=EvaluationSpec(
-            context=20, free_runs=1, free_run_steps=100, free_run_transient=0, conditions=2, horizon=20,
-            exponent_conditions=2, exponent_steps=20, exponent_transient=5,
-        ),
-        seeds=(3, 1),
-    )  # fmt: skip
 
 
 @pytest.fixture
