@@ -48,7 +48,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     if code == _INTERRUPTED:  # Typer itself may turn the interrupt into this code
-        _print_error("interrupted; finished experiments are kept, and the same command runs the rest")
+        _print_error("interrupted; finished experiments are kept, and the same command goes on with the rest")
     sys.exit(code)
 
 

@@ -98,8 +98,12 @@ class GradientTrainer(WindowTrainer):
 
     def _learning_rate(self, training: TrainingState) -> float | Tensor:
         if training.recording is None:
-            return self.learning_rate_at(training.progress)
-        return training.number(lambda: self.learning_rate_at(training.progress))
+            return self.learning_rate_at(self._progress(training))
+        return training.number(lambda: self.learning_rate_at(self._progress(training)))
+
+    def _progress(self, training: TrainingState) -> float:
+        """Return the progress for the schedule; a constant rate does not depend on the number of updates."""
+        return 0.0 if self.final_learning_rate is None else training.progress
 
     def learning_rate_at(self, progress: float) -> float:
         """Return the learning rate after the share `progress` of the updates."""
