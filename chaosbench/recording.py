@@ -39,6 +39,7 @@ class Training:
         seconds: wall time without diagnostics [s].
         watching: wall time of the diagnostics [s].
         health: loss and gradient norm of every update.
+        stopping: name, values `(K,)`, unit and None for each number of early stopping; empty without it.
         scheme: where the state was forced and gradients were cut at the end; None where no gradient passes time.
     """
 
@@ -48,6 +49,7 @@ class Training:
     watching: float
     health: TrainingHealth
     scheme: ForcingScheme | None
+    stopping: Sequence[tuple[str, Tensor, str, None]] = ()
 
 
 @dataclass(frozen=True)
@@ -121,11 +123,12 @@ def record(
 
 
 def training_records(experiment: Experiment, training: Training) -> Iterator[Record]:
-    """Yield what the diagnostics measured during training."""
+    """Yield what the diagnostics measured during training, and where each seed stopped early."""
     digest = experiment.digest()
-    for diagnostic, update, values in training.measured:
+    seen = [(diagnostic.label, values, diagnostic.unit, update) for diagnostic, update, values in training.measured]
+    for name, values, unit, update in (*seen, *training.stopping):
         for seed, value in zip(experiment.seeds, values.tolist(), strict=True):
-            yield Record(digest, seed, diagnostic.label, _finite(value), None, diagnostic.unit, "", update)
+            yield Record(digest, seed, name, _finite(value), None, unit, "", update)
 
 
 def diagnosis_records(

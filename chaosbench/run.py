@@ -15,7 +15,8 @@ from chaosbench.models.forecaster import Forecaster
 from chaosbench.recording import Diagnoses, Training, record
 from chaosbench.theory.diagnosis import Diagnosis
 from chaosbench.theory.examination import examine
-from chaosbench.trainers.base import TrainingStep, WindowTrainer
+from chaosbench.trainers.base import TrainerSpec, TrainingStep, WindowTrainer
+from chaosbench.trainers.early_stopping import stopping_records
 from chaosbench.trainers.forcing_scheme import ForcingScheme
 from chaosbench.trainers.training_state import Checkpoint
 
@@ -104,13 +105,15 @@ def train(
         if paused - reported > 0.3 or step.update == step.updates:
             reported = paused
             if not step.loss.isfinite().any():
+                _finish(experiment.trainer, model, step)
                 break
             report(Progress("training", step.update, step.updates, float(step.loss.nanmedian())))
     scheme = None if step is None or step.training is None else experiment.trainer.forcing_scheme(step.training)
     aside = course.watching - watched + (0.0 if checkpoints is None else checkpoints.seconds)
     seconds = earlier + perf_counter() - began - aside
     updates = course.updates if step is None else step.update
-    return Training(course.measured, updates, seconds, course.watching, course.health, scheme)
+    stopping = stopping_records(None if step is None else step.training)
+    return Training(course.measured, updates, seconds, course.watching, course.health, scheme, stopping)
 
 
 def _steps(
@@ -121,6 +124,12 @@ def _steps(
         return experiment.trainer.fit(model, data, experiment.seeds)
     assert isinstance(experiment.trainer, WindowTrainer), "only trainers that support checkpoints write them"
     return experiment.trainer.fit(model, data, experiment.seeds, checkpoint=saved)
+
+
+def _finish(trainer: TrainerSpec, model: Forecaster, step: TrainingStep) -> None:
+    """Let a trainer that is not asked for further updates set the model to its final weights."""
+    if isinstance(trainer, WindowTrainer) and step.training is not None:
+        trainer.finish(model, step.training)
 
 
 def diagnose_model(
