@@ -131,14 +131,19 @@ def run(
 def rank(
     results: Annotated[Path, typer.Argument(metavar="RESULTS", help="A results directory.")],
     as_json: AsJson = False,
+    layout: Annotated[
+        str | None, typer.Option("--format", help="Print as csv, markdown or latex, with intervals.")
+    ] = None,
 ) -> None:
     """Show the ranking of a results directory, one table per system and data."""
-    from chaosbench.leaderboard import store
+    from chaosbench.leaderboard import exports, store
     from chaosbench.leaderboard.rank import rank as rank_experiments
 
+    if layout is not None and layout not in exports.FORMATS:
+        raise unknown_name("format", layout, exports.FORMATS, place="--format")
     ranked = rank_experiments(store.read_all(results))
-    if as_json:
-        print(ranked.to_json())
+    if as_json or layout is not None:
+        print(ranked.to_json() if layout is None else exports.FORMATS[layout](ranked.rows()))
         return
     from chaosbench.terminal.ranking import show_ranking
 

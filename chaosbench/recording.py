@@ -14,18 +14,16 @@ from chaosbench import __version__
 from chaosbench.data import Dataset
 from chaosbench.diagnostics.base import DiagnosticSpec
 from chaosbench.diagnostics.health import TrainingHealth
-from chaosbench.evaluation import DRAWN
 from chaosbench.experiment import Experiment, Record, Result, Run, Status
 from chaosbench.metrics.base import Evaluation
 from chaosbench.metrics.skill import too_good_to_be_true
-from chaosbench.metrics.valid_prediction_time import valid_prediction_time
 from chaosbench.models.forecaster import Forecaster, Trait
+from chaosbench.stored_arrays import Arrays, evaluation_arrays, separation_arrays
 from chaosbench.theory.diagnosis import Diagnosis
 from chaosbench.theory.examination import curves, reference_diagnosis
 from chaosbench.theory.run_diagnosis import PREFIX, RunDiagnosis
 from chaosbench.trainers.forcing_scheme import ForcingScheme
 
-Arrays = dict[str, np.ndarray[Any, Any]]
 Traits = Mapping[str, Trait]
 
 
@@ -224,43 +222,6 @@ def outcomes(
         if suspicious[index]:
             remarks.append("too good to be true: forecasts outlast the true system's own, so test data were known")
         yield seed, "ok", "; ".join(remarks)
-
-
-def evaluation_arrays(evaluation: Evaluation) -> Arrays:
-    """Return the orbits and valid prediction times that pictures are drawn from."""
-    return {
-        "truth": evaluation.truth[0, :DRAWN].float().cpu().numpy(),
-        "free_run": evaluation.free_run[:, 0, :DRAWN].float().cpu().numpy(),
-        "dt": np.array([evaluation.dt]),
-        **_valid_times(evaluation),
-    }
-
-
-def separation_arrays(data: Dataset) -> Arrays:
-    """Return how neighbours separate in a recorded series, and the line its exponent was read from."""
-    curve = data.separation
-    if curve is None:
-        return {}
-    return {
-        "measured": data.train[0, -DRAWN:].float().cpu().numpy(),  # a test piece is too short to show the attractor
-        "divergence_times": curve.times.numpy(),  # [system time]
-        "divergence": curve.log_distance.numpy(),  # [nats]
-        "divergence_fit": np.array([curve.exponent, curve.interval, *curve.fit]),  # [1 / system time], [steps]
-    }
-
-
-def _valid_times(evaluation: Evaluation) -> Arrays:
-    """Return valid prediction times of the models and of the twins [Lyapunov times]; nothing without chaos."""
-    exponent = evaluation.largest_exponent or 0.0
-    if exponent <= 0:
-        return {}
-    forecasts = {"valid_times": evaluation.forecast, "twin_valid_times": evaluation.twins}
-    dt, scale = exponent * evaluation.dt, evaluation.scale
-    return {
-        name: valid_prediction_time(forecast, evaluation.future, dt=dt, scale=scale).float().cpu().numpy()
-        for name, forecast in forecasts.items()
-        if forecast is not None
-    }
 
 
 def _column_records(
