@@ -2,10 +2,10 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 from torch import Tensor
 from typing_extensions import override
 
@@ -159,6 +159,14 @@ class GradientTrainer(WindowTrainer):
             assert readout is not None
             loss = loss + self.conditioning * conditioning_penalty(readout)
         return loss
+
+    @model_serializer(mode="wrap")
+    def _without_early_stopping(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the fields of early stopping where there is none: older results keep their identity."""
+        content: dict[str, Any] = serialize(self)
+        if self.patience is None:
+            content = {name: value for name, value in content.items() if name not in ("patience", "validate_every")}
+        return content
 
     @model_validator(mode="after")
     def _a_schedule_has_an_end(self) -> Self:

@@ -1,4 +1,4 @@
-"""The notebook of the diagnosis runs as it is."""
+"""The notebooks run as they are."""
 
 import json
 from pathlib import Path
@@ -29,3 +29,15 @@ def test_the_notebook_runs(updates: str, capsys: pytest.CaptureFixture[str]) -> 
         assert (names["verdict"].regime, names["verdict"].consistent) == ("chaotic", True)
         assert names["verdict"].exponent_ratio == pytest.approx(1, abs=0.2)
     assert "exponents" in capsys.readouterr().out
+
+
+def test_the_notebook_of_predictions_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """The Hénon map is quadratic, so that the fitted quadratic map is found to rounding and beats everything else."""
+    names: dict[str, Any] = {}
+    exec(_notebook((ROOT / "docs/my-predictions.ipynb").read_text(encoding="utf-8")), names)
+    assert abs(names["weights"]["quadratic"][3, 0] + 1.4) < 1e-9
+    (board,) = names["scored"].ranking.boards
+    assert [entry.model for entry in board.entries] == ["quadratic", "linear"]
+    (board,) = names["ranking"].boards
+    assert board.entries[0].model == "quadratic map"
+    assert "noise floor" in capsys.readouterr().out

@@ -99,3 +99,9 @@ def test_stopping_without_validation_data_is_refused():
     short = simulate(Henon(), DataSpec(train_orbits=2, train_length=200, validation_orbits=0, test_length=100))
     with pytest.raises(ChaosbenchError, match="validation"):
         TRAINER.check(short)
+
+
+def test_trainers_without_early_stopping_keep_the_identity_of_earlier_results():
+    without, with_patience = BPTT(), BPTT(patience=3, validate_every=7)
+    assert not {"patience", "validate_every"} & set(without.model_dump())
+    assert BPTT.model_validate(with_patience.model_dump(mode="json")) == with_patience
