@@ -28,7 +28,7 @@ EVERY = 180.0  # [s] between two checkpoints
 
 @dataclass
 class Course:
-    """What was recorded of a training so far.
+    """The records of a training so far.
 
     Attributes:
         health: loss and gradient norm of every update.
@@ -47,7 +47,7 @@ class Course:
 
 @dataclass(frozen=True)
 class Position:
-    """Where the training of an experiment would begin.
+    """The update at which the training of an experiment would begin.
 
     Attributes:
         update: number of updates that are done already.
