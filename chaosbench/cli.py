@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chaosbench import __version__, options
+from chaosbench import __version__, cli_trajectories, options
 from chaosbench.errors import ChaosbenchError, SpecError, unknown_name
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ app = typer.Typer(
 )
 plugins_app = typer.Typer(help="List plug-ins.")
 app.add_typer(plugins_app, name="plugins")
+cli_trajectories.register(app)
 
 
 _LISTINGS = ("systems", "models", "trainers", "diagnostics", "metrics", "pictures", "suites")
@@ -51,7 +52,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     if code == _INTERRUPTED:  # Typer itself may turn the interrupt into this code
-        _print_error("interrupted; finished experiments are kept, and the same command runs the rest")
+        _print_error("interrupted; finished experiments are kept, and the same command goes on with the rest")
     sys.exit(code)
 
 
@@ -135,14 +136,19 @@ def run(
 def rank(
     results: Annotated[Path, typer.Argument(metavar="RESULTS", help="A results directory.")],
     as_json: AsJson = False,
+    layout: Annotated[
+        str | None, typer.Option("--format", help="Print as csv, markdown or latex, with intervals.")
+    ] = None,
 ) -> None:
     """Show the ranking of a results directory, one table per system and data."""
-    from chaosbench.leaderboard import store
+    from chaosbench.leaderboard import exports, store
     from chaosbench.leaderboard.rank import rank as rank_experiments
 
+    if layout is not None and layout not in exports.FORMATS:
+        raise unknown_name("format", layout, exports.FORMATS, place="--format")
     ranked = rank_experiments(store.read_all(results))
-    if as_json:
-        print(ranked.to_json())
+    if as_json or layout is not None:
+        print(ranked.to_json() if layout is None else exports.FORMATS[layout](ranked.rows()))
         return
     from chaosbench.terminal.ranking import show_ranking
 

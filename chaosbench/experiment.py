@@ -170,6 +170,7 @@ class Result:
     records: tuple[Record, ...]
     arrays: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)  # from which pictures are drawn
     weights: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)  # leading axis: the seeds in order
+    standardisation: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)  # mean, deviation of the data
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a row per seed: labels, status, costs and the score by each metric, as `pandas.DataFrame` takes them.

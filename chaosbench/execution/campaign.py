@@ -4,6 +4,7 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from chaosbench.checkpoints import EVERY, FOLDER, Checkpoints
 from chaosbench.data import DataSpec, simulate
 from chaosbench.errors import DataError
 from chaosbench.execution.workers import Event, Finished, carry_out
@@ -70,17 +71,26 @@ def prepare(results: Path) -> None:
 
 
 def carry_on(
-    experiments: Sequence[Experiment], results: Path, *, device: str, workers: int
+    experiments: Sequence[Experiment], results: Path, *, device: str, workers: int, every: float = EVERY
 ) -> Generator[Event | Published, None, None]:
-    """Run experiments and publish each one; an interruption loses only the experiments that are running."""
+    """Run experiments and publish each one.
+
+    After an interruption, the same call goes on from the last checkpoints of the trainings that were running.
+
+    Args:
+        every: time between two checkpoints of a training [s].
+    """
     store.prepare(results)
     logs = results / "logs"
-    events = carry_out(experiments, device=device, workers=workers, logs=logs)
+    events = carry_out(experiments, device=device, workers=workers, logs=logs, every=every)
     try:
         for event in events:
             yield event
             if isinstance(event, Finished):
-                yield Published(event, read(store.write(event.result, results)))
+                published = Published(event, read(store.write(event.result, results)))
+                if not published.stored.retryable:
+                    Checkpoints(event.experiment, results / FOLDER, device).discard()
+                yield published
     finally:
         events.close()
         if logs.is_dir() and not any(logs.iterdir()):

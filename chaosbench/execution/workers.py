@@ -15,6 +15,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from chaosbench.checkpoints import EVERY, FOLDER
 from chaosbench.execution.child import main as child_main
 from chaosbench.experiment import Experiment, Result, Run, Status
 from chaosbench.run import Progress
@@ -59,7 +60,13 @@ class _Worker:
 
 
 def carry_out(
-    experiments: Sequence[Experiment], *, device: str, workers: int, logs: Path
+    experiments: Sequence[Experiment],
+    *,
+    device: str,
+    workers: int,
+    logs: Path,
+    checkpoints: Path | None = None,
+    every: float = EVERY,
 ) -> Generator[Event, None, None]:
     """Run experiments in at most `workers` processes at once, and yield events as they occur.
 
@@ -72,13 +79,16 @@ def carry_out(
         device: "cpu", or a CUDA device.
         workers: the largest number of processes at a time.
         logs: folder for the output of the children; empty logs are removed.
+        checkpoints: folder for the state of trainings; None: beside the logs.
+        every: time between two checkpoints of a training [s].
     """
     processes = context()
     waiting, running = list(experiments), list[_Worker]()
+    saving = (logs.parent / FOLDER if checkpoints is None else checkpoints, every)
     try:
         while waiting or running:
             while waiting and len(running) < workers:
-                worker = _start(processes, waiting.pop(0), device, logs)
+                worker = _start(processes, waiting.pop(0), device, logs, saving)
                 running.append(worker)
                 yield Started(worker.experiment)
             # Wait for the sentinels as well: a process that a dead child has forked may hold the pipe open.
@@ -100,10 +110,12 @@ def context() -> BaseContext:
     return chosen
 
 
-def _start(processes: BaseContext, experiment: Experiment, device: str, logs: Path) -> _Worker:
+def _start(
+    processes: BaseContext, experiment: Experiment, device: str, logs: Path, saving: tuple[Path, float]
+) -> _Worker:
     receiver, sender = processes.Pipe(duplex=False)
     log = logs / f"{experiment.digest()[:12]}.log"
-    arguments = (sender, pickle.dumps(experiment), device, log)
+    arguments = (sender, pickle.dumps(experiment), device, log, *saving)
     process: BaseProcess = processes.Process(target=child_main, args=arguments)  # type: ignore[attr-defined]  # missing in typeshed
     process.start()
     sender.close()  # the child's end is then the only one, and the pipe ends when the child dies

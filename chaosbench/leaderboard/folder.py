@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from safetensors import safe_open
 from safetensors.numpy import load_file, save
 
 from chaosbench.errors import StoreError
@@ -101,10 +102,14 @@ def fill(folder: Path, result: "Result") -> None:
     for name, table in (("runs.parquet", runs_table(result.runs)), ("records.parquet", records_table(result.records))):
         # By path: given a Python file object with torch imported, pyarrow may abort the process at exit.
         pq.write_table(table, str(folder / name), write_page_checksum=True, compression="zstd")
-    for name, arrays in (("forecast.safetensors", result.arrays), ("weights.safetensors", result.weights)):
+    standardisation = {name: values.tolist() for name, values in result.standardisation.items()}
+    metadata = {"standardisation": json.dumps(standardisation, sort_keys=True)} if standardisation else None
+    contents = {"forecast.safetensors": (result.arrays, None), "weights.safetensors": (result.weights, metadata)}
+    for name, (arrays, notes) in contents.items():
         # Contiguous, because safetensors writes the buffer of a view, which is another array. Not by save_file, which
         # makes files that only their owner can read.
-        (folder / name).write_bytes(save({key: np.ascontiguousarray(array) for key, array in arrays.items()}))
+        content = save({key: np.ascontiguousarray(array) for key, array in arrays.items()}, metadata=notes)
+        (folder / name).write_bytes(content)
     hashes = {path.name: _sha256(path) for path in sorted(folder.iterdir())}
     _dump(folder / MANIFEST, {"schema": VERSION, "files": hashes})
     for path in (*folder.iterdir(), folder):
@@ -134,6 +139,12 @@ def forecast(folder: Path) -> Arrays:
 def weights(folder: Path) -> Arrays:
     """Read the trained weights; the leading axis is the seeds, in order."""
     return load_file(_checked(folder, "weights.safetensors"))
+
+
+def weights_metadata(folder: Path) -> dict[str, str]:
+    """Read what is stored beside the weights: "standardisation", as JSON; empty in results of earlier versions."""
+    with safe_open(_checked(folder, "weights.safetensors"), framework="numpy") as file:
+        return file.metadata() or {}
 
 
 def hashes(folder: Path) -> dict[str, str]:

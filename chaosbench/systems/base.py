@@ -57,11 +57,6 @@ class SystemSpec(Source):
         return True
 
     @property
-    def stationary(self) -> bool:
-        """True if the equation does not change in time except periodically, so that exponents characterise it."""
-        return True
-
-    @property
     def state_size(self) -> int:
         """Size S of the state; larger than the dimension if a part of the state is hidden."""
         return self.dimension

@@ -47,3 +47,15 @@ def test_the_notebook_of_a_data_file_ends_in_a_ranked_table_and_pictures(
     assert any(path.name == "attractor.png" and path.stat().st_size for path in names["pictures"])
     assert "noise floor" in capsys.readouterr().out
     names["plt"].close("all")
+
+
+def test_the_notebook_of_predictions_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """The Hénon map is quadratic, so that the fitted quadratic map is found to rounding and beats everything else."""
+    names: dict[str, Any] = {}
+    exec(_notebook((ROOT / "docs/my-predictions.ipynb").read_text(encoding="utf-8")), names)
+    assert abs(names["weights"]["quadratic"][3, 0] + 1.4) < 1e-9
+    (board,) = names["scored"].ranking.boards
+    assert [entry.model for entry in board.entries] == ["quadratic", "linear"]
+    (board,) = names["ranking"].boards
+    assert board.entries[0].model == "quadratic map"
+    assert "noise floor" in capsys.readouterr().out

@@ -24,7 +24,7 @@ class SprottA(Flow):
         return torch.stack([y, -x + y * z, 1 - y * y], dim=-1)
 
     def tangent_field(self, state, tangents):
-        x, y, z = state[..., None].unbind(-2)
+        _, y, z = state[..., None].unbind(-2)
         u, v, w = tangents.unbind(-2)
         return torch.stack([v, -u + z * v + y * w, -2 * y * v], dim=-2)
 
@@ -59,7 +59,7 @@ def test_the_mean_trace_is_exact_where_the_trace_is_constant(method):
 
 
 def test_a_start_of_the_wrong_size_is_refused():
-    with pytest.raises(SpecError, match="3 numbers.*4"):
+    with pytest.raises(SpecError, match=r"3 numbers.*4"):
         certify_orbit(HenonHeiles(), [0.0, 1.0, 2.0], duration=10)
 
 
