@@ -87,6 +87,12 @@ def misfits(
         for name, few in (("horizon", metric.least_horizon), ("free_run_steps", metric.least_free_run)):
             if few > steps[name]:
                 problems.append(f"{metric.label} needs evaluation.{name} of at least {few}, not {steps[name]}")
+    if problems and lengths is not None:
+        longest = max(lengths.test, default=0)
+        problems.append(
+            f"the series has {sum(lengths.test)} steps for testing, at most {longest} of them without a gap: use a "
+            "longer series or a smaller train_share, or lower what is set"
+        )
     return problems
 
 
@@ -125,10 +131,7 @@ def _orbits(data: DataSpec, evaluation: EvaluationSpec, lengths: Lengths | None)
     if lengths is not None:
         count = sum(stretch // (data.test_length + data.history) for stretch in lengths.test)
         if count < max(2, data.test_orbits):
-            yield (
-                f"data.test_length = {data.test_length} gives {count} of {max(2, data.test_orbits)} test orbits: the "
-                f"series has {sum(lengths.test)} steps for testing, at most {max(lengths.test)} of them without a gap"
-            )
+            yield (f"data.test_length = {data.test_length} gives {count} of {max(2, data.test_orbits)} test orbits")
 
 
 def _forecasts(data: DataSpec, evaluation: EvaluationSpec, every: int) -> Iterator[str]:

@@ -74,9 +74,8 @@ class Dataset:
             Mikhaeil, Monfared and Durstewitz 2022, NeurIPS, equation 17.
         """
         if self.largest_exponent is None or self.largest_exponent <= 0:
-            raise DataError(
-                f"{self.system.label} is not chaotic and has no predictability time; give the interval in steps"
-            )
+            why = "has no known exponent" if self.largest_exponent is None else "is not chaotic"
+            raise DataError(f"{self.system.label} {why} and has no predictability time; give the interval in steps")
         return log(2) / (self.largest_exponent * self.dt)
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> Self:

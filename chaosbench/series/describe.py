@@ -4,12 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Protocol
 
-from chaosbench.formats import counted
+from chaosbench.formats import counted, number
 from chaosbench.series.formats import ignored
 from chaosbench.series.reading import Recorded
 from chaosbench.series.splits import Splits, common_length
 from chaosbench.series.table import Array
-from chaosbench.source import DataSpec
+from chaosbench.source import DataSpec, SeparationCurve
 
 _NAMES = 8  # columns that a line names
 
@@ -45,6 +45,24 @@ def description(series: _Series, recorded: Recorded, splits: Splits, spec: DataS
     lines += [f"not learned: column {name!r}: {reason}" for name, reason in recorded.left_out.items()]
     lines += [f"not read: {name}" for path in series.paths for name in ignored(path)]
     return lines
+
+
+def verdict(curve: SeparationCurve) -> str:
+    """Return a line about the exponent of the training data, and what it is worth."""
+    text = f"largest exponent of the training data: {number(curve.exponent)} ± {number(curve.interval)} per system time"
+    if curve.detrended:
+        removed = "trend" if curve.detrended == "linear" else "trend and season"
+        text += f", {removed} removed"
+    test = curve.surrogates
+    if test is None:
+        return f"{text}; {curve.verdict}"
+    beside = "more predictable than" if test.rejected else "no more predictable than"
+    said = {
+        "chaotic": "chaotic",
+        "not chaotic": "not chaotic",
+        "cannot be told": "whether it is chaos cannot be told",
+    }[curve.verdict]
+    return f"{text}; {said} ({beside} {test.count} surrogates of the same spectrum, p = {test.p_value:.3f})"
 
 
 def _columns(recorded: Recorded) -> str:

@@ -46,4 +46,4 @@ def estimate(stretches: Sequence[Array], *, dt: float, detrend: Detrend = "auto"
 
 def _embedded(stretches: Sequence[Tensor], lag: int) -> list[Tensor]:
     back = (_DIMENSION - 1) * lag
-    return [delay_vectors(part, dimension=_DIMENSION, lag=lag) for part in stretches if len(part) > 2 * back]
+    return [delay_vectors(part, dimension=_DIMENSION, lag=lag) for part in stretches if len(part) >= 2 * back]

@@ -130,7 +130,7 @@ def _read(stamps: tuple[Stamp, ...], name: str, reading: Reading) -> Recorded:
     for path, *_ in stamps:
         shown = name if len(stamps) == 1 else Path(path).name
         tables += formats.read_file(Path(path), shown, array=reading.array, axes=reading.axes)
-    _check_same_columns(tables, stamps)
+    _check_same_columns(tables, name)
     rows = sum(table.rows for table in tables)
     if rows < _SHORTEST:
         hint = _transposed_hint(tables) if rows < _SHORTEST // 2 else ""
@@ -143,14 +143,14 @@ def _read(stamps: tuple[Stamp, ...], name: str, reading: Reading) -> Recorded:
     return Recorded(trials, tuple(whole.names[index] for index in choice.observables), choice.left_out, step, unit)
 
 
-def _check_same_columns(tables: Sequence[Table], stamps: Sequence[Stamp]) -> None:
+def _check_same_columns(tables: Sequence[Table], name: str) -> None:
     for table in tables:
         same_kinds = [a.dtype.kind == b.dtype.kind for a, b in zip(tables[0].cells, table.cells, strict=False)]
         if table.names != tables[0].names or not all(same_kinds):
             first, other = ([*map(str, each.names)] for each in (tables[0], table))
             raise DataError(
-                f"the files beside {Path(stamps[0][0]).name!r} differ in their columns: {', '.join(first)} and "
-                f"{', '.join(other)}; all trials need the same columns"
+                f"the files of {name!r} differ in their columns, or in which of them are numbers: {', '.join(first)} "
+                f"and {', '.join(other)}; all trials need the same columns"
             )
 
 

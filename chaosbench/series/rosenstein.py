@@ -38,7 +38,8 @@ def separation_curve(
     stays as large as it is at first and only oscillates, is left out. Otherwise it hides the growth at small distances,
     and phase-coherent flows such as Rössler's seem 15 to 30 % less chaotic than they are.
 
-    The fit covers the window with the largest growth over which the curve is straight (R^2 >= 0.99). The window begins
+    The fit covers the window with the largest growth over which the curve is straight (R^2 >= 0.99; for a map, 0.998 if
+    there is such a window). The window begins
     after a quarter of a mean period, when neighbours have turned into the unstable direction, and ends below 70 % of
     the whole growth, before the distance saturates. If the distance does not double there, as for short or
     high-dimensional data, windows from the start with R^2 >= 0.95 are accepted. If no window shows a doubling, the line
@@ -222,7 +223,9 @@ def _linear_range(offsets: Array, curve: Array, *, period: float) -> tuple[int, 
     """Return first and last index of the fit, and True if the distance doubles there; see `separation_curve`."""
     ceiling = curve[0] + 0.7 * (np.percentile(curve, 95) - curve[0])
     end = int(np.argmax(curve >= ceiling)) + 1
-    for begin, straight in ((int(np.searchsorted(offsets, period / 4)), 0.99), (0, 0.95)):
+    late = int(np.searchsorted(offsets, period / 4))
+    # The curve of a map does not oscillate, so that it must be straighter.
+    for begin, straight in (*([] if period >= _FLOW else [(late, 0.998)]), (late, 0.99), (0, 0.95)):
         window = _steepest_window(offsets[begin:end], curve[begin:end], straight=straight)
         if window is not None:
             return begin + window[0], begin + window[1], True

@@ -1,5 +1,7 @@
 """A recorded series: observations from files."""
 
+from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -11,7 +13,7 @@ from typing_extensions import override
 
 from chaosbench.errors import DataError
 from chaosbench.formats import counted
-from chaosbench.series.describe import description
+from chaosbench.series.describe import description, verdict
 from chaosbench.series.exponent import estimate
 from chaosbench.series.reading import Reading, Recorded, content_checksum, pieces, read
 from chaosbench.series.splits import Split, Splits, common_length, disjoint_pieces, equal_pieces, split_trials
@@ -118,7 +120,13 @@ class TimeSeries(Source):
 
     @override
     def describe(self, spec: DataSpec) -> list[str]:
-        return description(self, self.recorded(), self.splits(), spec)
+        lines = description(self, self.recorded(), self.splits(), spec)
+        if self.exponent is not None:
+            return [*lines, f"largest exponent {self.exponent} by {self.exponent_source}"]
+        try:
+            return [*lines, verdict(self.separation())]
+        except DataError as error:
+            return [*lines, f"no largest exponent: {error}"]
 
     def read(self) -> Tensor:
         """Read all rows of all trials in order, without gaps, `(T, D)` in float64 [the file's units].
@@ -218,7 +226,10 @@ class TimeSeries(Source):
                 f"{max(map(len, splits.test))}, are too few for two pieces of data.test_length = {spec.test_length}"
             )
         validation = [piece for piece in splits.validation if len(piece) > back]
-        separation = self.separation() if self.exponent is None else None
+        separation = None
+        if self.exponent is None:
+            with suppress(DataError):  # too few states for an exponent, as `describe` says; the data may be learned
+                separation = self.separation()
         return Recordings(
             train=train,
             validation=equal_pieces(validation) if validation else train[:1, : back + 1],
@@ -240,7 +251,7 @@ class TimeSeries(Source):
         Raises:
             DataError: as `read` and `separation_curve` do.
         """
-        return estimate(self.splits().train, dt=self.dt, detrend=self.detrend)
+        return _separation(self)
 
     def _split(self, trials: tuple[np.ndarray[Any, np.dtype[Any]], ...], *, tested: bool, validated: bool) -> Splits:
         """Divide the trials of `path`, of which nothing is for testing or validation where these have files."""
@@ -271,6 +282,12 @@ class TimeSeries(Source):
     @staticmethod
     def _listed(path: Paths) -> tuple[str, ...]:
         return (path,) if isinstance(path, str) else path
+
+
+@lru_cache(maxsize=32)
+def _separation(series: TimeSeries) -> SeparationCurve:
+    """Return the curve of a series, which is identified by the checksum of its files."""
+    return estimate(series.splits().train, dt=series.dt, detrend=series.detrend)
 
 
 def _exists(path: str) -> bool:
