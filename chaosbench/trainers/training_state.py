@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Self, TypeVar
+from typing import Any, Self, TypeVar
 
 import torch
 from torch import Generator, Tensor
@@ -66,6 +66,8 @@ class TrainingState:
         optimizer: None if the trainer changes the parameters itself.
         norms: the Euclidean norm of each seed's raw gradient in this update, `(K,)`; None before the backward pass.
         recording: set while an update is recorded in order to be replayed.
+        trainers: one per seed, where they differ in fields that `TrainerSpec.may_differ` names; empty if all seeds have
+            the same.
     """
 
     data: Dataset
@@ -76,6 +78,7 @@ class TrainingState:
     optimizer: Optimizer | None = None
     norms: Tensor | None = None
     recording: Recording | None = None
+    trainers: Sequence[Any] = ()
     _update: int = 0
 
     @classmethod
@@ -131,6 +134,19 @@ class TrainingState:
     def number(self, value: Callable[[], float]) -> Tensor:
         """Return `value()` as a tensor `()` in the precision of the data; replayed updates compute it anew."""
         return self._input(value, lambda: self.data.train.new_full((), value()))
+
+    def differ(self, *fields: str) -> bool:
+        """Return whether the trainers of the seeds differ in one of these fields."""
+        return any(getattr(one, name) != getattr(self.trainers[0], name) for one in self.trainers for name in fields)
+
+    def numbers(self, value: Callable[[Any], float]) -> Tensor:
+        """Return `value(trainer)` for the trainer of each seed, `(K,)`; replayed updates compute it anew."""
+        return self.given(lambda: self._of_each_trainer(value))
+
+    def _of_each_trainer(self, value: Callable[[Any], float]) -> Tensor:
+        distinct = {id(trainer): trainer for trainer in self.trainers}
+        values = {key: value(trainer) for key, trainer in distinct.items()}
+        return torch.tensor([values[id(trainer)] for trainer in self.trainers], dtype=self.data.train.dtype)
 
     def _input(self, value: Callable[[], Tensor | float], tensor: Callable[[], Tensor]) -> Tensor:
         recording = self.recording
