@@ -97,6 +97,15 @@ def run(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Number of worker processes (default: one per core; one on a GPU).")
     ] = None,
+    together: Annotated[
+        bool | None,
+        typer.Option(
+            "--together/--alone",
+            show_default=False,
+            help="Train experiments that differ only in numbers, such as a learning rate or a forcing interval, as one "
+            "batch, or each alone (default: together on a GPU, alone on a CPU).",
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run, and stop.")] = False,
 ) -> None:
     """Run the experiments of a suite that have no result yet, and show the ranking."""
@@ -115,10 +124,11 @@ def run(
     stored = store.read_all(results, may_be_empty=True)
     todo = execution.missing(experiments, stored)
     where = execution.place(todo, device, workers, may_measure=not dry_run)
-    campaign.announce(experiments, todo, results, where)
+    groups = execution.groups(todo, where.device, together)
+    campaign.announce(experiments, groups, results, where)
     if dry_run:
         return
-    events = execution.carry_on(todo, results, device=where.device, workers=where.workers)
+    events = execution.carry_on(groups, results, device=where.device, workers=where.workers)
     pictures = registry.kinds["picture"].values()
     outcome = campaign.show(events, todo, pictures) if todo else campaign.Outcome()
     campaign.conclude(experiments, store.merge(stored, outcome.published), results, pictures)

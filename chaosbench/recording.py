@@ -40,6 +40,7 @@ class Training:
         watching: wall time of the diagnostics [s].
         health: loss and gradient norm of every update.
         scheme: where the state was forced and gradients were cut at the end; None where no gradient passes time.
+        seeds: how many were trained as one batch, those of other experiments included.
     """
 
     measured: list[tuple[DiagnosticSpec, int, Tensor]]
@@ -48,6 +49,7 @@ class Training:
     watching: float
     health: TrainingHealth
     scheme: ForcingScheme | None
+    seeds: int
 
 
 @dataclass(frozen=True)
@@ -67,12 +69,11 @@ class Rows:
     records: tuple[Record, ...]
     arrays: Arrays
     weights: Arrays
-    costs: dict[str, Any]  # fields of `Run`: parameters, updates, train_seconds, device
+    costs: dict[str, Any]  # fields of `Run`: parameters, updates, train_seconds, device, seeds_together
 
     def result(self, *, started: datetime, seconds: float, plugins: dict[str, str]) -> Result:
         """Return the result of an experiment that began at `started` and took `seconds` of wall time."""
-        seeds = len(self.experiment.seeds)
-        costs = {"started": started, "total_seconds": seconds / seeds, "seeds_together": seeds, **self.costs}
+        costs = {"started": started, "total_seconds": seconds / len(self.experiment.seeds), **self.costs}
         provenance = _provenance() | plugins
         runs = tuple(
             Run.of(self.experiment, seed, status, message, provenance=provenance, **costs)
@@ -112,6 +113,7 @@ def record(
         "updates": training.updates,
         "train_seconds": training.seconds / len(experiment.seeds),
         "device": _device_name(device),
+        "seeds_together": training.seeds,
     }
     weights = {name: value.detach().cpu().numpy() for name, value in model.state_dict().items()}
     return Rows(experiment, tuple(outcomes(experiment, evaluation, scores)), records, arrays, weights, costs)

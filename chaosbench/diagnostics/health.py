@@ -5,6 +5,7 @@ sees every update and is stored in the diagnosis of a run, so that the hook does
 """
 
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,9 @@ _DRAWN = 2_000  # updates stored for pictures
 
 # Names of numbers that depend on the machine's load; all others are reproducible on one machine.
 COSTS = frozenset({"diagnosis_seconds", "cost_share", "updates_per_second", "peak_memory", "peak_device_memory"})
+
+
+_RECORDED = ("_losses", "_norms", "_largest_entries", "_norms_after_entries")
 
 
 class TrainingHealth:
@@ -44,6 +48,21 @@ class TrainingHealth:
             self._largest_entries.append(largest_entries(step.model))
             if self.clip_norm is not None:
                 self._norms_after_entries.append(gradient_norms(step.model, largest=self.clip_value))
+
+    def split(self, trainers: Sequence[TrainerSpec], counts: Sequence[int]) -> "list[TrainingHealth]":
+        """Return the health of each of several trainings whose seeds were trained as one batch.
+
+        Args:
+            trainers: one per training.
+            counts: their numbers of seeds, in the order of the batch.
+        """
+        parts = [TrainingHealth(trainer) for trainer in trainers]
+        for name in _RECORDED:
+            recorded: list[Tensor] = getattr(self, name)
+            pieces = torch.stack(recorded).split(list(counts), dim=1) if recorded else [()] * len(parts)
+            for part, piece in zip(parts, pieces, strict=True):
+                setattr(part, name, list(piece))
+        return parts
 
     @property
     def losses(self) -> Tensor:
@@ -86,7 +105,7 @@ class TrainingHealth:
             for name, level in (("q05", 0.05), ("median", 0.5), ("q95", 0.95))
         }
         if self.clip_norm is not None:
-            stacked = self._norms_after_entries or self._norms
+            stacked = self._norms_after_entries if self.clip_value is not None else self._norms
             after_entries = torch.stack(stacked, dim=-1).double().cpu()
             columns["clipped_share"] = _share(after_entries > self.clip_norm, sound).tolist()
         if self.clip_value is not None:

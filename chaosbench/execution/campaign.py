@@ -4,6 +4,7 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from chaosbench.execution.grouping import Group
 from chaosbench.execution.workers import Event, Finished, carry_out
 from chaosbench.experiment import Experiment
 from chaosbench.leaderboard import store
@@ -44,12 +45,16 @@ def prepare(results: Path) -> None:
 
 
 def carry_on(
-    experiments: Sequence[Experiment], results: Path, *, device: str, workers: int
+    groups: Sequence[Group], results: Path, *, device: str, workers: int
 ) -> Generator[Event | Published, None, None]:
-    """Run experiments and publish each one; an interruption loses only the experiments that are running."""
+    """Run experiments and publish each one; an interruption loses only the experiments that are running.
+
+    Args:
+        groups: see `carry_out`.
+    """
     store.prepare(results)
     logs = results / "logs"
-    events = carry_out(experiments, device=device, workers=workers, logs=logs)
+    events = carry_out(groups, device=device, workers=workers, logs=logs)
     try:
         for event in events:
             yield event

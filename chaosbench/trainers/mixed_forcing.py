@@ -43,9 +43,8 @@ def _mixed_unroll(
     state, parts = model.initial_state(windows[:, :, : warm_up + 1]), []
     for start, end in pairwise([0, *times, steps]):
         if start:
-            state = torch.where(
-                weights[:, :, start - 1, None] > 0, _forced(model, state, windows, warm_up + start), state
-            )
+            forced = _forced(model, state, windows, warm_up + start)
+            state = torch.where(weights[:, :, start - 1, None] > 0, forced, state)
         predicted, state = model.predict(state, end - start)
         parts.append(predicted)
     return torch.cat(parts, dim=2)

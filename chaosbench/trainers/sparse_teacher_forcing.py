@@ -85,5 +85,6 @@ class SparseTeacherForcing(IntervalTrainer):
 
     def _central_interval(self, training: TrainingState) -> int:
         """Return this update's tau before a random shift [steps]."""
-        interval = int(training.extra_state["interval"])
+        of_seeds = training.extra_state.get("intervals")  # where they differ
+        interval = int(training.extra_state["interval"] if of_seeds is None else of_seeds[0])
         return (interval - 1) * training.update // training.updates + 1 if self.anneal else interval

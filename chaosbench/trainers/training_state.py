@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self, TypeVar
 
 import torch
@@ -134,6 +134,26 @@ class TrainingState:
     def number(self, value: Callable[[], float]) -> Tensor:
         """Return `value()` as a tensor `()` in the precision of the data; replayed updates compute it anew."""
         return self._input(value, lambda: self.data.train.new_full((), value()))
+
+    def part(self, seeds: slice) -> Self:
+        """Return the state of some of the seeds, as if they had been trained alone.
+
+        Tensors of the extra state whose leading axis is as long as that of the seeds are those of one seed each.
+        """
+        count = len(self.draws)
+        extra_state = {
+            name: value[seeds] if value.dim() and len(value) == count else value
+            for name, value in self.extra_state.items()
+        }
+        return replace(
+            self,
+            starts=BulkIntegers(self.windows[seeds]),
+            draws=self.draws[seeds],
+            extra_state=extra_state,
+            optimizer=None,
+            norms=None if self.norms is None else self.norms[seeds],
+            trainers=self.trainers[seeds],
+        )
 
     def differ(self, *fields: str) -> bool:
         """Return whether the trainers of the seeds differ in one of these fields."""

@@ -5,7 +5,7 @@ from pathlib import Path
 from misbehaving import Misbehaving
 from small import experiment
 
-from chaosbench.execution import Finished, Published, carry_on, missing
+from chaosbench.execution import Finished, Published, alone, carry_on, missing
 from chaosbench.experiment import Experiment
 from chaosbench.leaderboard import store
 from chaosbench.models import PLRNN
@@ -17,7 +17,7 @@ def todo(experiments: list[Experiment], folder: Path) -> list[Experiment]:
 
 def run(experiments: list[Experiment], folder: Path) -> list[Experiment]:
     """Run what has no result yet, and return the experiments that were run."""
-    events = carry_on(todo(experiments, folder), folder, device="cpu", workers=2)
+    events = carry_on(alone(todo(experiments, folder)), folder, device="cpu", workers=2)
     return [event.experiment for event in events if isinstance(event, Finished)]
 
 
@@ -36,7 +36,7 @@ def test_with_more_seeds_only_the_new_ones_run(tmp_path: Path):
 
 def test_a_failed_experiment_is_published_and_run_again(tmp_path: Path):
     failing = experiment(Misbehaving(fault="exit"))
-    events = list(carry_on([failing], tmp_path, device="cpu", workers=1))
+    events = list(carry_on(alone([failing]), tmp_path, device="cpu", workers=1))
     assert isinstance(events[-1], Published)
     assert events[-1].stored.folder.is_dir()
     assert todo([failing], tmp_path) == [failing]
@@ -44,7 +44,7 @@ def test_a_failed_experiment_is_published_and_run_again(tmp_path: Path):
 
 def test_an_interrupted_campaign_keeps_published_experiments(tmp_path: Path):
     hanging = experiment(Misbehaving(fault="hang", folder=str(tmp_path)))
-    events = carry_on([experiment(), hanging], tmp_path, device="cpu", workers=1)
+    events = carry_on(alone([experiment(), hanging]), tmp_path, device="cpu", workers=1)
     for event in events:
         if isinstance(event, Published):
             break
