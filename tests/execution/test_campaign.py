@@ -5,7 +5,7 @@ from pathlib import Path
 from misbehaving import Misbehaving
 from small import experiment
 
-from chaosbench.execution import Finished, Published, alone, carry_on, missing
+from chaosbench.execution import Finished, Published, alone, carry_on, grouped, missing
 from chaosbench.experiment import Experiment
 from chaosbench.leaderboard import store
 from chaosbench.models import PLRNN
@@ -32,6 +32,19 @@ def test_with_more_seeds_only_the_new_ones_run(tmp_path: Path):
     run([experiment()], tmp_path)
     assert [ran.seeds for ran in run([experiment(seeds=(0, 1, 2))], tmp_path)] == [(2,)]
     assert todo([experiment(seeds=(2, 0))], tmp_path) == []
+
+
+def test_experiments_of_a_batch_that_are_done_are_not_trained_again(tmp_path: Path):
+    three = [experiment(trainer=experiment().trainer.replaced(interval=interval)) for interval in (2, 3, 5)]
+    run([three[1]], tmp_path)
+    groups = grouped(todo(three, tmp_path), cheap=False)
+    assert groups == [(three[0], three[2])]
+    events = list(carry_on(groups, tmp_path, device="cpu", workers=1))
+    stored = [event.stored for event in events if isinstance(event, Published)]
+    assert [each.runs[0]["provenance"]["trained_with"] for each in stored] == [
+        other.digest()[:12] for other in (three[2], three[0])
+    ]
+    assert todo(three, tmp_path) == []
 
 
 def test_a_failed_experiment_is_published_and_run_again(tmp_path: Path):

@@ -14,7 +14,7 @@ from misbehaving import Misbehaving
 from small import experiment
 
 from chaosbench.diagnostics import COSTS
-from chaosbench.execution import Advanced, Finished, Started, alone, carry_out
+from chaosbench.execution import Advanced, Finished, Separated, Started, alone, carry_out
 from chaosbench.experiment import Experiment, Result
 from chaosbench.models import LSTM, PLRNN, RNN, ShallowPLRNN
 from chaosbench.run import run_experiment
@@ -129,6 +129,23 @@ def test_the_message_gives_the_path_of_a_log_with_the_traceback(tmp_path: Path):
     log = Path(message.rpartition("(see ")[2].rstrip(")"))
     assert "Traceback" in log.read_text()
     assert "misbehaving.py" in log.read_text()
+
+
+def test_the_experiments_of_a_batch_that_fails_run_alone(tmp_path: Path):
+    """Two seeds of each fit, four of both do not."""
+    trainers = [experiment().trainer.replaced(learning_rate=rate) for rate in (1e-3, 1e-2)]
+    pair = tuple(experiment(Misbehaving(fault="crowd"), trainer=trainer) for trainer in trainers)
+    events = list(carry_out([pair], device="cpu", workers=1, logs=tmp_path / "logs"))
+    assert events[:2] == [Started(pair[0]), Started(pair[1], lead=pair[0])]
+    (separated,) = [event for event in events if isinstance(event, Separated)]
+    assert separated.experiments == pair
+    assert "no memory" in separated.reason
+    after = events[events.index(separated) + 1 :]
+    assert [event for event in after if isinstance(event, Started)] == [Started(one) for one in pair]
+    results = [event.result for event in events if isinstance(event, Finished)]
+    assert [result.experiment for result in results] == list(pair)
+    assert all("trained_with" not in run.provenance for result in results for run in result.runs)
+    assert all(run.seeds_together == 2 and run.status == "ok" for result in results for run in result.runs)
 
 
 def test_closing_ends_all_workers_and_the_processes_they_started(tmp_path: Path):
