@@ -145,7 +145,8 @@ def test_the_experiments_of_a_batch_that_fails_run_alone(tmp_path: Path):
     results = [event.result for event in events if isinstance(event, Finished)]
     assert [result.experiment for result in results] == list(pair)
     assert all("trained_with" not in run.provenance for result in results for run in result.runs)
-    assert all(run.seeds_together == 2 and run.status == "ok" for result in results for run in result.runs)
+    assert all(run.seeds_together == 2 for result in results for run in result.runs)
+    assert {run.status for result in results for run in result.runs} <= {"ok", "diverged"}
 
 
 def test_closing_ends_all_workers_and_the_processes_they_started(tmp_path: Path):
