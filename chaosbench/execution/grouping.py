@@ -8,7 +8,7 @@ from chaosbench.experiment import Experiment
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.trainers.base import fields_that_may_differ, observed_dimension
 
-# From 64 to 256 networks, an update on a GPU takes per network some third less; beyond, more only need more memory.
+# From 64 to 256 networks, an update on a GPU takes a third less per network or better; more need memory.
 MOST_SEEDS = 256
 
 Group = tuple[Experiment, ...]
