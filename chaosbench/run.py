@@ -3,22 +3,25 @@
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from time import perf_counter
 from typing import Literal
 
-from torch import Tensor
-
+from chaosbench.checkpoints import Checkpoints, Course
 from chaosbench.data import Dataset, simulate
 from chaosbench.diagnostics.base import DiagnosticSpec
 from chaosbench.diagnostics.health import TrainingHealth
 from chaosbench.evaluation import describe_dynamics, evaluate
 from chaosbench.experiment import EvaluationSpec, Experiment, Result
+from chaosbench.leaderboard import store
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.recording import Diagnoses, Rows, Training, record
 from chaosbench.theory.diagnosis import Diagnosis
 from chaosbench.theory.examination import examine
-from chaosbench.trainers.base import TrainingStep
+from chaosbench.trainers.base import TrainerSpec, TrainingStep, WindowTrainer
+from chaosbench.trainers.early_stopping import stopping_records
 from chaosbench.trainers.forcing_scheme import ForcingScheme
+from chaosbench.trainers.training_state import Checkpoint, TrainingState
 
 Phase = Literal["data", "diagnosis", "training", "forecasts", "scores"]
 
@@ -43,15 +46,28 @@ Watch = Callable[[Progress], None]
 
 
 def run_experiment(
-    experiment: Experiment, *, device: str = "cpu", watch: Watch | None = None, plugins: dict[str, str] | None = None
+    experiment: Experiment,
+    *,
+    device: str = "cpu",
+    watch: Watch | None = None,
+    plugins: dict[str, str] | None = None,
+    results: Path | str | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> Result:
-    """Run one experiment, all its seeds at once, on one device.
+    """Run one experiment in this process, all its seeds at once, on one device.
+
+    Systems, models and trainers may be defined anywhere, a cell of a notebook included: nothing is pickled.
 
     Args:
         experiment: what to run.
         device: "cpu", or a CUDA device.
         watch: called at the start of each phase, and a few times a second during training.
         plugins: versions to add to the provenance of each run.
+        results: directory in which to store the result, for `chaosbench rank` and `explain`; None: nothing is stored.
+        checkpoints: from which training goes on, and where its state is written; None: none are written.
+
+    Returns:
+        Rows, records, arrays of pictures and trained weights, in memory.
 
     Raises:
         ChaosbenchError: where the experiment cannot be run with this data, model and trainer.
@@ -63,9 +79,17 @@ def run_experiment(
     model = build(experiment, data, experiment.seeds)
     report(Progress("diagnosis"))
     initial = diagnose_model(model, data, experiment.evaluation, None, trained=False)
-    training = train(experiment, model, data, report)
+    training = train(experiment, model, data, report, checkpoints)
     rows = examine_and_score(experiment, model, data, initial, training, report)
-    return rows.result(started=started, seconds=perf_counter() - clock, plugins=plugins or {})
+    result = rows.result(started=started, seconds=perf_counter() - clock, plugins=plugins or {})
+    return _stored(result, results)
+
+
+def _stored(result: Result, results: Path | str | None) -> Result:
+    """Return the result; store it first if a directory is given."""
+    if results is not None:
+        store.write(result, Path(results))
+    return result
 
 
 def prepare(experiments: Sequence[Experiment], device: str) -> Dataset:
@@ -81,52 +105,86 @@ def build(experiment: Experiment, data: Dataset, seeds: Sequence[int]) -> Foreca
     return experiment.model.build(data.dimension, seeds).to(data.train.device, experiment.torch_dtype)
 
 
-def train(experiment: Experiment, model: Forecaster, data: Dataset, report: Watch) -> Training:
+def train(
+    experiment: Experiment, model: Forecaster, data: Dataset, report: Watch, checkpoints: Checkpoints | None = None
+) -> Training:
     """Train in place; diagnostics measure what is due, and `report` is called a few times a second."""
-    steps = experiment.trainer.fit(model, data, experiment.seeds)
-    course = follow(steps, TrainingHealth(experiment.trainer), experiment.diagnostics, report)
-    training = None if course.last is None else course.last.training
+    course = Course(TrainingHealth(experiment.trainer))
+    saved = None if checkpoints is None else checkpoints.resume(course, data.train.device)
+    steps = _steps(experiment, model, data, saved)
+    training = follow(steps, course, experiment, report, checkpoints)
     scheme = None if training is None else experiment.trainer.forcing_scheme(training)
     times = course.seconds, course.watching
-    return Training(course.measured, course.updates, *times, course.health, scheme, len(experiment.seeds))
+    stopping = stopping_records(training)
+    return Training(course.measured, course.updates, *times, course.health, scheme, len(experiment.seeds), stopping)
 
 
-@dataclass(frozen=True)
-class Course:
-    """How a training went: its last step, and fields of `Training`."""
-
-    last: TrainingStep | None
-    measured: list[tuple[DiagnosticSpec, int, Tensor]]
-    seconds: float
-    watching: float
-    health: TrainingHealth
-
-    @property
-    def updates(self) -> int:
-        """Number of updates done."""
-        return 0 if self.last is None else self.last.update
+def _steps(
+    experiment: Experiment, model: Forecaster, data: Dataset, saved: Checkpoint | None
+) -> Iterator[TrainingStep]:
+    """Return the updates of the training, from its start or from a checkpoint."""
+    if saved is None:
+        return experiment.trainer.fit(model, data, experiment.seeds)
+    assert isinstance(experiment.trainer, WindowTrainer), "only trainers that support checkpoints write them"
+    return experiment.trainer.fit(model, data, experiment.seeds, checkpoint=saved)
 
 
 def follow(
-    steps: Iterator[TrainingStep], health: TrainingHealth, diagnostics: Sequence[DiagnosticSpec], report: Watch
-) -> Course:
-    """Train to the end, or until every seed has diverged, and measure what is due."""
-    measured: list[tuple[DiagnosticSpec, int, Tensor]] = []
-    began, reported, watching = perf_counter(), 0.0, 0.0
-    step: TrainingStep | None = None
+    steps: Iterator[TrainingStep],
+    course: Course,
+    experiment: Experiment,
+    report: Watch,
+    checkpoints: Checkpoints | None = None,
+) -> TrainingState | None:
+    """Train to the end, or until every seed has diverged, and record in `course` what is due.
+
+    Args:
+        steps: the updates to do.
+        course: what earlier processes have recorded.
+        experiment: the one that is trained, or the first of several that are trained as one batch.
+        report: is called a few times a second.
+        checkpoints: where the state of the training is written; None: none is.
+
+    Returns:
+        The trainer's state after the last update; None without updates, or if the trainer has none.
+    """
+    began, reported, step = perf_counter(), 0.0, None
+    earlier, watched = course.seconds, course.watching
+
+    def seconds(now: float) -> float:
+        aside = course.watching - watched + (0.0 if checkpoints is None else checkpoints.seconds)
+        return earlier + now - began - aside
+
     for step in steps:
         paused = perf_counter()
-        health.see(step)
-        for diagnostic in diagnostics:
-            if diagnostic.due(step):
-                measured.append((diagnostic, step.update, diagnostic.measure(step).detach()))
-        watching += perf_counter() - paused
+        _watch(step, course, experiment.diagnostics)
+        if checkpoints is not None:
+            checkpoints.see(step, course, seconds(perf_counter()))
         if paused - reported > 0.3 or step.update == step.updates:
             reported = paused
             if not step.loss.isfinite().any():
+                _finish(experiment.trainer, step)
                 break
             report(Progress("training", step.update, step.updates, float(step.loss.nanmedian())))
-    return Course(step, measured, perf_counter() - began - watching, watching, health)
+    course.seconds = seconds(perf_counter())
+    course.updates = course.updates if step is None else step.update
+    return None if step is None else step.training
+
+
+def _watch(step: TrainingStep, course: Course, diagnostics: Sequence[DiagnosticSpec]) -> None:
+    """Record the health of an update and measure what is due."""
+    began = perf_counter()
+    course.health.see(step)
+    for diagnostic in diagnostics:
+        if diagnostic.due(step):
+            course.measured.append((diagnostic, step.update, diagnostic.measure(step).detach()))
+    course.watching += perf_counter() - began
+
+
+def _finish(trainer: TrainerSpec, step: TrainingStep) -> None:
+    """Let a trainer that is not asked for further updates set the model to its final weights."""
+    if isinstance(trainer, WindowTrainer) and step.training is not None:
+        trainer.finish(step.model, step.training)
 
 
 def examine_and_score(

@@ -11,12 +11,15 @@ from time import perf_counter
 
 import torch
 
+from chaosbench.checkpoints import Course
 from chaosbench.diagnostics.health import TrainingHealth
 from chaosbench.experiment import Experiment, Result
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.recording import Training
-from chaosbench.run import Course, Progress, Watch, build, diagnose_model, examine_and_score, follow, prepare
+from chaosbench.run import Progress, Watch, build, diagnose_model, examine_and_score, follow, prepare
 from chaosbench.theory.diagnosis import Diagnosis
+from chaosbench.trainers.early_stopping import stopping_records
+from chaosbench.trainers.training_state import TrainingState
 
 COMPANY = "trained_with"  # key in the provenance of a run for the other experiments of its batch
 DIGITS = 12  # of their digests, as in the names of folders
@@ -54,7 +57,7 @@ class Company:
             model = build(experiment, self._data, experiment.seeds)
             initial = diagnose_model(model, self._data, experiment.evaluation, None, trained=False)
             self._untrained[experiment.seeds] = initial
-        self._trainings = list(self._split(self._course(watch)))
+        self._trainings = list(self._trained(watch))
         self._shared += perf_counter() - clock
 
     def finish(self, index: int, watch: Watch) -> Result:
@@ -72,25 +75,28 @@ class Company:
         plugins = self._plugins | {COMPANY: " ".join(others)}
         return rows.result(started=self._started, seconds=seconds, plugins=plugins)
 
-    def _course(self, watch: Watch) -> Course:
-        """Train the whole batch."""
+    def _trained(self, watch: Watch) -> Iterator[Training]:
+        """Train the whole batch, and yield the training of each experiment."""
         lead, trainers = self._experiments[0], [experiment.trainer for experiment in self._experiments]
         each = [one for one, count in zip(trainers, self._counts, strict=True) for _ in range(count)]
         seeds = [seed for experiment in self._experiments for seed in experiment.seeds]
         steps = lead.trainer.fit(self._whole, self._data, seeds, trainers=each)  # type: ignore[call-arg]  # `may_differ`
         clipped = [one for one in trainers if getattr(one, "clip_norm", None) is not None]
-        return follow(steps, TrainingHealth((clipped or trainers)[0]), lead.diagnostics, watch)
+        course = Course(TrainingHealth((clipped or trainers)[0]))
+        training = follow(steps, course, lead, watch)
+        return self._split(course, training)
 
-    def _split(self, course: Course) -> Iterator[Training]:
+    def _split(self, course: Course, training: TrainingState | None) -> Iterator[Training]:
         """Yield the training of each experiment, with its share of the time."""
         trainers = [experiment.trainer for experiment in self._experiments]
         healths = course.health.split(trainers, self._counts)
-        training = None if course.last is None else course.last.training
         for index, (trainer, rows, health) in enumerate(zip(trainers, self._rows, healths, strict=True)):
             measured = [(diagnostic, update, values[rows]) for diagnostic, update, values in course.measured]
-            scheme = None if training is None else trainer.forcing_scheme(training.part(rows))
+            own = None if training is None else training.part(rows)
+            scheme = None if own is None else trainer.forcing_scheme(own)
             times = course.seconds * self._share(index), course.watching * self._share(index)
-            yield Training(measured, course.updates, *times, health, scheme, sum(self._counts))
+            count = sum(self._counts)
+            yield Training(measured, course.updates, *times, health, scheme, count, stopping_records(own))
 
     def _share(self, index: int) -> float:
         return self._counts[index] / sum(self._counts)

@@ -5,7 +5,7 @@ sees every update and is stored in the diagnosis of a run, so that the hook does
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -20,9 +20,6 @@ _DRAWN = 2_000  # updates stored for pictures
 
 # Names of numbers that depend on the machine's load; all others are reproducible on one machine.
 COSTS = frozenset({"diagnosis_seconds", "cost_share", "updates_per_second", "peak_memory", "peak_device_memory"})
-
-
-_RECORDED = ("_losses", "_norms", "_largest_entries", "_norms_after_entries")
 
 
 class TrainingHealth:
@@ -57,12 +54,23 @@ class TrainingHealth:
             counts: their numbers of seeds, in the order of the batch.
         """
         parts = [TrainingHealth(trainer) for trainer in trainers]
-        for name in _RECORDED:
-            recorded: list[Tensor] = getattr(self, name)
-            pieces = torch.stack(recorded).split(list(counts), dim=1) if recorded else [()] * len(parts)
-            for part, piece in zip(parts, pieces, strict=True):
-                setattr(part, name, list(piece))
+        for name, values in self.state().items():
+            for part, piece in zip(parts, values.split(list(counts), dim=1), strict=True):
+                part._recorded()[name][:] = list(piece)
         return parts
+
+    def state(self) -> dict[str, Tensor]:
+        """Return everything recorded so far, `(U, K)` each, for a checkpoint."""
+        return {name: torch.stack(values) for name, values in self._recorded().items() if values}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Set the records to those of a checkpoint."""
+        for name, values in self._recorded().items():
+            values[:] = list(state.get(name, ()))
+
+    def _recorded(self) -> dict[str, list[Tensor]]:
+        names = ("losses", "norms", "largest_entries", "norms_after_entries")
+        return {name: getattr(self, f"_{name}") for name in names}
 
     @property
     def losses(self) -> Tensor:
@@ -147,9 +155,10 @@ def loss_spikes(losses: Tensor) -> Tensor:
 
 def _peak_memory() -> float:
     """Peak memory of this process [MiB], which runs one experiment; NaN on Windows."""
-    if sys.platform == "win32":
+    try:
+        import resource
+    except ImportError:
         return float("nan")
-    import resource  # does not exist on Windows
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # macOS reports bytes, other systems KiB

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from chaosbench.dynamics.replay import Body, Loop, Tensors
-from chaosbench.dynamics.step_maps import Step, StepMap, as_step_map
+from chaosbench.dynamics.step_maps import Step, StepMap, prepared
 from chaosbench.dynamics.tangents import random_tangents
 from chaosbench.kernels import orthonormal_columns
 
@@ -22,8 +22,9 @@ def lyapunov_spectrum(
     """Compute the Lyapunov exponents of each orbit by repeated QR decomposition of its tangent vectors.
 
     Args:
-        step: a step map; a bare function, or an object without `tangent_step`, is differentiated in forward mode.
-        states: initial states, `(..., S)`, preferably on the attractor.
+        step: a step map; a bare function, or an object without `tangent_step`, is differentiated in forward mode. A
+            function may be written for one state, `x, y, z = state`, for columns or rows, or with numpy.
+        states: initial states, `(..., S)`, preferably on the attractor: a tensor, an array or a list of numbers.
         steps: steps over which growth is averaged [steps].
         transient: preceding steps of states and tangents, in which the tangents align [steps].
         every: steps between two decompositions; 1 is safest, 5 or 10 are faster where contraction is mild [steps].
@@ -70,7 +71,8 @@ def finite_time_exponents(
     """
     count = 1 if blocks is None else blocks
     assert steps >= count > 0, f"{steps} steps in {count} blocks; expected at least one step in each"
-    step_map, length, size = as_step_map(step), steps // count, states.shape[-1]
+    step_map, states = prepared(step, states)
+    length, size = steps // count, states.shape[-1]
     # With S draws the leading exponents do not depend on how many are computed.
     tangents = random_tangents(states, size if exponents is None else exponents, draws=size)
     grow = Loop(_growth(step_map, every))

@@ -7,6 +7,8 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
 from io import TextIOWrapper
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
@@ -15,6 +17,7 @@ from pathlib import Path
 import torch
 
 from chaosbench import registry
+from chaosbench.checkpoints import Checkpoints
 from chaosbench.errors import ChaosbenchError
 from chaosbench.execution.freed_memory import keep_freed_memory
 from chaosbench.experiment import Experiment, Result
@@ -22,7 +25,7 @@ from chaosbench.run import Watch, run_experiment
 from chaosbench.together import Company
 
 
-def main(pipe: Connection, pickled: bytes, device: str, log: Path) -> None:
+def main(pipe: Connection, pickled: bytes, device: str, log: Path, checkpoints: Path, every: float) -> None:
     """Run the pickled experiments, several of them as one batch, and send messages to the parent.
 
     The messages are ("advanced", index, progress), any number of times, and ("result", index, result) for each
@@ -35,6 +38,8 @@ def main(pipe: Connection, pickled: bytes, device: str, log: Path) -> None:
             failure.
         device: "cpu", or a CUDA device.
         log: receives standard output and standard error.
+        checkpoints: folder for the state of the training.
+        every: time between two checkpoints [s].
     """
     _isolate()
     _redirect_output(log)
@@ -43,12 +48,19 @@ def main(pipe: Connection, pickled: bytes, device: str, log: Path) -> None:
     keep_freed_memory()
     torch.manual_seed(0)  # children of one server share its random state; chaosbench itself does not draw from it
     try:
-        pipe.send(("ended", _reason(lambda: _run(pickle.loads(pickled), device, pipe, log), log)))
+        saving = partial(Checkpoints, folder=checkpoints, device=device, every=every)
+        pipe.send(("ended", _reason(lambda: _run(pickle.loads(pickled), device, pipe, log, saving), log)))
     finally:
         pipe.close()
 
 
-def _run(experiments: Sequence[Experiment], device: str, pipe: Connection, log: Path) -> None:
+def _run(
+    experiments: Sequence[Experiment],
+    device: str,
+    pipe: Connection,
+    log: Path,
+    saving: Callable[[Experiment], Checkpoints],
+) -> None:
     """Run one experiment, or several as one batch, of which one that fails does not stop the others."""
     kinds = registry.load()
     hooks, plugins = kinds.hooks.hook, kinds.provenance()
@@ -63,7 +75,8 @@ def _run(experiments: Sequence[Experiment], device: str, pipe: Connection, log: 
     for experiment in experiments:
         hooks.chaosbench_experiment_started(experiment=experiment)
     if len(experiments) == 1:
-        publish(0, run_experiment(experiments[0], device=device, watch=watch(0), plugins=plugins))
+        saved = saving(experiments[0])
+        publish(0, run_experiment(experiments[0], device=device, watch=watch(0), plugins=plugins, checkpoints=saved))
         return
     company = Company(experiments, device=device, plugins=plugins)
     company.train(watch(0))
@@ -88,10 +101,11 @@ def _isolate() -> None:
 
     Windows has neither.
     """
-    if sys.platform != "win32":
+    if hasattr(os, "setsid"):
+        os.setsid()
+    with suppress(ImportError):
         import resource
 
-        os.setsid()
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
@@ -111,6 +125,6 @@ def _die_with_parent() -> None:
     parent = parent_process()
     if parent is not None:
         wait([parent.sentinel])
-        if sys.platform == "win32":
+        if not hasattr(os, "killpg"):
             os._exit(1)
         os.killpg(0, signal.SIGKILL)  # this process leads its group, so this ends all that it has started

@@ -8,6 +8,7 @@ from time import perf_counter
 
 from rich.console import Console
 
+from chaosbench.checkpoints import FOLDER, Checkpoints, Position
 from chaosbench.execution import Advanced, Event, Finished, Group, Placement, Published, Separated, Started
 from chaosbench.experiment import Experiment, Run
 from chaosbench.figures import draw as figures
@@ -48,9 +49,11 @@ def announce(experiments: Sequence[Experiment], groups: Sequence[Group], results
         f"into {results}{done}",
         markup=False,
     )
+    for line in _recorded(experiments):
+        console.print(f"  {line}", markup=False)
     if where.reason:
         console.print(f"  {where.device}, because it takes {where.reason}", markup=False)
-    for line in _group_lines(groups, _titles(todo)):
+    for line in _group_lines(groups, _titles(todo), results / FOLDER, where.device):
         console.print(f"  {line}", markup=False)
     for noun in _NOUNS:
         for kind, settings in shared(experiment.labels[noun] for experiment in todo).items():
@@ -61,7 +64,13 @@ def announce(experiments: Sequence[Experiment], groups: Sequence[Group], results
         )
 
 
-def _group_lines(groups: Sequence[Group], titles: Iterable[str]) -> Iterator[str]:
+def _recorded(experiments: Iterable[Experiment]) -> Iterator[str]:
+    """Yield how each recorded series is read, and the exponent that its training data have."""
+    for system, data in dict.fromkeys((experiment.system, experiment.data) for experiment in experiments):
+        yield from system.describe(data)
+
+
+def _group_lines(groups: Sequence[Group], titles: Iterable[str], checkpoints: Path, device: str) -> Iterator[str]:
     """Yield a line for each experiment, and one before those that are trained as one batch."""
     remaining = iter(titles)
     for group in groups:
@@ -69,7 +78,20 @@ def _group_lines(groups: Sequence[Group], titles: Iterable[str]) -> Iterator[str
             count = sum(len(experiment.seeds) for experiment in group)
             yield f"as one batch, {len(group)} experiments with {counted(count, 'seed')}:"
         for experiment, title in zip(group, remaining, strict=False):
-            yield f"{'  ' if len(group) > 1 else ''}{title}; seeds {', '.join(map(str, experiment.seeds))}"
+            line = f"{title}; seeds {', '.join(map(str, experiment.seeds))}"
+            if len(group) > 1:
+                yield f"  {line}"
+            else:
+                yield line + _begin(Checkpoints(experiment, checkpoints, device).position())
+
+
+def _begin(position: Position) -> str:
+    """Return where a training begins; empty if it is new."""
+    if position.why_not:
+        return f"; a new training, because {position.why_not}"
+    if position.finished_at is not None:
+        return f"; goes on from the finished training of {position.finished_at} updates"
+    return f"; goes on from update {position.update}" if position.update else ""
 
 
 def show(
