@@ -11,9 +11,9 @@ import typer
 
 from chaosbench import __version__, cli_trajectories, options
 from chaosbench.errors import ChaosbenchError, SpecError, unknown_name
+from chaosbench.terminal.plugins import load_registry
 
 if TYPE_CHECKING:
-    from chaosbench.registry import Registry
     from chaosbench.systems import SystemSpec
 
 app = typer.Typer(
@@ -118,7 +118,7 @@ def run(
     from chaosbench.leaderboard import store
     from chaosbench.terminal import campaign
 
-    registry = _registry()
+    registry = load_registry()
     selection = suite.Selection(
         systems or (), models or (), trainers or (), options.seeds(seeds), options.changes(changes)
     )
@@ -204,7 +204,7 @@ def list_(
     if what == "suites":
         rows = [{"name": name, "summary": text} for name, text in suite.shipped().items()]
     else:
-        rows = catalogue.rows(_registry(), what)
+        rows = catalogue.rows(load_registry(), what)
     if as_json:
         _print_json(rows)
     else:
@@ -221,7 +221,7 @@ def describe(
     """Describe a kind: definition, source, fields and defaults."""
     from chaosbench.terminal import catalogue
 
-    description = catalogue.description(_registry(), kind)
+    description = catalogue.description(load_registry(), kind)
     if as_json:
         _print_json(description)
     else:
@@ -269,7 +269,7 @@ def schema() -> None:
     """Print the JSON schema of suite files, for editors."""
     from chaosbench import suite
 
-    _print_json(suite.schema(_registry()))
+    _print_json(suite.schema(load_registry()))
 
 
 @plugins_app.command("list")
@@ -277,26 +277,11 @@ def plugins_list(as_json: AsJson = False) -> None:
     """List the installed plug-ins, and why broken ones were not loaded."""
     from chaosbench.terminal import catalogue
 
-    registry = _registry(quiet=True)
+    registry = load_registry(quiet=True)
     if as_json:
         _print_json(catalogue.plugin_rows(registry))
     else:
         catalogue.show_plugins(registry)
-
-
-def _registry(*, quiet: bool = False) -> "Registry":
-    """Load all kinds, and print a warning for each broken plug-in."""
-    from chaosbench import registry
-
-    loaded = registry.load()
-    for plugin in loaded.plugins if not quiet else ():
-        if plugin.error:
-            print(
-                f"plug-in {plugin.name!r} ({plugin.package} {plugin.version}) is broken and was not loaded: "
-                f"{plugin.error}; uninstall it, or list the plug-ins to load in CHAOSBENCH_PLUGINS",
-                file=sys.stderr,
-            )
-    return loaded
 
 
 def _system(kind: str, changes: dict[str, Any]) -> "SystemSpec":
@@ -304,7 +289,7 @@ def _system(kind: str, changes: dict[str, Any]) -> "SystemSpec":
     from chaosbench import suite
     from chaosbench.systems import SystemSpec
 
-    system = suite.validated(_registry().find("system", kind), {"kind": kind, **changes}, kind)
+    system = suite.validated(load_registry().find("system", kind), {"kind": kind, **changes}, kind)
     if not isinstance(system, SystemSpec):
         raise SpecError(f"{system.label} has no equation and cannot be certified")
     return system
