@@ -1,12 +1,16 @@
 """Lyapunov exponents from tangent dynamics, and the dimension and entropy bound that follow from them."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from chaosbench.dynamics.replay import Body, Loop, Tensors
 from chaosbench.dynamics.step_maps import Step, StepMap, as_step_map
 from chaosbench.dynamics.tangents import random_tangents
-from chaosbench.kernels import orthonormal_columns
+from chaosbench.kernels import compiled_tangents, orthonormal_columns
+
+Stretch = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor, Tensor]]
 
 
 def lyapunov_spectrum(
@@ -70,18 +74,18 @@ def finite_time_exponents(
     """
     count = 1 if blocks is None else blocks
     assert steps >= count > 0, f"{steps} steps in {count} blocks; expected at least one step in each"
-    step_map, length, size = as_step_map(step), steps // count, states.shape[-1]
+    length, size, dtype = steps // count, states.shape[-1], states.dtype
     # With S draws the leading exponents do not depend on how many are computed.
     tangents = random_tangents(states, size if exponents is None else exponents, draws=size)
-    grow = Loop(_growth(step_map, every))
-    states, tangents, _ = _stretch(grow, step_map, states, tangents, steps=transient, every=every)
+    stretch = _stretching(step, states, every)
+    states, tangents, _ = stretch(states, tangents, transient)
     rates = []
     for _ in range(count):
-        states, tangents, growth = _stretch(grow, step_map, states, tangents, steps=length, every=every)
+        states, tangents, growth = stretch(states, tangents, length)
         # A piecewise linear map may diverge while its tangents stay finite: the orbit decides.
-        bounded = torch.isfinite(states).all(-1, keepdim=True)
+        bounded = torch.isfinite(states.to(dtype)).all(-1, keepdim=True)
         rates.append(torch.where(bounded, growth / (length * dt), torch.nan))
-    values = torch.stack(rates, dim=-2).to(states.dtype)
+    values = torch.stack(rates, dim=-2).to(dtype)
     return values.squeeze(-2) if blocks is None else values
 
 
@@ -124,20 +128,26 @@ def entropy_bound(spectrum: Tensor) -> Tensor:
     return spectrum.clamp(min=0).sum(-1)
 
 
-def _stretch(
-    grow: Loop, step_map: StepMap, states: Tensor, tangents: Tensor, *, steps: int, every: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return states and tangents after `steps`, and the log growth of each direction, `(..., M)` float64 [nats].
+def _stretching(step: Step, states: Tensor, every: int) -> Stretch:
+    """Return a function of states, tangents and a number of steps.
 
-    Args:
-        grow: the loop over `every` steps and a decomposition, whose recordings serve all stretches.
+    It returns states and tangents behind the steps, and the log growth of each direction, `(..., M)` float64 [nats].
     """
-    # A single-precision sum of thousands of logarithms would lose their precision.
-    growth = tangents.new_zeros(tangents.shape[:-2] + tangents.shape[-1:], dtype=torch.float64)
-    carried, _ = grow((states, tangents, growth), steps=steps // every)
-    if steps % every:
-        carried, _ = _growth(step_map, steps % every)(carried, ())
-    return carried[0], carried[1], carried[2]
+    compiled = compiled_tangents(step, states)
+    if compiled is not None:
+        return lambda states, tangents, steps: compiled.grow(states, tangents, steps=steps, every=every)
+    step_map = as_step_map(step)
+    grow = Loop(_growth(step_map, every))  # its recordings serve all stretches
+
+    def stretch(states: Tensor, tangents: Tensor, steps: int) -> tuple[Tensor, Tensor, Tensor]:
+        # A single-precision sum of thousands of logarithms would lose their precision.
+        growth = tangents.new_zeros(tangents.shape[:-2] + tangents.shape[-1:], dtype=torch.float64)
+        carried, _ = grow((states, tangents, growth), steps=steps // every)
+        if steps % every:
+            carried, _ = _growth(step_map, steps % every)(carried, ())
+        return carried[0], carried[1], carried[2]
+
+    return stretch
 
 
 def _growth(step_map: StepMap, every: int) -> Body:

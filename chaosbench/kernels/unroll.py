@@ -55,9 +55,9 @@ def backend_for(start: Tensor, steps: int) -> Backend | None:
     if not _allowed(start, steps):
         return None
     if start.device.type == "cpu" and start.dtype in (torch.float32, torch.float64):
-        return _backend("numba", "numba_cpu")
+        return cast("Backend | None", import_backend("numba", "numba_cpu"))
     if start.device.type == "cuda" and start.dtype == torch.float32:
-        return _backend("triton", "triton_cuda")
+        return cast("Backend | None", import_backend("triton", "triton_cuda"))
     return None
 
 
@@ -74,7 +74,7 @@ def gated_backend_for(start: Tensor, steps: int) -> Backend | None:
     On a CPU torch's own LSTM is fused already; there is a backend for CUDA alone.
     """
     if _allowed(start, steps) and start.device.type == "cuda" and start.dtype == torch.float32:
-        return _backend("triton", "triton_gated")
+        return cast("Backend | None", import_backend("triton", "triton_gated"))
     return None
 
 
@@ -90,11 +90,9 @@ def compiles_for_cpu() -> bool:
 
 
 @cache
-def _backend(package: str, module: str) -> Backend | None:
-    """Import a backend at its first use: numba alone takes half a second."""
-    if find_spec(package) is None:
-        return None
-    return cast("Backend", import_module(f"chaosbench.kernels.{module}"))
+def import_backend(package: str, module: str) -> Any:
+    """Import a backend at its first use, or return None without its package: numba alone takes half a second."""
+    return None if find_spec(package) is None else import_module(f"chaosbench.kernels.{module}")
 
 
 @contextmanager
@@ -119,10 +117,18 @@ def unroll(
     Returns:
         `(K, B, T, D)` and `(K, B, M)`; gradients pass through both, once.
     """
+    if forcing is None and hasattr(backend, "run_freely") and not _has_gradients(start, network):
+        freely: tuple[Tensor, Tensor] = backend.run_freely(network, start.contiguous(), steps)
+        return freely
     signals = None if forcing is None else forcing.signals
     settings = (backend, network, steps, forcing)
     found: tuple[Tensor, Tensor] = _Unroll.apply(settings, start, signals, *network.coefficients)  # type: ignore[no-untyped-call]
     return found
+
+
+def _has_gradients(start: Tensor, network: Network | GatedNetwork) -> bool:
+    given = (start, *network.coefficients)
+    return torch.is_grad_enabled() and any(one is not None and one.requires_grad for one in given)
 
 
 class _Unroll(torch.autograd.Function):
