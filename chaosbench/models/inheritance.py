@@ -16,6 +16,7 @@ def owner(cls: type[nn.Module], method: str) -> type[object]:
     return next(one for one in cls.__mro__ if method in vars(one))
 
 
+@cache
 def still_holds(cls: type[nn.Module], method: str) -> bool:
     """Return whether `method`, which restates other methods of the class that defines it, holds in `cls`.
 
