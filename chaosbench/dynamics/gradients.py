@@ -8,9 +8,9 @@ from torch import Tensor
 
 from chaosbench.dynamics.replay import Body, Loop, Tensors
 from chaosbench.dynamics.singular_values import extreme_singular_values, spectral_norm
-from chaosbench.dynamics.step_maps import Step, StepMap, as_step_map
+from chaosbench.dynamics.step_maps import Step, StepMap, prepared
 from chaosbench.dynamics.tangents import random_tangents
-from chaosbench.kernels import compiled_tangents
+from chaosbench.kernels import CompiledTangents, compiled_tangents
 
 Norm = Literal["spectral", "infinity"]
 Multiplication = Callable[[Tensors, int, list[int]], tuple[Tensors, Tensor, Tensor]]
@@ -50,12 +50,15 @@ def jacobian_growth(
     Source:
         Mikhaeil, Monfared & Durstewitz 2022, Advances in Neural Information Processing Systems 35, equations 4 to 6.
     """
+    step_map, states = prepared(step, states)
     selected = sorted(set(range(1, steps + 1) if horizons is None else horizons))
     assert set(selected) <= set(range(1, steps + 1)), f"horizons {selected} must lie within 1 and {steps} [steps]"
     # A single-precision sum of thousands of logarithms would lose their precision.
     scale = states.new_zeros(states.shape[:-1], dtype=torch.float64)
     carried: Tensors = (states, starting_tangents(states, directions), scale)
-    multiply, growth, reached = _multiplication(step, states), list[Tensor](), 0
+    # The step as given knows its network, the step map does not.
+    multiply = _multiplication(compiled_tangents(step, states), step_map, states.dtype)
+    growth, reached = list[Tensor](), 0
     for first in range(0, len(selected), _CHUNK):
         chunk = selected[first : first + _CHUNK]
         carried, products, scales = multiply(carried, reached, chunk)
@@ -64,11 +67,10 @@ def jacobian_growth(
     return torch.cat(growth, dim=-1).to(states.dtype)
 
 
-def _multiplication(step: Step, states: Tensor) -> Multiplication:
+def _multiplication(compiled: CompiledTangents | None, step_map: StepMap, dtype: torch.dtype) -> Multiplication:
     """Return a function that carries states, product and scale through time, by a compiled kernel if there is one."""
-    compiled = compiled_tangents(step, states)
     if compiled is None:
-        return _Product(as_step_map(step), every=_RESCALE.get(states.dtype, 1))
+        return _Product(step_map, every=_RESCALE.get(dtype, 1))
 
     def multiply(carried: Tensors, begin: int, horizons: list[int]) -> tuple[Tensors, Tensor, Tensor]:
         ahead = [horizon - begin for horizon in horizons]
@@ -148,7 +150,8 @@ class JacobianSizes(NamedTuple):
 @torch.no_grad()
 def jacobian_sizes(step: Step, states: Tensor) -> JacobianSizes:
     """Return the extreme singular values of a step's Jacobian at the states `(..., S)`; NaN where it is not finite."""
-    jacobians = as_step_map(step).tangent_step(states, starting_tangents(states))[1].double()
+    step_map, states = prepared(step, states)
+    jacobians = step_map.tangent_step(states, starting_tangents(states))[1].double()
     finite = jacobians.isfinite().all(-1).all(-1)
     extremes = extreme_singular_values(torch.where(finite[..., None, None], jacobians, 0.0))
     return JacobianSizes(*(torch.where(finite, values, torch.nan) for values in extremes))

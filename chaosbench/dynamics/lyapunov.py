@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from chaosbench.dynamics.replay import Body, Loop, Tensors
-from chaosbench.dynamics.step_maps import Step, StepMap, as_step_map
+from chaosbench.dynamics.step_maps import Step, StepMap, prepared
 from chaosbench.dynamics.tangents import random_tangents
-from chaosbench.kernels import compiled_tangents, orthonormal_columns
+from chaosbench.kernels import CompiledTangents, compiled_tangents, orthonormal_columns
 
 Stretch = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor, Tensor]]
 
@@ -26,8 +26,9 @@ def lyapunov_spectrum(
     """Compute the Lyapunov exponents of each orbit by repeated QR decomposition of its tangent vectors.
 
     Args:
-        step: a step map; a bare function, or an object without `tangent_step`, is differentiated in forward mode.
-        states: initial states, `(..., S)`, preferably on the attractor.
+        step: a step map; a bare function, or an object without `tangent_step`, is differentiated in forward mode. A
+            function may be written for one state, `x, y, z = state`, for columns or rows, or with numpy.
+        states: initial states, `(..., S)`, preferably on the attractor: a tensor, an array or a list of numbers.
         steps: steps over which growth is averaged [steps].
         transient: preceding steps of states and tangents, in which the tangents align [steps].
         every: steps between two decompositions; 1 is safest, 5 or 10 are faster where contraction is mild [steps].
@@ -74,10 +75,12 @@ def finite_time_exponents(
     """
     count = 1 if blocks is None else blocks
     assert steps >= count > 0, f"{steps} steps in {count} blocks; expected at least one step in each"
+    step_map, states = prepared(step, states)
     length, size, dtype = steps // count, states.shape[-1], states.dtype
     # With S draws the leading exponents do not depend on how many are computed.
     tangents = random_tangents(states, size if exponents is None else exponents, draws=size)
-    stretch = _stretching(step, states, every)
+    # The step as given knows its network, the step map does not.
+    stretch = _stretching(compiled_tangents(step, states), step_map, every)
     states, tangents, _ = stretch(states, tangents, transient)
     rates = []
     for _ in range(count):
@@ -128,15 +131,13 @@ def entropy_bound(spectrum: Tensor) -> Tensor:
     return spectrum.clamp(min=0).sum(-1)
 
 
-def _stretching(step: Step, states: Tensor, every: int) -> Stretch:
+def _stretching(compiled: CompiledTangents | None, step_map: StepMap, every: int) -> Stretch:
     """Return a function of states, tangents and a number of steps.
 
     It returns states and tangents behind the steps, and the log growth of each direction, `(..., M)` float64 [nats].
     """
-    compiled = compiled_tangents(step, states)
     if compiled is not None:
         return lambda states, tangents, steps: compiled.grow(states, tangents, steps=steps, every=every)
-    step_map = as_step_map(step)
     grow = Loop(_growth(step_map, every))  # its recordings serve all stretches
 
     def stretch(states: Tensor, tangents: Tensor, steps: int) -> tuple[Tensor, Tensor, Tensor]:

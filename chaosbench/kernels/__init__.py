@@ -3,7 +3,7 @@
 from chaosbench.kernels.decomposition import orthonormal_columns
 from chaosbench.kernels.gated import GatedNetwork
 from chaosbench.kernels.network import Activation, Forcing, Network
-from chaosbench.kernels.tangents import compiled_tangents
+from chaosbench.kernels.tangents import CompiledTangents, compiled_tangents
 from chaosbench.kernels.unroll import (
     backend_for,
     comparing_backend_for,
@@ -16,6 +16,7 @@ from chaosbench.kernels.unroll import (
 
 __all__ = [
     "Activation",
+    "CompiledTangents",
     "Forcing",
     "GatedNetwork",
     "Network",

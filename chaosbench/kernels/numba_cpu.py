@@ -20,7 +20,7 @@ from chaosbench.kernels.network import Forcing, Network
 from chaosbench.kernels.numba_blocks import block_back, block_forward, clear_padding, clear_sums, pack, unpack
 from chaosbench.kernels.numba_compiled import compiled
 from chaosbench.kernels.numba_denormals import flush_denormals, restore_denormals
-from chaosbench.kernels.numba_orbits import columns, follow_orbits
+from chaosbench.kernels.numba_free_runs import columns, follow_orbits
 from chaosbench.kernels.numba_plan import KEPT, Plan, Room
 from chaosbench.kernels.numba_products import codes
 

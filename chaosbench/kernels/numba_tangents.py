@@ -17,8 +17,8 @@ from chaosbench.kernels.network import Network
 from chaosbench.kernels.numba_compiled import compiled, inlined
 from chaosbench.kernels.numba_cpu import addresses_of, planned
 from chaosbench.kernels.numba_denormals import flush_denormals, restore_denormals
+from chaosbench.kernels.numba_free_runs import advance, columns, load_state, pack_columns, store_state
 from chaosbench.kernels.numba_gram_schmidt import Tangents, orthonormalise
-from chaosbench.kernels.numba_orbits import advance, columns, load_state, pack_columns, store_state
 from chaosbench.kernels.numba_plan import Plan
 from chaosbench.kernels.numba_products import product_of_four
 

@@ -69,11 +69,12 @@ def comparing_backend_for(windows: Tensor, steps: int) -> ComparingBackend | Non
 
 
 def gated_backend_for(start: Tensor, steps: int) -> Backend | None:
-    """Return the compiled backend for an unroll of a `GatedNetwork`; None if plain torch must do it.
-
-    On a CPU torch's own LSTM is fused already; there is a backend for CUDA alone.
-    """
-    if _allowed(start, steps) and start.device.type == "cuda" and start.dtype == torch.float32:
+    """Return the compiled backend for an unroll of a `GatedNetwork`; None if plain torch must do it."""
+    if not _allowed(start, steps):
+        return None
+    if start.device.type == "cpu" and start.dtype in (torch.float32, torch.float64):
+        return cast("Backend | None", import_backend("numba", "numba_gated"))
+    if start.device.type == "cuda" and start.dtype == torch.float32:
         return cast("Backend | None", import_backend("triton", "triton_gated"))
     return None
 

@@ -32,6 +32,18 @@ class Duffing(Flow):
     omega: float = 1.4  # of the drive [radians / system time]
     dt: float = Field(default=0.1773, gt=0)  # [system time]; a period of the drive has 25.3 steps
 
+    @property
+    @override
+    def period(self) -> float:
+        """Period of the drive [system time]."""
+        return 2 * math.pi / abs(self.omega)
+
+    @property
+    @override
+    def cycle(self) -> float:
+        """Growth of the phase in one period [radians]."""
+        return math.copysign(2 * math.pi, self.omega)
+
     @override
     def vector_field(self, state: Tensor) -> Tensor:
         x, v, phase = state.unbind(-1)
