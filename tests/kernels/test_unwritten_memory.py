@@ -4,13 +4,14 @@ from itertools import product
 
 import pytest
 import torch
-from random_networks import ACTIVATIONS, MODELS, SEEDS, SHAPES, a_network, draw
+from random_networks import ACTIVATIONS, MODELS, SEEDS, SHAPES, a_gated_network, a_network, draw
 from torch import Tensor
 from torch.testing import assert_close
 
-from chaosbench.kernels import Network, plain_torch, reference, squared_error, unroll
+from chaosbench.kernels import Network, gated, plain_torch, reference, squared_error, unroll
 
 numba_cpu = pytest.importorskip("chaosbench.kernels.numba_cpu", exc_type=ImportError)
+numba_gated = pytest.importorskip("chaosbench.kernels.numba_gated", exc_type=ImportError)
 
 FORMS = list(product(ACTIVATIONS, SHAPES))
 UNITS = range(1, 10)
@@ -64,6 +65,23 @@ def test_free_runs_of_all_small_sizes_agree_with_plain_torch(activation, shape):
         found, expected = unroll(numba_cpu, network, start, 5), reference.unroll(network, start, 5)
         for ours, torchs in zip(found, expected, strict=True):
             assert_close(ours, torchs, rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("seen", [1, 3, 4])
+@pytest.mark.parametrize(("kind", "fed_back"), list(product(("lstm", "gru"), (False, True))))
+def test_gated_networks_of_all_small_sizes_agree_with_autograd(kind, fed_back, seen):
+    """Forwards, backwards and freely; the steps are more than one chunk of the backward pass in one case of three."""
+    torch.manual_seed(0)
+    for units, (samples, steps) in product(UNITS, ((1, 5), (3, 35), (17, 5))):
+        network = a_gated_network(kind, fed_back=fed_back, units=units, seen=seen)
+        start = draw(SEEDS, samples, units * (2 if kind == "lstm" else 1))
+        inputs = [*(one for one in network.coefficients if one is not None), start]
+        found, expected = unroll(numba_gated, network, start, steps), gated.unroll(network, start, steps)
+        assert_agree(squares(found), squares(expected), inputs)
+        with torch.no_grad():
+            freely = unroll(numba_gated, network, start, steps)
+        for ours, kept in zip(freely, found, strict=True):
+            assert torch.equal(ours, kept)
 
 
 @pytest.mark.parametrize("spec", MODELS, ids=lambda spec: spec.label)
