@@ -1,12 +1,16 @@
 """Lyapunov exponents from tangent dynamics, and the dimension and entropy bound that follow from them."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from chaosbench.dynamics.replay import Body, Loop, Tensors
 from chaosbench.dynamics.step_maps import Step, StepMap, prepared
 from chaosbench.dynamics.tangents import random_tangents
-from chaosbench.kernels import orthonormal_columns
+from chaosbench.kernels import CompiledTangents, compiled_tangents, orthonormal_columns
+
+Stretch = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor, Tensor]]
 
 
 def lyapunov_spectrum(
@@ -72,18 +76,19 @@ def finite_time_exponents(
     count = 1 if blocks is None else blocks
     assert steps >= count > 0, f"{steps} steps in {count} blocks; expected at least one step in each"
     step_map, states = prepared(step, states)
-    length, size = steps // count, states.shape[-1]
+    length, size, dtype = steps // count, states.shape[-1], states.dtype
     # With S draws the leading exponents do not depend on how many are computed.
     tangents = random_tangents(states, size if exponents is None else exponents, draws=size)
-    grow = Loop(_growth(step_map, every))
-    states, tangents, _ = _stretch(grow, step_map, states, tangents, steps=transient, every=every)
+    # The step as given knows its network, the step map does not.
+    stretch = _stretching(compiled_tangents(step, states), step_map, every)
+    states, tangents, _ = stretch(states, tangents, transient)
     rates = []
     for _ in range(count):
-        states, tangents, growth = _stretch(grow, step_map, states, tangents, steps=length, every=every)
+        states, tangents, growth = stretch(states, tangents, length)
         # A piecewise linear map may diverge while its tangents stay finite: the orbit decides.
-        bounded = torch.isfinite(states).all(-1, keepdim=True)
+        bounded = torch.isfinite(states.to(dtype)).all(-1, keepdim=True)
         rates.append(torch.where(bounded, growth / (length * dt), torch.nan))
-    values = torch.stack(rates, dim=-2).to(states.dtype)
+    values = torch.stack(rates, dim=-2).to(dtype)
     return values.squeeze(-2) if blocks is None else values
 
 
@@ -126,20 +131,24 @@ def entropy_bound(spectrum: Tensor) -> Tensor:
     return spectrum.clamp(min=0).sum(-1)
 
 
-def _stretch(
-    grow: Loop, step_map: StepMap, states: Tensor, tangents: Tensor, *, steps: int, every: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return states and tangents after `steps`, and the log growth of each direction, `(..., M)` float64 [nats].
+def _stretching(compiled: CompiledTangents | None, step_map: StepMap, every: int) -> Stretch:
+    """Return a function of states, tangents and a number of steps.
 
-    Args:
-        grow: the loop over `every` steps and a decomposition, whose recordings serve all stretches.
+    It returns states and tangents behind the steps, and the log growth of each direction, `(..., M)` float64 [nats].
     """
-    # A single-precision sum of thousands of logarithms would lose their precision.
-    growth = tangents.new_zeros(tangents.shape[:-2] + tangents.shape[-1:], dtype=torch.float64)
-    carried, _ = grow((states, tangents, growth), steps=steps // every)
-    if steps % every:
-        carried, _ = _growth(step_map, steps % every)(carried, ())
-    return carried[0], carried[1], carried[2]
+    if compiled is not None:
+        return lambda states, tangents, steps: compiled.grow(states, tangents, steps=steps, every=every)
+    grow = Loop(_growth(step_map, every))  # its recordings serve all stretches
+
+    def stretch(states: Tensor, tangents: Tensor, steps: int) -> tuple[Tensor, Tensor, Tensor]:
+        # A single-precision sum of thousands of logarithms would lose their precision.
+        growth = tangents.new_zeros(tangents.shape[:-2] + tangents.shape[-1:], dtype=torch.float64)
+        carried, _ = grow((states, tangents, growth), steps=steps // every)
+        if steps % every:
+            carried, _ = _growth(step_map, steps % every)(carried, ())
+        return carried[0], carried[1], carried[2]
+
+    return stretch
 
 
 def _growth(step_map: StepMap, every: int) -> Body:

@@ -3,6 +3,7 @@
 from chaosbench.kernels.decomposition import orthonormal_columns
 from chaosbench.kernels.gated import GatedNetwork
 from chaosbench.kernels.network import Activation, Forcing, Network
+from chaosbench.kernels.tangents import CompiledTangents, compiled_tangents
 from chaosbench.kernels.unroll import (
     backend_for,
     comparing_backend_for,
@@ -15,11 +16,13 @@ from chaosbench.kernels.unroll import (
 
 __all__ = [
     "Activation",
+    "CompiledTangents",
     "Forcing",
     "GatedNetwork",
     "Network",
     "backend_for",
     "comparing_backend_for",
+    "compiled_tangents",
     "compiles_for_cpu",
     "gated_backend_for",
     "orthonormal_columns",
