@@ -1,6 +1,8 @@
 """Orbits, exponents, gradients and statistics of anything that steps: tensors in, tensors out."""
 
 from chaosbench.dynamics.autocorrelation import autocorrelation, decorrelation_time
+from chaosbench.dynamics.coexistence import AttractorRegime, Found, find_attractors
+from chaosbench.dynamics.ensembles import Ensemble, follow, mean_and_interval
 from chaosbench.dynamics.exponential import ExponentialWeights, exponential_step, exponential_weights
 from chaosbench.dynamics.gradients import (
     JacobianSizes,
@@ -26,7 +28,10 @@ from chaosbench.dynamics.singular_values import spectral_norm
 from chaosbench.dynamics.step_maps import Step, StepMap, as_function, as_step_map, tangent_step_by_jvp
 
 __all__ = [
+    "AttractorRegime",
+    "Ensemble",
     "ExponentialWeights",
+    "Found",
     "JacobianSizes",
     "Loop",
     "Motion",
@@ -40,8 +45,10 @@ __all__ = [
     "decorrelation_time",
     "entropy_bound",
     "exponential_step",
+    "find_attractors",
     "exponential_weights",
     "finite_time_exponents",
+    "follow",
     "half_square",
     "jacobian_growth",
     "jacobian_sizes",
@@ -50,6 +57,7 @@ __all__ = [
     "loss_gradient_growth",
     "lyapunov_spectrum",
     "map_regime",
+    "mean_and_interval",
     "motion",
     "nan_half_width",
     "orbit",

@@ -1,5 +1,7 @@
 """Lyapunov exponents from tangent dynamics, and the dimension and entropy bound that follow from them."""
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -54,6 +56,7 @@ def finite_time_exponents(
     every: int = 1,
     exponents: int | None = None,
     dt: float = 1.0,
+    after_block: Callable[[Tensor], bool] | None = None,
 ) -> Tensor:
     """Return unsorted Lyapunov exponents of each orbit, in the order of the tangent vectors.
 
@@ -64,6 +67,8 @@ def finite_time_exponents(
         step, states, steps, transient, every, exponents, dt: as for `lyapunov_spectrum`.
         blocks: number of successive blocks of `steps // blocks` steps to estimate the exponents from; None: a single
             one, without an axis.
+        after_block: called with the states `(..., S)` behind each block; where it returns False the run ends, and the
+            blocks that are left are missing from the result.
 
     Returns:
         `(..., M)` or `(..., blocks, M)` [1 / system time]; NaN from the block in which an orbit blew up.
@@ -81,6 +86,8 @@ def finite_time_exponents(
         # A piecewise linear map may diverge while its tangents stay finite: the orbit decides.
         bounded = torch.isfinite(states).all(-1, keepdim=True)
         rates.append(torch.where(bounded, growth / (length * dt), torch.nan))
+        if after_block is not None and not after_block(states):
+            break
     values = torch.stack(rates, dim=-2).to(states.dtype)
     return values.squeeze(-2) if blocks is None else values
 

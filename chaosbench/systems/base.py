@@ -2,10 +2,11 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from functools import lru_cache
+from typing import Any, ClassVar, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from torch import Tensor
 from typing_extensions import override
 
@@ -13,8 +14,12 @@ from chaosbench.dynamics import orbit, runge_kutta_step, tangent_step_by_jvp
 from chaosbench.errors import DataError
 from chaosbench.seeds import seed_generator
 from chaosbench.source import STATES_EVERY, DataSpec, Recordings, Source
+from chaosbench.systems.attractors import attractors
 from chaosbench.systems.certificate import shipped_certificates
 from chaosbench.systems.reference import Reference
+
+ESCAPING = 0.01  # largest share of starts whose orbits may escape to infinity; these are drawn again
+NEARBY = 1e-9  # distance of orbits that start from the same point, relative to its size, so that they are no copies
 
 
 class SystemSpec(Source):
@@ -24,6 +29,8 @@ class SystemSpec(Source):
     all entries, None is the origin), `spread` (standard deviation of random starts around it), `transient` (time until
     orbits have reached the attractor and no longer depend on their starts), `leading` and `neutral` (how many exponents
     are certified, and how many are zero by symmetry), and `references` (published or exact exponents).
+
+    Where several attractors coexist, the field `attractor` chooses one: by its regime, or by a state that leads to it.
     """
 
     start: ClassVar[tuple[float, ...] | None] = None
@@ -32,6 +39,21 @@ class SystemSpec(Source):
     leading: ClassVar[int | None] = None  # number of exponents that are certified; None: all
     neutral: ClassVar[int] = 1  # number of exponents that are zero by symmetry in time or space
     references: ClassVar[tuple[Reference, ...]] = ()
+
+    attractor: Literal["chaotic", "quasi-periodic", "periodic", "fixed point"] | tuple[float, ...] | None = None  # chosen
+
+    @model_serializer(mode="wrap")
+    def _without_choice(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out an attractor that is not chosen, so that the identity of a system does not change."""
+        content: dict[str, Any] = handler(self)
+        if content.get("attractor") is None:
+            content.pop("attractor", None)
+        return content
+
+    @property
+    def continuous(self) -> bool:
+        """True if time is continuous; False for a map."""
+        return True
 
     @property
     def state_size(self) -> int:
@@ -92,36 +114,69 @@ class SystemSpec(Source):
     def initial_state(self, batch: int, generator: torch.Generator) -> Tensor:
         """Sample states spread over the attractor, `(B, S)` in float64.
 
-        Each member starts near `start` and stops at its own random time in the second half of the transient. With a
-        common stopping time, members on a cycle or in a phase-coherent system would have nearly equal phases.
+        Each member starts near `start`, or near the state that `attractor` names, and stops at its own random time in
+        the second half of the transient. With a common stopping time, members on a cycle or in a phase-coherent system
+        would have nearly equal phases. Starts that escape are drawn again if they are at most one in a hundred.
 
         Raises:
-            DataError: if an orbit escapes to infinity.
+            DataError: if orbits escape to infinity, or no attractor has the regime that `attractor` names.
         """
-        steps = max(2, round(self.transient / self.dt))
-        state = self.random_starts(batch, generator)
-        stops = torch.randint(steps // 2, steps, (batch, 1), generator=generator)
-        with torch.no_grad():
-            reached = state
-            for index in range(steps):
-                state = self.step(state)
-                reached = torch.where(stops == index, state, reached) if index >= steps // 2 else reached
-        if not bool(torch.isfinite(reached).all()):
+        if isinstance(self.attractor, str):
+            chosen = _state_of_regime(self.replaced(attractor=None), self.attractor)
+            return self.replaced(attractor=chosen).initial_state(batch, generator)
+        reached = self._after_transient(self.random_starts(batch, generator), generator)
+        escaped = ~torch.isfinite(reached).all(-1)
+        if 0 < int(escaped.sum()) <= ESCAPING * batch:
+            again = self._after_transient(self.random_starts(batch, generator)[escaped], generator)
+            reached[escaped], escaped = again, ~torch.isfinite(again).all(-1)
+        if bool(escaped.any()):
             raise DataError(
-                f"an orbit of {self.label} escapes to infinity from its start near {self.start or 'the origin'}; "
-                f"expected a bounded attractor at {self.parameters} with dt={self.dt}: change these, or the start"
+                f"{_share(int(escaped.sum()), batch)} of {self.label} escape to infinity from their start near "
+                f"{self.start or 'the origin'}; expected a bounded attractor at {self.parameters} with dt={self.dt}: "
+                f"change these, or the start"
             )
         return reached
 
+    @torch.no_grad()
+    def _after_transient(self, state: Tensor, generator: torch.Generator) -> Tensor:
+        """Return each state at its own random time in the second half of the transient."""
+        steps = max(2, round(self.transient / self.dt))
+        stops = torch.randint(steps // 2, steps, (len(state), 1), generator=generator)
+        reached = state
+        for index in range(steps):
+            state = self.step(state)
+            reached = torch.where(stops == index, state, reached) if index >= steps // 2 else reached
+        return reached
+
     def random_starts(self, batch: int, generator: torch.Generator) -> Tensor:
-        """Sample states in the basin of the attractor, around `start`, `(B, S)` in float64."""
+        """Sample states in the basin of the attractor, `(B, S)` in float64.
+
+        They scatter by `spread` around `start`. Without a spread, and around the state that `attractor` names, they
+        differ by a billionth, so that chaotic orbits become independent of each other during the transient.
+        """
+        noise = torch.randn(batch, self.state_size, dtype=torch.float64, generator=generator)
+        if isinstance(self.attractor, tuple):
+            return nearby(torch.tensor(self.attractor, dtype=torch.float64), noise)
         start = torch.tensor(self.start or (0.0,), dtype=torch.float64)
-        return start + self.spread * torch.randn(batch, self.state_size, dtype=torch.float64, generator=generator)
+        return start + self.spread * noise if self.spread else nearby(start, noise)
+
+    def first_start(self) -> Tensor | None:
+        """Return the state `(S,)` that `attractor` or else `start` names; None if it is left to `random_starts`."""
+        if type(self).random_starts is not SystemSpec.random_starts or (self.attractor or self.start) is None:
+            return None
+        return nearby(
+            torch.tensor(self.attractor if isinstance(self.attractor, tuple) else self.start, dtype=torch.float64),
+            torch.ones(self.state_size, dtype=torch.float64),
+        )
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The equation's parameters: all fields except the kind and those of the numerical method."""
-        return {name: getattr(self, name) for name in type(self).model_fields if name not in _NUMERICS}
+        """The equation's parameters: all fields except the kind and those of the numerical method.
+
+        An attractor counts where it is chosen, because each has exponents of its own.
+        """
+        values = {name: getattr(self, name) for name in type(self).model_fields if name not in _NUMERICS}
+        return {name: value for name, value in values.items() if name != "attractor" or value is not None}
 
     @property
     def reference(self) -> Reference | None:
@@ -189,9 +244,41 @@ class Map(SystemSpec):
 
     @property
     @override
+    def continuous(self) -> bool:
+        return False
+
+    @property
+    @override
     def double_precision(self) -> bool:
         """True in one dimension: single precision has so few states that orbits soon end in short cycles."""
         return self.state_size == 1
 
 
 _NUMERICS = frozenset({"kind", "dt", "substeps"})
+
+
+def nearby(point: Tensor, noise: Tensor) -> Tensor:
+    """Return states `(B, S)` around a point `(S,)` or `(1,)`, a billionth of its size apart; `noise` is standard."""
+    return point + NEARBY * max(1.0, float(point.abs().max())) * noise
+
+
+@lru_cache(maxsize=64)
+def _state_of_regime(system: SystemSpec, regime: str) -> tuple[float, ...]:
+    """Return a state on the attractor with that regime, the most frequent one if there are several.
+
+    Raises:
+        DataError: if none of 256 orbits is on such an attractor.
+    """
+    found, ensemble = attractors(system, system.initial_state(256, torch.Generator().manual_seed(0)), exponents=None)
+    for attractor in found:
+        if attractor.regime == regime:
+            return tuple(ensemble.states[attractor.orbits[0]].tolist())
+    regimes = ", ".join(f"{attractor.regime} ({len(attractor.orbits)})" for attractor in found)
+    raise DataError(
+        f"none of 256 orbits of {system.label} is on an attractor of regime {regime!r}, but: {regimes or 'all escape'}; "
+        f"choose one of these, or give `attractor` as a state that leads to it"
+    )
+
+
+def _share(count: int, total: int) -> str:
+    return "an orbit" if total == 1 else f"{count} of {total} orbits"
