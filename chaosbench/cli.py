@@ -213,7 +213,11 @@ def certify(
     changes: Annotated[
         list[str] | None, typer.Option("--set", metavar="PARAMETER=VALUE", help="Change a parameter, such as rho=38.")
     ] = None,
-    budget: Annotated[str, typer.Option(help="Approximate running time, such as 60s or 5m.")] = "60s",
+    budget: Annotated[str, typer.Option(help="Running time, such as 60s or 5m.")] = "60s",
+    exponents: Annotated[
+        int | None,
+        typer.Option(min=1, help="Number of exponents (default: the system's, and more until their sum is negative)."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure the Lyapunov exponents of a system and check them; exit with code 1 if a check fails."""
@@ -223,7 +227,9 @@ def certify(
     from chaosbench.terminal import certificate as report
 
     torch.set_num_threads(1)  # on a busy machine, several threads make such small steps many times slower
-    certificate = certified(_system(kind, options.changes(changes)), budget=options.seconds(budget))
+    system = _system(kind, options.changes(changes))
+    with report.Countdown(system.label) as countdown:
+        certificate = certified(system, budget=options.seconds(budget), exponents=exponents, report=countdown.report)
     if as_json:
         _print_json(report.row(certificate))
     else:

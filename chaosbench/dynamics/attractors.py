@@ -13,6 +13,7 @@ from chaosbench.intervals import half_width
 _SETTLING, _REGULAR, _CHAOTIC, _UNDECIDED = -1, 0, 1, 2  # a negative, a zero and a positive largest exponent
 _BATCHES = 5  # of a half of a run, for the error of its exponents
 _LINK = 7.0  # two orbits differ if any quantity differs by more standard errors; 7 is 5 errors of a difference
+_APART = 3.0  # a single orbit is on an attractor of its own if it differs from all others by three times that
 _FAMILY = 6  # more groups than this of one kind of motion are a family that depends on the start
 _COORDINATES = 8  # whose means and deviations show where an orbit lives
 _COMPARED = 512  # orbits; the others join the nearest group
@@ -68,7 +69,9 @@ def sort_orbits(ensemble: Ensemble, paths: Sequence[Tensor], *, continuous: bool
     for value in (_SETTLING, _REGULAR, _CHAOTIC):
         members = ((kind == value) & ~changed).nonzero().flatten()
         if len(members):
-            own, many = _linked(growth[members], places[members], places, ensemble.resolution)
+            # Orbits at rest differ by where they are alone: how fast they got there depends on rounding.
+            rates = torch.zeros_like(growth[members]) if value == _SETTLING else growth[members]
+            own, many = _linked(rates, places[members], places, ensemble.resolution)
             groups[members] = torch.where(own >= 0, own + groups.max() + 1, -1)
             family = family or many
     groups = _joined(groups, exponent.mean(1), error.amax(1), (kind == _UNDECIDED) | changed)
@@ -115,7 +118,7 @@ def _kinds(exponent: Tensor, error: Tensor, resolution: float, repeating: Tensor
     switching = bool(up.any() and down.any())
     if switching:
         kinds = torch.where(kinds < _CHAOTIC, _CHAOTIC, kinds)
-    # An orbit among those that are left is too short to decide, but it moves otherwise than those that repeat themselves.
+    # The orbits left are too short to decide, but move otherwise than those that repeat themselves.
     left = (kinds == _UNDECIDED).all(1) & ~repeating
     if bool(repeating.any()) or not bool((kinds != _UNDECIDED).any()):
         kinds[left] = _CHAOTIC
@@ -142,9 +145,11 @@ def _linked(growth: Tensor, places: Tensor, everywhere: Tensor, resolution: floa
     counts = torch.bincount(group)
     if len(counts) > _FAMILY:
         return torch.zeros(len(scaled), dtype=torch.long, device=scaled.device), True
-    nearest = torch.cdist(scaled, compared, p=torch.inf).argmin(1)
-    alone = (counts < 2) & (len(compared) > 1) & (len(counts) > 1)
-    return torch.where(alone[group[nearest]], -1, group[nearest]), False
+    alone = (counts < 2)[group] & bool((counts > 1).any())
+    distance = torch.cdist(scaled, compared, p=torch.inf)
+    distance[:, alone] = torch.inf
+    least, nearest = distance.min(1)
+    return torch.where(least <= _APART, group[nearest], -1), False
 
 
 def _components(close: Tensor) -> Tensor:

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Literal, NamedTuple
 
-import torch
 from torch import Tensor
 
 from chaosbench.dynamics.attractors import Sorting, sort_orbits
@@ -63,7 +62,7 @@ def _described(
     periods = sorting.periods[orbits]
     period = float(periods.max()) if bool(periods.isfinite().all()) else None
     motion = _motion(exponents, intervals, ensemble.resolution, period, continuous, neutral)
-    if motion == "quasi-periodic" and not continuous and _doubles(path[orbits]):
+    if motion in ("quasi-periodic", "undecided") and not continuous and _doubles(path[orbits]):
         motion = "onset of chaos"
     time = None if period is None or motion == "chaotic" else period * ensemble.dt
     return Found(motion, orbits, exponents, intervals, order, time)

@@ -126,7 +126,7 @@ def mean_and_interval(rates: Tensor) -> tuple[Tensor, Tensor]:
     """
     batches = min(_BATCHES, rates.shape[1])
     length = rates.shape[1] // batches
-    batched = rates[:, rates.shape[1] - batches * length :].unflatten(1, (batches, length)).mean(2)  # (B, batches, M)
+    batched = rates[:, : batches * length].unflatten(1, (batches, length)).mean(2)  # (B, batches, M)
     course = half_width(batched.mean(0).std(0), batches)
     mean = rates.mean((0, 1))
     if len(rates) == 1:

@@ -1,4 +1,4 @@
-"""Periods of sampled orbits: whether an orbit repeats itself after a lag, which need not be a whole number of samples."""
+"""Periods of sampled orbits: the lag after which an orbit repeats itself, not always a whole number of samples."""
 
 import torch
 from torch import Tensor
@@ -44,7 +44,8 @@ def _mismatch(path: Tensor, length: int, lags: int) -> Tensor:
     products = torch.fft.irfft(torch.fft.rfft(centred, n=size, dim=1) * template.conj(), n=size, dim=1).sum(-1)
     energy = torch.nn.functional.pad(centred.square().sum(-1).cumsum(1), (1, 0))
     later = energy[:, 1 + length : 1 + length + lags] - energy[:, 1 : 1 + lags]
-    return (energy[:, length : length + 1] + later - 2 * products[:, 1 : 1 + lags]) / length
+    mismatch: Tensor = (energy[:, length : length + 1] + later - 2 * products[:, 1 : 1 + lags]) / length
+    return mismatch
 
 
 def _lowest_nearby(mismatch: Tensor, lag: Tensor) -> Tensor:

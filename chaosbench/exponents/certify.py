@@ -125,8 +125,11 @@ def _main(system: SystemSpec, chosen: Plan, timer: Timer) -> _Result:
     timer.begin("attractors")
     sample = ensemble.states[:_SORTED]
     step_time = timer.duration(lambda: stretch(system, sample, longest=64)) / 64
-    longest = int(min(PATH, 0.1 * timer.left / step_time))
-    paths = [stretch(system, states[:_SORTED], longest=longest) for states in (ensemble.starts, ensemble.states)]
+    longest = int(min(PATH, 0.25 * timer.left / step_time / 1.5))
+    paths = [
+        stretch(system, ensemble.starts[:_SORTED], longest=longest // 2),
+        stretch(system, sample, longest=longest),
+    ]
     found, sorting = find_attractors(
         ensemble.chosen(arange(len(sample))), paths, continuous=system.continuous, neutral=system.neutral
     )
@@ -211,9 +214,7 @@ def _half_the_step(
     return same_rates(name, f"{meaning}, in units of both intervals", alike, other_run, ROUNDING)
 
 
-def _single_precision(
-    system: SystemSpec, chosen: Plan, result: _Result, main: Found, timer: Timer
-) -> list[Check]:
+def _single_precision(system: SystemSpec, chosen: Plan, result: _Result, main: Found, timer: Timer) -> list[Check]:
     """Compare with the exponents in float32 from the same states. Orbits of maps are kept short."""
     timer.begin("single precision")
     rounding = 10 * float(finfo(float32).eps) / system.dt

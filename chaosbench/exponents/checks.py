@@ -5,8 +5,14 @@ import math
 import torch
 from torch import Tensor
 
-from chaosbench.dynamics import Ensemble, Found, finite_time_exponents, mean_and_interval, runge_kutta_step
-from chaosbench.dynamics import tangent_step_by_jvp
+from chaosbench.dynamics import (
+    Ensemble,
+    Found,
+    finite_time_exponents,
+    mean_and_interval,
+    runge_kutta_step,
+    tangent_step_by_jvp,
+)
 from chaosbench.systems.base import ESCAPING, Flow, Map, SystemSpec
 from chaosbench.systems.certificate import Check
 from chaosbench.systems.reference import ROUNDING, Reference
@@ -101,7 +107,9 @@ def sum_of_exponents(system: SystemSpec, states: Tensor, count: int) -> tuple[fl
     # The identity holds for each orbit over any time, so large states need few of both.
     points, steps = states[: _SUM_ORBITS if size <= 16 else 4], _SUM_STEPS
     sums = finite_time_exponents(system, points, steps=steps, dt=system.dt).sum(-1)
-    traces = _mean_trace(system, points, steps) if isinstance(system, Flow) else _mean_determinant(system, points, steps)
+    traces = (
+        _mean_trace(system, points, steps) if isinstance(system, Flow) else _mean_determinant(system, points, steps)
+    )
     check = Check(
         name="sum of exponents",
         meaning="largest relative difference between an orbit's sum of exponents and its mean "

@@ -40,11 +40,10 @@ def chosen_attractor(system: SystemSpec, found: Sequence[Found], first: int | No
     return numbers[0] if numbers else 0
 
 
-def names(found: Sequence[Found] | Sequence[Attractor]) -> str:
+def names(found: Sequence[Found]) -> str:
     """Return the attractors with their shares in one line: "fixed point (66 %), chaotic (14 %)"."""
-    counts = [len(one.orbits) if isinstance(one, Found) else one.orbits for one in found]
-    pairs = zip(found, counts, strict=True)
-    return ", ".join(f"{one.regime} ({100 * count / sum(counts):.0f} %)" for one, count in pairs)
+    total = sum(len(one.orbits) for one in found)
+    return ", ".join(f"{one.regime} ({100 * len(one.orbits) / total:.0f} %)" for one in found)
 
 
 def spectrum(system: SystemSpec, attractor: Found, ensemble: Ensemble, every: int, seed: int) -> Reference:
@@ -92,11 +91,15 @@ def records(
 
 def copies(system: SystemSpec, attractors: Sequence[Attractor]) -> Tensor:
     """Return states around the start of each attractor, `(N * COPIES, S)`, in the order of the attractors."""
-    starts = [system.replaced(attractor=one.start).random_starts(COPIES, Generator().manual_seed(0)) for one in attractors]
+    starts = [
+        system.replaced(attractor=one.start).random_starts(COPIES, Generator().manual_seed(0)) for one in attractors
+    ]
     return torch.cat(starts)
 
 
-def verified(system: SystemSpec, attractors: Sequence[Attractor], ensemble: Ensemble, *, longest: int) -> tuple[Attractor, ...]:
+def verified(
+    system: SystemSpec, attractors: Sequence[Attractor], ensemble: Ensemble, *, longest: int
+) -> tuple[Attractor, ...]:
     """Return the records, those verified of which all copies of the start stay together, apart from the others.
 
     Args:

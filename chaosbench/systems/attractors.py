@@ -1,6 +1,6 @@
 """The attractors of a system, from an ensemble of orbits that is followed for seconds."""
 
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -15,7 +15,7 @@ _LARGEST = 30_000_000  # entries of the stored stretch
 class _System(Protocol):
     """The part of a system that its attractors depend on."""
 
-    neutral: int
+    neutral: ClassVar[int]
 
     @property
     def dt(self) -> float: ...

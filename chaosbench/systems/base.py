@@ -40,7 +40,9 @@ class SystemSpec(Source):
     neutral: ClassVar[int] = 1  # number of exponents that are zero by symmetry in time or space
     references: ClassVar[tuple[Reference, ...]] = ()
 
-    attractor: Literal["chaotic", "quasi-periodic", "periodic", "fixed point"] | tuple[float, ...] | None = None  # chosen
+    attractor: Literal["chaotic", "quasi-periodic", "periodic", "fixed point"] | tuple[float, ...] | None = (
+        None  # chosen
+    )
 
     @model_serializer(mode="wrap")
     def _without_choice(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
@@ -131,9 +133,9 @@ class SystemSpec(Source):
             reached[escaped], escaped = again, ~torch.isfinite(again).all(-1)
         if bool(escaped.any()):
             raise DataError(
-                f"{_share(int(escaped.sum()), batch)} of {self.label} escape to infinity from their start near "
-                f"{self.start or 'the origin'}; expected a bounded attractor at {self.parameters} with dt={self.dt}: "
-                f"change these, or the start"
+                f"an orbit of {self.label} escapes to infinity from its start near {self.start or 'the origin'} "
+                f"({int(escaped.sum())} of {batch} do); expected a bounded attractor at {self.parameters} with "
+                f"dt={self.dt}: change these, or the start"
             )
         return reached
 
@@ -275,10 +277,6 @@ def _state_of_regime(system: SystemSpec, regime: str) -> tuple[float, ...]:
             return tuple(ensemble.states[attractor.orbits[0]].tolist())
     regimes = ", ".join(f"{attractor.regime} ({len(attractor.orbits)})" for attractor in found)
     raise DataError(
-        f"none of 256 orbits of {system.label} is on an attractor of regime {regime!r}, but: {regimes or 'all escape'}; "
-        f"choose one of these, or give `attractor` as a state that leads to it"
+        f"none of 256 orbits of {system.label} is on an attractor of regime {regime!r}, but: "
+        f"{regimes or 'all escape'}; choose one of these, or give `attractor` as a state that leads to it"
     )
-
-
-def _share(count: int, total: int) -> str:
-    return "an orbit" if total == 1 else f"{count} of {total} orbits"
