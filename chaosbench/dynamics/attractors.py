@@ -69,9 +69,10 @@ def sort_orbits(ensemble: Ensemble, paths: Sequence[Tensor], *, continuous: bool
     for value in (_SETTLING, _REGULAR, _CHAOTIC):
         members = ((kind == value) & ~changed).nonzero().flatten()
         if len(members):
-            # Orbits at rest differ by where they are alone: how fast they got there depends on rounding.
-            rates = torch.zeros_like(growth[members]) if value == _SETTLING else growth[members]
-            own, many = _linked(rates, places[members], places, ensemble.resolution)
+            rates, where = growth[members], places[members]
+            if value == _SETTLING:  # these differ by where they end; how fast they get there depends on rounding
+                rates, where = torch.zeros_like(rates), where[:, 1:].expand_as(where)
+            own, many = _linked(rates, where, places, ensemble.resolution)
             groups[members] = torch.where(own >= 0, own + groups.max() + 1, -1)
             family = family or many
     groups = _joined(groups, exponent.mean(1), error.amax(1), (kind == _UNDECIDED) | changed)

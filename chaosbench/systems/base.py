@@ -271,7 +271,7 @@ def _state_of_regime(system: SystemSpec, regime: str) -> tuple[float, ...]:
     Raises:
         DataError: if none of 256 orbits is on such an attractor.
     """
-    found, ensemble = attractors(system, system.initial_state(256, torch.Generator().manual_seed(0)), exponents=None)
+    found, ensemble = attractors(system, system.initial_state(256, torch.Generator().manual_seed(0)), steps=1000)
     for attractor in found:
         if attractor.regime == regime:
             return tuple(ensemble.states[attractor.orbits[0]].tolist())
