@@ -153,7 +153,7 @@ def test_an_attractor_that_is_not_chosen_does_not_change_the_identity_of_a_syste
 
 @pytest.mark.slow
 def test_lorenz_84_has_a_fixed_point_a_cycle_and_chaos():
-    """Freire, Bonatto, DaCamara & Gallas 2008, Chaos 18, 033121, show coexisting attractors; shares: a separate count."""
+    """Freire, Bonatto, DaCamara & Gallas 2008, Chaos 18, 033121, show coexisting attractors. Shares: counted apart."""
     certificate = certify(Lorenz84(a=0.255, b=4.0, F=6.886, G=1.347), budget=60.0)
     assert [one.regime for one in certificate.attractors] == ["fixed point", "periodic", "chaotic"]
     assert all(one.verified for one in certificate.attractors)
