@@ -1,9 +1,11 @@
 """Orbits of step maps."""
 
+import torch
 from torch import Tensor
 
 from chaosbench.dynamics.replay import Loop, Tensors
 from chaosbench.dynamics.step_maps import Step, as_function
+from chaosbench.kernels import compiled_orbits
 
 
 def orbit(step: Step, states: Tensor, *, steps: int, transient: int = 0, every: int = 1) -> Tensor:
@@ -20,6 +22,10 @@ def orbit(step: Step, states: Tensor, *, steps: int, transient: int = 0, every: 
         `(..., steps, S)`; differentiable where the step is.
     """
     function = as_function(step)
+    if (compiled := compiled_orbits(step, function, states, steps=transient + steps * every)) is not None:
+        rows = states.reshape(-1, states.shape[-1])
+        path = compiled.orbit(rows, steps=steps, transient=transient, every=every)
+        return path.reshape(*states.shape[:-1], steps, -1)
 
     def body(carried: Tensors, _: Tensors) -> tuple[Tensors, Tensors]:
         (state,) = carried
@@ -31,3 +37,25 @@ def orbit(step: Step, states: Tensor, *, steps: int, transient: int = 0, every: 
         (states,), _ = Loop(lambda carried, _: ((function(carried[0]),), ()))((states,), steps=transient)
     _, (path,) = Loop(body, axis=-2)((states,), steps=steps)
     return path
+
+
+@torch.no_grad()
+def states_after(step: Step, states: Tensor, counts: Tensor) -> Tensor:
+    """Return each state after its own number of steps.
+
+    Args:
+        step: a step map, or a bare function of the state.
+        states: `(B, S)`.
+        counts: `(B,)`, at least 1 [steps].
+
+    Returns:
+        `(B, S)`.
+    """
+    function, longest = as_function(step), int(counts.max())
+    if (compiled := compiled_orbits(step, function, states, steps=longest)) is not None:
+        return compiled.after(states, counts)
+    reached, earliest = states, int(counts.min())
+    for done in range(1, longest + 1):
+        states = function(states)
+        reached = torch.where(counts[:, None] == done, states, reached) if done >= earliest else reached
+    return reached

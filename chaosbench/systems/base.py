@@ -9,7 +9,7 @@ from pydantic import Field
 from torch import Tensor
 from typing_extensions import override
 
-from chaosbench.dynamics import orbit, runge_kutta_step, tangent_step_by_jvp
+from chaosbench.dynamics import orbit, runge_kutta_step, states_after, tangent_step_by_jvp
 from chaosbench.errors import DataError
 from chaosbench.seeds import seed_generator
 from chaosbench.source import STATES_EVERY, DataSpec, Recordings, Source
@@ -101,11 +101,7 @@ class SystemSpec(Source):
         steps = max(2, round(self.transient / self.dt))
         state = self.random_starts(batch, generator)
         stops = torch.randint(steps // 2, steps, (batch, 1), generator=generator)
-        with torch.no_grad():
-            reached = state
-            for index in range(steps):
-                state = self.step(state)
-                reached = torch.where(stops == index, state, reached) if index >= steps // 2 else reached
+        reached = states_after(self, state, stops[:, 0] + 1)
         if not bool(torch.isfinite(reached).all()):
             raise DataError(
                 f"an orbit of {self.label} escapes to infinity from its start near {self.start or 'the origin'}; "
