@@ -15,6 +15,7 @@ from chaosbench.dynamics import (
     tangent_step_by_jvp,
 )
 from chaosbench.exponents.measured import measured_reference
+from chaosbench.kernels import for_exponents
 from chaosbench.systems.base import Flow, Map, SystemSpec
 from chaosbench.systems.certificate import Certificate, Check
 from chaosbench.systems.reference import ROUNDING, Reference
@@ -26,6 +27,7 @@ _APART = 1.5
 _SUM_ORBITS, _SUM_STEPS = 32, 100
 
 
+@for_exponents()
 def certify(system: SystemSpec, *, budget: float = 60.0, seed: int = 0) -> Certificate:
     """Compute a system's Lyapunov exponents and check them.
 
