@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from chaosbench.dynamics.replay import Body, Loop, Tensors
+from chaosbench.dynamics.reverse_tangents import with_cheap_tangents
 from chaosbench.dynamics.step_maps import Step, StepMap, as_function, as_step_map
 from chaosbench.dynamics.tangents import random_tangents
 from chaosbench.kernels import compiled_growth, orthonormal_columns
@@ -78,9 +79,11 @@ def finite_time_exponents(
     if compiled is not None:
         rows, start = states.reshape(-1, size), tangents.reshape(-1, *tangents.shape[-2:])[0]
         growth = compiled.growth(rows, start, steps=length, blocks=count, transient=transient, every=every)
-        values = (growth / (length * dt)).to(states.dtype).unflatten(0, states.shape[:-1] or (1,))
+        values = (growth / (length * dt)).to(states.dtype)
         values = values if states.dim() > 1 else values[0]
     else:
+        if not getattr(step, "analytic_tangents", hasattr(step, "tangent_step")):
+            step_map = with_cheap_tangents(step_map, states, tangents)
         stretches = {"blocks": count, "length": length, "transient": transient, "every": every}
         values = (_growth_in_blocks(step_map, states, tangents, **stretches) / (length * dt)).to(states.dtype)
     return values.squeeze(-2) if blocks is None else values

@@ -1,6 +1,7 @@
 """Whether a step is compiled: where it can be, where it pays, and only if it computes what torch does."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -19,6 +20,7 @@ LARGEST = 128  # entries of a state; the machine code grows with their number
 MOST_OPERATIONS = 20_000  # scalar operations of a step, which take seconds to compile
 FEWEST_STEPS = 100  # [steps]; fewer are not worth a look
 FEWEST_CALLS = 100_000  # of torch's operations, which take half a second: about what compiling takes
+_LONG = 10.0  # [seconds] of a computation by torch whose reason is told
 _POINTS = 64  # states at which a compiled step is compared with torch
 _STRICT: ContextVar[bool] = ContextVar("orbits equal to the last bit, and compiled only where that pays", default=True)
 
@@ -91,6 +93,14 @@ class _Compared:
         return self._carries
 
 
+@dataclass(frozen=True)
+class _Refusal:
+    """Why a step is not compiled, and how long torch takes for it [seconds]."""
+
+    reason: str
+    seconds: float
+
+
 def _found(owner: object, step: Step, states: Tensor, *, calls: int) -> _Compared | None:
     """Return the compiled step if it applies to these states and pays for `calls` steps."""
     strict = _STRICT.get()
@@ -102,24 +112,34 @@ def _found(owner: object, step: Step, states: Tensor, *, calls: int) -> _Compare
         return None
     if torch.is_grad_enabled() and states.requires_grad:
         return None
-    shelf = _shelf(owner, states.dtype, states.dim()) if isinstance(owner, Content) else list[_Compared | None]()
+    shelf = _shelf(owner, states.dtype, states.dim()) if isinstance(owner, Content) else list[_Compared | _Refusal]()
     if not shelf:
         shelf.append(_made(step, states))
     found = shelf[0]
-    pays = found is not None and calls * found.compiled.calls >= FEWEST_CALLS
-    return found if pays or not strict else None
+    if isinstance(found, _Refusal):
+        _tell(owner, found, calls)
+        return None
+    return found if not strict or calls * found.compiled.calls >= FEWEST_CALLS else None
 
 
 @lru_cache(maxsize=64)
-def _shelf(owner: Content, dtype: torch.dtype, axes: int) -> list[_Compared | None]:
+def _shelf(owner: Content, dtype: torch.dtype, axes: int) -> "list[_Compared | _Refusal]":  # noqa: ARG001  # the key
     """Return where the compiled step of a frozen record is kept: an empty list at first."""
     return []
 
 
-def _made(step: Step, states: Tensor) -> _Compared | None:
-    """Compile a step and compare it with torch; None, with the reason in the log, where that is not possible."""
+def _tell(owner: object, refusal: _Refusal, calls: int) -> None:
+    """Log why a step is not compiled, where a user waits for it; what systems of the catalogue cost is documented."""
+    seconds = calls * refusal.seconds
+    if seconds > _LONG and not type(owner).__module__.startswith("chaosbench."):
+        text = "torch computes these steps one by one, which takes %.0f s or more; they are not compiled: %s"
+        _LOGGER.warning(text, seconds, refusal.reason)
+
+
+def _made(step: Step, states: Tensor) -> _Compared | _Refusal:
+    """Compile a step and compare it with torch."""
+    one = states if states.dim() == 1 else states[:1]
     try:
-        one = states if states.dim() == 1 else states[:1]
         if step(one).requires_grad:  # and whatever the step computes once at its first call is computed now
             raise UntraceableError("gradients of its parameters are asked for")
         compiled = CompiledStep(trace(step, one.detach().clone()), states.shape[-1], states.dtype)
@@ -127,8 +147,9 @@ def _made(step: Step, states: Tensor) -> _Compared | None:
             raise UntraceableError(f"it has {compiled.operations} operations, more than {MOST_OPERATIONS}")
         return _compared(compiled, step, states)
     except UntraceableError as error:
-        _LOGGER.info("steps are not compiled: %s", error)
-        return None
+        began = time.perf_counter()
+        step(one)
+        return _Refusal(str(error), time.perf_counter() - began)
 
 
 @torch.no_grad()

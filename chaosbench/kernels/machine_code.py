@@ -3,16 +3,14 @@
 LLVM only translates: every operation is rounded as it stands, and none is reordered.
 """
 
-import ctypes
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import llvmlite.binding as llvm
 from llvmlite import ir
 
-from chaosbench.kernels.scalar_graph import CONDITIONS, Graph, Node
+from chaosbench.kernels.scalar_graph import Graph, Node
 
 BYTES = 64  # of a vector of states
 
@@ -78,7 +76,11 @@ class _Writer:
         function = ir.Function(self._module, ir.FunctionType(ir.VoidType(), pointers), section.name)
         self._builder = ir.IRBuilder(function.append_basic_block())
         inputs = function.args[: len(section.sources)]
-        given = {node: (array, at) for array, nodes in zip(inputs, section.sources, strict=True) for at, node in enumerate(nodes)}
+        given = {
+            node: (array, at)
+            for array, nodes in zip(inputs, section.sources, strict=True)
+            for at, node in enumerate(nodes)
+        }
         outputs = [node for nodes in section.targets for node in nodes]
         for node in self._needed(outputs, set(given)):
             self._values[node] = self._load(*given[node]) if node in given else self._computed(node)

@@ -15,6 +15,7 @@ from chaosbench.kernels.entry import entry
 from chaosbench.kernels.lanes import pointer
 from chaosbench.kernels.numba_products import inlined
 
+
 class Plan(NamedTuple):
     """Sizes of a computation, and the addresses of the step and of what carries a tangent vector along."""
 

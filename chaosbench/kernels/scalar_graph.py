@@ -195,7 +195,7 @@ def _chosen(graph: Graph, node: Node, arguments: tuple[Node, ...], along: list[N
 
 
 def _extreme(comparison: str) -> _Slope:
-    """Return the slope of a minimum or maximum: of the argument that it is, and the mean of both where they are equal."""
+    """Return the slope of a minimum or maximum: of the argument that it is; the mean of both where they are equal."""
 
     def slope(graph: Graph, node: Node, arguments: tuple[Node, ...], along: list[Node | None]) -> Node | None:
         zero = graph.constant(0.0)

@@ -16,12 +16,13 @@ Recorder = Callable[..., Nodes]
 def _broadcast(graph: Graph, name: str, *operands: Nodes) -> Nodes:
     """Record an operation entry by entry; numbers become constants, and conditions that are computed with 1 and 0."""
     nodes = [one if isinstance(one, np.ndarray) else np.array(graph.constant(float(one)), object) for one in operands]
-    spread = np.broadcast_arrays(*nodes)
+    spread: list[Nodes] = list(np.broadcast_arrays(*nodes))
     found = np.empty(spread[0].shape, dtype=object)
     for index in np.ndindex(found.shape):
-        entries = [one[index] for one in spread]
+        entries: list[int] = [one[index] for one in spread]
         if name not in _LOGICAL:
-            entries = [*entries[:1], *map(graph.number, entries[1:])] if name == "choose" else map(graph.number, entries)
+            first = entries[:1] if name == "choose" else [graph.number(entries[0])]
+            entries = [*first, *map(graph.number, entries[1:])]
         found[index] = graph.apply(name, *entries)
     return found
 
@@ -38,7 +39,11 @@ def _entrywise(name: str) -> Recorder:
 
 def _add(graph: Graph, first: Nodes, second: Nodes, *, alpha: float = 1) -> Nodes:
     # Torch rounds a sum with a factor once.
-    return _broadcast(graph, "add", first, second) if alpha == 1 else _broadcast(graph, "multiply_add", alpha, second, first)
+    return (
+        _broadcast(graph, "add", first, second)
+        if alpha == 1
+        else _broadcast(graph, "multiply_add", alpha, second, first)
+    )
 
 
 def _sub(graph: Graph, first: Nodes, second: Nodes, *, alpha: float = 1) -> Nodes:
@@ -177,7 +182,9 @@ def _whole(graph: Graph, index: Any) -> Any:
     return np.array(values, dtype=float).astype(bool if set(values) <= {0.0, 1.0} else int).reshape(index.shape)
 
 
-def _slice(graph: Graph, one: Nodes, axis: int = 0, start: int | None = None, end: int | None = None, step: int = 1) -> Nodes:
+def _slice(
+    graph: Graph, one: Nodes, axis: int = 0, start: int | None = None, end: int | None = None, step: int = 1
+) -> Nodes:
     return one[(slice(None),) * (axis % one.ndim) + (slice(start, end, step),)]
 
 
@@ -216,7 +223,7 @@ def _expand(graph: Graph, one: Nodes, size: Sequence[int], **_: Any) -> Nodes:
 
 
 def _roll(graph: Graph, one: Nodes, shifts: Any, axes: Any = ()) -> Nodes:
-    return np.roll(one, tuple(shifts), tuple(axes)) if axes else np.roll(one, tuple(shifts)[0])
+    return np.roll(one, tuple(shifts), tuple(axes)) if axes else np.roll(one, next(iter(shifts)))
 
 
 def _stack(graph: Graph, parts: Sequence[Nodes], axis: int = 0) -> Nodes:
@@ -253,7 +260,8 @@ _NAMES = {
     "sign": "sign", "sgn": "sign", "floor": "floor", "ceil": "ceil", "trunc": "truncate", "round": "round",
     "minimum": "minimum", "maximum": "maximum", "remainder": "remainder", "where": "choose", "lt": "less",
     "le": "less_or_equal", "gt": "greater", "ge": "greater_or_equal", "eq": "equal", "ne": "different",
-    "logical_and": "both", "bitwise_and": "both", "logical_or": "either", "bitwise_or": "either", "logical_not": "opposite", "bitwise_not": "opposite",
+    "logical_and": "both", "bitwise_and": "both", "logical_or": "either", "bitwise_or": "either",
+    "logical_not": "opposite", "bitwise_not": "opposite",
 }  # fmt: skip
 ELEMENTWISE: dict[str, Recorder] = {
     **{name: _entrywise(ours) for name, ours in _NAMES.items()},

@@ -60,7 +60,7 @@ class _Watcher(TorchDispatchMode):
     """Records what happens to the numbers of a state, beside torch's own computation."""
 
     def __init__(self, state: Tensor) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # of torch
         self.graph, self.calls, self._dtype = Graph(), 0, state.dtype
         self._nodes = dict[int, Nodes]()
         self._alive = list[Tensor]()  # so that no later tensor has the identity of an earlier one

@@ -46,6 +46,11 @@ class SystemSpec(Source):
         """Return the next state `(..., S)` and tangents `(..., S, M)`; override if an analytic form is faster."""
         return tangent_step_by_jvp(self.step, state, tangents)
 
+    @property
+    def analytic_tangents(self) -> bool:
+        """False where tangents come from differentiating the step."""
+        return type(self).tangent_step is not SystemSpec.tangent_step
+
     def observe(self, state: Tensor) -> Tensor:
         """Return the observables of a state, `(..., S) -> (..., D)`: its first D entries."""
         return state[..., : self.dimension]
@@ -140,6 +145,12 @@ class Flow(SystemSpec):
     def tangent_field(self, state: Tensor, tangents: Tensor) -> Tensor:
         """Return the field's Jacobian times `tangents`, `(..., S), (..., S, M) -> (..., S, M)`; optional, for speed."""
         raise NotImplementedError
+
+    @property
+    @override
+    def analytic_tangents(self) -> bool:
+        """False where tangents come from differentiating the step: there is no `tangent_field`, nor another way."""
+        return type(self).tangent_field is not Flow.tangent_field or type(self).tangent_step is not Flow.tangent_step
 
     @override
     def step(self, state: Tensor) -> Tensor:
