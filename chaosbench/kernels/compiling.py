@@ -46,7 +46,7 @@ def for_exponents() -> Iterator[None]:
 def compiled_orbits(owner: object, step: Step, states: Tensor, *, steps: int) -> CompiledStep | None:
     """Return a compiled step for orbits of `steps` steps from states `(S,)` or `(B, S)`; None if torch must do it.
 
-    Outside `for_exponents` its states equal those of torch to the last bit, with or without numba.
+    Outside `for_exponents` its states have the bits that torch gives, so that data are the same without compiling.
 
     Args:
         owner: the object whose step it is, or the step itself; what is found for a frozen record is remembered.
