@@ -1,4 +1,4 @@
-"""Whether a step is compiled: where it can be, where it pays, and only if it computes what torch does."""
+"""Decide whether a step is compiled: where it can be, where it pays, and only if it computes what torch does."""
 
 import logging
 import time
