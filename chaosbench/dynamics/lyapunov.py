@@ -5,7 +5,7 @@ from torch import Tensor
 
 from chaosbench.dynamics.replay import Body, Loop, Tensors
 from chaosbench.dynamics.reverse_tangents import with_cheap_tangents
-from chaosbench.dynamics.step_maps import Step, StepMap, as_function, as_step_map
+from chaosbench.dynamics.step_maps import Step, StepMap, prepared
 from chaosbench.dynamics.tangents import random_tangents
 from chaosbench.kernels import compiled_growth, orthonormal_columns
 
@@ -23,10 +23,11 @@ def lyapunov_spectrum(
     """Compute the Lyapunov exponents of each orbit by repeated QR decomposition of its tangent vectors.
 
     Args:
-        step: a step map; a bare function, or an object without `tangent_step`, is differentiated. A step of a small
-            system is compiled where that pays; otherwise a flow with products of numbers takes 10 to 80 ms a step, with
-            one orbit as with 256 (docs/compiled-steps.md).
-        states: initial states, `(..., S)`, preferably on the attractor.
+        step: a step map; a bare function, or an object without `tangent_step`, is differentiated. A function may be
+            written for one state, `x, y, z = state`, for columns or rows, or with numpy. A step of a small system is
+            compiled where that pays; otherwise a flow with products of numbers takes 10 to 80 ms a step, with one
+            orbit as with 256 (docs/compiled-steps.md).
+        states: initial states, `(..., S)`, preferably on the attractor: a tensor, an array or a list of numbers.
         steps: steps over which growth is averaged [steps].
         transient: preceding steps of states and tangents, in which the tangents align [steps].
         every: steps between two decompositions; 1 is safest, 5 or 10 are faster where contraction is mild [steps].
@@ -73,11 +74,12 @@ def finite_time_exponents(
     """
     count = 1 if blocks is None else blocks
     assert steps >= count > 0, f"{steps} steps in {count} blocks; expected at least one step in each"
-    step_map, length, size = as_step_map(step), steps // count, states.shape[-1]
+    step_map, states = prepared(step, states)
+    length, size = steps // count, states.shape[-1]
     # With S draws the leading exponents do not depend on how many are computed.
     tangents = random_tangents(states, size if exponents is None else exponents, draws=size)
     calls = transient + count * length
-    compiled = compiled_growth(step, as_function(step), step_map.tangent_step, states, steps=calls)
+    compiled = compiled_growth(step, step_map.step, step_map.tangent_step, states, steps=calls)
     if compiled is not None:
         rows, start = states.reshape(-1, size), tangents.reshape(-1, *tangents.shape[-2:])[0]
         growth = compiled.growth(rows, start, steps=length, blocks=count, transient=transient, every=every)

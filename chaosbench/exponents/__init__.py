@@ -2,5 +2,6 @@
 
 from chaosbench.exponents.certify import certify
 from chaosbench.exponents.measured import cached_reference, largest_exponent, measured_reference
+from chaosbench.exponents.single_orbit import certify_orbit
 
-__all__ = ["cached_reference", "certify", "largest_exponent", "measured_reference"]
+__all__ = ["cached_reference", "certify", "certify_orbit", "largest_exponent", "measured_reference"]

@@ -10,14 +10,16 @@ from torch import Generator, Tensor
 from chaosbench.dynamics import (
     finite_time_exponents,
     regime,
-    runge_kutta_step,
     shortest_period,
     tangent_step_by_jvp,
 )
+from chaosbench.errors import DataError
+from chaosbench.exponents.conservation import energy_checks, mean_trace
 from chaosbench.exponents.measured import measured_reference
 from chaosbench.kernels import for_exponents
-from chaosbench.systems.base import Flow, Map, SystemSpec
+from chaosbench.systems.base import Map, SystemSpec
 from chaosbench.systems.certificate import Certificate, Check
+from chaosbench.systems.flow import Flow
 from chaosbench.systems.reference import ROUNDING, Reference
 
 # The half width of a 95 % interval is 1.96 standard errors. Two spectra may differ by 1.5 times the sum of their half
@@ -37,8 +39,13 @@ def certify(system: SystemSpec, *, budget: float = 60.0, seed: int = 0) -> Certi
         seed: seed of the initial states.
 
     Raises:
-        DataError: if an orbit escapes to infinity.
+        DataError: if an orbit escapes to infinity, or the equation changes in time other than periodically.
     """
+    if not system.stationary:
+        raise DataError(
+            f"{system.label} is not stationary: its equation changes in time, so that no exponents characterise it; "
+            "certify a snapshot, frozen_at=TIME, or the orbit from one start"
+        )
     effort, states = _plan(system, budget, seed)
     reference = _computed(system, states, effort, seed)
     checks = [_half_the_step(system, states, effort, reference, seed)] if not isinstance(system, Map) else []
@@ -50,14 +57,15 @@ def certify(system: SystemSpec, *, budget: float = 60.0, seed: int = 0) -> Certi
         checks.append(_neutral(system, reference))
     if isinstance(system, Flow) and attractor != "fixed point":
         checks.append(_carried_field(system, states))
-    mean_trace, sum_checks, remarks = _sum(system, states)
+    checks.extend(energy_checks(system, states[:_SUM_ORBITS], steps=1000))
+    trace, sum_checks, remarks = _sum(system, states)
     return Certificate(
         kind=system.kind,
         label=system.label,
         dt=system.dt,
         budget=budget,
         regime=attractor,
-        divergence=mean_trace,
+        divergence=trace,
         reference=reference,
         checks=(*checks, *sum_checks),
         remarks=remarks,
@@ -133,7 +141,9 @@ def _computed(
 
 def _half_the_step(system: SystemSpec, states: Tensor, effort: _Effort, main: Reference, seed: int) -> Check:
     """Compare with the exponents from half the numerical step."""
-    if "substeps" in type(system).model_fields:
+    if isinstance(system, Flow):
+        finer: SystemSpec = system.refined()
+    elif "substeps" in type(system).model_fields:
         finer = system.replaced(substeps=2 * system.substeps)  # type: ignore[attr-defined]  # checked above
     else:
         finer = system.replaced(dt=system.dt / 2)
@@ -210,7 +220,11 @@ def _sum(system: SystemSpec, states: Tensor) -> tuple[float | None, list[Check],
         return None, [], ("neither a flow nor a map: the sum of the exponents is not checked",)
     points = states[:_SUM_ORBITS]
     sums = finite_time_exponents(system, points, steps=_SUM_STEPS, dt=system.dt).sum(-1)
-    traces = _mean_trace(system, points) if isinstance(system, Flow) else _mean_log_determinant(system, points)
+    traces = (
+        mean_trace(system, points, steps=_SUM_STEPS)
+        if isinstance(system, Flow)
+        else _mean_log_determinant(system, points)
+    )
     check = Check(
         name="sum of exponents",
         meaning="largest relative difference between an orbit's sum of exponents and its mean "
@@ -219,20 +233,6 @@ def _sum(system: SystemSpec, states: Tensor) -> tuple[float | None, list[Check],
         tolerance=1e-5 if isinstance(system, Flow) else 1e-9,
     )
     return float(traces.mean()), [check], ()
-
-
-def _mean_trace(system: Flow, states: Tensor) -> Tensor:
-    """Return means `(B,)` of the trace of the field's Jacobian along each orbit, by the same Runge-Kutta method."""
-    eye = torch.eye(system.state_size, dtype=states.dtype).expand(len(states), -1, -1)
-
-    def field(joined: Tensor) -> Tensor:
-        slope, jacobian = tangent_step_by_jvp(system.vector_field, joined[:, :-1], eye)
-        return torch.cat([slope, jacobian.diagonal(dim1=-2, dim2=-1).sum(-1, keepdim=True)], dim=-1)
-
-    joined = torch.cat([states, states.new_zeros(len(states), 1)], dim=-1)
-    for _ in range(_SUM_STEPS * system.substeps):
-        joined = runge_kutta_step(field, joined, system.dt / system.substeps)
-    return joined[:, -1] / (_SUM_STEPS * system.dt)
 
 
 def _mean_log_determinant(system: Map, states: Tensor) -> Tensor:

@@ -9,7 +9,6 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from chaosbench.dynamics import finite_time_exponents
-from chaosbench.errors import DataError
 from chaosbench.files import cache_folder, cache_key, write_whole
 from chaosbench.intervals import half_width
 from chaosbench.kernels import for_exponents
@@ -87,7 +86,7 @@ def measured_reference(
         system, states, steps=steps, transient=transient, every=every, exponents=count, dt=system.dt
     ).double()
     if not bool(torch.isfinite(each[:, 0]).all()):
-        raise DataError(f"an orbit of {system.label} escapes to infinity; expected a bounded attractor")
+        raise system.escape_error("; expected a bounded attractor")
     mean, order = each.mean(0).sort(descending=True)
     interval = half_width(each.std(0)[order], len(states))
     precision = str(states.dtype).removeprefix("torch.")

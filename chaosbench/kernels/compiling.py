@@ -106,6 +106,8 @@ def _found(owner: object, step: Step, states: Tensor, *, calls: int) -> _Compare
     strict = _STRICT.get()
     if not (kernels_apply() and compiles_for_cpu()) or (strict and calls < FEWEST_STEPS):
         return None
+    if not getattr(owner, "compilable", True):
+        return None
     if states.dim() not in (1, 2) or not 0 < states.shape[-1] <= LARGEST or not states.numel():
         return None
     if states.device.type != "cpu" or states.dtype not in (torch.float32, torch.float64):

@@ -9,11 +9,12 @@ from pydantic import Field
 from torch import Tensor
 from typing_extensions import override
 
-from chaosbench.dynamics import orbit, runge_kutta_step, states_after, tangent_step_by_jvp
+from chaosbench.dynamics import orbit, states_after, tangent_step_by_jvp
 from chaosbench.errors import DataError
 from chaosbench.seeds import seed_generator
 from chaosbench.source import STATES_EVERY, DataSpec, Recordings, Source
 from chaosbench.systems.certificate import shipped_certificates
+from chaosbench.systems.equations import accept_any_axes
 from chaosbench.systems.reference import Reference
 
 
@@ -32,6 +33,19 @@ class SystemSpec(Source):
     leading: ClassVar[int | None] = None  # number of exponents that are certified; None: all
     neutral: ClassVar[int] = 1  # number of exponents that are zero by symmetry in time or space
     references: ClassVar[tuple[Reference, ...]] = ()
+    broadcasts: ClassVar[bool] = True  # its step takes any leading axes
+
+    @override
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        if not cls.__module__.startswith("chaosbench."):  # ours are tested to take any leading axes
+            accept_any_axes(cls)
+
+    @property
+    def stationary(self) -> bool:
+        """True if the equation does not change in time except periodically, so that exponents characterise it."""
+        return True
 
     @property
     def state_size(self) -> int:
@@ -50,6 +64,11 @@ class SystemSpec(Source):
     def analytic_tangents(self) -> bool:
         """False where tangents come from differentiating the step."""
         return type(self).tangent_step is not SystemSpec.tangent_step
+
+    @property
+    def compilable(self) -> bool:
+        """True if a step performs the same operations at every state, so that it may be compiled."""
+        return True
 
     def observe(self, state: Tensor) -> Tensor:
         """Return the observables of a state, `(..., S) -> (..., D)`: its first D entries."""
@@ -71,9 +90,7 @@ class SystemSpec(Source):
         lengths = [spec.history + n for n in (spec.train_length, spec.validation_length, spec.test_length)]
         train, validation, test = orbits = self._orbits([*starts, test_starts], lengths, spec.stride)
         if not all(bool(part.isfinite().all()) for part in orbits):
-            raise DataError(
-                f"an orbit of {self.label} escapes to infinity; check its parameters, dt and starting point"
-            )
+            raise self.escape_error("; check its parameters, dt and starting point")
         states = test[:, spec.history :: STATES_EVERY]
         return Recordings(self.observe(train), self.observe(validation), self.observe(test), states)
 
@@ -108,8 +125,8 @@ class SystemSpec(Source):
         stops = torch.randint(steps // 2, steps, (batch, 1), generator=generator)
         reached = states_after(self, state, stops[:, 0] + 1)
         if not bool(torch.isfinite(reached).all()):
-            raise DataError(
-                f"an orbit of {self.label} escapes to infinity from its start near {self.start or 'the origin'}; "
+            raise self.escape_error(
+                f" from its start near {self.start or 'the origin'}; "
                 f"expected a bounded attractor at {self.parameters} with dt={self.dt}: change these, or the start"
             )
         return reached
@@ -118,6 +135,10 @@ class SystemSpec(Source):
         """Sample states in the basin of the attractor, around `start`, `(B, S)` in float64."""
         start = torch.tensor(self.start or (0.0,), dtype=torch.float64)
         return start + self.spread * torch.randn(batch, self.state_size, dtype=torch.float64, generator=generator)
+
+    def escape_error(self, advice: str) -> DataError:
+        """Return the error for an orbit that is not finite; `advice` follows "escapes to infinity"."""
+        return DataError(f"an orbit of {self.label} escapes to infinity{advice}")
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -130,61 +151,6 @@ class SystemSpec(Source):
         certified = (certificate.reference for certificate in shipped_certificates().get(self.kind, ()))
         references = (*self.references, *certified)
         return next((reference for reference in references if reference.parameters == self.parameters), None)
-
-
-class Flow(SystemSpec):
-    """A system given by its vector field dz/dt; a step is `substeps` steps of an eighth-order Runge-Kutta method."""
-
-    dt: float = Field(default=0.01, gt=0)  # [system time] per step
-    substeps: int = Field(default=1, ge=1)  # Runge-Kutta steps per dt
-
-    @abstractmethod
-    def vector_field(self, state: Tensor) -> Tensor:
-        """Return dz/dt, `(..., S) -> (..., S)`."""
-
-    def tangent_field(self, state: Tensor, tangents: Tensor) -> Tensor:
-        """Return the field's Jacobian times `tangents`, `(..., S), (..., S, M) -> (..., S, M)`; optional, for speed."""
-        raise NotImplementedError
-
-    @property
-    @override
-    def analytic_tangents(self) -> bool:
-        """False where tangents come from differentiating the step: there is no `tangent_field`, nor another way."""
-        return type(self).tangent_field is not Flow.tangent_field or type(self).tangent_step is not Flow.tangent_step
-
-    @override
-    def step(self, state: Tensor) -> Tensor:
-        for _ in range(self.substeps):
-            state = runge_kutta_step(self.vector_field, state, self.dt / self.substeps)
-        return state
-
-    @override
-    def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the next state `(..., S)` and tangents `(..., S, M)`, the exact derivative of the step.
-
-        If there is a `tangent_field`, the Runge-Kutta method integrates state and tangents together, which gives the
-        derivative of its step. Otherwise the step is differentiated in forward mode.
-        """
-        if type(self).tangent_field is Flow.tangent_field:
-            return super().tangent_step(state, tangents)
-        joined = torch.cat([state[..., None], tangents], dim=-1)
-        for _ in range(self.substeps):
-            joined = runge_kutta_step(self._joined_field, joined, self.dt / self.substeps)
-        return joined[..., 0], joined[..., 1:]
-
-    def _joined_field(self, joined: Tensor) -> Tensor:
-        """Return the time derivatives of the state (column 0) and of its tangents (the other columns)."""
-        state = joined[..., 0]
-        return torch.cat([self.vector_field(state)[..., None], self.tangent_field(state, joined[..., 1:])], dim=-1)
-
-    def step_error(self) -> float:
-        """Estimate the error per unit of system time, in standard deviations of the attractor [1 / system time].
-
-        One step is compared with two half steps at 64 states on the attractor; the largest difference counts.
-        """
-        states = self.initial_state(64, torch.Generator().manual_seed(0))
-        difference = self.step(states) - self.replaced(substeps=2 * self.substeps).step(states)
-        return float((difference.abs() / states.std(0)).max()) / self.dt
 
 
 class Map(SystemSpec):
@@ -201,4 +167,4 @@ class Map(SystemSpec):
         return self.state_size == 1
 
 
-_NUMERICS = frozenset({"kind", "dt", "substeps"})
+_NUMERICS = frozenset({"kind", "dt", "substeps", "method", "tolerance"})

@@ -15,10 +15,32 @@ from chaosbench.kernels import compiled_growth, compiled_orbits, compiling, for_
 from chaosbench.kernels.compiled_step import CompiledStep
 from chaosbench.kernels.tensor_trace import UntraceableError, trace
 from chaosbench.source import DataSpec
-from chaosbench.systems import Henon, KuramotoSivashinsky, Lorenz63, SystemSpec, Thomas
+from chaosbench.systems import (
+    Henon,
+    HenonHeiles,
+    HyperRossler,
+    KuramotoSivashinsky,
+    Lorenz63,
+    Lorenz96,
+    PoincareMap,
+    StroboscopicMap,
+    SystemSpec,
+    Thomas,
+)
 
-KINDS = [getattr(systems, name) for name in systems.__all__ if name not in ("Flow", "Map", "Reference", "SystemSpec")]
-COMPILED = [kind() for kind in KINDS if kind is not KuramotoSivashinsky]
+KINDS = [getattr(systems, name) for name in systems.__all__ if "kind" in getattr(systems, name).model_fields]
+EQUATIONS = [kind for kind in KINDS if isinstance(kind.model_fields["kind"].default, str)]
+MAPS_OF_FLOWS = (PoincareMap, StroboscopicMap)
+SYSTEMS = [*(kind() for kind in EQUATIONS if kind not in MAPS_OF_FLOWS), HenonHeiles(method="dop853")]
+COMPILED = [system for system in SYSTEMS if system.compilable and not isinstance(system, KuramotoSivashinsky)]
+LONG = (HyperRossler(), Lorenz96())  # a second or more to compile, so that single states are compiled in slow tests
+WIDTHS = [
+    pytest.param(
+        system, width, marks=[pytest.mark.slow] if width == 1 and system in LONG else [], id=f"{system.kind}-{width}"
+    )
+    for system in COMPILED
+    for width in (1, 8)
+]
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -38,11 +60,9 @@ def agree(found, expected, tolerance=1e-12):
     assert_close(found, expected, rtol=tolerance, atol=tolerance * float(expected.abs().max()))
 
 
-@pytest.mark.parametrize("width", [1, 8])
-@pytest.mark.parametrize("system", COMPILED, ids=str)
+@pytest.mark.parametrize(("system", "width"), WIDTHS)
 def test_step_and_tangents_of_every_system_equal_those_of_torch(system: SystemSpec, width: int):
-    with for_exponents():
-        states = system.initial_state(100, generator())
+    states = system.random_starts(100, generator())
     compiled, tangents = compiled_of(system.step, states), normal(100, system.state_size, 2)
     stepped, carried = compiled.tangent_step(states, tangents, width=width)
     expected = system.tangent_step(states, tangents)
@@ -56,6 +76,51 @@ def test_a_fourier_transform_is_left_to_torch():
     system = KuramotoSivashinsky(size=8)
     with pytest.raises(UntraceableError, match="fft"):
         trace(system.step, system.random_starts(1, generator()))
+
+
+SECTION = PoincareMap(flow=Lorenz63(), coordinate=2, level=27.0)
+ADAPTIVE = Lorenz63(method="adaptive")
+PROCEDURES = [
+    Lorenz63(method="radau"),
+    Lorenz63(method="gauss"),
+    ADAPTIVE,
+    PoincareMap(flow=Lorenz63(), coordinate=2, level=27.0),
+]
+
+
+@pytest.mark.parametrize("system", PROCEDURES, ids=str)
+def test_steps_that_are_chosen_or_iterated_by_values_of_the_state_are_left_to_torch(system: SystemSpec):
+    """Watching a single call would freeze the lengths of steps, or the number of iterations, of that call."""
+    with for_exponents():
+        assert compiled_orbits(system, system.step, normal(3, system.state_size), steps=10**6) is None
+
+
+def test_orbits_of_an_adaptive_method_stay_its_own():
+    states = ADAPTIVE.random_starts(2, generator())
+    with for_exponents():
+        found = orbit(ADAPTIVE, states, steps=20)
+    with plain_torch():
+        assert torch.equal(found, orbit(ADAPTIVE, states, steps=20))
+
+
+def of_one_state(state):
+    x, y, z = state
+    return torch.stack([x + 0.01 * 10 * (y - x), y + 0.01 * (x * (28 - z) - y), z + 0.01 * (x * y - 8 / 3 * z)])
+
+
+def of_rows(states):
+    return torch.stack([of_one_state(state) for state in states])
+
+
+@pytest.mark.parametrize(("step", "shape"), [(of_one_state, ()), (of_one_state, (3,)), (of_rows, (3,))], ids=str)
+def test_functions_for_one_state_or_for_rows_are_compiled_as_they_are_meant(step, shape):
+    """Three states of three entries would unpack along the wrong axis without an error."""
+    states = 1 + 0.1 * normal(*shape, 3)
+    with for_exponents():
+        path, spectrum = orbit(step, states, steps=20), lyapunov_spectrum(step, states, steps=20)
+    with plain_torch():
+        assert_close(path, orbit(step, states, steps=20), rtol=1e-9, atol=1e-9)
+        assert_close(spectrum, lyapunov_spectrum(step, states, steps=20), rtol=1e-9, atol=1e-9)
 
 
 FUNCTIONS = {
@@ -115,8 +180,7 @@ def flow(field, dt):
     return lambda state: runge_kutta_step(field, state, dt)
 
 
-@pytest.mark.parametrize("shape", [(), (5,)], ids=str)
-@pytest.mark.parametrize(("field", "size"), [(double_pendulum, 4), (products, 3)])
+@pytest.mark.parametrize(("field", "size", "shape"), [(double_pendulum, 4, ()), (products, 3, (5,))])
 def test_exponents_of_a_users_flow_equal_those_of_torch(field, size, shape):
     """Rounding errors grow e-fold per Lyapunov time, of which twenty steps are a fraction."""
     step, states = flow(field, 0.01), 0.5 + 0.1 * normal(*shape, size)
@@ -169,8 +233,10 @@ def test_single_precision_has_the_same_exponents_within_its_rounding():
     assert_close(found.double(), compiled_spectrum(Lorenz63(), states, **sizes), rtol=1e-3, atol=1e-3)
 
 
-def test_orbits_with_kernels_have_the_bits_of_orbits_without():
+def test_orbits_with_kernels_have_the_bits_of_orbits_without(monkeypatch):
     """Data of a published suite do not depend on whether numba is installed."""
+    monkeypatch.setattr(compiling, "FEWEST_CALLS", 0)  # short orbits are compiled, too
+    monkeypatch.setattr(Lorenz63, "transient", 10.0)
     lengths = {"train_length": 300, "validation_length": 200, "test_length": 250}
     spec = DataSpec(train_orbits=1, validation_orbits=1, test_orbits=9, **lengths)
     system = Lorenz63(dt=0.05)
