@@ -28,7 +28,7 @@ ROWS = 20_000_000  # more than any experiment writes; a small malicious file can
 
 
 class BoardKey(NamedTuple):
-    """What decides on which board an experiment is ranked; the labels come first, for the order of the boards."""
+    """The key of the board on which an experiment is ranked; the labels come first, for the order of the boards."""
 
     system: str  # label
     data: str  # label
