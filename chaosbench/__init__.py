@@ -31,14 +31,20 @@ _HOMES = {
     "Trait": "chaosbench.models",
     "TrainingStep": "chaosbench.trainers",
     "diagnose": "chaosbench.theory",
+    "EvaluationSpec": "chaosbench.experiment",
     "hookimpl": "chaosbench.hookspecs",
     "jacobian_growth": "chaosbench.dynamics",
     "kaplan_yorke_dimension": "chaosbench.dynamics",
+    "load": "chaosbench.loading",
     "lyapunov_spectrum": "chaosbench.dynamics",
     "one_step_error": "chaosbench.trainers",
     "orbit": "chaosbench.dynamics",
+    "picture": "chaosbench.notebook",
     "run_experiment": "chaosbench.run",
+    "runge_kutta_step": "chaosbench.dynamics",
+    "score": "chaosbench.scoring",
     "seed_generator": "chaosbench.seeds",
+    "show_ranking": "chaosbench.notebook",
 }
 
 __all__ = ["__version__", *sorted(_HOMES)]  # names served by __getattr__

@@ -3,12 +3,13 @@
 import json
 import os
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chaosbench import __version__, options
+from chaosbench import __version__, cli_certify, cli_trajectories, options
 from chaosbench.errors import ChaosbenchError, SpecError, unknown_name
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ app = typer.Typer(
 )
 plugins_app = typer.Typer(help="List plug-ins.")
 app.add_typer(plugins_app, name="plugins")
+cli_trajectories.register(app)
 
 
 _LISTINGS = ("systems", "models", "trainers", "diagnostics", "metrics", "pictures", "suites")
@@ -33,6 +35,9 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 def main() -> None:
     """Run the command line; a user's mistake is one line on standard error and exit code 2."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a pipe on Windows may lack the signs of tables
     try:
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except _UsageError as error:
@@ -47,7 +52,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 0
     if code == _INTERRUPTED:  # Typer itself may turn the interrupt into this code
-        _print_error("interrupted; finished experiments are kept, and the same command runs the rest")
+        _print_error("interrupted; finished experiments are kept, and the same command goes on with the rest")
     sys.exit(code)
 
 
@@ -114,6 +119,7 @@ def run(
         execution.prepare(results)
     stored = store.read_all(results, may_be_empty=True)
     todo = execution.missing(experiments, stored)
+    execution.check_data(todo)
     where = execution.place(todo, device, workers, may_measure=not dry_run)
     campaign.announce(experiments, todo, results, where)
     if dry_run:
@@ -130,14 +136,19 @@ def run(
 def rank(
     results: Annotated[Path, typer.Argument(metavar="RESULTS", help="A results directory.")],
     as_json: AsJson = False,
+    layout: Annotated[
+        str | None, typer.Option("--format", help="Print as csv, markdown or latex, with intervals.")
+    ] = None,
 ) -> None:
     """Show the ranking of a results directory, one table per system and data."""
-    from chaosbench.leaderboard import store
+    from chaosbench.leaderboard import exports, store
     from chaosbench.leaderboard.rank import rank as rank_experiments
 
+    if layout is not None and layout not in exports.FORMATS:
+        raise unknown_name("format", layout, exports.FORMATS, place="--format")
     ranked = rank_experiments(store.read_all(results))
-    if as_json:
-        print(ranked.to_json())
+    if as_json or layout is not None:
+        print(ranked.to_json() if layout is None else exports.FORMATS[layout](ranked.rows()))
         return
     from chaosbench.terminal.ranking import show_ranking
 
@@ -209,27 +220,19 @@ def describe(
 
 @app.command()
 def certify(
-    kind: Annotated[str, typer.Argument(metavar="SYSTEM", help="A kind of system, such as lorenz63.")],
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", metavar="PARAMETER=VALUE", help="Change a parameter, such as rho=38.")
-    ] = None,
-    budget: Annotated[str, typer.Option(help="Running time, such as 60s or 5m.")] = "60s",
-    exponents: Annotated[
-        int | None,
-        typer.Option(min=1, help="Number of exponents (default: the system's, and more until their sum is negative)."),
-    ] = None,
+    kind: cli_certify.Kind,
+    changes: cli_certify.Changes = None,
+    budget: cli_certify.Budget = "60s",
+    exponents: cli_certify.Exponents = None,
+    start: cli_certify.Start = None,
+    duration: cli_certify.Duration = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure the Lyapunov exponents of a system and check them; exit with code 1 if a check fails."""
-    import torch
-
-    from chaosbench.exponents.certify import certify as certified
     from chaosbench.terminal import certificate as report
 
-    torch.set_num_threads(1)  # on a busy machine, several threads make such small steps many times slower
     system = _system(kind, options.changes(changes))
-    with report.Countdown(system.label) as countdown:
-        certificate = certified(system, budget=options.seconds(budget), exponents=exponents, report=countdown.report)
+    certificate = cli_certify.certified(system, budget=budget, exponents=exponents, start=start, duration=duration)
     if as_json:
         _print_json(report.row(certificate))
     else:

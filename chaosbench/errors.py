@@ -24,6 +24,10 @@ class PluginError(ChaosbenchError):
     """A plug-in that is broken or clashes with another."""
 
 
+class StepError(ChaosbenchError):
+    """A function or an object that cannot be stepped, or states that are none."""
+
+
 class StoreError(ChaosbenchError):
     """Results that cannot be read or written."""
 

@@ -33,31 +33,60 @@ def evaluate(
         DataError: where the data have too few test orbits.
     """
     _check_room(data, spec)
-    runs, steps = spec.free_runs, spec.free_run_steps
-    error = max(torch.finfo(data.test.dtype).eps, data.spec.noise)
-    room = data.test.shape[1] - data.first_condition(spec.context)
-    horizon = spec.forecast_steps(_lyapunov_time(data), error=error, length=room)
     start = free_run_starts(model, data, spec)
-    free = free_run(model, start, spec.free_run_transient + steps)[:, :, spec.free_run_transient :]
-    orbits, times = data.conditions(spec.conditions, horizon, context=spec.context)
+    free = free_run(model, start, spec.free_run_transient + spec.free_run_steps)[:, :, spec.free_run_transient :]
+    orbits, times, horizon = short_forecasts(data, spec)
     forecast = free_run(model, starting_states(model, data.histories(orbits, times, spec.context)), horizon)
     share = torch.ones(model.seeds) if bounded is None else bounded
     kept = exponents[:, : spec.exponent_count(data.dimension)].to(free)
+    kept = kept.where((share >= spec.exponent_bounded_share).to(kept.device)[:, None], torch.nan)
+    return beside_truth(
+        data, spec, free, forecast, exponents=kept, twin_exponents=_twin_exponents(data, spec), unbounded=1 - share
+    )
+
+
+def short_forecasts(data: Dataset, spec: EvaluationSpec) -> tuple[Tensor, Tensor, int]:
+    """Return orbit and time of each condition of short forecasts, `(C,)`, and the number of steps to forecast."""
+    room = data.test.shape[1] - data.first_condition(spec.context)
+    horizon = spec.forecast_steps(_lyapunov_time(data), error=_initial_error(data), length=room)
+    return *data.conditions(spec.conditions, horizon, context=spec.context), horizon
+
+
+@torch.no_grad()
+def beside_truth(
+    data: Dataset,
+    spec: EvaluationSpec,
+    free: Tensor,
+    forecast: Tensor,
+    *,
+    exponents: Tensor,
+    twin_exponents: Tensor,
+    unbounded: Tensor | None = None,
+) -> Evaluation:
+    """Return free runs `(K, R, T, D)` and forecasts `(K, C, H, D)`, standardised, beside the truth of the data.
+
+    Args:
+        exponents: of the models, `(K, M)` [1 / system time]; NaN where they are unknown.
+        twin_exponents: of the system over as many steps, `(M,)` [1 / system time]; NaN where they are unknown.
+        unbounded: share of the free runs behind the exponents that are not bounded, `(K,)`; None: unknown.
+    """
+    runs, steps = spec.free_runs, spec.free_run_steps
+    orbits, times, horizon = short_forecasts(data, spec)
     return Evaluation(
         free_run=free,
         truth=data.test[:runs, :steps],
         twin=data.test[runs : 2 * runs, :steps],
         forecast=forecast,
         future=data.test.unfold(1, horizon, 1)[orbits, times + 1].mT,
-        twins=data.twins(orbits, times, horizon, error),
+        twins=data.twins(orbits, times, horizon, _initial_error(data)),
         scale=data.train.flatten(0, 1).std(dim=0),
         dt=data.dt,
-        exponents=kept.where((share >= spec.exponent_bounded_share).to(kept.device)[:, None], torch.nan),
-        twin_exponents=_twin_exponents(data, spec),
+        exponents=exponents,
+        twin_exponents=twin_exponents,
         largest_exponent=data.largest_exponent,
         reference_exponents=_reference_exponents(data),
         resolution=log1p(spec.exponent_steps / max(spec.exponent_transient, 1)) / (spec.exponent_steps * data.dt),
-        unbounded_share=1 - share,
+        unbounded_share=unbounded,
         condition_orbits=orbits,
     )
 
@@ -91,6 +120,11 @@ def free_run_starts(model: Forecaster, data: Dataset, spec: EvaluationSpec) -> T
 def starting_states(model: Forecaster, histories: Tensor) -> Tensor:
     """Return the state of every seed at the end of each history, `(C, H, D) -> (K, C, S)`."""
     return model.initial_state(histories.expand(model.seeds, -1, -1, -1).contiguous())
+
+
+def _initial_error(data: Dataset) -> float:
+    """Return the uncertainty of an observation: the larger of rounding and noise [standard deviations]."""
+    return max(torch.finfo(data.test.dtype).eps, data.spec.noise)
 
 
 def _lyapunov_time(data: Dataset) -> float | None:

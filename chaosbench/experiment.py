@@ -2,17 +2,22 @@
 
 import hashlib
 import json
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from math import ceil, log
+from functools import cache
+from importlib import import_module
 from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import torch
-from pydantic import Field, SerializeAsAny, model_validator
+from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
 
-from chaosbench.data import DataSpec, first_condition
+from chaosbench import sizes
+from chaosbench.data import DataSpec
 from chaosbench.diagnostics.base import DiagnosticSpec
+from chaosbench.evaluation_spec import EvaluationSpec
 from chaosbench.labels import title
 from chaosbench.metrics.base import MetricSpec
 from chaosbench.models.base import ModelSpec
@@ -21,53 +26,9 @@ from chaosbench.spec import Content
 from chaosbench.systems.base import SystemSpec
 from chaosbench.trainers.base import TrainerSpec
 
+__all__ = ["EvaluationSpec", "Experiment", "Record", "Result", "Run", "Status"]
+
 Status = Literal["ok", "diverged", "failed", "crashed", "timeout", "oom", "skipped"]
-
-
-_LEAST_HORIZON = 2_000  # [steps] of short forecasts unless a suite sets fewer
-_LEAST_TIMES = 20.0  # [Lyapunov times]
-_MARGIN = 1.5  # the growth of errors differs between conditions
-
-
-class EvaluationSpec(Content):
-    """How a trained model is evaluated: long free runs for statistics, short forecasts for errors, and exponents.
-
-    Every model receives the same history, whatever part of it the model needs.
-    """
-
-    context: int = Field(200, ge=1)  # H, observations before each free run and forecast, and of each exponent [steps]
-    free_runs: int = Field(4, ge=1)  # R, each from the first `context` observations of its own test orbit
-    free_run_steps: int = Field(10_000, ge=100)  # [steps] compared with the truth
-    free_run_transient: int = Field(2_500, ge=0)  # [steps] dropped before those
-    conditions: int = Field(100, ge=1)  # C, initial conditions of short forecasts, on the test orbits
-    horizon: int | None = Field(None, ge=1)  # [steps] of each short forecast; None: long enough for the system
-    exponents: int | None = Field(None, ge=1)  # number of Lyapunov exponents; None: as many as observables
-    exponent_conditions: int = Field(10, ge=1)  # free runs over which exponents are averaged
-    exponent_steps: int = Field(2_000, ge=1)  # [steps] of each
-    exponent_transient: int = Field(500, ge=0)  # [steps] dropped from each
-    exponent_bounded_share: float = Field(0.9, ge=0, le=1)  # of those free runs; with fewer bounded ones no exponents
-
-    def exponent_count(self, dimension: int) -> int:
-        """Return how many Lyapunov exponents are compared, for data of that many observables."""
-        return self.exponents or dimension
-
-    def forecast_steps(self, lyapunov_time: float | None, *, error: float, length: int) -> int:
-        """Return the length of short forecasts [steps]: `horizon`, or else one that suits the system.
-
-        That is at least 2,000 steps, and for a chaotic system at least 20 Lyapunov times and half as long again as an
-        initial error takes to grow to the size of the attractor, ln(1 / error) Lyapunov times. It is at most half of a
-        test orbit, so that conditions differ.
-
-        Args:
-            lyapunov_time: 1 / lambda_1 of the system [steps]; None: not chaotic.
-            error: of the initial conditions, in standard deviations.
-            length: of a test orbit [steps].
-        """
-        if self.horizon is not None:
-            return self.horizon
-        times = max(_LEAST_TIMES, _MARGIN * log(1 / error))
-        wanted = _LEAST_HORIZON if lyapunov_time is None else max(_LEAST_HORIZON, ceil(times * lyapunov_time))
-        return max(1, min(wanted, length // 2))
 
 
 class Experiment(Content):
@@ -82,6 +43,15 @@ class Experiment(Content):
     diagnostics: tuple[SerializeAsAny[DiagnosticSpec], ...] = ()
     evaluation: EvaluationSpec = EvaluationSpec()
     seeds: Annotated[tuple[int, ...], Field(min_length=1)]
+
+    @field_validator("system", "model", "trainer", "metrics", "diagnostics", mode="before")
+    @classmethod
+    def _of_its_kind(cls, value: Any, info: ValidationInfo) -> Any:
+        """Make specs of kinds, or of tables with a kind, as JSON holds them; the registry narrows subclasses itself."""
+        noun = str(info.field_name).removesuffix("s")
+        if cls is not Experiment:
+            return value
+        return tuple(_spec(noun, one) for one in value) if isinstance(value, list | tuple) else _spec(noun, value)
 
     @property
     def identity(self) -> str:
@@ -106,47 +76,34 @@ class Experiment(Content):
         return title(self.labels)
 
     @model_validator(mode="after")
-    def _test_orbits_are_long_and_many_enough(self) -> Self:
-        evaluation, data = self.evaluation, self.data
-        if evaluation.free_run_steps > data.test_length:
-            raise ValueError(
-                f"evaluation.free_run_steps = {evaluation.free_run_steps} needs test orbits at least as long, "
-                f"but data.test_length = {data.test_length}"
-            )
-        if 2 * evaluation.free_runs > data.test_orbits:
-            raise ValueError(
-                f"evaluation.free_runs = {evaluation.free_runs} needs twice as many test orbits (a twin for each noise "
-                f"floor), but data.test_orbits = {data.test_orbits}"
-            )
-        if evaluation.horizon is not None and evaluation.horizon >= data.test_length:
-            raise ValueError(
-                f"evaluation.horizon = {evaluation.horizon} must be shorter than data.test_length = {data.test_length}"
-            )
-        horizon, first = evaluation.horizon or 1, self._first_condition
-        if first + horizon >= data.test_length:
-            raise ValueError(
-                f"evaluation.context = {evaluation.context} starts forecasts of {horizon} steps at step {first}, "
-                f"which needs test orbits longer than {first + horizon} steps, but data.test_length = "
-                f"{data.test_length}; lower the context"
-            )
-        return self
-
-    @property
-    def _first_condition(self) -> int:
-        """First step of a test orbit at which a forecast may start [steps]."""
+    def _sizes_fit_the_data(self) -> Self:
+        """Derive the sizes that nobody set from the lengths of a recorded series, and check all of them."""
+        least = sizes.least(self.metrics)
+        lengths = self.system.lengths(self.data) if sizes.open_fields(self.data, self.evaluation) else None
+        if lengths is not None:
+            data, evaluation = sizes.fitted(self.data, self.evaluation, lengths, least)
+            object.__setattr__(self, "data", data)
+            object.__setattr__(self, "evaluation", evaluation)
+            object.__setattr__(self, "trainer", sizes.fitted_trainer(self.trainer, lengths.train))
         every = STATES_EVERY if isinstance(self.system, SystemSpec) else 1
-        return first_condition(self.evaluation.context, every)
-
-    @model_validator(mode="after")
-    def _runs_are_long_enough_for_the_metrics(self) -> Self:
-        room = self.data.test_length - self._first_condition
-        chosen = self.evaluation.forecast_steps(None, error=1.0, length=room)  # at least
-        steps = {"horizon": chosen, "free_run_steps": self.evaluation.free_run_steps}
-        for metric in self.metrics:
-            for name, least in (("horizon", metric.least_horizon), ("free_run_steps", metric.least_free_run)):
-                if least > steps[name]:
-                    raise ValueError(f"{metric.label} needs evaluation.{name} of at least {least}, not {steps[name]}")
+        problems = sizes.misfits(self.data, self.evaluation, self.metrics, every=every, lengths=lengths)
+        if problems:
+            raise ValueError("; ".join(problems))
         return self
+
+
+def _spec(noun: str, content: Any) -> Any:
+    """Return the spec of a kind, or of a table with a kind; anything else is returned as it is."""
+    table = {"kind": content} if isinstance(content, str) else content
+    if not isinstance(table, Mapping) or not isinstance(table.get("kind"), str):
+        return content
+    return _registry(os.environ.get("CHAOSBENCH_PLUGINS")).find(noun, table["kind"]).model_validate(dict(table))
+
+
+@cache
+def _registry(_plugins: str | None) -> Any:
+    """Load the kinds once for each choice of plug-ins; imported here, because the registry itself needs experiments."""
+    return import_module("chaosbench.registry").load()
 
 
 @dataclass(frozen=True)
@@ -213,3 +170,17 @@ class Result:
     records: tuple[Record, ...]
     arrays: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)  # from which pictures are drawn
     weights: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)  # leading axis: the seeds in order
+    standardisation: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)  # mean, deviation of the data
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row per seed: labels, status, costs and the score by each metric, as `pandas.DataFrame` takes them.
+
+        A score that is not defined is None. `records` holds every other number, and takes the same way to a table.
+        """
+        metrics = [metric.label for metric in self.experiment.metrics]
+        scores = {(record.seed, record.name): record.value for record in self.records if record.update is None}
+        columns = ("seed", "system", "data", "model", "trainer", "status", "message", "parameters", "train_seconds")
+        return [
+            {name: getattr(run, name) for name in columns} | {name: scores.get((run.seed, name)) for name in metrics}
+            for run in self.runs
+        ]

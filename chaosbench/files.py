@@ -6,6 +6,8 @@ import os
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from types import CodeType
+from typing import Any
 
 from chaosbench.spec import Content
 
@@ -31,8 +33,13 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
 
 
 def flush(path: Path) -> None:
-    """Flush a file, or the list of names of a folder, from the operating system's cache to the disk."""
-    handle = os.open(path, os.O_RDONLY)
+    """Flush a file, or the list of names of a folder, from the operating system's cache to the disk.
+
+    Windows writes the names of a folder by itself, and cannot open one.
+    """
+    if path.is_dir() and os.name == "nt":
+        return
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)  # Windows flushes only what it may write
     try:
         os.fsync(handle)
     finally:
@@ -50,11 +57,37 @@ def cache_folder() -> Path:
 def cache_key(spec: Content, *parts: str) -> str:
     """Return the SHA-256 of a spec, of the source code of its class, and of further parts.
 
-    An equation that was edited gets another key. A class that was typed into an interpreter has no source, so
-    that its key depends on the spec alone.
+    An equation that was edited gets another key. Of a class that was typed into an interpreter or a notebook, whose
+    source cannot be read, the compiled code counts, with that of the functions beside it that it calls.
     """
     try:
         source = inspect.getsource(type(spec))
     except (OSError, TypeError):
-        source = ""
+        source = _compiled(type(spec))
     return hashlib.sha256("\n".join([*parts, spec.canonical(), source]).encode()).hexdigest()
+
+
+def _compiled(cls: type) -> str:
+    """Return the compiled code of a class and of what it uses of its module, functions and numbers, as text."""
+    waiting: list[object] = [inspect.unwrap(method) for method in vars(cls).values() if callable(method)]
+    texts = [_values({name: value for name, value in vars(cls).items() if not name.startswith("__")})]
+    seen = set[int]()
+    while waiting:
+        function = waiting.pop()
+        if not inspect.isfunction(function) or id(function) in seen:
+            continue
+        seen.add(id(function))
+        used = {name: function.__globals__.get(name) for name in function.__code__.co_names}
+        texts += [_code_text(function.__code__), _values(used)]
+        waiting += [other for other in used.values() if getattr(other, "__module__", None) == function.__module__]
+    return "\n".join(texts)
+
+
+def _values(names: dict[str, Any]) -> str:
+    return repr(sorted((name, repr(one)) for name, one in names.items() if isinstance(one, int | float | str | tuple)))
+
+
+def _code_text(code: CodeType) -> str:
+    """Return names, constants and instructions of a code object, without its place in a file."""
+    constants = [_code_text(one) if isinstance(one, CodeType) else repr(one) for one in code.co_consts]
+    return repr((code.co_code, code.co_names, constants))

@@ -44,3 +44,11 @@ def seconds(text: str) -> float:
     if not 0 < value < float("inf"):
         raise SpecError(f"--budget {text!r} is not a positive time; write 60s or 5m")
     return value
+
+
+def numbers(text: str, option: str) -> list[float]:
+    """Parse `0,-0.25,0.42081,0` into numbers."""
+    try:
+        return [float(part) for part in text.split(",")]
+    except ValueError:
+        raise SpecError(f"{option} {text!r} is not a list of numbers; write 0,-0.25,0.42081,0") from None

@@ -14,18 +14,16 @@ from chaosbench import __version__
 from chaosbench.data import Dataset
 from chaosbench.diagnostics.base import DiagnosticSpec
 from chaosbench.diagnostics.health import TrainingHealth
-from chaosbench.evaluation import DRAWN
 from chaosbench.experiment import Experiment, Record, Result, Run, Status
 from chaosbench.metrics.base import Evaluation
 from chaosbench.metrics.skill import too_good_to_be_true
-from chaosbench.metrics.valid_prediction_time import valid_prediction_time
 from chaosbench.models.forecaster import Forecaster, Trait
+from chaosbench.stored_arrays import Arrays, evaluation_arrays, separation_arrays
 from chaosbench.theory.diagnosis import Diagnosis
 from chaosbench.theory.examination import curves, reference_diagnosis
 from chaosbench.theory.run_diagnosis import PREFIX, RunDiagnosis
 from chaosbench.trainers.forcing_scheme import ForcingScheme
 
-Arrays = dict[str, np.ndarray[Any, Any]]
 Traits = Mapping[str, Trait]
 
 
@@ -39,6 +37,7 @@ class Training:
         seconds: wall time without diagnostics [s].
         watching: wall time of the diagnostics [s].
         health: loss and gradient norm of every update.
+        stopping: name, values `(K,)`, unit and None for each number of early stopping; empty without it.
         scheme: where the state was forced and gradients were cut at the end; None where no gradient passes time.
     """
 
@@ -48,6 +47,7 @@ class Training:
     watching: float
     health: TrainingHealth
     scheme: ForcingScheme | None
+    stopping: Sequence[tuple[str, Tensor, str, None]] = ()
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,7 @@ class Rows:
     records: tuple[Record, ...]
     arrays: Arrays
     weights: Arrays
+    standardisation: Arrays  # mean and deviation of the training data [the source's units]
     costs: dict[str, Any]  # fields of `Run`: parameters, updates, train_seconds, device
 
     def result(self, *, started: datetime, seconds: float, plugins: dict[str, str]) -> Result:
@@ -78,7 +79,7 @@ class Rows:
             Run.of(self.experiment, seed, status, message, provenance=provenance, **costs)
             for seed, status, message in self.outcomes
         )
-        return Result(self.experiment, runs, self.records, self.arrays, self.weights)
+        return Result(self.experiment, runs, self.records, self.arrays, self.weights, self.standardisation)
 
 
 def record(
@@ -114,15 +115,18 @@ def record(
         "device": _device_name(device),
     }
     weights = {name: value.detach().cpu().numpy() for name, value in model.state_dict().items()}
-    return Rows(experiment, tuple(outcomes(experiment, evaluation, scores)), records, arrays, weights, costs)
+    standardisation = {name: getattr(data, name).cpu().numpy() for name in ("mean", "deviation")}
+    seen = tuple(outcomes(experiment, evaluation, scores))
+    return Rows(experiment, seen, records, arrays, weights, standardisation, costs)
 
 
 def training_records(experiment: Experiment, training: Training) -> Iterator[Record]:
-    """Yield what the diagnostics measured during training."""
+    """Yield what the diagnostics measured during training, and where each seed stopped early."""
     digest = experiment.digest()
-    for diagnostic, update, values in training.measured:
+    seen = [(diagnostic.label, values, diagnostic.unit, update) for diagnostic, update, values in training.measured]
+    for name, values, unit, update in (*seen, *training.stopping):
         for seed, value in zip(experiment.seeds, values.tolist(), strict=True):
-            yield Record(digest, seed, diagnostic.label, _finite(value), None, diagnostic.unit, "", update)
+            yield Record(digest, seed, name, _finite(value), None, unit, "", update)
 
 
 def diagnosis_records(
@@ -218,43 +222,6 @@ def outcomes(
         if suspicious[index]:
             remarks.append("too good to be true: forecasts outlast the true system's own, so test data were known")
         yield seed, "ok", "; ".join(remarks)
-
-
-def evaluation_arrays(evaluation: Evaluation) -> Arrays:
-    """Return the orbits and valid prediction times that pictures are drawn from."""
-    return {
-        "truth": evaluation.truth[0, :DRAWN].float().cpu().numpy(),
-        "free_run": evaluation.free_run[:, 0, :DRAWN].float().cpu().numpy(),
-        "dt": np.array([evaluation.dt]),
-        **_valid_times(evaluation),
-    }
-
-
-def separation_arrays(data: Dataset) -> Arrays:
-    """Return how neighbours separate in a recorded series, and the line its exponent was read from."""
-    curve = data.separation
-    if curve is None:
-        return {}
-    return {
-        "measured": data.train[0, -DRAWN:].float().cpu().numpy(),  # a test piece is too short to show the attractor
-        "divergence_times": curve.times.numpy(),  # [system time]
-        "divergence": curve.log_distance.numpy(),  # [nats]
-        "divergence_fit": np.array([curve.exponent, curve.interval, *curve.fit]),  # [1 / system time], [steps]
-    }
-
-
-def _valid_times(evaluation: Evaluation) -> Arrays:
-    """Return valid prediction times of the models and of the twins [Lyapunov times]; nothing without chaos."""
-    exponent = evaluation.largest_exponent or 0.0
-    if exponent <= 0:
-        return {}
-    forecasts = {"valid_times": evaluation.forecast, "twin_valid_times": evaluation.twins}
-    dt, scale = exponent * evaluation.dt, evaluation.scale
-    return {
-        name: valid_prediction_time(forecast, evaluation.future, dt=dt, scale=scale).float().cpu().numpy()
-        for name, forecast in forecasts.items()
-        if forecast is not None
-    }
 
 
 def _column_records(

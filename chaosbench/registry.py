@@ -65,6 +65,13 @@ class Registry:
             error = type(error)(f"{error} It may belong to a plug-in that did not load: {'; '.join(broken)}.")
         raise error
 
+    def admit(self, spec: type[Spec]) -> None:
+        """Add a class that no plug-in offers, such as one of a notebook; it replaces a class of the same kind."""
+        nouns = [noun for noun, base in _BASES.items() if issubclass(spec, base)]
+        if not nouns:
+            raise PluginError(f"{spec.__name__} is no class of a {', a '.join(NOUNS)}")
+        self.kinds[nouns[0]][_kind(spec, nouns[0])] = spec
+
     def experiment_type(self) -> type[Experiment]:
         """Return `Experiment` narrowed to the registered kinds, for reading suites and for the JSON schema."""
         union = {noun: _union(self.kinds[noun].values()) for noun in NOUNS if noun != "picture"}

@@ -1,24 +1,26 @@
 """The straight line: data, model, training, diagnosis, forecasts, scores."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from time import perf_counter
 from typing import Literal
 
-from torch import Tensor
-
+from chaosbench.checkpoints import Checkpoints, Course
 from chaosbench.data import Dataset, simulate
-from chaosbench.diagnostics.base import DiagnosticSpec
 from chaosbench.diagnostics.health import TrainingHealth
 from chaosbench.evaluation import describe_dynamics, evaluate
 from chaosbench.experiment import EvaluationSpec, Experiment, Result
+from chaosbench.leaderboard import store
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.recording import Diagnoses, Training, record
 from chaosbench.theory.diagnosis import Diagnosis
 from chaosbench.theory.examination import examine
-from chaosbench.trainers.base import TrainingStep
+from chaosbench.trainers.base import TrainerSpec, TrainingStep, WindowTrainer
+from chaosbench.trainers.early_stopping import stopping_records
 from chaosbench.trainers.forcing_scheme import ForcingScheme
+from chaosbench.trainers.training_state import Checkpoint
 
 Phase = Literal["data", "diagnosis", "training", "forecasts", "scores"]
 
@@ -43,15 +45,28 @@ Watch = Callable[[Progress], None]
 
 
 def run_experiment(
-    experiment: Experiment, *, device: str = "cpu", watch: Watch | None = None, plugins: dict[str, str] | None = None
+    experiment: Experiment,
+    *,
+    device: str = "cpu",
+    watch: Watch | None = None,
+    plugins: dict[str, str] | None = None,
+    results: Path | str | None = None,
+    checkpoints: Checkpoints | None = None,
 ) -> Result:
-    """Run one experiment, all its seeds at once, on one device.
+    """Run one experiment in this process, all its seeds at once, on one device.
+
+    Systems, models and trainers may be defined anywhere, a cell of a notebook included: nothing is pickled.
 
     Args:
         experiment: what to run.
         device: "cpu", or a CUDA device.
         watch: called at the start of each phase, and a few times a second during training.
         plugins: versions to add to the provenance of each run.
+        results: directory in which to store the result, for `chaosbench rank` and `explain`; None: nothing is stored.
+        checkpoints: from which training goes on, and where its state is written; None: none are written.
+
+    Returns:
+        Rows, records, arrays of pictures and trained weights, in memory.
 
     Raises:
         ChaosbenchError: where the experiment cannot be run with this data, model and trainer.
@@ -65,7 +80,7 @@ def run_experiment(
     model = experiment.model.build(data.dimension, experiment.seeds).to(device, experiment.torch_dtype)
     report(Progress("diagnosis"))
     initial = diagnose_model(model, data, experiment.evaluation, None, trained=False)
-    training = train(experiment, model, data, report)
+    training = train(experiment, model, data, report, checkpoints)
     report(Progress("diagnosis"))
     final = diagnose_model(model, data, experiment.evaluation, training.scheme)
     report(Progress("forecasts"))
@@ -75,30 +90,58 @@ def run_experiment(
     traits = describe_dynamics(model, data, experiment.evaluation)
     report(Progress("scores"))
     rows = record(experiment, model, data, training, Diagnoses(initial, final), evaluation, traits, device=device)
-    return rows.result(started=started, seconds=perf_counter() - clock, plugins=plugins or {})
+    result = rows.result(started=started, seconds=perf_counter() - clock, plugins=plugins or {})
+    if results is not None:
+        store.write(result, Path(results))
+    return result
 
 
-def train(experiment: Experiment, model: Forecaster, data: Dataset, report: Watch) -> Training:
+def train(
+    experiment: Experiment, model: Forecaster, data: Dataset, report: Watch, checkpoints: Checkpoints | None = None
+) -> Training:
     """Train in place; diagnostics measure what is due, and `report` is called a few times a second."""
-    measured: list[tuple[DiagnosticSpec, int, Tensor]] = []
-    health = TrainingHealth(experiment.trainer)
-    began, reported, watching = perf_counter(), 0.0, 0.0
-    step: TrainingStep | None = None
-    for step in experiment.trainer.fit(model, data, experiment.seeds):
+    course = Course(TrainingHealth(experiment.trainer))
+    saved = None if checkpoints is None else checkpoints.resume(course, data.train.device)
+    began, reported, earlier = perf_counter(), 0.0, course.seconds
+    watched, step = course.watching, None
+    for step in _steps(experiment, model, data, saved):
         paused = perf_counter()
-        health.see(step)
+        course.health.see(step)
         for diagnostic in experiment.diagnostics:
             if diagnostic.due(step):
-                measured.append((diagnostic, step.update, diagnostic.measure(step).detach()))
-        watching += perf_counter() - paused
+                course.measured.append((diagnostic, step.update, diagnostic.measure(step).detach()))
+        course.watching += perf_counter() - paused
+        if checkpoints is not None:
+            written = checkpoints.seconds
+            checkpoints.see(step, course, earlier + paused - began - (course.watching - watched) - written)
         if paused - reported > 0.3 or step.update == step.updates:
             reported = paused
             if not step.loss.isfinite().any():
+                _finish(experiment.trainer, model, step)
                 break
             report(Progress("training", step.update, step.updates, float(step.loss.nanmedian())))
     scheme = None if step is None or step.training is None else experiment.trainer.forcing_scheme(step.training)
-    seconds = perf_counter() - began - watching
-    return Training(measured, 0 if step is None else step.update, seconds, watching, health, scheme)
+    aside = course.watching - watched + (0.0 if checkpoints is None else checkpoints.seconds)
+    seconds = earlier + perf_counter() - began - aside
+    updates = course.updates if step is None else step.update
+    stopping = stopping_records(None if step is None else step.training)
+    return Training(course.measured, updates, seconds, course.watching, course.health, scheme, stopping)
+
+
+def _steps(
+    experiment: Experiment, model: Forecaster, data: Dataset, saved: Checkpoint | None
+) -> Iterator[TrainingStep]:
+    """Return the updates of the training, from its start or from a checkpoint."""
+    if saved is None:
+        return experiment.trainer.fit(model, data, experiment.seeds)
+    assert isinstance(experiment.trainer, WindowTrainer), "only trainers that support checkpoints write them"
+    return experiment.trainer.fit(model, data, experiment.seeds, checkpoint=saved)
+
+
+def _finish(trainer: TrainerSpec, model: Forecaster, step: TrainingStep) -> None:
+    """Let a trainer that is not asked for further updates set the model to its final weights."""
+    if isinstance(trainer, WindowTrainer) and step.training is not None:
+        trainer.finish(model, step.training)
 
 
 def diagnose_model(

@@ -16,9 +16,9 @@ STATES_EVERY = 25  # [steps] from one stored state of a test orbit to the next
 class DataSpec(Content):
     """Number and length of the orbits, and how they are observed; one long orbit is `train_orbits = 1`.
 
-    Orbits for training, validation and test start from different points of the attractor. A recorded series is a single
-    orbit: the number and length of its training and validation orbits come from the file, and its test part is cut into
-    pieces of `test_length`.
+    Orbits for training, validation and test start from different points of the attractor. The number and length of the
+    training and validation orbits of a recorded series come from its files, and its test part is cut into pieces of
+    `test_length`, which is derived from the series unless it is set.
     """
 
     train_orbits: int = Field(32, ge=1)
@@ -61,6 +61,28 @@ class DataSpec(Content):
 
 
 @dataclass(frozen=True)
+class SurrogateTest:
+    """A series beside series of the same distribution and power spectrum that are otherwise random.
+
+    Attributes:
+        count: number of surrogates.
+        error: error of nonlinear forecasts of the series [standard deviations].
+        surrogate_errors: the same for each surrogate.
+        p_value: probability that a linear stochastic process is at least as predictable, (1 + better) / (1 + count).
+    """
+
+    count: int
+    error: float
+    surrogate_errors: tuple[float, ...]
+    p_value: float
+
+    @property
+    def rejected(self) -> bool:
+        """True if the series is not a linear stochastic process, at the level of 5 %."""
+        return self.p_value <= 0.05
+
+
+@dataclass(frozen=True)
 class SeparationCurve:
     """How fast neighbouring states separate, and the largest exponent that is read off the curve.
 
@@ -72,6 +94,8 @@ class SeparationCurve:
         fit: first and last step of the fit [steps].
         theiler: least distance in time between neighbours [steps].
         r_squared: share of the curve's variance over the fit that the line explains.
+        surrogates: the test against linear stochastic processes; None: not done.
+        detrended: "linear" or "seasonal" if a trend, or a trend and a season, were removed before; otherwise "".
     """
 
     times: Tensor
@@ -81,11 +105,28 @@ class SeparationCurve:
     fit: tuple[int, int]
     theiler: int
     r_squared: float
+    surrogates: SurrogateTest | None = None
+    detrended: str = ""
 
     @property
     def chaotic(self) -> bool:
         """True if the exponent is positive beyond its interval."""
         return self.exponent > self.interval
+
+    @property
+    def verdict(self) -> Literal["chaotic", "not chaotic", "cannot be told"]:
+        """The conclusion: chaos needs a positive exponent and data that differ from every linear stochastic process."""
+        if self.chaotic and (self.surrogates is None or self.surrogates.rejected):
+            return "chaotic"
+        noise = self.surrogates is not None and not self.surrogates.rejected
+        return "cannot be told" if self.chaotic or noise else "not chaotic"
+
+    @property
+    def cautious(self) -> float | None:
+        """The exponent [1 / system time]: at most 0 without chaos, None if that cannot be told."""
+        if self.verdict == "cannot be told":
+            return None
+        return self.exponent if self.verdict == "chaotic" else min(self.exponent, 0.0)
 
 
 @dataclass(frozen=True)
@@ -113,6 +154,19 @@ class Recordings:
     separation: SeparationCurve | None = None
 
 
+@dataclass(frozen=True)
+class Lengths:
+    """How long the recordings of a series are [steps].
+
+    Attributes:
+        train: of each training orbit, without the history of delay coordinates.
+        test: of each stretch that test orbits are cut from, the history of delay coordinates included.
+    """
+
+    train: int
+    test: tuple[int, ...]
+
+
 class Source(Spec, ABC):
     """A source of observations: an equation, files, or an instrument. A suite names it under `[[systems]]`.
 
@@ -130,6 +184,18 @@ class Source(Spec, ABC):
     def double_precision(self) -> bool:
         """True where orbits in single precision differ from the system's; then double precision is the default."""
         return False
+
+    def describe(self, spec: DataSpec) -> list[str]:
+        """Return lines about the data that a run with `spec` would read; empty for an equation."""
+        return []
+
+    def lengths(self, spec: DataSpec) -> Lengths | None:
+        """Return how long the recordings are; None for an equation, whose orbits are as long as they should be.
+
+        Raises:
+            DataError: if they cannot be read.
+        """
+        return None
 
     @abstractmethod
     def recordings(self, spec: DataSpec) -> Recordings:

@@ -8,6 +8,8 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
+IDENTITY = {"chaosbench": "identity"}  # context in which a record leaves out what its digest must not depend on
+
 
 class Content(BaseModel):
     """A frozen record whose identity is its content; unknown fields, NaN and infinity are errors."""
@@ -16,7 +18,9 @@ class Content(BaseModel):
 
     def canonical(self) -> str:
         """Return the content as JSON with sorted keys and no white space: the same on every machine."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return json.dumps(
+            self.model_dump(mode="json", context=IDENTITY), sort_keys=True, separators=(",", ":"), allow_nan=False
+        )
 
     def digest(self) -> str:
         """Return the SHA-256 of the canonical content, in hexadecimal."""
@@ -36,7 +40,7 @@ class Spec(Content):
     def label(self) -> str:
         """The kind and every field that differs from its default: `lstm(hidden=64)`."""
         changed = [
-            f"{name}={_brief(getattr(self, name))}"
+            f"{name}={brief(getattr(self, name))}"
             for name, field in type(self).model_fields.items()
             if name != "kind" and getattr(self, name) != field.get_default(call_default_factory=True)
         ]
@@ -64,8 +68,10 @@ def field_comments(spec: type[Content]) -> dict[str, str]:
 _FIELD = re.compile(r"^    (\w+): [^\n]*?  # ([^\n]+)$", re.MULTILINE)
 
 
-def _brief(value: Any) -> str:
+def brief(value: Any) -> str:
     """Return the shortest text that keeps the value."""
+    if isinstance(value, Spec):
+        return value.label
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 1e6 else repr(value)
     return str(value)

@@ -10,16 +10,19 @@ from pydantic import ValidationError
 from chaosbench.data import DataSpec
 from chaosbench.errors import SpecError, unknown_name
 from chaosbench.experiment import EvaluationSpec, Experiment
+from chaosbench.models.base import ModelSpec
 from chaosbench.registry import Noun, Registry
 from chaosbench.spec import Content, Spec
 from chaosbench.suites import files
+from chaosbench.suites.budget import Budgeted, budget_of
 from chaosbench.suites.files import TABLES, shipped
 from chaosbench.suites.schema import schema
+from chaosbench.trainers.base import observed_dimension
 
 __all__ = ["Selection", "load", "schema", "shipped", "validated"]
 
 _DIAGNOSTICS = ("loss", "gradient_norm", "largest_exponent")
-_METRICS = (
+DEFAULT_METRICS = (
     "state_space_divergence",
     "power_spectrum_distance",
     "valid_prediction_time",
@@ -113,7 +116,7 @@ def _experiments(
     shared = {
         "suite": content["suite"],
         "seeds": _seeds(content.get("seeds", [0]) if selection.seeds is None else selection.seeds),
-        "metrics": _listed_once(part, "metrics", _METRICS, registry),
+        "metrics": _listed_once(part, "metrics", DEFAULT_METRICS, registry),
         "diagnostics": _listed_once(part, "diagnostics", _DIAGNOSTICS, registry),
         "evaluation": validated(EvaluationSpec, content.get("evaluation", {}), part.at("evaluation")),
     }
@@ -121,11 +124,16 @@ def _experiments(
     data = [validated(DataSpec, table, place) for table in _grid(DataSpec, content.get("data", {}), place)]
     systems, models, trainers = (_selected(specs[table], getattr(selection, table)) for table in TABLES)
     combinations = (
-        {**shared, "system": system, "data": data_spec, "model": model, "trainer": trainer}
+        {**shared, "system": system, "data": data_spec, "model": _sized(model, system, data_spec), "trainer": trainer}
         for system, data_spec, model, trainer in product(systems, data, models, trainers)
     )
     # The narrowed type accepts registered kinds only. A worker process needs the plain class, which can be imported.
     return [Experiment.model_validate(dict(validated(narrowed, content, part.place))) for content in combinations]
+
+
+def _sized(model: Any, system: Any, data: DataSpec) -> Spec:
+    """Return the model with its size, where that is given as a number of parameters."""
+    return model.resolved(observed_dimension(system, data)) if isinstance(model, Budgeted) else cast("Spec", model)
 
 
 def _specs(part: files.Part, key: str, registry: Registry, default: Sequence[str] = ()) -> list[Spec]:
@@ -143,10 +151,27 @@ def _specs(part: files.Part, key: str, registry: Registry, default: Sequence[str
             raise SpecError(f"{place}: needs a kind, as a string or as a table with a key kind; known: {kinds}")
         spec = registry.find(noun, kind, place=place if isinstance(entry, str) else f"{place}.kind")
         specs += [
-            validated(spec, content, f"{place}.{kind}", kinds=registry.kinds[noun])
+            _with_size(spec, content, f"{place}.{kind}", registry.kinds[noun])
             for content in _grid(spec, table, f"{place}.{kind}")
         ]
     return specs
+
+
+def _with_size(spec: type[Spec], content: dict[str, Any], place: str, kinds: Mapping[str, type[Spec]]) -> Any:
+    """Return the spec; a `Budgeted` model where a size is given as a number of parameters."""
+    given = budget_of(content, place) if issubclass(spec, ModelSpec) else None
+    if given is None:
+        return validated(spec, content, place, kinds=kinds)
+    field, budget = given
+    rest = {name: value for name, value in content.items() if name != field}
+    some = validated(spec, rest, place, kinds=kinds)
+    if field not in spec.model_fields:
+        raise unknown_name("field", field, set(spec.model_fields) - {"kind"}, place=f"{place}.{field}")
+
+    def build(size: int) -> ModelSpec:
+        return cast("ModelSpec", spec.model_validate({**rest, field: size}))
+
+    return Budgeted(build, field, budget, place, some.kind, f"{some.kind}({field}={content[field]})")
 
 
 def _listed_once(part: files.Part, key: str, default: Sequence[str], registry: Registry) -> tuple[Spec, ...]:

@@ -67,4 +67,5 @@ def _locked(lock: Path) -> Iterator[None]:
         if fcntl is not None:
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
-        lock.unlink(missing_ok=True)
+        with contextlib.suppress(PermissionError):  # Windows keeps a file that is open
+            lock.unlink(missing_ok=True)

@@ -74,15 +74,17 @@ class Dataset:
             Mikhaeil, Monfared and Durstewitz 2022, NeurIPS, equation 17.
         """
         if self.largest_exponent is None or self.largest_exponent <= 0:
-            raise DataError(
-                f"{self.system.label} is not chaotic and has no predictability time; give the interval in steps"
-            )
+            why = "has no known exponent" if self.largest_exponent is None else "is not chaotic"
+            raise DataError(f"{self.system.label} {why} and has no predictability time; give the interval in steps")
         return log(2) / (self.largest_exponent * self.dt)
 
     def to(self, device: torch.device | str, dtype: torch.dtype) -> Self:
-        """Return a copy for training and evaluation on `device`; history and states stay in float64 where they are."""
-        names = ("train", "validation", "test", "seen", "mean", "deviation")
-        return replace(self, **{name: getattr(self, name).to(device, dtype) for name in names})
+        """Return a copy for training and evaluation on `device`.
+
+        Mean and deviation stay in float64, and so do history and states, where they are.
+        """
+        moved = {name: getattr(self, name).to(device, dtype) for name in ("train", "validation", "test", "seen")}
+        return replace(self, **moved, mean=self.mean.to(device), deviation=self.deviation.to(device))
 
     def windows(self, batch: int, length: int, generators: Sequence[Generator]) -> Tensor:
         """Sample random windows of the training orbits, `(K, B, length + 1, D)`, each seed's with its own generator.
@@ -187,3 +189,11 @@ def embedded(series: Tensor, embedding: int, lag: int) -> Tensor:
     back = (embedding - 1) * lag
     steps = series.shape[1] - back
     return torch.cat([series[:, back - i * lag : back - i * lag + steps] for i in range(embedding)], dim=-1)
+
+
+def unembedded(coordinates: Tensor, embedding: int, lag: int) -> Tensor:
+    """Return the series behind delay coordinates, `(N, T, m O) -> (N, T + (m - 1) lag, O)`, for T of at least `lag`."""
+    blocks = coordinates.unflatten(-1, (embedding, -1))
+    # The value j steps before the first coordinates is part i = ceil(j / lag) of those at i lag - j.
+    past = [blocks[:, -j % lag, -(-j // lag)] for j in range((embedding - 1) * lag, 0, -1)]
+    return torch.cat([torch.stack(past, dim=1), blocks[:, :, 0]], dim=1) if past else blocks[:, :, 0]

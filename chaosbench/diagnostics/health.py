@@ -5,6 +5,7 @@ sees every update and is stored in the diagnosis of a run, so that the hook does
 """
 
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -44,6 +45,19 @@ class TrainingHealth:
             self._largest_entries.append(largest_entries(step.model))
             if self.clip_norm is not None:
                 self._norms_after_entries.append(gradient_norms(step.model, largest=self.clip_value))
+
+    def state(self) -> dict[str, Tensor]:
+        """Return everything recorded so far, `(U, K)` each, for a checkpoint."""
+        return {name: torch.stack(values) for name, values in self._recorded().items() if values}
+
+    def restore(self, state: Mapping[str, Tensor]) -> None:
+        """Set the records to those of a checkpoint."""
+        for name, values in self._recorded().items():
+            values[:] = list(state.get(name, ()))
+
+    def _recorded(self) -> dict[str, list[Tensor]]:
+        names = ("losses", "norms", "largest_entries", "norms_after_entries")
+        return {name: getattr(self, f"_{name}") for name in names}
 
     @property
     def losses(self) -> Tensor:
@@ -128,9 +142,10 @@ def loss_spikes(losses: Tensor) -> Tensor:
 
 def _peak_memory() -> float:
     """Peak memory of this process [MiB], which runs one experiment; NaN on Windows."""
-    if sys.platform == "win32":
+    try:
+        import resource
+    except ImportError:
         return float("nan")
-    import resource  # does not exist on Windows
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # macOS reports bytes, other systems KiB

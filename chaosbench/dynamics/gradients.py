@@ -8,7 +8,7 @@ from torch import Tensor
 
 from chaosbench.dynamics.replay import Body, Loop, Tensors
 from chaosbench.dynamics.singular_values import extreme_singular_values, spectral_norm
-from chaosbench.dynamics.step_maps import Step, StepMap, as_step_map
+from chaosbench.dynamics.step_maps import Step, StepMap, prepared
 from chaosbench.dynamics.tangents import random_tangents
 
 Norm = Literal["spectral", "infinity"]
@@ -48,7 +48,7 @@ def jacobian_growth(
     Source:
         Mikhaeil, Monfared & Durstewitz 2022, Advances in Neural Information Processing Systems 35, equations 4 to 6.
     """
-    step_map = as_step_map(step)
+    step_map, states = prepared(step, states)
     selected = set(range(1, steps + 1) if horizons is None else horizons)
     assert selected <= set(range(1, steps + 1)), f"horizons {sorted(selected)} must lie within 1 and {steps} [steps]"
     product = starting_tangents(states, directions)
@@ -128,7 +128,8 @@ class JacobianSizes(NamedTuple):
 @torch.no_grad()
 def jacobian_sizes(step: Step, states: Tensor) -> JacobianSizes:
     """Return the extreme singular values of a step's Jacobian at the states `(..., S)`; NaN where it is not finite."""
-    jacobians = as_step_map(step).tangent_step(states, starting_tangents(states))[1].double()
+    step_map, states = prepared(step, states)
+    jacobians = step_map.tangent_step(states, starting_tangents(states))[1].double()
     finite = jacobians.isfinite().all(-1).all(-1)
     extremes = extreme_singular_values(torch.where(finite[..., None, None], jacobians, 0.0))
     return JacobianSizes(*(torch.where(finite, values, torch.nan) for values in extremes))

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from chaosbench.dynamics.lyapunov import finite_time_exponents
 from chaosbench.dynamics.orbits import orbit
-from chaosbench.dynamics.step_maps import Step
+from chaosbench.dynamics.step_maps import Step, prepared
 from chaosbench.intervals import half_width
 
 Regime = Literal["chaotic", "quasi-periodic", "periodic", "fixed point", "divergent"]
@@ -79,6 +79,7 @@ def motion(
         blocks: number of equal blocks that `steps` is divided into.
         longest: longest period to look for [steps].
     """
+    step, states = prepared(step, states)
     with torch.no_grad():
         settled = orbit(step, states, steps=1, transient=transient + steps)[..., 0, :]
     blocks = min(blocks, steps)
@@ -177,6 +178,7 @@ def periods(
     Returns:
         `(...)` [steps]; 0 where the orbit has no period up to `longest`.
     """
+    step, states = prepared(step, states, differentiated=False)
     path = orbit(step, states, steps=longest + watched)  # (..., T, S)
     relative = _RETURN.get(states.dtype, 1e-4) if tolerance is None else tolerance
     allowed = relative * path.abs().amax((-2, -1)).clamp(min=1)

@@ -34,6 +34,35 @@ def runge_kutta_step(vector_field: Callable[[Tensor], Tensor], state: Tensor, dt
     return point
 
 
+def embedded_runge_kutta_step(
+    vector_field: Callable[[Tensor], Tensor], joined: Tensor, dt: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the result of one step of DOP853 with a size for each state, and two estimates of its error.
+
+    Args:
+        vector_field: time derivatives of states and tangents, `(n, S, M)` to `(n, S, M)` [1 / system time].
+        joined: `(n, S, M)`.
+        dt: step sizes, `(n)` [system time].
+
+    Returns:
+        The result and the estimates of order five and three, `(n, S, M)` each.
+    """
+    moves: list[Tensor] = []  # slopes times dt
+    for row in _TABLEAU:
+        point = _sum(row, moves, joined)
+        if len(moves) < 12:
+            moves.append(vector_field(point) * dt[:, None, None])
+    third = {stage: weight - _THIRD.get(stage, 0.0) for stage, weight in _TABLEAU[-1].items()}
+    nothing = torch.zeros_like(joined)
+    return point, _sum(_FIFTH_ERROR, moves, nothing), _sum(third, moves, nothing)
+
+
+def _sum(weights: dict[int, float], moves: list[Tensor], start: Tensor) -> Tensor:
+    for stage, weight in weights.items():
+        start = torch.add(start, moves[stage], alpha=weight)
+    return start
+
+
 @lru_cache(maxsize=64)
 def _scaled_tableau(dt: float) -> tuple[tuple[tuple[int, float], ...], ...]:
     """Return (stage, weight times dt) pairs for each stage, and for the result in the last row."""
@@ -105,3 +134,16 @@ _TABLEAU: tuple[dict[int, float], ...] = (
         11: 0.04471061572777259,
     },
 )
+
+# Weights of the embedded formula of order three, and of the difference from that of order five.
+_THIRD: dict[int, float] = {0: 0.24409448818897638, 8: 0.7338466882816119, 11: 0.022058823529411766}
+_FIFTH_ERROR: dict[int, float] = {
+    0: 0.1312004499419488073250102996e-1,
+    5: -0.1225156446376204440720569753e1,
+    6: -0.4957589496572501915214079952,
+    7: 0.1664377182454986536961530415e1,
+    8: -0.3503288487499736816886487290,
+    9: 0.3341791187130174790297318841,
+    10: 0.8192320648511571246570742613e-1,
+    11: -0.2235530786388629525884427845e-1,
+}

@@ -4,10 +4,15 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from chaosbench.checkpoints import EVERY, FOLDER, Checkpoints
+from chaosbench.data import DataSpec, simulate
+from chaosbench.errors import DataError
 from chaosbench.execution.workers import Event, Finished, carry_out
 from chaosbench.experiment import Experiment
 from chaosbench.leaderboard import store
 from chaosbench.leaderboard.folder import Stored, read
+from chaosbench.source import Source
+from chaosbench.systems.base import SystemSpec
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,28 @@ def missing(experiments: Sequence[Experiment], stored: Iterable[Stored]) -> list
     return todo
 
 
+def check_data(experiments: Iterable[Experiment]) -> None:
+    """Read every recorded series and check that each trainer can work with it, so that no run has to find out.
+
+    Raises:
+        DataError: with everything that does not fit.
+    """
+    together: dict[tuple[Source, DataSpec], list[Experiment]] = {}
+    for experiment in experiments:
+        if not isinstance(experiment.system, SystemSpec):
+            together.setdefault((experiment.system, experiment.data), []).append(experiment)
+    problems = []
+    for (system, spec), group in together.items():
+        data = simulate(system, spec)
+        for experiment in group:
+            try:
+                experiment.trainer.check(data)
+            except DataError as error:
+                problems.append(f"{experiment.name}: {error}")
+    if problems:
+        raise DataError("; ".join(dict.fromkeys(problems)))
+
+
 def prepare(results: Path) -> None:
     """Create the results directory and check that it can be written.
 
@@ -44,17 +71,26 @@ def prepare(results: Path) -> None:
 
 
 def carry_on(
-    experiments: Sequence[Experiment], results: Path, *, device: str, workers: int
+    experiments: Sequence[Experiment], results: Path, *, device: str, workers: int, every: float = EVERY
 ) -> Generator[Event | Published, None, None]:
-    """Run experiments and publish each one; an interruption loses only the experiments that are running."""
+    """Run experiments and publish each one.
+
+    After an interruption, the same call goes on from the last checkpoints of the trainings that were running.
+
+    Args:
+        every: time between two checkpoints of a training [s].
+    """
     store.prepare(results)
     logs = results / "logs"
-    events = carry_out(experiments, device=device, workers=workers, logs=logs)
+    events = carry_out(experiments, device=device, workers=workers, logs=logs, every=every)
     try:
         for event in events:
             yield event
             if isinstance(event, Finished):
-                yield Published(event, read(store.write(event.result, results)))
+                published = Published(event, read(store.write(event.result, results)))
+                if not published.stored.retryable:
+                    Checkpoints(event.experiment, results / FOLDER, device).discard()
+                yield published
     finally:
         events.close()
         if logs.is_dir() and not any(logs.iterdir()):

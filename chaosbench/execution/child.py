@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 import traceback
+from contextlib import suppress
 from io import TextIOWrapper
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
@@ -14,13 +15,14 @@ from pathlib import Path
 import torch
 
 from chaosbench import registry
+from chaosbench.checkpoints import Checkpoints
 from chaosbench.errors import ChaosbenchError
 from chaosbench.execution.freed_memory import keep_freed_memory
 from chaosbench.experiment import Experiment
 from chaosbench.run import run_experiment
 
 
-def main(pipe: Connection, pickled: bytes, device: str, log: Path) -> None:
+def main(pipe: Connection, pickled: bytes, device: str, log: Path, checkpoints: Path, every: float) -> None:
     """Run the pickled experiment and send messages to the parent.
 
     The messages are ("advanced", progress), any number of times, and then ("result", result) or ("failed", reason).
@@ -30,6 +32,8 @@ def main(pipe: Connection, pickled: bytes, device: str, log: Path) -> None:
         pickled: the experiment. It is unpickled here, so that a class that cannot be imported is an ordinary failure.
         device: "cpu", or a CUDA device.
         log: receives standard output and standard error.
+        checkpoints: folder for the state of the training.
+        every: time between two checkpoints [s].
     """
     _isolate()
     _redirect_output(log)
@@ -46,6 +50,7 @@ def main(pipe: Connection, pickled: bytes, device: str, log: Path) -> None:
             device=device,
             watch=lambda progress: pipe.send(("advanced", progress)),
             plugins=kinds.provenance(),
+            checkpoints=Checkpoints(experiment, checkpoints, device, every=every),
         )
         kinds.hooks.hook.chaosbench_experiment_finished(experiment=experiment, result=result)
         pipe.send(("result", result))
@@ -63,10 +68,11 @@ def _isolate() -> None:
 
     Windows has neither.
     """
-    if sys.platform != "win32":
+    if hasattr(os, "setsid"):
+        os.setsid()
+    with suppress(ImportError):
         import resource
 
-        os.setsid()
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
@@ -86,6 +92,6 @@ def _die_with_parent() -> None:
     parent = parent_process()
     if parent is not None:
         wait([parent.sentinel])
-        if sys.platform == "win32":
+        if not hasattr(os, "killpg"):
             os._exit(1)
         os.killpg(0, signal.SIGKILL)  # this process leads its group, so this ends all that it has started

@@ -104,7 +104,7 @@ def _update(experiment: Experiment, model: Forecaster, data: Dataset) -> float:
 def _rest(model: Forecaster, data: Dataset, spec: EvaluationSpec) -> float:
     """Return the time of diagnoses, free runs and forecasts [s], from shorter ones."""
     short = spec.replaced(
-        free_run_steps=max(100, spec.free_run_steps // _SHORTENED),
+        free_run_steps=min(spec.free_run_steps, max(100, spec.free_run_steps // _SHORTENED)),
         free_run_transient=spec.free_run_transient // _SHORTENED,
         horizon=max(1, spec.forecast_steps(None, error=1.0, length=data.test.shape[1]) // _SHORTENED),
     )

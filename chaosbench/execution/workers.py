@@ -4,8 +4,8 @@ import multiprocessing
 import os
 import pickle
 import signal
-import sys
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection, wait
@@ -15,6 +15,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
+from chaosbench.checkpoints import EVERY, FOLDER
 from chaosbench.execution.child import main as child_main
 from chaosbench.experiment import Experiment, Result, Run, Status
 from chaosbench.run import Progress
@@ -59,7 +60,13 @@ class _Worker:
 
 
 def carry_out(
-    experiments: Sequence[Experiment], *, device: str, workers: int, logs: Path
+    experiments: Sequence[Experiment],
+    *,
+    device: str,
+    workers: int,
+    logs: Path,
+    checkpoints: Path | None = None,
+    every: float = EVERY,
 ) -> Generator[Event, None, None]:
     """Run experiments in at most `workers` processes at once, and yield events as they occur.
 
@@ -72,13 +79,16 @@ def carry_out(
         device: "cpu", or a CUDA device.
         workers: the largest number of processes at a time.
         logs: folder for the output of the children; empty logs are removed.
+        checkpoints: folder for the state of trainings; None: beside the logs.
+        every: time between two checkpoints of a training [s].
     """
     processes = context()
     waiting, running = list(experiments), list[_Worker]()
+    saving = (logs.parent / FOLDER if checkpoints is None else checkpoints, every)
     try:
         while waiting or running:
             while waiting and len(running) < workers:
-                worker = _start(processes, waiting.pop(0), device, logs)
+                worker = _start(processes, waiting.pop(0), device, logs, saving)
                 running.append(worker)
                 yield Started(worker.experiment)
             # Wait for the sentinels as well: a process that a dead child has forked may hold the pipe open.
@@ -100,10 +110,12 @@ def context() -> BaseContext:
     return chosen
 
 
-def _start(processes: BaseContext, experiment: Experiment, device: str, logs: Path) -> _Worker:
+def _start(
+    processes: BaseContext, experiment: Experiment, device: str, logs: Path, saving: tuple[Path, float]
+) -> _Worker:
     receiver, sender = processes.Pipe(duplex=False)
     log = logs / f"{experiment.digest()[:12]}.log"
-    arguments = (sender, pickle.dumps(experiment), device, log)
+    arguments = (sender, pickle.dumps(experiment), device, log, *saving)
     process: BaseProcess = processes.Process(target=child_main, args=arguments)  # type: ignore[attr-defined]  # missing in typeshed
     process.start()
     sender.close()  # the child's end is then the only one, and the pipe ends when the child dies
@@ -161,13 +173,16 @@ def _lost(worker: _Worker, status: Status, message: str) -> Result:
 def _death(exitcode: int | None) -> str:
     if exitcode is None:
         return "the worker closed its pipe without a result"
-    if exitcode < 0:
+    if exitcode < 0 and -exitcode in set(signal.Signals):
         return f"the worker was ended by {signal.Signals(-exitcode).name}"
     return f"the worker ended with exit code {exitcode} and no result"
 
 
 def _end(processes: Sequence[BaseProcess]) -> None:
-    """End processes and everything they have started: first by SIGTERM, and after 5 s by SIGKILL."""
+    """End processes and everything they have started: first by SIGTERM, and after 5 s by SIGKILL.
+
+    A system without process groups (Windows) ends the processes alone, at once.
+    """
     for kill in (False, True):
         deadline = monotonic() + 5.0
         for process in processes:
@@ -178,7 +193,7 @@ def _end(processes: Sequence[BaseProcess]) -> None:
 
 def _signal(process: BaseProcess, *, kill: bool) -> None:
     assert process.pid is not None
-    if sys.platform == "win32":
+    if not hasattr(os, "killpg"):
         process.kill()
         return
     try:
@@ -189,5 +204,6 @@ def _signal(process: BaseProcess, *, kill: bool) -> None:
 
 
 def _remove_if_empty(log: Path) -> None:
-    if log.is_file() and log.stat().st_size == 0:
-        log.unlink()
+    with suppress(PermissionError):  # Windows keeps a file that a process which is ending still holds open
+        if log.is_file() and log.stat().st_size == 0:
+            log.unlink()

@@ -161,7 +161,7 @@ def _score(row: Row, details: Mapping[str, Row]) -> str:
     value = "is undefined" if row["value"] is None else f"= {number(row['value'])}"
     remarks = [] if row["floor"] is None else [f"between two true orbits: {number(row['floor'])}"]
     for name, detail in details.items():
-        share = detail["value"] or 0.0
+        share = (detail["value"] or 0.0) if name.endswith("_share") else 0.0
         if share >= max(0.01, detail["floor"] or 0.0):
             remarks.append(f"{percent(share)} {name.removesuffix('_share').replace('_', ' ')}")
     joined = f" ({'; '.join(remarks)})" if remarks else ""

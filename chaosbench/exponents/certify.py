@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from torch import Tensor, arange, finfo, float32
 
 from chaosbench.dynamics import Ensemble, Found, find_attractors, mean_and_interval
+from chaosbench.errors import DataError
 from chaosbench.exponents.checks import (
     carried_field,
     neutral,
@@ -16,18 +17,23 @@ from chaosbench.exponents.checks import (
     sum_of_exponents,
 )
 from chaosbench.exponents.coexisting import chosen_attractor, copies, records, spectrum, verified
+from chaosbench.exponents.conservation import energy_checks
 from chaosbench.exponents.plan import Plan, check_escapes, measured_run, plan, run
 from chaosbench.exponents.timing import Report, Timer
+from chaosbench.kernels import for_exponents
 from chaosbench.systems.attractors import PATH, stretch
-from chaosbench.systems.base import Flow, Map, SystemSpec
+from chaosbench.systems.base import Map, SystemSpec
 from chaosbench.systems.certificate import Attractor, Certificate, Check
+from chaosbench.systems.flow import Flow
 from chaosbench.systems.reference import ROUNDING
 
 _SORTED = 256  # orbits that are sorted into attractors; if all are on one, so are the others
 _CHANGED = 0.02  # largest share of orbits whose transient may end during the run
+_ENERGIES = 32  # orbits along which a conserved quantity is checked
 _SHORT = 20  # [steps] of a block in single precision of maps, whose orbits merge by rounding
 
 
+@for_exponents()
 def certify(
     system: SystemSpec,
     *,
@@ -49,8 +55,10 @@ def certify(
         clock: returns the time [seconds].
 
     Raises:
-        DataError: if more than one in a hundred orbits escape to infinity, or no attractor is the chosen one.
+        DataError: if more than one in a hundred orbits escape to infinity, no attractor is the chosen one, or the
+            equation changes in time other than periodically.
     """
+    _require_stationary(system)
     timer = Timer(budget, report, clock)
     free = system.replaced(attractor=None) if isinstance(system.attractor, str) else system
     chosen = plan(free, timer, seed, exponents)
@@ -72,6 +80,7 @@ def certify(
         checks += [zero] if zero is not None else []
     if isinstance(system, Flow) and main.regime != "fixed point":
         checks.append(carried_field(system, states))
+    checks += energy_checks(system, states[:_ENERGIES], steps=1000)
     return Certificate(
         kind=system.kind,
         label=system.label,
@@ -87,6 +96,14 @@ def certify(
         period=main.period,
         state_size=system.state_size,
     )
+
+
+def _require_stationary(system: SystemSpec) -> None:
+    if not system.stationary:
+        raise DataError(
+            f"{system.label} is not stationary: its equation changes in time, so that no exponents characterise it; "
+            "certify a snapshot, frozen_at=TIME, or the orbit from one start"
+        )
 
 
 @dataclass(frozen=True)
@@ -190,7 +207,9 @@ def _half_the_step(
     """Compare with the exponents from half the numerical step."""
     timer.begin("half the step")
     factor = 1
-    if "substeps" in type(system).model_fields:
+    if isinstance(system, Flow) and not system.own_step:
+        finer: SystemSpec = system.refined()
+    elif "substeps" in type(system).model_fields:
         finer = system.replaced(substeps=2 * system.substeps)  # type: ignore[attr-defined]  # checked above
     else:
         finer, factor = system.replaced(dt=system.dt / 2), 2

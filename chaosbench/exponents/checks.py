@@ -10,11 +10,12 @@ from chaosbench.dynamics import (
     Found,
     finite_time_exponents,
     mean_and_interval,
-    runge_kutta_step,
     tangent_step_by_jvp,
 )
-from chaosbench.systems.base import ESCAPING, Flow, Map, SystemSpec
+from chaosbench.exponents.conservation import mean_trace
+from chaosbench.systems.base import ESCAPING, Map, SystemSpec
 from chaosbench.systems.certificate import Check
+from chaosbench.systems.flow import Flow
 from chaosbench.systems.reference import ROUNDING, Reference
 
 # The half width of a 95 % interval is 1.96 standard errors. Two spectra may differ by 1.5 times the sum of their half
@@ -108,7 +109,9 @@ def sum_of_exponents(system: SystemSpec, states: Tensor, count: int) -> tuple[fl
     points, steps = states[: _SUM_ORBITS if size <= 16 else 4], _SUM_STEPS
     sums = finite_time_exponents(system, points, steps=steps, dt=system.dt).sum(-1)
     traces = (
-        _mean_trace(system, points, steps) if isinstance(system, Flow) else _mean_determinant(system, points, steps)
+        mean_trace(system, points, steps=steps)
+        if isinstance(system, Flow)
+        else _mean_determinant(system, points, steps)
     )
     check = Check(
         name="sum of exponents",
@@ -143,20 +146,6 @@ def _largest(difference: Tensor, units: Tensor) -> float:
 def _relative(sums: Tensor, traces: Tensor) -> float:
     equal = (sums == traces) | (sums.isinf() & traces.isinf())
     return float(torch.where(equal, 0.0, (sums - traces).abs() / traces.abs().clamp(min=1)).nan_to_num(1e9).max())
-
-
-def _mean_trace(system: Flow, states: Tensor, steps: int) -> Tensor:
-    """Return means `(B,)` of the trace of the field's Jacobian along each orbit, by the same Runge-Kutta method."""
-    eye = torch.eye(system.state_size, dtype=states.dtype).expand(len(states), -1, -1)
-
-    def field(joined: Tensor) -> Tensor:
-        slope, jacobian = tangent_step_by_jvp(system.vector_field, joined[:, :-1], eye)
-        return torch.cat([slope, jacobian.diagonal(dim1=-2, dim2=-1).sum(-1, keepdim=True)], dim=-1)
-
-    joined = torch.cat([states, states.new_zeros(len(states), 1)], dim=-1)
-    for _ in range(steps * system.substeps):
-        joined = runge_kutta_step(field, joined, system.dt / system.substeps)
-    return joined[:, -1] / (steps * system.dt)
 
 
 def _mean_determinant(system: Map, states: Tensor, steps: int) -> Tensor:

@@ -9,9 +9,9 @@ from pydantic import ValidationError
 from torch import Tensor
 
 from chaosbench.dynamics import finite_time_exponents, mean_and_interval
-from chaosbench.errors import DataError
 from chaosbench.exponents.coexisting import chosen_attractor, records, spectrum
 from chaosbench.files import cache_folder, cache_key, write_whole
+from chaosbench.kernels import for_exponents
 from chaosbench.spec import Content
 from chaosbench.systems.attractors import attractors
 from chaosbench.systems.base import ESCAPING, SystemSpec
@@ -69,6 +69,7 @@ def cached_survey(system: SystemSpec) -> Survey:
     return found
 
 
+@for_exponents()
 def survey(system: SystemSpec, *, members: int = 256, seed: int = 0) -> Survey:
     """Compute the system's largest exponent, and find its attractors.
 
@@ -88,7 +89,7 @@ def survey(system: SystemSpec, *, members: int = 256, seed: int = 0) -> Survey:
         states = torch.cat([begin, states])
     found, ensemble = attractors(free, states)
     if (len(states) - len(ensemble.states)) > ESCAPING * len(states):
-        raise DataError(f"an orbit of {system.label} escapes to infinity; expected a bounded attractor")
+        raise system.escape_error("; expected a bounded attractor")
     number = chosen_attractor(system, found, None if first is None else 0)
     every = 5
     several = records(free, found, ensemble, total=len(ensemble.states), every=every, seed=seed)
@@ -96,6 +97,7 @@ def survey(system: SystemSpec, *, members: int = 256, seed: int = 0) -> Survey:
     return Survey(reference=reference, attractors=several if len(found) > 1 else (), attractor=number)
 
 
+@for_exponents()
 def measured_reference(
     system: SystemSpec,
     *,
@@ -134,7 +136,7 @@ def measured_reference(
     ).double()
     bounded = ~each[..., 0].isnan().any(-1)
     if int((~bounded).sum()) > ESCAPING * len(states):
-        raise DataError(f"an orbit of {system.label} escapes to infinity; expected a bounded attractor")
+        raise system.escape_error("; expected a bounded attractor")
     means, intervals = mean_and_interval(each[bounded])
     mean, order = means.sort(descending=True)
     interval = intervals[order]

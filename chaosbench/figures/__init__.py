@@ -3,7 +3,9 @@
 from chaosbench.figures.attractor import Attractor
 from chaosbench.figures.base import Axis, BoardPicture, ExperimentPicture, Layout, PictureSpec, Quantity
 from chaosbench.figures.convergence import Convergence
+from chaosbench.figures.error_growth import ErrorGrowth
 from chaosbench.figures.forcing_curve import ForcingCurve
+from chaosbench.figures.forecasts import Forecasts
 from chaosbench.figures.gradient_growth import GradientGrowth
 from chaosbench.figures.neighbour_separation import NeighbourSeparation
 from chaosbench.figures.panels import legend, new_figure
@@ -17,8 +19,10 @@ __all__ = [
     "Axis",
     "BoardPicture",
     "Convergence",
+    "ErrorGrowth",
     "ExperimentPicture",
     "ForcingCurve",
+    "Forecasts",
     "GradientGrowth",
     "Layout",
     "NeighbourSeparation",

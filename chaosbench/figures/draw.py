@@ -1,6 +1,5 @@
 """Draw the pictures of stored results and write them; matplotlib is imported only while drawing."""
 
-import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -151,12 +150,8 @@ def _board_arguments(
 
 def _members(board: Board, experiments: Iterable[Stored]) -> list[Stored]:
     """Return the experiments of a board."""
-
-    def key(stored: Stored) -> tuple[str, str, str]:
-        evaluation = json.dumps(stored.experiment["evaluation"], sort_keys=True)
-        return stored.runs[0]["system"], stored.runs[0]["data"], evaluation
-
-    return [stored for stored in experiments if key(stored) == (board.system, board.data, board.evaluation)]
+    key = (board.system, board.data, board.evaluation, board.digest)
+    return [stored for stored in experiments if stored.board == key]
 
 
 def _slug(label: str) -> str:

@@ -61,7 +61,7 @@ def product_of_four(matrix, matrix_at, right, right_at, columns):
 
 @compiled
 def add_outer(work, out_at, left_at, right, right_at, sizes):
-    """Add X Y^T, summed over steps, to a matrix of vectors in the same array as X, in tiles of four by two.
+    """Add X Y^T, summed over steps, to a matrix of vectors in the same array as X, in tiles of four by four.
 
     Args:
         out_at: where the matrix begins, and its columns.
@@ -70,24 +70,34 @@ def add_outer(work, out_at, left_at, right, right_at, sizes):
     """
     (o, columns), (x, down), (y, across), (rows, right_rows, steps, width) = out_at, left_at, right_at, sizes
     for i in range(0, rows, 4):
-        for j in range(0, right_rows, 2):
+        for j in range(0, right_rows, 4):
             p, q, at, below = x + i * down, y + j * across, o + (i * columns + j) * width, columns * width
             a0, b0, c0, d0 = _column_of_four(work, at, below)
             a1, b1, c1, d1 = _column_of_four(work, at + width, below)
+            a2, b2, c2, d2 = _column_of_four(work, at + 2 * width, below)
+            a3, b3, c3, d3 = _column_of_four(work, at + 3 * width, below)
             for _ in range(steps):
-                y0, y1 = load(right, q), load(right, q + across)
+                y0, y1, y2, y3 = _column_of_four(right, q, across)
                 v = load(work, p)
-                a0, a1 = multiply_add(v, y0, a0), multiply_add(v, y1, a1)
+                a0, a1, a2, a3 = _added_row(v, (y0, y1, y2, y3), (a0, a1, a2, a3))
                 v = load(work, p + down)
-                b0, b1 = multiply_add(v, y0, b0), multiply_add(v, y1, b1)
+                b0, b1, b2, b3 = _added_row(v, (y0, y1, y2, y3), (b0, b1, b2, b3))
                 v = load(work, p + 2 * down)
-                c0, c1 = multiply_add(v, y0, c0), multiply_add(v, y1, c1)
+                c0, c1, c2, c3 = _added_row(v, (y0, y1, y2, y3), (c0, c1, c2, c3))
                 v = load(work, p + 3 * down)
-                d0, d1 = multiply_add(v, y0, d0), multiply_add(v, y1, d1)
+                d0, d1, d2, d3 = _added_row(v, (y0, y1, y2, y3), (d0, d1, d2, d3))
                 p += width
                 q += width
             _store_column(work, at, below, (a0, b0, c0, d0))
             _store_column(work, at + width, below, (a1, b1, c1, d1))
+            _store_column(work, at + 2 * width, below, (a2, b2, c2, d2))
+            _store_column(work, at + 3 * width, below, (a3, b3, c3, d3))
+
+
+@inlined
+def _added_row(x, right, sums):
+    (a, b, c, d), (e, f, g, h) = right, sums
+    return multiply_add(x, a, e), multiply_add(x, b, f), multiply_add(x, c, g), multiply_add(x, d, h)
 
 
 @inlined

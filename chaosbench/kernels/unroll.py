@@ -69,19 +69,23 @@ def comparing_backend_for(windows: Tensor, steps: int) -> ComparingBackend | Non
 
 
 def gated_backend_for(start: Tensor, steps: int) -> Backend | None:
-    """Return the compiled backend for an unroll of a `GatedNetwork`; None if plain torch must do it.
-
-    On a CPU torch's own LSTM is fused already; there is a backend for CUDA alone.
-    """
-    if _allowed(start, steps) and start.device.type == "cuda" and start.dtype == torch.float32:
+    """Return the compiled backend for an unroll of a `GatedNetwork`; None if plain torch must do it."""
+    if not _allowed(start, steps):
+        return None
+    if start.device.type == "cpu" and start.dtype in (torch.float32, torch.float64):
+        return _backend("numba", "numba_gated")
+    if start.device.type == "cuda" and start.dtype == torch.float32:
         return _backend("triton", "triton_gated")
     return None
 
 
 def _allowed(start: Tensor, steps: int) -> bool:
-    if not _ALLOWED.get() or steps < FEWEST_STEPS or not start.numel():
-        return False
-    return not torch._C._are_functorch_transforms_active() and forward_ad._current_level < 0
+    return steps >= FEWEST_STEPS and start.numel() > 0 and kernels_apply()
+
+
+def kernels_apply() -> bool:
+    """Return whether kernels may run: they are not switched off, and torch transforms or differentiates nothing."""
+    return _ALLOWED.get() and not torch._C._are_functorch_transforms_active() and forward_ad._current_level < 0
 
 
 def compiles_for_cpu() -> bool:
@@ -119,10 +123,18 @@ def unroll(
     Returns:
         `(K, B, T, D)` and `(K, B, M)`; gradients pass through both, once.
     """
+    if forcing is None and hasattr(backend, "run_freely") and not _has_gradients(start, network):
+        freely: tuple[Tensor, Tensor] = backend.run_freely(network, start.contiguous(), steps)
+        return freely
     signals = None if forcing is None else forcing.signals
     settings = (backend, network, steps, forcing)
     found: tuple[Tensor, Tensor] = _Unroll.apply(settings, start, signals, *network.coefficients)  # type: ignore[no-untyped-call]
     return found
+
+
+def _has_gradients(start: Tensor, network: Network | GatedNetwork) -> bool:
+    given = (start, *network.coefficients)
+    return torch.is_grad_enabled() and any(one is not None and one.requires_grad for one in given)
 
 
 class _Unroll(torch.autograd.Function):

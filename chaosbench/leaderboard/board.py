@@ -4,9 +4,13 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from chaosbench.leaderboard import exports
 from chaosbench.leaderboard.statistics import LEVEL, Comparison, Interval
+
+if TYPE_CHECKING:
+    import pandas
 
 Tier = Literal["best", "tied", "unclear", "behind"]
 
@@ -32,6 +36,12 @@ class Measure:
     details: Mapping[str, float] = field(default_factory=dict)
     logarithmic: bool = False
     least: float | None = None
+
+    @property
+    def resolved(self) -> bool:
+        """False where the floor is more than half the score of a run at rest, so that the metric does not rank."""
+        at_rest = self.details.get("at_rest")
+        return self.floor is None or at_rest is None or self.floor <= at_rest / 2
 
 
 @dataclass(frozen=True)
@@ -102,7 +112,8 @@ class Entry:
 class Board:
     """Entries with the same system, data and evaluation, best first.
 
-    `level` is that of each comparison with the best: an entry is behind if its p-value is at most this.
+    `level` is that of each comparison with the best: an entry is behind if its p-value is at most this. `digest`
+    identifies system and data by their content, since different files may have equal labels.
     """
 
     system: str
@@ -112,6 +123,7 @@ class Board:
     measures: tuple[Measure, ...]
     entries: tuple[Entry, ...]
     level: float = LEVEL
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,3 +135,51 @@ class Ranking:
     def to_json(self) -> str:
         """Return the content as JSON."""
         return json.dumps(dataclasses.asdict(self), indent=1, allow_nan=False)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return a row per entry and metric, in the order of the ranks; numbers that are not defined are None."""
+        return [
+            {
+                **{name: getattr(board, name) for name in ("system", "data", "evaluation")},
+                **{name: getattr(entry, name) for name in ("rank", "tier", "model", "trainer", "seeds", "diverged")},
+                "failed": f"{entry.diverged + entry.failed}/{entry.seeds}",
+                **{name: getattr(entry, name) for name in ("parameters", "train_seconds")},
+                **_cells(measure, score),
+            }
+            for board in self.boards
+            for entry in board.entries
+            for measure, score in zip(board.measures, entry.scores, strict=True)
+        ]
+
+    def to_csv(self) -> str:
+        """Return a line per entry and metric as CSV."""
+        return exports.to_csv(self.rows())
+
+    def to_markdown(self) -> str:
+        """Return a Markdown table per board; scores have their 95 % intervals."""
+        return exports.to_markdown(self.rows())
+
+    def to_latex(self) -> str:
+        """Return a LaTeX table per board, for the package booktabs; scores have their 95 % intervals."""
+        return exports.to_latex(self.rows())
+
+    def to_pandas(self) -> "pandas.DataFrame":
+        """Return a pandas data frame with a row per entry and metric.
+
+        Raises:
+            SpecError: where pandas is not installed.
+        """
+        return exports.to_pandas(self.rows())
+
+
+def _cells(measure: Measure, score: Score | None) -> dict[str, Any]:
+    low, high = (None, None) if score is None or score.interval is None else score.interval
+    return {
+        "metric": measure.name,
+        "unit": measure.unit,
+        "better": measure.better,
+        "median": None if score is None else score.median,
+        "low": low,
+        "high": high,
+        "floor": measure.floor,
+    }

@@ -5,11 +5,12 @@ import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from safetensors import safe_open
 from safetensors.numpy import load_file, save
 
 from chaosbench.errors import StoreError
@@ -26,6 +27,15 @@ MANIFEST = "manifest.json"  # SHA-256 of every other file; a folder that has it 
 ROWS = 20_000_000  # more than any experiment writes; a small malicious file can claim far more
 
 
+class BoardKey(NamedTuple):
+    """The key of the board on which an experiment is ranked; the labels come first, for the order of the boards."""
+
+    system: str  # label
+    data: str  # label
+    evaluation: str  # content as JSON
+    digest: str  # of the contents of system and data
+
+
 @dataclass(frozen=True)
 class Stored:
     """A published experiment, read without torch and without the plug-ins that made it.
@@ -35,6 +45,7 @@ class Stored:
         identity: equal for experiments whose seeds may be pooled.
         experiment: the content of `Experiment` as JSON.
         runs, records: rows with the fields of `Run` and `Record`.
+        sources: digests of system and data; computed from their contents in results of earlier versions.
     """
 
     folder: Path
@@ -42,6 +53,14 @@ class Stored:
     experiment: dict[str, Any]
     runs: tuple[Row, ...]
     records: tuple[Row, ...]
+    sources: tuple[str, str] = ("", "")
+
+    @property
+    def board(self) -> BoardKey:
+        """The board on which the experiment is ranked."""
+        evaluation = json.dumps(self.experiment["evaluation"], sort_keys=True)
+        run = self.runs[0]
+        return BoardKey(run["system"], run["data"], evaluation, " ".join(self.sources))
 
     @property
     def retryable(self) -> bool:
@@ -62,6 +81,13 @@ class Stored:
         return order[(len(order) - 1) // 2]
 
 
+def in_memory(result: "Result") -> Stored:
+    """Return a result as it would be read, without a folder."""
+    experiment = result.experiment
+    runs, records = rows(runs_table(result.runs), RUNS), rows(records_table(result.records), RECORDS)
+    return Stored(Path(), experiment.identity, experiment.model_dump(mode="json"), runs, records)
+
+
 def fill(folder: Path, result: "Result") -> None:
     """Write every file of a result, with the manifest last, and flush all of them to the disk."""
     experiment = result.experiment
@@ -69,16 +95,21 @@ def fill(folder: Path, result: "Result") -> None:
         "schema": VERSION,
         "digest": experiment.digest(),
         "identity": experiment.identity,
+        "sources": [experiment.system.digest(), experiment.data.digest()],
         "experiment": experiment.model_dump(mode="json"),
     }
     _dump(folder / "spec.json", spec)
     for name, table in (("runs.parquet", runs_table(result.runs)), ("records.parquet", records_table(result.records))):
         # By path: given a Python file object with torch imported, pyarrow may abort the process at exit.
         pq.write_table(table, str(folder / name), write_page_checksum=True, compression="zstd")
-    for name, arrays in (("forecast.safetensors", result.arrays), ("weights.safetensors", result.weights)):
+    standardisation = {name: values.tolist() for name, values in result.standardisation.items()}
+    metadata = {"standardisation": json.dumps(standardisation, sort_keys=True)} if standardisation else None
+    contents = {"forecast.safetensors": (result.arrays, None), "weights.safetensors": (result.weights, metadata)}
+    for name, (arrays, notes) in contents.items():
         # Contiguous, because safetensors writes the buffer of a view, which is another array. Not by save_file, which
         # makes files that only their owner can read.
-        (folder / name).write_bytes(save({key: np.ascontiguousarray(array) for key, array in arrays.items()}))
+        content = save({key: np.ascontiguousarray(array) for key, array in arrays.items()}, metadata=notes)
+        (folder / name).write_bytes(content)
     hashes = {path.name: _sha256(path) for path in sorted(folder.iterdir())}
     _dump(folder / MANIFEST, {"schema": VERSION, "files": hashes})
     for path in (*folder.iterdir(), folder):
@@ -96,7 +127,8 @@ def read(folder: Path) -> Stored:
         raise StoreError(f"{str(folder)!r} has layout {spec.get('schema')!r}; this chaosbench reads layout {VERSION}")
     runs = rows(_table(folder, "runs.parquet"), RUNS)
     records = rows(_table(folder, "records.parquet"), RECORDS)
-    return Stored(folder, spec["identity"], spec["experiment"], runs, records)
+    sources = spec.get("sources") or [_digest(spec["experiment"][noun]) for noun in ("system", "data")]
+    return Stored(folder, spec["identity"], spec["experiment"], runs, records, (sources[0], sources[1]))
 
 
 def forecast(folder: Path) -> Arrays:
@@ -107,6 +139,12 @@ def forecast(folder: Path) -> Arrays:
 def weights(folder: Path) -> Arrays:
     """Read the trained weights; the leading axis is the seeds, in order."""
     return load_file(_checked(folder, "weights.safetensors"))
+
+
+def weights_metadata(folder: Path) -> dict[str, str]:
+    """Read what is stored beside the weights: "standardisation", as JSON; empty in results of earlier versions."""
+    with safe_open(_checked(folder, "weights.safetensors"), framework="numpy") as file:
+        return file.metadata() or {}
 
 
 def hashes(folder: Path) -> dict[str, str]:
@@ -148,6 +186,12 @@ def _checked(folder: Path, name: str) -> Path:
 def _damaged(path: Path, why: str) -> StoreError:
     brief = " ".join(why.split())[:200]
     return StoreError(f"{str(path)!r} is damaged ({brief}); remove its folder and run the suite again")
+
+
+def _digest(content: dict[str, Any]) -> str:
+    """Return the digest that a spec with this content has, if its file says nothing else."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _dump(path: Path, content: dict[str, Any]) -> None:

@@ -1,14 +1,13 @@
 """The ranking of models and trainers, one board per system and data, with a test against the best entry."""
 
 import dataclasses
-import json
 import math
 import statistics
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from chaosbench.leaderboard.board import Board, Entry, Measure, Ranking, Score, Tier
-from chaosbench.leaderboard.folder import FINISHED, Stored
+from chaosbench.leaderboard.folder import FINISHED, BoardKey, Stored
 from chaosbench.leaderboard.schema import Row
 from chaosbench.leaderboard.statistics import (
     Comparison,
@@ -39,23 +38,23 @@ class _Seed:
 def rank(experiments: Iterable[Stored], *, identities: Container[str] | None = None) -> Ranking:
     """Rank stored experiments.
 
-    Experiments with the same system, data and evaluation share a board, whichever suites they belong to. Runs with the
-    same labels of model and trainer are one entry of that board. The first metric of the newest experiment ranks them.
+    Experiments with the same system, data and evaluation, by their content and not by their labels, share a board,
+    whichever suites they belong to. Runs with the same labels of model and trainer are one entry of that board. The
+    first metric of the newest experiment ranks them.
 
     Args:
         experiments: as read from a results directory.
         identities: rank only the experiments with these identities; None ranks all.
     """
-    together: dict[tuple[str, str, str], list[Stored]] = {}
+    together: dict[BoardKey, list[Stored]] = {}
     for stored in experiments:
         if identities is not None and stored.identity not in identities:
             continue
-        evaluation = json.dumps(stored.experiment["evaluation"], sort_keys=True)
-        together.setdefault((stored.runs[0]["system"], stored.runs[0]["data"], evaluation), []).append(stored)
+        together.setdefault(stored.board, []).append(stored)
     return Ranking(tuple(_board(key, together[key]) for key in sorted(together)))
 
 
-def _board(key: tuple[str, str, str], experiments: Sequence[Stored]) -> Board:
+def _board(key: BoardKey, experiments: Sequence[Stored]) -> Board:
     """Return the board of experiments that share system, data and evaluation."""
     newest_first = sorted(experiments, key=lambda stored: stored.runs[0]["started"], reverse=True)
     finals = [row for stored in newest_first for row in stored.records if _is_score(row)]
@@ -71,7 +70,8 @@ def _board(key: tuple[str, str, str], experiments: Sequence[Stored]) -> Board:
     unranked = [_entry(labels, list(seeds.values()), measures, lowest) for labels, seeds in entries.items()]
     suites = tuple(sorted({stored.runs[0]["suite"] for stored in experiments}))
     level = corrected_level(sum(bool(entry.scores) and entry.scores[0] is not None for entry in unranked))
-    return Board(*key, suites, measures, _ranked(unranked, measures, level), level)
+    entries_in_order = _ranked(unranked, measures, level)
+    return Board(key.system, key.data, key.evaluation, suites, measures, entries_in_order, level, key.digest)
 
 
 def _is_score(row: Row) -> bool:
@@ -109,7 +109,7 @@ def _orbits_of(name: str, records: Iterable[Row]) -> tuple[float | None, ...]:
 
 
 def _measures(finals: Sequence[Row], records: Sequence[Row]) -> tuple[Measure, ...]:
-    """Return the metrics in the order of the records; those without any value or floor come last.
+    """Return the metrics in the order of the records; those without resolution, any value or floor come last.
 
     A metric in a published convention comes after the same metric with its default settings, where both are stored, so
     that it does not decide the ranks.
@@ -129,7 +129,8 @@ def _measures(finals: Sequence[Row], records: Sequence[Row]) -> tuple[Measure, .
         measure = Measure(name, rows[0]["unit"], scale.better, floor, shares, scale.logarithmic, scale.floor)
         defined = floors or any(row["value"] is not None for row in rows)
         (measures if defined else undefined).append(measure)
-    return (*_defaults_first(measures), *undefined)
+    ordered = sorted(_defaults_first(measures), key=lambda measure: not measure.resolved)  # stable
+    return (*ordered, *undefined)
 
 
 def _defaults_first(measures: Sequence[Measure]) -> list[Measure]:

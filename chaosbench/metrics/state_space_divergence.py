@@ -1,5 +1,6 @@
 """D_stsp: the divergence of a model's attractor from the true one, by histograms of visited states."""
 
+import math
 from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -132,6 +133,12 @@ class StateSpaceDivergence(FreeRunMetric):
     It uses a grid up to five dimensions, and mixtures of Gaussians beyond, as in the convention's paper. The convention
     "dend" joins all free runs of a seed first, as in its paper, whose runs are short.
 
+    The grid must leave room for scores between the floor and a run that has learned nothing: the score of a second true
+    orbit may be at most half that of a run at rest in the mean of the truth. Where orbits are too short, or have too
+    many dimensions, for the 30 bins of the default convention, there are fewer bins: the most for which the rule
+    holds. Where it holds for none, or bins or another convention are set, the score has no resolution and does not rank
+    (`leaderboard.rank`).
+
     Source: Hess et al. 2023, ICML; there, points off the grid are ignored ("gtf_published").
     """
 
@@ -148,21 +155,58 @@ class StateSpaceDivergence(FreeRunMetric):
             mixture = _MIXTURES.get(self.convention, self.convention)
             return MixtureDivergence.model_validate({"convention": mixture}).each_run(evaluation)
 
+        bins = self.bins_for(evaluation)[0]
+
         def divergence(generated: Tensor, truth: Tensor) -> Tensor:
-            return state_space_divergence(generated, truth, bins=self.bins, convention=self.convention)
+            return state_space_divergence(generated, truth, bins=bins, convention=self.convention)
 
         if self.convention == "dend":
             return divergence(*evaluation.pooled())[:, None]
         return evaluation.each_run(divergence)
 
+    def bins_for(self, evaluation: Evaluation) -> tuple[int | None, float]:
+        """Return the bins per dimension, and the score of a run at rest; these depend on the true orbits alone.
+
+        The bins are None, and the score NaN, where mixtures replace the grid.
+        """
+        truth, twin = evaluation.truth[0].double(), evaluation.twin[0].double()
+        if truth.shape[-1] > _MOST_DIMENSIONS:
+            return None, math.nan
+        start = self.bins or _rule(self.convention).bins
+        coarser = [] if self.bins or self.convention != "gtf" else [count for count in _COARSER if count < start]
+        first = math.nan
+        for bins in (start, *coarser):
+            density = StateSpaceDensity(truth, bins=bins, convention=self.convention)
+            rest = float(density.divergence(truth.mean(0).expand_as(truth)))
+            if has_resolution(float(density.divergence(twin)), rest):
+                return bins, rest
+            first = rest if math.isnan(first) else first
+        return start, first
+
     @override
     def details(self, evaluation: Evaluation) -> dict[str, Tensor]:
-        """Return the default and the share of points off the grid, mean over free runs."""
+        """Return the default, the share of points off the grid, the bins per dimension and the score of a run at rest.
+
+        The share is the mean over free runs.
+        """
+        bins, rest = self.bins_for(evaluation)
 
         def share(generated: Tensor, truth: Tensor) -> Tensor:
-            return off_grid_share(generated, truth, bins=self.bins, convention=self.convention)
+            return off_grid_share(generated, truth, bins=bins or self.bins, convention=self.convention)
 
-        return {**super().details(evaluation), "off_grid_share": evaluation.each_run(share).mean(1)}
+        off_grid = evaluation.each_run(share).mean(1)
+        chosen = torch.full_like(off_grid, math.nan if bins is None else bins)
+        return {
+            **super().details(evaluation),
+            "off_grid_share": off_grid,
+            "bins": chosen,
+            "at_rest": torch.full_like(off_grid, rest),
+        }
+
+
+def has_resolution(floor: float, at_rest: float) -> bool:
+    """Return True if the score of a true orbit is at most half that of a run at rest, so that models can differ."""
+    return not floor > _ROOM * at_rest
 
 
 class _Rule(NamedTuple):
@@ -184,6 +228,8 @@ _RULES: dict[str, _Rule] = {
     "seed": _Rule(bins=10, centred=True, margin=2.0, first_bin=1),
 }
 _MIXTURES = {"dynamix": "gtf", "gtf_published": "gtf"}  # conventions without a mixture of their own
+_COARSER = (20, 15, 10, 7, 5, 4, 3)  # bins per dimension, where the convention's are too many for the orbits
+_ROOM = 0.5  # share of the score of a run at rest that the floor may have
 _SMOOTHING = 1e-5  # Laplace's pseudo-count per cell; the published codes write 10e-6
 _MOST_DIMENSIONS, _MOST_CELLS = 5, 3e7
 

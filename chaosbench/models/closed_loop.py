@@ -8,7 +8,7 @@ import torch
 from torch import Generator, Tensor
 from typing_extensions import override
 
-from chaosbench.dynamics import Loop, Tensors, orbit, tangent_step_by_jvp
+from chaosbench.dynamics import Loop, Tensors, iterates, tangent_step_by_jvp
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.models.readouts import AffineReadout
 from chaosbench.models.weights import multiply_tangents
@@ -96,7 +96,7 @@ class ClosedLoopNetwork(Forecaster):
     def unroll(self, state: Tensor, steps: int) -> Tensor:
         """Loop over `step`, with the derived parameters computed once."""
         derived, weights = self.derived_parameters(), self.input_weights()
-        return orbit(lambda one: self._step(derived, weights, one), state, steps=steps)
+        return iterates(lambda one: self._step(derived, weights, one), state, steps=steps)
 
     @override
     def predict(self, state: Tensor, steps: int) -> tuple[Tensor, Tensor]:

@@ -20,7 +20,8 @@ class EchoStateNetwork(ModelSpec):
 
     Each row of W has `degree` entries uniform in +-1; W is then scaled to the spectral radius. V is uniform in
     +-`input_scale`, b in +-`bias_scale`. An empty reservoir is driven by the history of a forecast; a history shorter
-    than the reservoir's memory leaves it near the empty state, which it never visits in training.
+    than the reservoir's memory leaves it near the empty state, which it never visits in training. The number of
+    parameters counts what is learned, C and d, and not the reservoir.
 
     Source:
         Jaeger 2001, GMD Report 148; leaky units: Jaeger, Lukosevicius, Popovici and Siewert 2007, Neural Networks 20,

@@ -1,12 +1,12 @@
 """The contract of K trained models: step maps with a read-out."""
 
 from abc import ABC, abstractmethod
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
 from chaosbench import kernels
-from chaosbench.dynamics import Loop, Tensors, orbit, tangent_step_by_jvp
+from chaosbench.dynamics import Loop, Tensors, iterates, tangent_step_by_jvp
 from chaosbench.kernels import Network
 from chaosbench.models.inheritance import still_holds
 
@@ -41,6 +41,7 @@ class Forecaster(nn.Module, ABC):
     state_size: int
     resets: bool = False
     dynamical: bool = True
+    broadcasts: ClassVar[bool] = True  # its step takes (K, B, S) as it is
 
     @abstractmethod
     def step(self, state: Tensor) -> Tensor:
@@ -77,7 +78,7 @@ class Forecaster(nn.Module, ABC):
 
     def unroll(self, state: Tensor, steps: int) -> Tensor:
         """Return the states after 1 to `steps` steps, `(K, B, S) -> (K, B, steps, S)`."""
-        return orbit(self.step, state, steps=steps)
+        return iterates(self.step, state, steps=steps)
 
     def network(self) -> Network | None:
         """Return the map and its read-out for compiled kernels; None if they have no such map."""

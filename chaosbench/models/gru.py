@@ -43,7 +43,7 @@ class GRU(ModelSpec):
 class AutonomousGRU(ReadoutForecaster):
     """The K autonomous networks of `GRU`; S = M.
 
-    On a CPU `predict` is not fused as for the LSTM: torch.gru for K seeds takes twice as long as the loop.
+    Without a compiled kernel `predict` is a loop over steps: torch.gru for K seeds takes twice as long on a CPU.
     """
 
     resets = True
@@ -65,7 +65,7 @@ class AutonomousGRU(ReadoutForecaster):
 
     @override
     def predict(self, state: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-        """On a GPU call one compiled kernel for all seeds and steps."""
+        """Call one compiled kernel for all seeds and steps where there is one."""
         backend = kernels.gated_backend_for(state, steps)
         holds = still_holds(type(self), "predict") and still_holds(type(self.readout), "affine_map")
         if backend is None or not holds:
@@ -99,7 +99,7 @@ class ClosedLoopGRU(ClosedLoopNetwork):
 
     @override
     def predict(self, state: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-        """On a GPU take one step, then call a compiled kernel: from there on the input is C h + d.
+        """Take one step, then call a compiled kernel where there is one: from there on the input is C h + d.
 
         Gates absorb V C into W. In the candidate the reset gate multiplies W h, but not V x, so V C stays apart.
         """

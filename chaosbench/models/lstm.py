@@ -9,7 +9,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from chaosbench import kernels
-from chaosbench.dynamics import orbit
+from chaosbench.dynamics import iterates
 from chaosbench.kernels import GatedNetwork
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.closed_loop import ClosedLoopNetwork, Form
@@ -158,7 +158,7 @@ def lstm_tangents(gates: Tensor, cell: Tensor, dgates: Tensor, dcell: Tensor) ->
 def predict_lstm(
     weights: tuple[Tensor, Tensor], readout: LinearReadout, state: Tensor, steps: int
 ) -> tuple[Tensor, Tensor]:
-    """Run K LSTMs without input and read them out, on a GPU by one compiled kernel for all seeds.
+    """Run K LSTMs without input and read them out, by one compiled kernel for all seeds where there is one.
 
     Args:
         weights, state: as for `lstm_unroll`.
@@ -199,7 +199,7 @@ def stepped_lstm(weight: Tensor, bias: Tensor, state: Tensor, steps: int) -> tup
         h, c = state.split(hidden, dim=-1)
         return lstm_step(torch.baddbmm(bias, h, transposed), c)
 
-    states = orbit(step, state, steps=steps)
+    states = iterates(step, state, steps=steps)
     return states[..., :hidden], states[..., -1, :]
 
 

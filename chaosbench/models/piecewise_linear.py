@@ -7,7 +7,7 @@ import torch
 from torch import Generator, Tensor
 from typing_extensions import override
 
-from chaosbench.dynamics import orbit
+from chaosbench.dynamics import iterates
 from chaosbench.kernels import Activation, Network
 from chaosbench.models.readouts import ReadoutForecaster
 from chaosbench.models.weights import multiply_tangents
@@ -59,7 +59,7 @@ class PiecewiseLinearNetwork(ReadoutForecaster):
     def unroll(self, state: Tensor, steps: int) -> Tensor:
         """Loop over `step`, with the coefficients computed once."""
         coefficients = self.coefficients()
-        return orbit(lambda one: self._next_state(coefficients, one), state, steps=steps)
+        return iterates(lambda one: self._next_state(coefficients, one), state, steps=steps)
 
     @override
     def network(self) -> Network | None:

@@ -31,6 +31,7 @@ def stack(modules: Sequence[nn.Module], dimension: int) -> Forecaster:
     for method in ("step", "observe", "force"):
         if not callable(getattr(modules[0], method, None)):
             raise PluginError(f"{name} has no method {method!r}; define it on (B, S) as in `chaosbench.models.stack`")
+    _require_rows(modules[0], _state_size(modules[0], dimension), dimension)
     describes = callable(getattr(modules[0], "describe_dynamics", None))
     return (SelfDescribingStackedForecaster if describes else StackedForecaster)(modules, dimension)
 
@@ -117,6 +118,40 @@ class _MethodDispatcher(nn.Module):
 
     def forward(self, method: str, *inputs: Any) -> Any:
         return getattr(self.plain, method)(*inputs)
+
+
+def _require_rows(module: nn.Module, size: int, dimension: int) -> None:
+    """Require that the methods treat each row of a batch as they treat that state alone.
+
+    `x, y, z = state` unpacks a single state, and three states of a batch `(3, 3)` without an error.
+    """
+    batch = next(count for count in (4, 5, 6) if count not in (size, dimension))
+    generator = torch.Generator().manual_seed(0)
+    states, observations = (torch.randn(batch, width, generator=generator) for width in (size, dimension))
+    for method, arguments in (("step", (states,)), ("observe", (states,)), ("force", (states, observations))):
+        if not _treats_rows_alone(getattr(module, method), arguments):
+            raise PluginError(
+                f"{type(module).__name__}.{method} takes a single state, not a batch of states in rows (B, {size}); "
+                "write x, y, z = state.unbind(-1) for x, y, z = state, and torch.stack([x, y, z], dim=-1)"
+            )
+
+
+@torch.no_grad()
+def _treats_rows_alone(method: Any, arguments: tuple[Tensor, ...]) -> bool:
+    """Return False if a method works on a single state `(S,)` and not likewise on the rows of a batch."""
+    with torch.random.fork_rng(devices=[]):
+        try:
+            alone = torch.stack([method(*rows) for rows in zip(*arguments, strict=True)])
+            again = torch.stack([method(*rows) for rows in zip(*arguments, strict=True)])
+        except Exception:  # it needs a batch, or these states do not suit it
+            return True
+        if alone.dim() != 2 or not torch.equal(alone.nan_to_num(), again.nan_to_num()):  # random, as with dropout
+            return True
+        try:
+            beside = method(*arguments)
+        except Exception:  # whatever the module raises
+            return False
+        return beside.shape == alone.shape and torch.allclose(beside, alone, rtol=1e-3, atol=1e-3, equal_nan=True)
 
 
 def _state_size(module: nn.Module, dimension: int) -> int:

@@ -41,7 +41,7 @@ def shipped() -> dict[str, str]:
     for entry in sorted(files("chaosbench.suites").iterdir(), key=lambda entry: entry.name):
         if entry.name.endswith(".toml"):
             descriptions[entry.name.removesuffix(".toml")] = str(
-                tomllib.loads(entry.read_text()).get("description", "")
+                tomllib.loads(entry.read_text(encoding="utf-8")).get("description", "")
             )
     return descriptions
 

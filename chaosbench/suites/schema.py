@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from chaosbench.registry import Noun, Registry
+from chaosbench.suites.budget import PATTERN
 from chaosbench.suites.files import TABLES
 
 Schema = dict[str, Any]
@@ -18,6 +19,8 @@ def schema(registry: Registry) -> Schema:
     definitions, properties = experiment["$defs"], experiment["properties"]
     nouns = tuple(table[:-1] for table in TABLES)
     gridded = {name for noun in nouns for name in _definitions_of(properties[noun])}
+    for name in _definitions_of(properties["model"]):
+        _admit_budgets(definitions[name])
     for name in gridded | {"DataSpec"}:
         _admit_grids(definitions[name])
     keys = {
@@ -45,6 +48,14 @@ def _definitions_of(form: Mapping[str, Any]) -> list[str]:
     """Return the names of the definitions that a union refers to."""
     references = [form, *form.get("oneOf", [])]
     return [reference["$ref"].rsplit("/", 1)[-1] for reference in references if "$ref" in reference]
+
+
+def _admit_budgets(definition: Schema) -> None:
+    """Let a whole number be a number of parameters, as in `hidden = "1000 parameters"`."""
+    fields = definition["properties"]
+    for name, form in fields.items():
+        if form.get("type") == "integer":
+            fields[name] = {"anyOf": [form, {"type": "string", "pattern": PATTERN}]}
 
 
 def _admit_grids(definition: Schema) -> None:

@@ -1,10 +1,13 @@
 """Systems with an equation: the contract, and one file per published system."""
 
-from chaosbench.systems.base import Flow, Map, SystemSpec
+from chaosbench.systems.base import Map, SystemSpec
 from chaosbench.systems.chen import Chen
+from chaosbench.systems.driven import DrivenFlow
 from chaosbench.systems.duffing import Duffing
+from chaosbench.systems.flow import Flow
 from chaosbench.systems.halvorsen import Halvorsen
 from chaosbench.systems.henon import Henon
+from chaosbench.systems.henon_heiles import HenonHeiles
 from chaosbench.systems.hyper_rossler import HyperRossler
 from chaosbench.systems.ikeda import Ikeda
 from chaosbench.systems.kuramoto_sivashinsky import KuramotoSivashinsky
@@ -15,8 +18,10 @@ from chaosbench.systems.lorenz84 import Lorenz84
 from chaosbench.systems.lorenz96 import Lorenz96
 from chaosbench.systems.lozi import Lozi
 from chaosbench.systems.mackey_glass import MackeyGlass
+from chaosbench.systems.poincare_map import PoincareMap
 from chaosbench.systems.reference import Reference
 from chaosbench.systems.rossler import Rossler
+from chaosbench.systems.stroboscopic_map import StroboscopicMap
 from chaosbench.systems.tent import Tent
 from chaosbench.systems.thomas import Thomas
 from chaosbench.systems.torus import Torus
@@ -24,10 +29,12 @@ from chaosbench.systems.two_cycle import TwoCycle
 
 __all__ = [
     "Chen",
+    "DrivenFlow",
     "Duffing",
     "Flow",
     "Halvorsen",
     "Henon",
+    "HenonHeiles",
     "HyperRossler",
     "Ikeda",
     "KuramotoSivashinsky",
@@ -39,8 +46,10 @@ __all__ = [
     "Lozi",
     "MackeyGlass",
     "Map",
+    "PoincareMap",
     "Reference",
     "Rossler",
+    "StroboscopicMap",
     "SystemSpec",
     "Tent",
     "Thomas",

@@ -10,16 +10,21 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from torch import Tensor
 from typing_extensions import override
 
-from chaosbench.dynamics import orbit, runge_kutta_step, tangent_step_by_jvp
+from chaosbench.dynamics import orbit, states_after, tangent_step_by_jvp
 from chaosbench.errors import DataError
+from chaosbench.kernels import for_data
 from chaosbench.seeds import seed_generator
 from chaosbench.source import STATES_EVERY, DataSpec, Recordings, Source
 from chaosbench.systems.attractors import attractors
 from chaosbench.systems.certificate import shipped_certificates
+from chaosbench.systems.equations import accept_any_axes
 from chaosbench.systems.reference import Reference
 
 ESCAPING = 0.01  # largest share of starts whose orbits may escape to infinity; these are drawn again
 NEARBY = 1e-9  # distance of orbits that start from the same point, relative to its size, so that they are no copies
+_LATER = ("attractor", "method", "tolerance")
+
+Choice = Literal["chaotic", "quasi-periodic", "periodic", "fixed point"] | tuple[float, ...]  # of an attractor
 
 
 class SystemSpec(Source):
@@ -39,18 +44,28 @@ class SystemSpec(Source):
     leading: ClassVar[int | None] = None  # number of exponents that are certified; None: all
     neutral: ClassVar[int] = 1  # number of exponents that are zero by symmetry in time or space
     references: ClassVar[tuple[Reference, ...]] = ()
+    broadcasts: ClassVar[bool] = True  # its step takes any leading axes
 
-    attractor: Literal["chaotic", "quasi-periodic", "periodic", "fixed point"] | tuple[float, ...] | None = (
-        None  # chosen
-    )
+    attractor: Choice | None = None  # the attractor: its regime, or a state that leads to it; None: that of `start`
 
     @model_serializer(mode="wrap")
-    def _without_choice(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out an attractor that is not chosen, so that the identity of a system does not change."""
+    def _without_later_fields(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out fields that were added later while they have their defaults, so that digests stay valid."""
         content: dict[str, Any] = handler(self)
-        if content.get("attractor") is None:
-            content.pop("attractor", None)
-        return content
+        defaults = {name: type(self).model_fields[name].default for name in _LATER if name in content}
+        return {name: value for name, value in content.items() if name not in defaults or value != defaults[name]}
+
+    @override
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        if not cls.__module__.startswith("chaosbench."):  # ours are tested to take any leading axes
+            accept_any_axes(cls)
+
+    @property
+    def stationary(self) -> bool:
+        """True if the equation does not change in time except periodically, so that exponents characterise it."""
+        return True
 
     @property
     def continuous(self) -> bool:
@@ -69,6 +84,16 @@ class SystemSpec(Source):
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
         """Return the next state `(..., S)` and tangents `(..., S, M)`; override if an analytic form is faster."""
         return tangent_step_by_jvp(self.step, state, tangents)
+
+    @property
+    def analytic_tangents(self) -> bool:
+        """False where tangents come from differentiating the step."""
+        return type(self).tangent_step is not SystemSpec.tangent_step
+
+    @property
+    def compilable(self) -> bool:
+        """True if a step performs the same operations at every state, so that it may be compiled."""
+        return True
 
     def observe(self, state: Tensor) -> Tensor:
         """Return the observables of a state, `(..., S) -> (..., D)`: its first D entries."""
@@ -90,9 +115,7 @@ class SystemSpec(Source):
         lengths = [spec.history + n for n in (spec.train_length, spec.validation_length, spec.test_length)]
         train, validation, test = orbits = self._orbits([*starts, test_starts], lengths, spec.stride)
         if not all(bool(part.isfinite().all()) for part in orbits):
-            raise DataError(
-                f"an orbit of {self.label} escapes to infinity; check its parameters, dt and starting point"
-            )
+            raise self.escape_error("; check its parameters, dt and starting point")
         states = test[:, spec.history :: STATES_EVERY]
         return Recordings(self.observe(train), self.observe(validation), self.observe(test), states)
 
@@ -132,23 +155,17 @@ class SystemSpec(Source):
             again = self._after_transient(self.random_starts(batch, generator)[escaped], generator)
             reached[escaped], escaped = again, ~torch.isfinite(again).all(-1)
         if bool(escaped.any()):
-            raise DataError(
-                f"an orbit of {self.label} escapes to infinity from its start near {self.start or 'the origin'} "
-                f"({int(escaped.sum())} of {batch} do); expected a bounded attractor at {self.parameters} with "
-                f"dt={self.dt}: change these, or the start"
+            raise self.escape_error(
+                f" from its start near {self.start or 'the origin'} ({int(escaped.sum())} of {batch} do); "
+                f"expected a bounded attractor at {self.parameters} with dt={self.dt}: change these, or the start"
             )
         return reached
 
-    @torch.no_grad()
     def _after_transient(self, state: Tensor, generator: torch.Generator) -> Tensor:
         """Return each state at its own random time in the second half of the transient."""
         steps = max(2, round(self.transient / self.dt))
         stops = torch.randint(steps // 2, steps, (len(state), 1), generator=generator)
-        reached = state
-        for index in range(steps):
-            state = self.step(state)
-            reached = torch.where(stops == index, state, reached) if index >= steps // 2 else reached
-        return reached
+        return states_after(self, state, stops[:, 0] + 1)
 
     def random_starts(self, batch: int, generator: torch.Generator) -> Tensor:
         """Sample states in the basin of the attractor, `(B, S)` in float64.
@@ -171,6 +188,10 @@ class SystemSpec(Source):
             torch.ones(self.state_size, dtype=torch.float64),
         )
 
+    def escape_error(self, advice: str) -> DataError:
+        """Return the error for an orbit that is not finite; `advice` follows "escapes to infinity"."""
+        return DataError(f"an orbit of {self.label} escapes to infinity{advice}")
+
     @property
     def parameters(self) -> dict[str, Any]:
         """The equation's parameters: all fields except the kind and those of the numerical method.
@@ -186,55 +207,6 @@ class SystemSpec(Source):
         certified = (certificate.reference for certificate in shipped_certificates().get(self.kind, ()))
         references = (*self.references, *certified)
         return next((reference for reference in references if reference.parameters == self.parameters), None)
-
-
-class Flow(SystemSpec):
-    """A system given by its vector field dz/dt; a step is `substeps` steps of an eighth-order Runge-Kutta method."""
-
-    dt: float = Field(default=0.01, gt=0)  # [system time] per step
-    substeps: int = Field(default=1, ge=1)  # Runge-Kutta steps per dt
-
-    @abstractmethod
-    def vector_field(self, state: Tensor) -> Tensor:
-        """Return dz/dt, `(..., S) -> (..., S)`."""
-
-    def tangent_field(self, state: Tensor, tangents: Tensor) -> Tensor:
-        """Return the field's Jacobian times `tangents`, `(..., S), (..., S, M) -> (..., S, M)`; optional, for speed."""
-        raise NotImplementedError
-
-    @override
-    def step(self, state: Tensor) -> Tensor:
-        for _ in range(self.substeps):
-            state = runge_kutta_step(self.vector_field, state, self.dt / self.substeps)
-        return state
-
-    @override
-    def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the next state `(..., S)` and tangents `(..., S, M)`, the exact derivative of the step.
-
-        If there is a `tangent_field`, the Runge-Kutta method integrates state and tangents together, which gives the
-        derivative of its step. Otherwise the step is differentiated in forward mode.
-        """
-        if type(self).tangent_field is Flow.tangent_field:
-            return super().tangent_step(state, tangents)
-        joined = torch.cat([state[..., None], tangents], dim=-1)
-        for _ in range(self.substeps):
-            joined = runge_kutta_step(self._joined_field, joined, self.dt / self.substeps)
-        return joined[..., 0], joined[..., 1:]
-
-    def _joined_field(self, joined: Tensor) -> Tensor:
-        """Return the time derivatives of the state (column 0) and of its tangents (the other columns)."""
-        state = joined[..., 0]
-        return torch.cat([self.vector_field(state)[..., None], self.tangent_field(state, joined[..., 1:])], dim=-1)
-
-    def step_error(self) -> float:
-        """Estimate the error per unit of system time, in standard deviations of the attractor [1 / system time].
-
-        One step is compared with two half steps at 64 states on the attractor; the largest difference counts.
-        """
-        states = self.initial_state(64, torch.Generator().manual_seed(0))
-        difference = self.step(states) - self.replaced(substeps=2 * self.substeps).step(states)
-        return float((difference.abs() / states.std(0)).max()) / self.dt
 
 
 class Map(SystemSpec):
@@ -256,7 +228,7 @@ class Map(SystemSpec):
         return self.state_size == 1
 
 
-_NUMERICS = frozenset({"kind", "dt", "substeps"})
+_NUMERICS = frozenset({"kind", "dt", "substeps", "method", "tolerance"})
 
 
 def nearby(point: Tensor, noise: Tensor) -> Tensor:
@@ -271,10 +243,13 @@ def _state_of_regime(system: SystemSpec, regime: str) -> tuple[float, ...]:
     Raises:
         DataError: if none of 256 orbits is on such an attractor.
     """
-    found, ensemble = attractors(system, system.initial_state(256, torch.Generator().manual_seed(0)), steps=1000)
-    for attractor in found:
-        if attractor.regime == regime:
-            return tuple(ensemble.states[attractor.orbits[0]].tolist())
+    with for_data():
+        found, ensemble = attractors(system, system.initial_state(256, torch.Generator().manual_seed(0)), steps=1000)
+        for attractor in found:
+            if attractor.regime == regime:
+                # The exponents may have been computed with other bits; the same orbit is followed as data are.
+                start = ensemble.starts[attractor.orbits[0]]
+                return tuple(orbit(system, start[None], steps=1, transient=1000)[0, 0].tolist())
     regimes = ", ".join(f"{attractor.regime} ({len(attractor.orbits)})" for attractor in found)
     raise DataError(
         f"none of 256 orbits of {system.label} is on an attractor of regime {regime!r}, but: "

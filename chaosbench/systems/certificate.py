@@ -83,7 +83,7 @@ class Certificate(Content):
 def shipped_certificates() -> dict[str, tuple[Certificate, ...]]:
     """Return the shipped certificates by kind; the first of each kind is for the default parameters."""
     certificates: dict[str, tuple[Certificate, ...]] = {}
-    for content in json.loads(resources.files(__package__).joinpath("certificates.json").read_text()):
+    for content in json.loads(resources.files(__package__).joinpath("certificates.json").read_text("utf-8")):
         certificate = Certificate.model_validate(content)
         certificates[certificate.kind] = (*certificates.get(certificate.kind, ()), certificate)
     return certificates

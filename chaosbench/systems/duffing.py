@@ -8,7 +8,7 @@ from pydantic import Field
 from torch import Tensor
 from typing_extensions import override
 
-from chaosbench.systems.base import Flow
+from chaosbench.systems.flow import Flow
 
 
 class Duffing(Flow):
@@ -31,6 +31,18 @@ class Duffing(Flow):
     amplitude: float = 0.35
     omega: float = 1.4  # of the drive [radians / system time]
     dt: float = Field(default=0.1773, gt=0)  # [system time]; a period of the drive has 25.3 steps
+
+    @property
+    @override
+    def period(self) -> float:
+        """Period of the drive [system time]."""
+        return 2 * math.pi / abs(self.omega)
+
+    @property
+    @override
+    def cycle(self) -> float:
+        """Growth of the phase in one period [radians]."""
+        return math.copysign(2 * math.pi, self.omega)
 
     @override
     def vector_field(self, state: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 from typing_extensions import override
 
 from chaosbench.dynamics import ExponentialWeights, exponential_step, exponential_weights
-from chaosbench.systems.base import Flow
+from chaosbench.systems.flow import Flow
 
 
 class KuramotoSivashinsky(Flow):
@@ -30,6 +30,7 @@ class KuramotoSivashinsky(Flow):
     transient: ClassVar[float] = 200.0  # [system time]
     leading: ClassVar[int | None] = 8
     neutral: ClassVar[int] = 3
+    own_step: ClassVar[bool] = True  # ETDRK4
 
     kind: Literal["kuramoto_sivashinsky"] = "kuramoto_sivashinsky"
     length: float = Field(default=22.0, gt=0)  # of the ring, a period of u

@@ -1,13 +1,14 @@
 """The output of `chaosbench run`: the experiments to run, their progress, and the ranking at the end."""
 
 from collections import Counter
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
 
 from rich.console import Console
 
+from chaosbench.checkpoints import FOLDER, Checkpoints, Position
 from chaosbench.execution import Advanced, Event, Finished, Placement, Published, Started
 from chaosbench.experiment import Experiment, Run
 from chaosbench.figures import draw as figures
@@ -47,10 +48,13 @@ def announce(experiments: Sequence[Experiment], todo: Sequence[Experiment], resu
         f"into {results}{done}",
         markup=False,
     )
+    for line in _recorded(experiments):
+        console.print(f"  {line}", markup=False)
     if where.reason:
         console.print(f"  {where.device}, because it takes {where.reason}", markup=False)
     for title, experiment in zip(_titles(todo), todo, strict=True):
-        console.print(f"  {title}; seeds {', '.join(map(str, experiment.seeds))}", markup=False)
+        begin = _begin(Checkpoints(experiment, results / FOLDER, where.device).position())
+        console.print(f"  {title}; seeds {', '.join(map(str, experiment.seeds))}{begin}", markup=False)
     for noun in _NOUNS:
         for kind, settings in shared(experiment.labels[noun] for experiment in todo).items():
             console.print(f"  every {kind}: {settings}", markup=False)
@@ -58,6 +62,21 @@ def announce(experiments: Sequence[Experiment], todo: Sequence[Experiment], resu
         console.print(
             "  numba is not installed, so networks run in plain torch; faster: pip install numba", markup=False
         )
+
+
+def _recorded(experiments: Iterable[Experiment]) -> Iterator[str]:
+    """Yield how each recorded series is read, and the exponent that its training data have."""
+    for system, data in dict.fromkeys((experiment.system, experiment.data) for experiment in experiments):
+        yield from system.describe(data)
+
+
+def _begin(position: Position) -> str:
+    """Return where a training begins; empty if it is new."""
+    if position.why_not:
+        return f"; a new training, because {position.why_not}"
+    if position.finished_at is not None:
+        return f"; goes on from the finished training of {position.finished_at} updates"
+    return f"; goes on from update {position.update}" if position.update else ""
 
 
 def show(

@@ -21,6 +21,7 @@ _LONGEST_NAME = 26  # [characters] beyond which a name is folded
 _SHORT_NAME = 16  # [characters] to which names are folded where that keeps all scores in one table
 _SHORTEST_NAME = 12  # [characters] to which names are folded on a narrow terminal
 _LEGEND_WIDTH = 100  # [characters]
+_BINS = 30  # per dimension of state_space_divergence, where orbits are long enough
 
 _LEGEND = """\
 Each score is the median over seeds; a diverged seed counts as worse than any number, in every metric. Below it is a \
@@ -62,7 +63,9 @@ class _BoardTables:
         if self.ambiguous:
             yield Text(f"evaluation: {self.board.evaluation}")
         yield from _tables(self.board, options.max_width)
-        for line in chain.from_iterable(part(self.board, options.max_width) for part in (_shares, _batches, _settings)):
+        for line in chain.from_iterable(
+            part(self.board, options.max_width) for part in (_grids, _shares, _batches, _settings)
+        ):
             yield Text(line, style="dim", no_wrap=True, overflow="ignore")
         yield ""
 
@@ -175,12 +178,30 @@ def _shares(board: Board, width: int) -> Iterator[str]:
     """Yield what the scores cannot show, one kind of share at a time: the entries in which it exceeds the truth's."""
     seen = set()
     for index, measure in enumerate(board.measures):
-        for name in measure.details:
+        for name in filter(_is_share, measure.details):
             entries = list(_affected(board, index, name))
             text = f"{name.removesuffix('_share').replace('_', ' ')}: {', '.join(entries)}"
             if entries and text not in seen:
                 seen.add(text)
                 yield from fold(text, width, hang="  ")
+
+
+def _is_share(name: str) -> bool:
+    return name.endswith("_share")
+
+
+def _grids(board: Board, width: int) -> Iterator[str]:
+    """Yield the metrics that do not rank for want of resolution, and those with fewer bins than their convention."""
+    for measure in board.measures:
+        name, bins = measure.name.replace("_", " "), measure.details.get("bins")
+        if not measure.resolved:
+            text = (
+                f"{name} does not rank: it has no resolution here, because two true orbits score "
+                f"{number(measure.floor)} and a run at rest {number(measure.details['at_rest'])}"
+            )
+            yield from fold(text, width, hang="  ")
+        elif bins is not None and bins < _BINS and "(" not in measure.name:
+            yield from fold(f"{name}: {bins:.0f} bins per dimension, because orbits are short for {_BINS}", width)
 
 
 def _affected(board: Board, index: int, name: str) -> Iterator[str]:

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from chaosbench.dynamics import orbit
+from chaosbench.errors import StepError
 from chaosbench.systems.base import SystemSpec
 from chaosbench.testing.assertions import (
     assert_agree,
@@ -28,7 +29,10 @@ def check_system(spec: SystemSpec, *, steps: int = 1_000, step_error: float = 1e
         AssertionError: naming the promise that is broken, and by how much.
     """
     check_spec_round_trip(spec)
-    states = spec.initial_state(16, new_generator(0))
+    try:
+        states = spec.initial_state(16, new_generator(0))
+    except StepError as error:
+        raise AssertionError(str(error)) from error
     _check_starts(spec, states)
     _check_system_step(spec, states)
     check_tangents(spec.label, spec, states[:6].unflatten(0, (2, 3)))

@@ -1,5 +1,6 @@
 """The diagnosis of a trained model, or of anything that steps: gradient growth, Lyapunov exponents, regime."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from time import perf_counter
@@ -163,7 +164,7 @@ class Diagnosis:
 
 def diagnose(
     step: Any,
-    states: Tensor | NDArray[Any],
+    states: Tensor | NDArray[Any] | Sequence[Any],
     *,
     dt: float = 1.0,
     observables: int | None = None,
@@ -178,9 +179,10 @@ def diagnose(
     """Diagnose anything that steps: a model, a system, a function of the state.
 
     Args:
-        step: a step map: a function of the state, a module that is called on it, or an object with `step`. With states
-            `(C, S)` it is called on batches `(B, S)`; with numpy arrays it takes and returns arrays.
-        states: initial conditions `(C, S)`, tensor or numpy array; `(K, C, S)` for the K seeds of a `Forecaster`.
+        step: a step map: a function of the state, a module that is called on it, or an object with `step`. It may be
+            written for one state, for rows `(B, S)` or columns `(S, B)`, and for tensors or numpy arrays.
+        states: initial conditions `(C, S)` or a single one, tensor, numpy array or lists; `(K, C, S)` for the K seeds
+            of a `Forecaster`.
         dt: time per step [system time].
         observables: number of leading exponents that can be the system's own; None: unknown.
         horizon: longest horizon of the gradients dz_T/dz_0 [steps].
@@ -201,7 +203,7 @@ def diagnose(
     """
     began = perf_counter()
     step, states = as_tensors(step, states)
-    starts = states if states.dim() == 3 else states[None]
+    starts = states if states.dim() == 3 else states[None] if states.dim() == 2 else states[None, None]
     followed = starts[:, :conditions]
     horizons, tangents = log_spaced(horizon), tangents_followed(starts.shape[-1])
     growth = jacobian_growth(step, followed, steps=horizon, horizons=horizons, directions=tangents)

@@ -166,12 +166,21 @@ class WindowTrainer(TrainerSpec):
         if checkpoint is not None:
             restore(model, training, checkpoint)
             self.advance(model, training)
-        updates = updates_of(self, model, training)
-        while training.update < self.updates:
+        updates, done = updates_of(self, model, training), checkpoint is not None and self.stops(model, training)
+        while training.update < self.updates and not done:
             training.update += 1
             loss, norms = updates.gradient()
             yield TrainingStep(training.update, self.updates, loss, model, data, training, norms)
             updates.advance()
+            done = self.stops(model, training)
+        self.finish(model, training)
+
+    def stops(self, model: Forecaster, training: TrainingState) -> bool:
+        """Return True to end the training after this update; called once after each."""
+        return False
+
+    def finish(self, model: Forecaster, training: TrainingState) -> None:
+        """Change the model after the last update, for example to the best weights seen; default: leave it."""
 
     @override
     def check(self, data: Dataset) -> None:

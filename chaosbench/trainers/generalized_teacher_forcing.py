@@ -71,11 +71,12 @@ class GeneralizedTeacherForcing(GradientTrainer):
         """Return each seed's alpha for this update, `(K,)`."""
         alpha = training.extra_state["alpha"]
         if self.alpha != "adaptive":
-            return training.number(lambda: self.alpha_at(training.progress)).expand_as(alpha)
+            anneals = self.final_alpha is not None
+            return training.number(lambda: self.alpha_at(training.progress if anneals else 0.0)).expand_as(alpha)
         if not training.fixed(lambda: self._estimates(training)):
             return alpha
         target = (1 - 1 / jacobian_size(model, windows[:, :, self.warm_up :], self.estimator)).clamp(min=0)
-        kept = self.scaled_momentum
+        kept = self.momentum if self.momentum_updates is None else self._scaled_momentum(training.updates)
         return torch.where(target > alpha, target, kept * alpha + (1 - kept) * target)
 
     def alpha_at(self, progress: float) -> float:
@@ -101,9 +102,11 @@ class GeneralizedTeacherForcing(GradientTrainer):
     @property
     def scaled_momentum(self) -> float:
         """Share g of a decreasing alpha that one estimate keeps in a training of `updates` updates."""
-        if self.momentum_updates is None:
-            return self.momentum
-        return float(self.momentum ** (self.momentum_updates / self.updates))
+        return self.momentum if self.momentum_updates is None else self._scaled_momentum(self.updates)
+
+    def _scaled_momentum(self, updates: int) -> float:
+        assert self.momentum_updates is not None
+        return float(self.momentum ** (self.momentum_updates / updates))
 
     @override
     def forcing_scheme(self, training: TrainingState) -> ForcingScheme:

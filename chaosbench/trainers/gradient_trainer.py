@@ -2,18 +2,21 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Self
+from typing import Any, Self
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 from torch import Tensor
 from typing_extensions import override
 
 from chaosbench.data import Dataset, DataSpec
+from chaosbench.errors import DataError
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.models.piecewise_linear import PiecewiseLinearNetwork
 from chaosbench.source import Source
+from chaosbench.systems.base import SystemSpec
+from chaosbench.trainers import early_stopping
 from chaosbench.trainers.base import WindowTrainer, observed_dimension, squared_error
 from chaosbench.trainers.descent import (
     OptimizerKind,
@@ -46,6 +49,8 @@ class GradientTrainer(WindowTrainer):
     manifold_attractor: float = Field(0.0, ge=0)  # weight of the penalty that makes states of a PLRNN slow
     manifold_share: float = Field(1.0, gt=0, le=1)  # share of the states that the penalty acts on
     conditioning: float = Field(0.0, ge=0)  # weight of the penalty on an ill-conditioned observation matrix
+    patience: int | None = Field(None, ge=1)  # validations without a smaller error before a seed stops; None: never
+    validate_every: int = Field(100, ge=1)  # [updates] between two validations, where `patience` is set
 
     @abstractmethod
     def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
@@ -61,6 +66,8 @@ class GradientTrainer(WindowTrainer):
     @override
     def start(self, model: Forecaster, data: Dataset, seeds: Sequence[int]) -> TrainingState:
         training = super().start(model, data, seeds)
+        if self.patience is not None:
+            training.extra_state |= early_stopping.begin(model)
         trained = [*model.parameters(), *(value for value in training.extra_state.values() if value.requires_grad)]
         training.optimizer = build_optimizer(
             self.optimizer, trained, learning_rate=self.learning_rate, weight_decay=self.weight_decay
@@ -91,6 +98,24 @@ class GradientTrainer(WindowTrainer):
         descend(training.optimizer, self._learning_rate(training))
 
     @override
+    def stops(self, model: Forecaster, training: TrainingState) -> bool:
+        """Return True if no seed's error on validation data has become smaller for `patience` validations."""
+        if self.patience is None or training.update % self.validate_every:
+            return False
+        return early_stopping.validate(model, training, patience=self.patience, update=training.update)
+
+    @override
+    def finish(self, model: Forecaster, training: TrainingState) -> None:
+        if self.patience is not None:
+            early_stopping.restore_best(model, training)
+
+    @override
+    def check(self, data: Dataset) -> None:
+        super().check(data)
+        if self.patience is not None and (not len(data.validation) or data.validation.shape[1] < 2):
+            raise DataError(f"patience = {self.patience} needs validation data, and {data.system.label} has none")
+
+    @override
     def not_replayed(self, training: TrainingState) -> str | None:
         if self.conditioning:
             return "the penalty `conditioning` waits for the singular values of the observation matrix"
@@ -98,8 +123,12 @@ class GradientTrainer(WindowTrainer):
 
     def _learning_rate(self, training: TrainingState) -> float | Tensor:
         if training.recording is None:
-            return self.learning_rate_at(training.progress)
-        return training.number(lambda: self.learning_rate_at(training.progress))
+            return self.learning_rate_at(self._progress(training))
+        return training.number(lambda: self.learning_rate_at(self._progress(training)))
+
+    def _progress(self, training: TrainingState) -> float:
+        """Return the progress for the schedule; a constant rate does not depend on the number of updates."""
+        return 0.0 if self.final_learning_rate is None else training.progress
 
     def learning_rate_at(self, progress: float) -> float:
         """Return the learning rate after the share `progress` of the updates."""
@@ -110,7 +139,9 @@ class GradientTrainer(WindowTrainer):
 
     @override
     def incompatibility(self, system: Source, data: DataSpec, model: ModelSpec) -> str | None:
-        """Check also that the model has the weights that the penalties act on."""
+        """Check also that there are validation data, and that the model has the weights that the penalties act on."""
+        if self.patience is not None and isinstance(system, SystemSpec) and not data.validation_orbits:
+            return f"patience = {self.patience} needs validation data, and data.validation_orbits is 0"
         if self.manifold_attractor or self.conditioning:
             built = build_single(model, system, data)
             if self.manifold_attractor and not isinstance(built, PiecewiseLinearNetwork):
@@ -128,6 +159,14 @@ class GradientTrainer(WindowTrainer):
             assert readout is not None
             loss = loss + self.conditioning * conditioning_penalty(readout)
         return loss
+
+    @model_serializer(mode="wrap")
+    def _without_early_stopping(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out the fields of early stopping where there is none: older results keep their identity."""
+        content: dict[str, Any] = serialize(self)
+        if self.patience is None:
+            content = {name: value for name, value in content.items() if name not in ("patience", "validate_every")}
+        return content
 
     @model_validator(mode="after")
     def _a_schedule_has_an_end(self) -> Self:

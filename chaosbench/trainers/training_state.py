@@ -59,23 +59,25 @@ class TrainingState:
 
     Attributes:
         data: the training data.
-        updates: number of updates in the whole training.
+        total: number of updates in the whole training; trainers read it as `updates`.
         starts: the starts of windows, drawn from one generator per seed.
         draws: one generator per seed, for all other random numbers of the trainer.
         extra_state: the trainer's own tensors; those that require a gradient are trained with the model.
         optimizer: None if the trainer changes the parameters itself.
         norms: the Euclidean norm of each seed's raw gradient in this update, `(K,)`; None before the backward pass.
         recording: set while an update is recorded in order to be replayed.
+        reads_total: whether an update has depended on the total number, so that the training cannot be made longer.
     """
 
     data: Dataset
-    updates: int
+    total: int
     starts: BulkIntegers
     draws: list[Generator]
     extra_state: dict[str, Tensor] = field(default_factory=dict)
     optimizer: Optimizer | None = None
     norms: Tensor | None = None
     recording: Recording | None = None
+    reads_total: bool = False
     _update: int = 0
 
     @classmethod
@@ -99,6 +101,12 @@ class TrainingState:
     @update.setter
     def update(self, value: int) -> None:
         self._update = value
+
+    @property
+    def updates(self) -> int:
+        """The number of updates in the whole training."""
+        self.reads_total = True
+        return self.total
 
     @property
     def progress(self) -> float:
@@ -157,7 +165,7 @@ class TrainingState:
 
 def checkpoint(model: Forecaster, training: TrainingState) -> Checkpoint:
     """Copy model and training, gradients included, into named tensors; call it between backward pass and step."""
-    tensors = {"update": torch.tensor(training.update)}
+    tensors = {"update": torch.tensor(training.update), "reads_total": torch.tensor(training.reads_total)}
     for name, generators in _generators(training).items():
         tensors[name] = torch.stack([generator.get_state() for generator in generators])
     tensors |= {f"model.{name}": value for name, value in model.state_dict().items()}
@@ -174,6 +182,7 @@ def checkpoint(model: Forecaster, training: TrainingState) -> Checkpoint:
 def restore(model: Forecaster, training: TrainingState, saved: Checkpoint) -> None:
     """Set model and training to a checkpoint of the same trainer, model and seeds."""
     training.update = int(saved["update"])
+    training.reads_total = bool(saved.get("reads_total", False))
     for name, generators in _generators(training).items():
         for generator, state in zip(generators, saved[name], strict=True):
             generator.set_state(state.cpu().clone())  # a view would crash torch

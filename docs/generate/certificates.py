@@ -32,6 +32,7 @@ SHIPPED: tuple[SystemSpec, ...] = (
     systems.Halvorsen(),
     systems.Thomas(),
     systems.HyperRossler(),
+    systems.HenonHeiles(),
     systems.Henon(),
     systems.Logistic(),
     systems.Logistic(r=3.8),

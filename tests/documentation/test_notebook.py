@@ -1,4 +1,4 @@
-"""The notebook of the diagnosis runs as it is."""
+"""The notebooks run as they are."""
 
 import json
 from pathlib import Path
@@ -29,3 +29,33 @@ def test_the_notebook_runs(updates: str, capsys: pytest.CaptureFixture[str]) -> 
         assert (names["verdict"].regime, names["verdict"].consistent) == ("chaotic", True)
         assert names["verdict"].exponent_ratio == pytest.approx(1, abs=0.2)
     assert "exponents" in capsys.readouterr().out
+
+
+def test_the_notebook_of_a_data_file_ends_in_a_ranked_table_and_pictures(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The two trials have 900 and 1,300 rows; Hénon's exponent 0.419 per step is 0.838 in times of half a step."""
+    pytest.importorskip("matplotlib").use("Agg")
+    monkeypatch.chdir(Path.cwd())  # the notebook works in a folder of its own
+    names: dict[str, Any] = {}
+    exec(_notebook((ROOT / "docs/my-data.ipynb").read_text(encoding="utf-8")), names)
+    assert [len(trial) for trial in names["series"].trials()] == [900, 1_300]
+    assert names["series"].largest_exponent() == pytest.approx(0.838, rel=0.1)
+    (board,) = names["ranking"].boards
+    assert len(board.entries) == 3
+    assert board.entries[0].model.startswith("echo_state_network")
+    assert any(path.name == "attractor.png" and path.stat().st_size for path in names["pictures"])
+    assert "noise floor" in capsys.readouterr().out
+    names["plt"].close("all")
+
+
+def test_the_notebook_of_predictions_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    """The Hénon map is quadratic, so that the fitted quadratic map is found to rounding and beats everything else."""
+    names: dict[str, Any] = {}
+    exec(_notebook((ROOT / "docs/my-predictions.ipynb").read_text(encoding="utf-8")), names)
+    assert abs(names["weights"]["quadratic"][3, 0] + 1.4) < 1e-9
+    (board,) = names["scored"].ranking.boards
+    assert [entry.model for entry in board.entries] == ["quadratic", "linear"]
+    (board,) = names["ranking"].boards
+    assert board.entries[0].model == "quadratic map"
+    assert "noise floor" in capsys.readouterr().out

@@ -68,14 +68,59 @@ def test_children_are_spawned_where_the_system_has_no_forkserver(tmp_path: Path,
     assert [run.status for run in result.runs] == ["ok", "ok"]
 
 
-def test_the_worker_imports_without_the_modules_that_windows_lacks():
-    code = (
-        "import sys; sys.modules['resource'] = None\n"
-        "import os; del os.setsid, os.killpg\n"
-        "import signal; del signal.SIGKILL\n"
-        "import chaosbench.execution"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
+def test_an_experiment_runs_without_what_windows_lacks(tmp_path: Path):
+    """Neither forkserver nor process groups, signals beyond SIGTERM, `resource`, `fcntl` or handles of folders."""
+    script = tmp_path / "windows.py"
+    script.write_text(WITHOUT_POSIX.format(folder=str(Path(__file__).parent), results=str(tmp_path)), encoding="utf-8")
+    subprocess.run([sys.executable, script], check=True, cwd=tmp_path)
+
+
+# The child runs the same lines, because spawn imports the main module.
+WITHOUT_POSIX = """
+import multiprocessing, os, signal, sys
+from pathlib import Path
+
+sys.path.insert(0, {folder!r})
+sys.modules["resource"] = sys.modules["fcntl"] = None
+del os.setsid, os.killpg, os.getpgid, os.fork, os.sched_getaffinity
+del signal.SIGKILL, signal.SIGHUP
+multiprocessing.get_all_start_methods = lambda: ["spawn"]
+
+if __name__ == "__main__":
+    from small import experiment
+
+    import chaosbench.files
+    from chaosbench.execution import Finished, carry_out
+    from chaosbench.leaderboard import store
+
+    class WindowsNames:
+        # Only what `flush` reads: pathlib asks for os.name itself, and would make a WindowsPath.
+        name = "nt"
+
+        def __getattr__(self, name):
+            return getattr(os, name)
+
+        def open(self, path, flags):
+            assert not Path(path).is_dir(), "Windows cannot open a folder"
+            assert flags & os.O_RDWR, "Windows flushes only what it may write"
+            return os.open(path, flags)
+
+    chaosbench.files.os = WindowsNames()
+    results = Path({results!r}) / "results"
+    events = list(carry_out([experiment()], device="cpu", workers=1, logs=results / "logs"))
+    assert isinstance(events[-1], Finished)
+    assert [run.status for run in events[-1].result.runs] == ["ok", "ok"], events[-1].result.runs
+    store.prepare(results)
+    store.write(events[-1].result, results)
+    names = [path.name for path in results.rglob("*")]
+    assert not [name for name in names if set(name) & set('<>:"|?*') or name[-1] in ". "], names
+"""
+
+
+def test_signs_that_a_pipe_lacks_are_replaced():
+    command = [sys.executable, "-m", "chaosbench", "rank", "--help"]
+    environment = os.environ | {"PYTHONIOENCODING": "ascii"}
+    assert subprocess.run(command, capture_output=True, env=environment, check=True).stdout
 
 
 @pytest.mark.parametrize("model", [ShallowPLRNN(hidden=5), LSTM(hidden=5), PLRNN(hidden=5)], ids=lambda m: m.label)

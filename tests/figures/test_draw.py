@@ -73,6 +73,12 @@ def every_array():
         "training_norm": rng.gamma(2, size=(3, 4)),
         "valid_times": rng.gamma(2, size=(3, 20)),
         "twin_valid_times": rng.gamma(9, size=20),
+        "forecasts": rng.normal(size=(3, 4, 30, 2)),
+        "futures": rng.normal(size=(4, 30, 2)),
+        "deviation": np.ones(2),
+        "largest_exponent": np.array([0.9]),
+        "error_growth": rng.gamma(2, size=(3, 30)),
+        "twin_error_growth": rng.gamma(2, size=30),
         "divergence": np.arange(5.0),
         "divergence_times": np.arange(5.0),
         "divergence_fit": np.array([1.0, 0.1, 0, 40]),
@@ -80,7 +86,7 @@ def every_array():
 
 
 ORBITS = {"attractor", "spectrum", "return_map"}
-ALL = ORBITS | {"divergence", "growth", "convergence", "valid_times", "training"}
+ALL = ORBITS | {"divergence", "growth", "convergence", "valid_times", "training", "forecasts", "error_growth"}
 
 
 def draw(folder, pictures=()):

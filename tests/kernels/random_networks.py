@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from chaosbench.kernels import Forcing, Network
+from chaosbench.kernels import Forcing, GatedNetwork, Network
 from chaosbench.models import PLRNN, RNN, AlmostLinearRNN, ShallowPLRNN
 
 SEEDS, UNITS, HIDDEN, SEEN = 2, 7, 11, 3
@@ -33,6 +33,16 @@ def a_forcing(kind: str, samples: int, steps: int) -> Forcing | None:
         weights = torch.rand(SEEDS, 1, steps - 1, dtype=torch.float64)
         return Forcing(draw(SEEDS, samples, steps - 1, UNITS), weights)
     return Forcing(draw(SEEDS, samples, (steps - 1) // 3, UNITS if kind == "replaced" else SEEN), interval=3)
+
+
+def a_gated_network(kind: str, *, fed_back: bool, seeds: int = 2, units: int = 5, seen: int = 3) -> GatedNetwork:
+    gates = {"lstm": 4, "gru": 3}[kind]
+    shapes = ((gates * units, units), (gates * units,), (units,), (units, units), (seen, units), (seen,))
+    present = (True, True, kind == "gru", kind == "gru" and fed_back, True, fed_back)
+    scale = 1.3 * units**-0.5  # gradients over tens of steps neither vanish nor explode
+    given = zip(shapes, present, strict=True)
+    tensors = [draw(seeds, *shape, scale=scale) if there else None for shape, there in given]
+    return GatedNetwork(kind, *tensors)
 
 
 MODELS = (

@@ -4,24 +4,14 @@ import os
 
 import pytest
 import torch
+from random_networks import a_gated_network
 
 os.environ.setdefault("TRITON_INTERPRET", "1")  # read when the kernels are defined
 triton_gated = pytest.importorskip("chaosbench.kernels.triton_gated", exc_type=ImportError)
 
 from chaosbench import kernels  # noqa: E402
-from chaosbench.kernels import GatedNetwork, gated, unroll  # noqa: E402
+from chaosbench.kernels import gated, unroll  # noqa: E402
 from chaosbench.models import GRU, LSTM, ModelSpec  # noqa: E402
-
-
-def a_gated_network(kind: str, *, fed_back: bool, seeds: int = 2, units: int = 5, seen: int = 3) -> GatedNetwork:
-    gates = {"lstm": 4, "gru": 3}[kind]
-    shapes = ((gates * units, units), (gates * units,), (units,), (units, units), (seen, units), (seen,))
-    present = (True, True, kind == "gru", kind == "gru" and fed_back, True, fed_back)
-    tensors = [
-        (0.6 * torch.randn(seeds, *shape).double()).requires_grad_() if there else None
-        for shape, there in zip(shapes, present, strict=True)
-    ]
-    return GatedNetwork(kind, *tensors)
 
 
 @pytest.mark.parametrize("fed_back", [False, True])

@@ -54,15 +54,17 @@ def test_the_box_reaches_ten_standard_deviations_beyond_the_data(evaluation: Eva
 
 @pytest.mark.parametrize("metric", chaosbench_metrics(), ids=lambda metric: metric().kind)
 def test_every_metric_stores_shares_of_what_went_wrong(metric: type, evaluation: Evaluation) -> None:
-    """Shares lie between 0 and 1, and none is undefined, for the truth either."""
+    """Shares lie between 0 and 1, and none is undefined, for the truth either; other details describe the grid."""
     evaluation.free_run[1, 0, 300:] = NAN
     evaluation.forecast[1, 0, 3:] = NAN
     details, floor = metric().details(evaluation), metric().details(evaluation.floor())
     assert details.keys() == floor.keys() != set()
-    for name, shares in details.items():
-        assert name.endswith("_share")
-        assert shares.shape == (3,)
-        assert ((shares >= 0) & (shares <= 1)).all()
+    shares = {name: values for name, values in details.items() if name.endswith("_share")}
+    assert shares
+    assert details.keys() - shares.keys() <= {"bins", "at_rest"}
+    for name, values in shares.items():
+        assert values.shape == (3,)
+        assert ((values >= 0) & (values <= 1)).all()
         assert floor[name].shape == (1,)
 
 

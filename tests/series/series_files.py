@@ -18,6 +18,14 @@ def waves(rows=200, columns=3):
     return np.stack([np.sin((index + 1) * time) for index in range(columns)], axis=1)
 
 
+def logistic(rows, *, r=3.9, start=0.3):
+    """Return an orbit of the logistic map, `(rows,)`."""
+    values = [start]
+    for _ in range(rows - 1):
+        values.append(r * values[-1] * (1 - values[-1]))
+    return np.array(values)
+
+
 def write_npy(path, values):
     np.save(path.with_suffix(".npy"), values)
     return path.with_suffix(".npy")

@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 from pydantic import ValidationError
 from series_files import NAMES, rejection, waves, write_csv, write_npy, write_parquet
 
+from chaosbench.errors import DataError
 from chaosbench.series import TimeSeries
 from chaosbench.source import Source
 from chaosbench.systems import SystemSpec
@@ -47,11 +48,13 @@ def test_the_tensor_that_read_returns_may_be_modified(stem):
     assert system.read().abs().max() > 0.9
 
 
-def test_a_file_that_changed_is_read_again(stem):
+def test_a_file_that_changed_is_read_again_and_refused_by_a_spec_of_the_old_one(stem):
     system = TimeSeries(path=str(write_npy(stem, waves())))
     assert system.dimension == 3
     write_npy(stem, waves(columns=2))
-    assert system.dimension == 2
+    assert TimeSeries(path=system.path).dimension == 2
+    with pytest.raises(DataError, match="has changed"):
+        system.read()
 
 
 def test_relative_paths_start_at_the_working_directory(stem, monkeypatch):
@@ -83,11 +86,13 @@ def test_columns_are_chosen_by_name_and_by_position(stem):
     assert np.array_equal(by_name.read().numpy(), waves()[:, [2, 0]])
 
 
-def test_columns_of_text_are_not_observables(stem):
+def test_columns_of_text_are_refused_unless_the_columns_are_named(stem):
     values = waves().astype(object)
     values[:, 1] = "sunny"
-    assert np.array_equal(TimeSeries(path=str(write_csv(stem, values))).read().numpy(), waves()[:, [0, 2]])
-    assert TimeSeries(path=str(write_parquet(stem, values.tolist()))).dimension == 2
+    path = write_csv(stem, values)
+    assert "'sunny'" in rejection(path)
+    assert np.array_equal(TimeSeries(path=str(path), columns=(0, 2)).read().numpy(), waves()[:, [0, 2]])
+    assert "'sunny'" in rejection(write_parquet(stem, values.tolist()))
 
 
 @pytest.mark.parametrize("write", [write_csv, write_parquet])
@@ -112,17 +117,17 @@ def test_times_may_be_rounded(stem):
 
 def test_splits_are_consecutive_and_separated_by_the_gap(stem):
     path = str(write_npy(stem, np.arange(1_000.0)))
-    train, validation, test = TimeSeries(path=path, gap=7).splits()
-    assert train[:, 0].tolist() == list(range(700))
-    assert validation[:, 0].tolist() == list(range(707, 800))
-    assert test[:, 0].tolist() == list(range(807, 1_000))
+    splits = TimeSeries(path=path, gap=7).splits()
+    assert splits.train[0][:, 0].tolist() == list(range(700))
+    assert splits.validation[0][:, 0].tolist() == list(range(707, 800))
+    assert splits.test[0][:, 0].tolist() == list(range(807, 1_000))
 
 
 def test_the_validation_split_may_be_empty(stem):
     path = str(write_npy(stem, np.arange(1_000.0)))
-    train, validation, test = TimeSeries(path=path, train_share=0.6, validation_share=0.0, gap=5).splits()
-    assert (len(train), len(validation), len(test)) == (600, 0, 395)
-    assert float(test[0, 0]) == 605
+    splits = TimeSeries(path=path, train_share=0.6, validation_share=0.0, gap=5).splits()
+    assert (len(splits.train[0]), len(splits.validation), len(splits.test[0])) == (600, 0, 395)
+    assert float(splits.test[0][0, 0]) == 605
 
 
 def test_the_checksum_is_verified(stem):
@@ -141,7 +146,7 @@ def test_a_recorded_series_is_a_source_without_a_step(stem):
 
 def test_labels_contain_the_changed_fields_that_affect_results():
     system = TimeSeries(path="/a/long/way/to/jena.csv", columns=("T",), dt=10, source="somebody", sha256="a" * 64)
-    assert system.label == "timeseries(jena, dt=10, columns=('T',))"
+    assert system.label == "timeseries(jena aaaaaaaa, columns=('T',), dt=10)"
 
 
 def test_a_given_exponent_is_kept_with_its_source():

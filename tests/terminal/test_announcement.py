@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from chaosbench.data import DataSpec
 from chaosbench.execution import Placement
+from chaosbench.systems import Lorenz63
 from chaosbench.terminal import campaign
 
 
@@ -20,4 +22,5 @@ def test_a_run_without_numba_on_a_cpu_says_so_once(compiles, device, expected, m
 class Described:
     """The fields of an experiment that `announce` reads."""
 
-    suite, seeds = "suite", (1, 2)
+    suite, seeds, data = "suite", (1, 2), DataSpec()
+    system = Lorenz63()

@@ -1,0 +1,80 @@
+"""Traces and conserved quantities of flows, against which exponents and steps are checked."""
+
+import torch
+from torch import Tensor
+
+from chaosbench.dynamics import VectorField, orbit, tangent_step_by_jvp
+from chaosbench.systems.base import SystemSpec
+from chaosbench.systems.certificate import Check
+from chaosbench.systems.flow import Flow
+
+_DRIFT = 1e-6  # largest relative change of a conserved quantity that is accepted
+
+
+@torch.no_grad()
+def mean_trace(flow: Flow, states: Tensor, *, steps: int) -> Tensor:
+    """Return the mean trace of the field's Jacobian along each orbit, by the flow's own method.
+
+    The integral of the trace is a further variable of the flow, so that it is as exact as the orbit.
+
+    Args:
+        flow: the flow.
+        states: starts, `(B, S)`.
+        steps: length of the orbits [steps].
+
+    Returns:
+        `(B)` [1 / system time].
+    """
+    size = states.shape[-1]
+    field = flow.field
+
+    def value(joined: Tensor) -> Tensor:
+        points = joined[..., :size]
+        eye = torch.eye(size, dtype=points.dtype, device=points.device).expand(*points.shape, size)
+        slope, jacobian = tangent_step_by_jvp(field.value, points, eye)
+        return torch.cat([slope, jacobian.diagonal(dim1=-2, dim2=-1).sum(-1, keepdim=True)], dim=-1)
+
+    def product(joined: Tensor, tangents: Tensor) -> Tensor:
+        # Newton's method needs no derivative of the trace: the trace does not act back on the flow.
+        points, along = joined[..., :size], tangents[..., :size, :]
+        carried = field.product(points, along) if field.product else tangent_step_by_jvp(field.value, points, along)[1]
+        return torch.cat([carried, torch.zeros_like(carried[..., :1, :])], dim=-2)
+
+    joined = torch.cat([states, states.new_zeros(len(states), 1)], dim=-1)[..., None]
+    for _ in range(steps):
+        joined = flow.integrated(joined, field=VectorField(value, product))
+    return joined[:, -1, 0] / (steps * flow.dt)
+
+
+@torch.no_grad()
+def energy_drift(flow: Flow, states: Tensor, *, steps: int, samples: int = 100) -> Tensor:
+    """Return the largest change of the conserved quantity along each orbit.
+
+    Args:
+        flow: a flow that defines `energy`.
+        states: starts, `(B, S)`.
+        steps: length of the orbits [steps].
+        samples: number of times at which it is evaluated.
+
+    Returns:
+        `(B)`, relative to the quantity at the start, or absolute where that is zero.
+    """
+    every = max(1, steps // samples)
+    first = flow.energy(states)
+    path = orbit(flow, states, steps=max(1, steps // every), every=every)
+    change = (flow.energy(path) - first[..., None]).abs().amax(-1)
+    return torch.where(first == 0, change, change / first.abs())
+
+
+def energy_checks(system: SystemSpec, states: Tensor, *, steps: int) -> list[Check]:
+    """Return the check that a conserved quantity is conserved; none for other systems."""
+    if not isinstance(system, Flow) or not system.conservative:
+        return []
+    drift = float(energy_drift(system, states, steps=steps).max())
+    check = Check(
+        name="energy drift",
+        meaning=f"largest relative change of the conserved quantity within {steps * system.dt:g} units of time",
+        measured=drift,
+        tolerance=_DRIFT,
+    )
+    return [check]

@@ -1,0 +1,114 @@
+import math
+from typing import ClassVar, Literal
+
+import pytest
+import torch
+from typer.testing import CliRunner
+
+from chaosbench import cli
+from chaosbench.errors import DataError, SpecError
+from chaosbench.exponents import certify_orbit
+from chaosbench.exponents.conservation import energy_drift, mean_trace
+from chaosbench.systems import Flow, HenonHeiles, LimitCycle, Logistic, Lorenz63
+
+
+class SprottA(Flow):
+    """Sprott's case A, also the Nosé-Hoover oscillator: conservative, with chaos beside regular orbits."""
+
+    kind: Literal["sprott_a"] = "sprott_a"
+    dimension: ClassVar[int] = 3
+    dt: float = 0.1
+
+    def vector_field(self, state):
+        x, y, z = state.unbind(-1)
+        return torch.stack([y, -x + y * z, 1 - y * y], dim=-1)
+
+    def tangent_field(self, state, tangents):
+        _, y, z = state[..., None].unbind(-2)
+        u, v, w = tangents.unbind(-2)
+        return torch.stack([v, -u + z * v + y * w, -2 * y * v], dim=-2)
+
+
+def test_the_orbit_from_a_fixed_point_of_a_map_has_its_exact_exponent():
+    """At r = 2.5 the fixed point 0.6 has the multiplier 2 - r."""
+    certificate = certify_orbit(Logistic(r=2.5), [0.6], duration=50)
+    assert certificate.regime == "fixed point"
+    assert certificate.reference.exponents == pytest.approx((math.log(0.5),), abs=1e-9)
+
+
+def test_a_regular_orbit_of_a_conservative_system_has_no_positive_exponent():
+    """At low energy the system of Hénon and Heiles is close to two oscillators, whose tangents do not grow."""
+    certificate = certify_orbit(HenonHeiles(), [0.0, 0.05, 0.05, 0.0], duration=100)
+    assert not certificate.reference.chaotic
+    assert certificate.passed
+    assert any("conserved quantity" in remark for remark in certificate.remarks)
+
+
+def test_the_energy_is_conserved_and_measured():
+    states = torch.tensor([HenonHeiles.start], dtype=torch.float64)
+    assert float(HenonHeiles().energy(states)) == pytest.approx(0.125, abs=1e-5)
+    assert float(energy_drift(HenonHeiles(), states, steps=100)) < 1e-8
+    assert float(energy_drift(HenonHeiles(method="dop853", dt=1.5), states, steps=100)) > 1e-6
+
+
+@pytest.mark.parametrize("method", ["dop853", "radau", "gauss"])
+def test_the_mean_trace_is_exact_where_the_trace_is_constant(method):
+    flow = Lorenz63(method=method)
+    states = torch.tensor([[1.0, 2.0, 20.0], [3.0, -1.0, 15.0]], dtype=torch.float64)
+    assert mean_trace(flow, states, steps=5).tolist() == pytest.approx([-(10 + 1 + 8 / 3)] * 2, abs=1e-9)
+
+
+def test_a_start_of_the_wrong_size_is_refused():
+    with pytest.raises(SpecError, match=r"3 numbers.*4"):
+        certify_orbit(HenonHeiles(), [0.0, 1.0, 2.0], duration=10)
+
+
+def test_a_step_that_is_too_long_for_a_stiff_flow_is_named_as_the_cause():
+    with pytest.raises(DataError) as raised:
+        LimitCycle(mu=100.0).initial_state(2, torch.Generator().manual_seed(0))
+    text = str(raised.value)
+    assert "stiffness" in text
+    assert "radau" in text
+    assert "substeps" in text
+    assert "\n" not in text
+
+
+def test_an_orbit_that_escapes_by_any_method_is_still_said_to_escape():
+    with pytest.raises(DataError, match="escapes to infinity"):
+        LimitCycle(mu=-1.0).initial_state(2, torch.Generator().manual_seed(0))
+
+
+def test_the_command_follows_one_orbit():
+    arguments = ["certify", "henon_heiles", "--start", "0,0.05,0.05,0", "--duration", "50"]
+    shown = CliRunner().invoke(cli.app, arguments)
+    assert "one orbit" in shown.output
+    assert "energy drift" in shown.output
+    wrong = CliRunner().invoke(cli.app, [*arguments[:3], "here"]).exception
+    assert isinstance(wrong, SpecError)
+
+
+@pytest.mark.slow
+def test_the_orbit_of_henon_and_heiles_has_the_published_exponent():
+    """0.055 over 10,000 units of time from (0, -0.25, 0.42081, 0), energy 1/8; exponents of pairs are opposite."""
+    certificate = certify_orbit(HenonHeiles(), [0.0, -0.25, 0.42081, 0.0], duration=10_000)
+    exponents, widths = certificate.reference.exponents, certificate.reference.intervals
+    assert exponents[0] == pytest.approx(0.055, abs=1.5 * widths[0] + 0.002)
+    assert sum(exponents) == pytest.approx(0, abs=1e-6)
+    assert certificate.passed
+
+
+@pytest.mark.slow
+def test_sprott_a_has_the_published_exponents_from_its_start():
+    """Sprott 2003, Chaos and Time-Series Analysis, gives 0.0138, 0, -0.0138 from (0, 5, 0)."""
+    exponents = certify_orbit(SprottA(), [0.0, 5.0, 0.0], duration=10_000).reference.exponents
+    assert exponents == pytest.approx((0.0138, 0.0, -0.0138), abs=0.003)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mu", [10.0, 100.0])
+def test_a_stiff_oscillator_has_exponents_zero_and_a_large_negative_one(mu):
+    """The cycle is attracting: the exponents are zero and the mean trace, mu (1 - x^2)."""
+    certificate = certify_orbit(LimitCycle(mu=mu, method="radau", dt=0.5), [2.0, 0.0], duration=20 * mu)
+    first, second = certificate.reference.exponents
+    assert abs(first) < 0.02
+    assert second < -mu / 2
