@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chaosbench import __version__, cli_trajectories, options
+from chaosbench import __version__, cli_certify, cli_trajectories, options
 from chaosbench.errors import ChaosbenchError, SpecError, unknown_name
 from chaosbench.terminal.plugins import load_registry
 
@@ -230,32 +230,19 @@ def describe(
 
 @app.command()
 def certify(
-    kind: Annotated[str, typer.Argument(metavar="SYSTEM", help="A kind of system, such as lorenz63.")],
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", metavar="PARAMETER=VALUE", help="Change a parameter, such as rho=38.")
-    ] = None,
-    budget: Annotated[str, typer.Option(help="Approximate running time, such as 60s or 5m.")] = "60s",
-    start: Annotated[
-        str | None, typer.Option(help="Follow the one orbit from this state, such as 0,-0.25,0.42,0, and no others.")
-    ] = None,
-    duration: Annotated[
-        float | None, typer.Option(min=0, help="With --start: length of the orbit in the system's time.")
-    ] = None,
+    kind: cli_certify.Kind,
+    changes: cli_certify.Changes = None,
+    budget: cli_certify.Budget = "60s",
+    exponents: cli_certify.Exponents = None,
+    start: cli_certify.Start = None,
+    duration: cli_certify.Duration = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure the Lyapunov exponents of a system and check them; exit with code 1 if a check fails."""
-    import torch
-
-    from chaosbench import exponents
     from chaosbench.terminal import certificate as report
 
-    torch.set_num_threads(1)  # on a busy machine, several threads make such small steps many times slower
-    system, seconds = _system(kind, options.changes(changes)), options.seconds(budget)
-    if start is None:
-        certificate = exponents.certify(system, budget=seconds)
-    else:
-        place = options.numbers(start, "--start")
-        certificate = exponents.certify_orbit(system, place, duration=duration, budget=seconds)
+    system = _system(kind, options.changes(changes))
+    certificate = cli_certify.certified(system, budget=budget, exponents=exponents, start=start, duration=duration)
     if as_json:
         _print_json(report.row(certificate))
     else:

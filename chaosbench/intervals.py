@@ -30,6 +30,23 @@ def half_width(deviation: Scalable, count: int) -> Scalable:
     return width
 
 
+def share_interval(count: int, total: int) -> tuple[float, float]:
+    """Return the 95 % interval of a probability from the number of times that something happened.
+
+    Args:
+        count: number of times that it happened, 0 to `total`.
+        total: number of independent trials, at least one.
+
+    Source:
+        Wilson 1927, Journal of the American Statistical Association 22, 209.
+    """
+    z, share = 1.959964, count / total
+    centre = share + z * z / (2 * total)
+    spread = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
+    scale = 1 + z * z / total
+    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+
+
 @lru_cache(maxsize=1024)
 def student_quantile(freedom: int) -> float:
     """Return the 97.5 % quantile of Student's t distribution; NaN for less than one degree of freedom.

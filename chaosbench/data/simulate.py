@@ -1,17 +1,20 @@
 """Make a data set from a source: record, select observables, add noise, embed, standardise."""
 
+import logging
+
 import torch
 from torch import Tensor
 
 from chaosbench.data.cache import cached
 from chaosbench.data.dataset import Dataset, embedded
 from chaosbench.errors import DataError
-from chaosbench.exponents import largest_exponent
+from chaosbench.exponents import cached_survey, largest_exponent
 from chaosbench.files import cache_key
 from chaosbench.seeds import seed_generator
 from chaosbench.source import DataSpec, Recordings, Source
 from chaosbench.systems.base import SystemSpec
 
+_LOGGER = logging.getLogger(__name__)
 _LAYOUT = 2  # of cached orbits; raise it when `SystemSpec.recordings` returns something else
 
 
@@ -32,9 +35,33 @@ def simulate(system: Source, spec: DataSpec) -> Dataset:
 def _cached_recordings(system: SystemSpec, spec: DataSpec) -> Recordings:
     """The orbits of an equation, which depend on its source code, its fields and a part of the spec alone."""
     orbits = spec.model_dump(mode="json", exclude={"noise", "observed", "standardise", "dtype"})
+    system = _on_one_attractor(system)
     key = cache_key(system, str(_LAYOUT), str(sorted(orbits.items())))
     tensors = cached(key, lambda: _tensors(system.recordings(spec)))
     return Recordings(tensors["train"], tensors["validation"], tensors["test"], tensors.get("states"))
+
+
+def _on_one_attractor(system: SystemSpec) -> SystemSpec:
+    """Return the system with the attractor that its start leads to, and warn, where several coexist and none is chosen.
+
+    A system with published or certified exponents has one attractor.
+    """
+    if system.attractor is not None or system.reference is not None:
+        return system
+    survey = cached_survey(system)
+    if not survey.attractors:
+        return system
+    own = survey.attractors[survey.attractor]
+    shares = ", ".join(f"{one.regime} ({100 * one.share:.0f} % of orbits)" for one in survey.attractors)
+    _LOGGER.warning(
+        "%s has %d attractors: %s; the data are from the one that its start leads to (%s); "
+        "choose another by the field attractor, by its regime or by a state that leads to it",
+        system.label,
+        len(survey.attractors),
+        shares,
+        own.regime,
+    )
+    return system.replaced(attractor=own.start)
 
 
 def _tensors(recordings: Recordings) -> dict[str, Tensor]:

@@ -1,8 +1,10 @@
 """Orbits, exponents, gradients and statistics of anything that steps: tensors in, tensors out."""
 
 from chaosbench.dynamics.autocorrelation import autocorrelation, decorrelation_time
+from chaosbench.dynamics.coexistence import AttractorRegime, Found, find_attractors
 from chaosbench.dynamics.collocation import Collocation, collocation
 from chaosbench.dynamics.conventions import Convention, convention_of
+from chaosbench.dynamics.ensembles import Ensemble, follow, mean_and_interval
 from chaosbench.dynamics.exponential import ExponentialWeights, exponential_step, exponential_weights
 from chaosbench.dynamics.gradients import (
     JacobianSizes,
@@ -22,7 +24,7 @@ from chaosbench.dynamics.lyapunov import (
     kaplan_yorke_dimension,
     lyapunov_spectrum,
 )
-from chaosbench.dynamics.orbits import iterates, orbit
+from chaosbench.dynamics.orbits import iterates, orbit, states_after
 from chaosbench.dynamics.regimes import Motion, Regime, map_regime, motion, periods, regime, shortest_period
 from chaosbench.dynamics.replay import Loop, Tensors
 from chaosbench.dynamics.runge_kutta import runge_kutta_step
@@ -34,9 +36,12 @@ from chaosbench.dynamics.vector_fields import VectorField
 __all__ = [
     "CONTROLLED",
     "EXPLICIT_LIMIT",
+    "AttractorRegime",
     "Collocation",
     "Convention",
+    "Ensemble",
     "ExponentialWeights",
+    "Found",
     "JacobianSizes",
     "Loop",
     "Method",
@@ -55,7 +60,9 @@ __all__ = [
     "entropy_bound",
     "exponential_step",
     "exponential_weights",
+    "find_attractors",
     "finite_time_exponents",
+    "follow",
     "half_square",
     "implicit_step",
     "integrate",
@@ -68,6 +75,7 @@ __all__ = [
     "loss_gradient_growth",
     "lyapunov_spectrum",
     "map_regime",
+    "mean_and_interval",
     "motion",
     "nan_half_width",
     "orbit",
@@ -79,5 +87,6 @@ __all__ = [
     "shortest_period",
     "spectral_norm",
     "starting_tangents",
+    "states_after",
     "tangent_step_by_jvp",
 ]

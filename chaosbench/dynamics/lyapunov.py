@@ -6,9 +6,10 @@ import torch
 from torch import Tensor
 
 from chaosbench.dynamics.replay import Body, Loop, Tensors
+from chaosbench.dynamics.reverse_tangents import with_cheap_tangents
 from chaosbench.dynamics.step_maps import Step, StepMap, prepared
 from chaosbench.dynamics.tangents import random_tangents
-from chaosbench.kernels import CompiledTangents, compiled_tangents, orthonormal_columns
+from chaosbench.kernels import CompiledTangents, compiled_growth, compiled_tangents, orthonormal_columns
 
 Stretch = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor, Tensor]]
 
@@ -26,8 +27,10 @@ def lyapunov_spectrum(
     """Compute the Lyapunov exponents of each orbit by repeated QR decomposition of its tangent vectors.
 
     Args:
-        step: a step map; a bare function, or an object without `tangent_step`, is differentiated in forward mode. A
-            function may be written for one state, `x, y, z = state`, for columns or rows, or with numpy.
+        step: a step map; a bare function, or an object without `tangent_step`, is differentiated. A function may be
+            written for one state, `x, y, z = state`, for columns or rows, or with numpy. A step of a small system is
+            compiled where that pays; otherwise a flow with products of numbers takes 10 to 80 ms a step, with one
+            orbit as with 256 (docs/compiled-steps.md).
         states: initial states, `(..., S)`, preferably on the attractor: a tensor, an array or a list of numbers.
         steps: steps over which growth is averaged [steps].
         transient: preceding steps of states and tangents, in which the tangents align [steps].
@@ -59,6 +62,7 @@ def finite_time_exponents(
     every: int = 1,
     exponents: int | None = None,
     dt: float = 1.0,
+    after_block: Callable[[Tensor], bool] | None = None,
 ) -> Tensor:
     """Return unsorted Lyapunov exponents of each orbit, in the order of the tangent vectors.
 
@@ -69,6 +73,8 @@ def finite_time_exponents(
         step, states, steps, transient, every, exponents, dt: as for `lyapunov_spectrum`.
         blocks: number of successive blocks of `steps // blocks` steps to estimate the exponents from; None: a single
             one, without an axis.
+        after_block: called with the states `(..., S)` behind each block; where it returns False the run ends, and the
+            blocks that are left are missing from the result.
 
     Returns:
         `(..., M)` or `(..., blocks, M)` [1 / system time]; NaN from the block in which an orbit blew up.
@@ -79,17 +85,49 @@ def finite_time_exponents(
     length, size, dtype = steps // count, states.shape[-1], states.dtype
     # With S draws the leading exponents do not depend on how many are computed.
     tangents = random_tangents(states, size if exponents is None else exponents, draws=size)
-    # The step as given knows its network, the step map does not.
-    stretch = _stretching(compiled_tangents(step, states), step_map, every)
-    states, tangents, _ = stretch(states, tangents, transient)
-    rates = []
-    for _ in range(count):
+    calls = transient + count * length
+    compiled = compiled_growth(step, step_map.step, step_map.tangent_step, states, steps=calls)
+    if compiled is not None:
+        rows, start = states.reshape(-1, size), tangents.reshape(-1, *tangents.shape[-2:])[0]
+        sizes = {"steps": length, "blocks": count, "transient": transient, "every": every}
+        inform = after_block and (lambda reached: after_block(reached.reshape(states.shape)))
+        growth = compiled.growth(rows, start, **sizes, after_block=inform)
+        values = (growth / (length * dt)).to(dtype)
+        values = values if states.dim() > 1 else values[0]
+    else:
+        networks = compiled_tangents(step, states)  # the step as given knows its network, the step map does not
+        if networks is None and not getattr(step, "analytic_tangents", hasattr(step, "tangent_step")):
+            step_map = with_cheap_tangents(step_map, states, tangents)
+        stretch = _stretching(networks, step_map, every)
+        states, tangents, _ = stretch(states, tangents, transient)
+        growth = _growth_in_blocks(stretch, states, tangents, (count, length), after_block, dtype)
+        values = (growth / (length * dt)).to(dtype)
+    return values.squeeze(-2) if blocks is None else values
+
+
+def _growth_in_blocks(
+    stretch: Stretch,
+    states: Tensor,
+    tangents: Tensor,
+    sizes: tuple[int, int],
+    after_block: Callable[[Tensor], bool] | None,
+    dtype: torch.dtype,
+) -> Tensor:
+    """Return the log growth of each direction in successive blocks, `(..., blocks, M)` float64 [nats].
+
+    Args:
+        sizes: number of blocks, and steps of each.
+        dtype: precision of the states that the caller gave, in which an orbit counts as bounded.
+    """
+    found, (blocks, length) = [], sizes
+    for _ in range(blocks):
         states, tangents, growth = stretch(states, tangents, length)
         # A piecewise linear map may diverge while its tangents stay finite: the orbit decides.
         bounded = torch.isfinite(states.to(dtype)).all(-1, keepdim=True)
-        rates.append(torch.where(bounded, growth / (length * dt), torch.nan))
-    values = torch.stack(rates, dim=-2).to(dtype)
-    return values.squeeze(-2) if blocks is None else values
+        found.append(torch.where(bounded, growth, torch.nan))
+        if after_block is not None and not after_block(states):
+            break
+    return torch.stack(found, dim=-2)
 
 
 def kaplan_yorke_dimension(spectrum: Tensor) -> Tensor:

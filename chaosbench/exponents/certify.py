@@ -1,252 +1,254 @@
 """Certify a system: compute its Lyapunov exponents and check them against finer steps, symmetries and traces."""
 
-import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
-from torch import Generator, Tensor
+from torch import Tensor, arange, finfo, float32
 
-from chaosbench.dynamics import (
-    finite_time_exponents,
-    regime,
-    shortest_period,
-    tangent_step_by_jvp,
-)
+from chaosbench.dynamics import Ensemble, Found, find_attractors, mean_and_interval
 from chaosbench.errors import DataError
-from chaosbench.exponents.conservation import energy_checks, mean_trace
-from chaosbench.exponents.measured import measured_reference
-from chaosbench.systems.base import Flow, Map, SystemSpec
-from chaosbench.systems.certificate import Certificate, Check
-from chaosbench.systems.reference import ROUNDING, Reference
+from chaosbench.exponents.checks import (
+    carried_field,
+    neutral,
+    no_collapse,
+    same_rates,
+    same_spectrum,
+    sum_of_exponents,
+)
+from chaosbench.exponents.coexisting import chosen_attractor, copies, records, spectrum, verified
+from chaosbench.exponents.conservation import energy_checks
+from chaosbench.exponents.plan import Plan, check_escapes, measured_run, plan, run
+from chaosbench.exponents.timing import Report, Timer
+from chaosbench.kernels import for_exponents
+from chaosbench.systems.attractors import PATH, stretch
+from chaosbench.systems.base import Map, SystemSpec
+from chaosbench.systems.certificate import Attractor, Certificate, Check
+from chaosbench.systems.flow import Flow
+from chaosbench.systems.reference import ROUNDING
 
-# The half width of a 95 % interval is 1.96 standard errors. Two spectra may differ by 1.5 times the sum of their half
-# widths, which is 4.2 standard errors of the difference: for the whole catalogue, the probability that a check fails by
-# chance is one in a hundred.
-_APART = 1.5
-_SUM_ORBITS, _SUM_STEPS = 32, 100
+_SORTED = 256  # orbits that are sorted into attractors; if all are on one, so are the others
+_CHANGED = 0.02  # largest share of orbits whose transient may end during the run
+_ENERGIES = 32  # orbits along which a conserved quantity is checked
+_SHORT = 20  # [steps] of a block in single precision of maps, whose orbits merge by rounding
 
 
-def certify(system: SystemSpec, *, budget: float = 60.0, seed: int = 0) -> Certificate:
+@for_exponents()
+def certify(
+    system: SystemSpec,
+    *,
+    budget: float = 60.0,
+    seed: int = 0,
+    exponents: int | None = None,
+    report: Report | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> Certificate:
     """Compute a system's Lyapunov exponents and check them.
 
     Args:
-        system: the system.
-        budget: approximate computing time on one core [seconds]; the intervals shrink with its square root.
+        system: the system. Where attractors coexist, its field `attractor` chooses one; the default is the one that
+            its start leads to.
+        budget: time that the computation may take [seconds]; the intervals shrink with its square root.
         seed: seed of the initial states.
+        exponents: number of leading exponents; None: the system's, or all, and more until their sum is negative.
+        report: called with the phase and the seconds left.
+        clock: returns the time [seconds].
 
     Raises:
-        DataError: if an orbit escapes to infinity, or the equation changes in time other than periodically.
+        DataError: if more than one in a hundred orbits escape to infinity, no attractor is the chosen one, or the
+            equation changes in time other than periodically.
     """
-    if not system.stationary:
-        raise DataError(
-            f"{system.label} is not stationary: its equation changes in time, so that no exponents characterise it; "
-            "certify a snapshot, frozen_at=TIME, or the orbit from one start"
-        )
-    effort, states = _plan(system, budget, seed)
-    reference = _computed(system, states, effort, seed)
-    checks = [_half_the_step(system, states, effort, reference, seed)] if not isinstance(system, Map) else []
-    checks.append(_single_precision(system, states, effort, reference, seed))
-    attractor = regime(
-        reference.exponents, reference.tolerances, neutral=system.neutral, period=_period(system, states, reference)
-    )
-    if system.neutral and attractor != "fixed point":
-        checks.append(_neutral(system, reference))
-    if isinstance(system, Flow) and attractor != "fixed point":
-        checks.append(_carried_field(system, states))
-    checks.extend(energy_checks(system, states[:_SUM_ORBITS], steps=1000))
-    trace, sum_checks, remarks = _sum(system, states)
+    _require_stationary(system)
+    timer = Timer(budget, report, clock)
+    free = system.replaced(attractor=None) if isinstance(system.attractor, str) else system
+    chosen = plan(free, timer, seed, exponents)
+    result = _main(free, chosen, timer)
+    number = chosen_attractor(system, result.found, result.first)
+    main = result.found[number]
+    reference = spectrum(system, main, result.ensemble, chosen.every, seed)
+    attractors = _attractors(free, chosen, result, timer, seed) if len(result.found) > 1 else ()
+    checks = [*_unmixed(system, result), *no_collapse(system, main, result.repeating(main))]
+    if not isinstance(system, Map):
+        checks += _half_the_step(free, chosen, result, main, timer, seed)
+    if not system.double_precision:
+        checks += _single_precision(free, chosen, result, main, timer)
+    timer.begin("identities")
+    states = result.states_of(main)
+    trace, sum_checks, remark = sum_of_exponents(system, states, chosen.count)
+    if system.neutral and main.regime != "fixed point":
+        zero = neutral(system, reference, trace)
+        checks += [zero] if zero is not None else []
+    if isinstance(system, Flow) and main.regime != "fixed point":
+        checks.append(carried_field(system, states))
+    checks += energy_checks(system, states[:_ENERGIES], steps=1000)
     return Certificate(
         kind=system.kind,
         label=system.label,
         dt=system.dt,
         budget=budget,
-        regime=attractor,
+        regime=main.regime,
         divergence=trace,
         reference=reference,
         checks=(*checks, *sum_checks),
-        remarks=remarks,
+        remarks=(*chosen.remarks, *result.remarks, *([remark] if remark else [])),
+        attractors=attractors,
+        attractor=number if attractors else None,
+        period=main.period,
+        state_size=system.state_size,
     )
+
+
+def _require_stationary(system: SystemSpec) -> None:
+    if not system.stationary:
+        raise DataError(
+            f"{system.label} is not stationary: its equation changes in time, so that no exponents characterise it; "
+            "certify a snapshot, frozen_at=TIME, or the orbit from one start"
+        )
 
 
 @dataclass(frozen=True)
-class _Effort:
-    """Size of the computation that fits the budget."""
+class _Result:
+    """The main run, its orbits sorted into attractors."""
 
-    members: int  # orbits
-    steps: int  # length of each orbit [steps]
-    every: int  # steps between two QR decompositions [steps]
+    ensemble: Ensemble  # of the orbits that did not blow up
+    numbers: Tensor  # of these orbits in the plan
+    found: list[Found]
+    periods: Tensor  # of the sorted orbits; infinite if an orbit does not repeat itself [steps]
+    changed: float  # share of orbits whose transient ended during the run
+    longest: int  # stretch that was searched for repetitions [steps]
+    remarks: tuple[str, ...]
 
+    @property
+    def first(self) -> int | None:
+        """Number of the orbit that begins at the system's start; None if it blew up."""
+        return 0 if len(self.numbers) and int(self.numbers[0]) == 0 else None
 
-def _plan(system: SystemSpec, budget: float, seed: int) -> tuple[_Effort, Tensor]:
-    """Return the effort that the budget allows, and states on the attractor.
+    def states_of(self, attractor: Found) -> Tensor:
+        """Return states on the attractor, `(N, S)`."""
+        return self.ensemble.states[attractor.orbits]
 
-    The budget is spent first on long orbits, so that tangents align and zero exponents are resolved, then on more
-    orbits.
-    """
-    began = time.perf_counter()
-    count = system.leading or system.state_size
-    small = isinstance(system, Map) and system.state_size < 8
-    # More orbits than this exceed the processor's cache and cost as much as separate batches.
-    members = 8192 if small else max(16, 2 ** round(math.log2(16384 / (system.state_size * (count + 1)))))
-    states = system.initial_state(members, Generator().manual_seed(seed))
-    every = _decomposition_interval(system, states, count)
-    left = 0.9 * (budget - (time.perf_counter() - began))
-    wanted = 4 * system.transient / system.dt
-    longest = left / _cost(system, states[:16], every, count)
-    while (steps := left / _cost(system, states[:members], every, count)) < min(wanted, longest / 2) and members > 16:
-        members //= 2
-    steps = max(steps, wanted / 2)
-    digits = 10 ** (math.floor(math.log10(steps)) - 1)
-    return _Effort(members, int(steps // digits * digits), every), states[:members]
+    def repeating(self, attractor: Found) -> float:
+        """Return the share of the attractor's sorted orbits that repeat themselves."""
+        orbits = attractor.orbits[attractor.orbits < len(self.periods)]
+        return float(self.periods[orbits].isfinite().double().mean())
 
 
-def _cost(system: SystemSpec, states: Tensor, every: int, count: int) -> float:
-    """Measure the cost of a step of the main run, including its share of the other runs [seconds]."""
-    samples = []
-    for _ in range(3):  # the fastest counts, because other processes may slow some
-        began = time.perf_counter()
-        finite_time_exponents(system, states, steps=2 * every, transient=2 * every, every=every, exponents=count)
-        samples.append((time.perf_counter() - began) / (4 * every))
-    # In units of the main run without its transient, which takes another quarter: the main run costs 1.25; the run at
-    # half the step 2 (1/4 + 1/4), for a quarter of the length and a transient; that in single precision 1/4 + 1/4.
-    return min(samples) * (1.25 + 1.0 + 0.5)
-
-
-def _decomposition_interval(system: SystemSpec, states: Tensor, count: int) -> int:
-    """Return the steps between QR decompositions: at most 5, and few enough that tangents separate by at most e^4."""
-    size = system.state_size
-    _, jacobians = system.tangent_step(
-        states[:64], torch.eye(size, dtype=states.dtype).expand(min(64, len(states)), -1, -1)
+def _main(system: SystemSpec, chosen: Plan, timer: Timer) -> _Result:
+    """Follow all orbits, and sort them into attractors."""
+    timer.begin("exponents")
+    whole = measured_run(system, chosen, timer, part=0.5)
+    check_escapes(system, int((~whole.bounded).sum()), len(chosen.states))
+    numbers, ensemble = whole.bounded.nonzero().flatten(), whole.chosen(whole.bounded)
+    timer.begin("attractors")
+    sample = ensemble.states[:_SORTED]
+    step_time = timer.duration(lambda: stretch(system, sample, longest=64)) / 64
+    longest = int(min(PATH, 0.25 * timer.left / step_time / 1.5))
+    paths = [
+        stretch(system, ensemble.starts[:_SORTED], longest=longest // 2),
+        stretch(system, sample, longest=longest),
+    ]
+    found, sorting = find_attractors(
+        ensemble.chosen(arange(len(sample))), paths, continuous=system.continuous, neutral=system.neutral
     )
-    values = torch.linalg.svdvals(jacobians)
-    spread = float((values[:, 0] / values[:, count - 1]).log().max())  # NaN or infinite if a direction vanishes
-    return 1 if math.isnan(spread) else max(1, min(5, int(4 / max(spread, 0.8))))
+    if len(found) == 1 and len(ensemble.states) > len(sample):
+        found = [_of_all(ensemble, found[0])]
+    escaped = len(chosen.states) - len(numbers)
+    remarks = [f"{escaped} of {len(chosen.states)} orbits escape and are left out"] if escaped else []
+    changed = int(sorting.changed.sum())
+    if changed:
+        remarks.append(
+            f"{changed} of {len(sample)} orbits moved otherwise in the first half of the run than in the second: the "
+            f"transient of {system.transient:g} is too short for them"
+        )
+    if sorting.switching:
+        remarks.append("orbits change between regular and chaotic motion and back: the motion is intermittent")
+    if sorting.family:
+        remarks.append("orbits of one kind of motion differ by where they start, without forming a few groups")
+    outside = int((sorting.groups < 0).sum())
+    if outside:
+        remarks.append(f"{outside} of {len(sample)} orbits are on no attractor that another orbit is on")
+    return _Result(ensemble, numbers, found, sorting.periods, changed / len(sample), longest, tuple(remarks))
 
 
-def _computed(
-    system: SystemSpec, states: Tensor, effort: _Effort, seed: int, *, part: int = 1, longest: int | None = None
-) -> Reference:
-    """Compute the exponents with one `part`-th of the effort, rounded to 8 decimals."""
-    aligning, steps = effort.steps // 4, max(100, effort.steps // part)
-    if longest is not None:
-        aligning, steps = min(aligning, longest), min(steps, longest)
-    full = measured_reference(system, states=states, steps=steps, transient=aligning, every=effort.every, seed=seed)
-    exponents, intervals = (tuple(round(value, 8) for value in values) for values in (full.exponents, full.intervals))
-    return full.replaced(exponents=exponents, intervals=intervals, resolution=round(full.resolution, 8))
+def _of_all(ensemble: Ensemble, found: Found) -> Found:
+    """Return the only attractor with the exponents of all orbits, of which a sample was sorted."""
+    exponents, intervals, order = _mean(ensemble)
+    orbits = arange(len(ensemble.states))
+    return found._replace(orbits=orbits, exponents=exponents, intervals=intervals, order=order)
 
 
-def _half_the_step(system: SystemSpec, states: Tensor, effort: _Effort, main: Reference, seed: int) -> Check:
+def _unmixed(system: SystemSpec, result: _Result) -> list[Check]:
+    """Check that all orbits end on one attractor unless one is chosen, and that their transients are over."""
+    checks = []
+    if len(result.found) > 1 and not isinstance(system.attractor, str):
+        meaning = "number of attractors that orbits end on; the field `attractor` chooses one"
+        checks.append(Check(name="one attractor", meaning=meaning, measured=len(result.found), tolerance=1))
+    if result.changed:
+        meaning = "share of the orbits whose transient ended during the run"
+        checks.append(
+            Check(name="transient over", meaning=meaning, measured=round(result.changed, 4), tolerance=_CHANGED)
+        )
+    return checks
+
+
+def _attractors(system: SystemSpec, chosen: Plan, result: _Result, timer: Timer, seed: int) -> tuple[Attractor, ...]:
+    """Return a record of each attractor, and verify that its start leads to it."""
+    ensemble, total = result.ensemble, len(result.periods)
+    found = records(system, result.found, ensemble, total=total, every=chosen.every, seed=seed)
+    timer.begin("initial conditions of the attractors")
+    states = copies(system, found)
+    again = run(system, states, chosen, block_steps=ensemble.block_steps, timer=timer, part=0.3)
+    return verified(system, found, again, longest=result.longest)
+
+
+def _half_the_step(
+    system: SystemSpec, chosen: Plan, result: _Result, main: Found, timer: Timer, seed: int
+) -> list[Check]:
     """Compare with the exponents from half the numerical step."""
-    if isinstance(system, Flow):
+    timer.begin("half the step")
+    factor = 1
+    if isinstance(system, Flow) and not system.own_step:
         finer: SystemSpec = system.refined()
     elif "substeps" in type(system).model_fields:
         finer = system.replaced(substeps=2 * system.substeps)  # type: ignore[attr-defined]  # checked above
     else:
-        finer = system.replaced(dt=system.dt / 2)
+        finer, factor = system.replaced(dt=system.dt / 2), 2
+    name, meaning = "half the step", "largest difference from the exponents at half the numerical step"
     if finer.state_size != system.state_size:  # a finer step needs more samples of a delayed history
-        states = finer.initial_state(effort.members, Generator().manual_seed(seed))
-    other = _computed(finer, states, effort, seed, part=4)
-    return Check(
-        name="half the step",
-        meaning="largest difference from the exponents at half the numerical step, in units of both intervals",
-        measured=_relative_difference(main, other, ROUNDING + _shear(system, main, other)),
-        tolerance=_APART,
-    )
+        other = plan(finer, timer.part(0.3), seed, chosen.count)
+        ensemble = measured_run(finer, other, timer, part=0.4)
+        found = Found("chaotic", ensemble.bounded.nonzero().flatten(), *_mean(ensemble), None)
+        return [
+            same_spectrum(
+                name,
+                f"{meaning}, in units of both intervals",
+                spectrum(system, main, result.ensemble, chosen.every, seed),
+                spectrum(finer, found, ensemble, other.every, seed),
+            )
+        ]
+    orbits = result.numbers[main.orbits]
+    block = factor * result.ensemble.block_steps
+    other_run = run(finer, chosen.states[orbits], chosen, block_steps=block, timer=timer, part=0.5)
+    alike = result.ensemble.chosen(main.orbits)
+    return same_rates(name, f"{meaning}, in units of both intervals", alike, other_run, ROUNDING)
 
 
-def _single_precision(system: SystemSpec, states: Tensor, effort: _Effort, main: Reference, seed: int) -> Check:
-    """Compare with the exponents in float32. Orbits of maps merge by rounding and are therefore kept short."""
-    longest = 20 if isinstance(system, Map) else None
-    other = _computed(system, states.float(), effort, seed, part=4, longest=longest)
-    rounding = 10 * torch.finfo(torch.float32).eps / system.dt
-    return Check(
-        name="single precision",
-        meaning=f"largest difference from the exponents in float32, in units of both intervals and {rounding:.1e}",
-        measured=_relative_difference(main, other, rounding + _shear(system, main, other)),
-        tolerance=_APART,
-    )
+def _single_precision(system: SystemSpec, chosen: Plan, result: _Result, main: Found, timer: Timer) -> list[Check]:
+    """Compare with the exponents in float32 from the same states. Orbits of maps are kept short."""
+    timer.begin("single precision")
+    rounding = 10 * float(finfo(float32).eps) / system.dt
+    name = "single precision"
+    meaning = f"largest difference from the exponents in float32, in units of both intervals and {rounding:.1e}"
+    states = chosen.states[result.numbers[main.orbits]]
+    alike, block = result.ensemble.chosen(main.orbits), result.ensemble.block_steps
+    if isinstance(system, Map):
+        block = _SHORT
+        alike = run(system, states, chosen, block_steps=block, timer=timer, part=0.3, blocks=10)
+    other = run(system, states.float(), chosen, block_steps=block, timer=timer, part=0.5, blocks=alike.rates.shape[1])
+    return same_rates(name, meaning, alike, other, rounding)
 
 
-def _relative_difference(first: Reference, second: Reference, rounding: float) -> float:
-    """Return the largest difference between two spectra in units of the sum of their intervals."""
-    columns = zip(first.exponents, second.exponents, first.intervals, second.intervals, strict=True)
-    return round(max(abs(a - b) / (width_a + width_b + rounding) for a, b, width_a, width_b in columns), 4)
-
-
-def _neutral(system: SystemSpec, main: Reference) -> Check:
-    """Check that as many exponents are zero as there are symmetries."""
-    pairs = sorted(zip(main.exponents, main.intervals, strict=True), key=lambda pair: abs(pair[0]))[: system.neutral]
-    allowed = ROUNDING + _shear(system, main)
-    return Check(
-        name="zero exponent" if system.neutral == 1 else f"{system.neutral} zero exponents",
-        meaning="largest of the exponents that are zero by symmetry, in units of its interval",
-        measured=round(max(abs(value) / (width + allowed) for value, width in pairs), 4),
-        tolerance=_APART,
-    )
-
-
-def _shear(system: SystemSpec, *references: Reference) -> float:
-    """Return the apparent exponent of tangents that grow linearly by shear of neutral directions [1 / system time]."""
-    return sum(reference.resolution for reference in references) if system.neutral > 1 else 0.0
-
-
-def _carried_field(system: Flow, states: Tensor) -> Check:
-    """Check that the tangent step maps dz/dt to dz/dt one step later, so that states and tangents agree."""
-    points = states[:64]
-    stepped, carried = system.tangent_step(points, system.vector_field(points)[..., None])
-    field = system.vector_field(stepped)
-    return Check(
-        name="field carried along",
-        meaning="largest relative difference between the tangent step of dz/dt and dz/dt one step later",
-        measured=float(((carried[..., 0] - field).norm(dim=-1) / field.norm(dim=-1)).max()),
-        # Stiff modes are slaved to the others; an exponential method of fourth order has order 3 for them.
-        tolerance=1e-6 if system.leading is None else 1e-3,
-    )
-
-
-@torch.no_grad()
-def _sum(system: SystemSpec, states: Tensor) -> tuple[float | None, list[Check], tuple[str, ...]]:
-    """Compare the sum of the exponents with the mean trace of the Jacobian, which needs no tangent step."""
-    if system.leading is not None and system.leading < system.state_size:
-        remark = (
-            f"only the leading {system.leading} of {system.state_size} exponents are computed: their sum is not checked"
-        )
-        return None, [], (remark,)
-    if not isinstance(system, Flow | Map):
-        return None, [], ("neither a flow nor a map: the sum of the exponents is not checked",)
-    points = states[:_SUM_ORBITS]
-    sums = finite_time_exponents(system, points, steps=_SUM_STEPS, dt=system.dt).sum(-1)
-    traces = (
-        mean_trace(system, points, steps=_SUM_STEPS)
-        if isinstance(system, Flow)
-        else _mean_log_determinant(system, points)
-    )
-    check = Check(
-        name="sum of exponents",
-        meaning="largest relative difference between an orbit's sum of exponents and its mean "
-        + ("trace of the Jacobian" if isinstance(system, Flow) else "ln |det J|"),
-        measured=float(((sums - traces).abs() / traces.abs().clamp(min=1)).max()),
-        tolerance=1e-5 if isinstance(system, Flow) else 1e-9,
-    )
-    return float(traces.mean()), [check], ()
-
-
-def _mean_log_determinant(system: Map, states: Tensor) -> Tensor:
-    """Return ln |det J| by forward-mode differentiation, averaged along each orbit, `(B,)`."""
-    eye = torch.eye(system.state_size, dtype=states.dtype).expand(len(states), -1, -1)
-    total = states.new_zeros(len(states))
-    for _ in range(_SUM_STEPS):
-        states, jacobian = tangent_step_by_jvp(system.step, states, eye)
-        total = total + torch.linalg.slogdet(jacobian).logabsdet
-    return total / _SUM_STEPS
-
-
-def _period(system: SystemSpec, states: Tensor, main: Reference) -> int | None:
-    """Return the period of a map; None for flows and chaotic maps."""
-    if not isinstance(system, Map) or main.chaotic:
-        return None
-    with torch.no_grad():
-        for _ in range(1000):
-            states = system.step(states)
-    return shortest_period(system, states)
+def _mean(ensemble: Ensemble) -> tuple[Tensor, Tensor, Tensor]:
+    mean, interval = mean_and_interval(ensemble.counted[ensemble.bounded])
+    exponents, order = mean.sort(descending=True)
+    return exponents, interval[order].nan_to_num(), order

@@ -8,13 +8,17 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from chaosbench.dynamics import finite_time_exponents
+from chaosbench.dynamics import finite_time_exponents, mean_and_interval
+from chaosbench.exponents.coexisting import chosen_attractor, records, spectrum
 from chaosbench.files import cache_folder, cache_key, write_whole
-from chaosbench.intervals import half_width
-from chaosbench.systems.base import SystemSpec
+from chaosbench.kernels import for_exponents
+from chaosbench.spec import Content
+from chaosbench.systems.attractors import attractors
+from chaosbench.systems.base import ESCAPING, SystemSpec
+from chaosbench.systems.certificate import Attractor
 from chaosbench.systems.reference import Reference
 
-_METHOD = "1"  # raise it when `measured_reference` returns other numbers
+_METHOD = "2"  # raise it when `survey` returns other numbers
 
 
 def largest_exponent(system: SystemSpec) -> float:
@@ -30,24 +34,70 @@ def largest_exponent(system: SystemSpec) -> float:
     return 0.0 if abs(reference.largest) <= reference.tolerances[0] else reference.largest
 
 
-@lru_cache(maxsize=256)
+class Survey(Content):
+    """The largest exponent of a system without a certificate, and its attractors if there are several."""
+
+    reference: Reference  # of the attractor that the system chooses, or else that its start leads to
+    attractors: tuple[Attractor, ...] = ()  # most frequent first; empty if all orbits end on the same one
+    attractor: int = 0  # number of the attractor whose exponent the reference holds
+
+
 def cached_reference(system: SystemSpec) -> Reference:
     """Return the system's largest exponent from the cache, or compute it within seconds.
 
     Raises:
-        DataError: if an orbit escapes to infinity.
+        DataError: if orbits escape to infinity.
+    """
+    return cached_survey(system).reference
+
+
+@lru_cache(maxsize=256)
+def cached_survey(system: SystemSpec) -> Survey:
+    """Return the system's largest exponent and attractors from the cache, or compute them within seconds.
+
+    Raises:
+        DataError: if orbits escape to infinity, or no attractor has the regime that the system chooses.
     """
     path = cache_folder() / "exponents" / f"{cache_key(system, _METHOD)}.json"
     try:
-        return Reference.model_validate_json(path.read_bytes())
+        return Survey.model_validate_json(path.read_bytes())
     except (OSError, ValidationError):  # absent or damaged
-        reference = measured_reference(system, exponents=1)
+        found = survey(system)
     with contextlib.suppress(OSError):  # a folder that cannot be written costs time only
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, lambda beside: beside.write_text(reference.model_dump_json(indent=1)))
-    return reference
+        write_whole(path, lambda beside: beside.write_text(found.model_dump_json(indent=1)))
+    return found
 
 
+@for_exponents()
+def survey(system: SystemSpec, *, members: int = 256, seed: int = 0) -> Survey:
+    """Compute the system's largest exponent, and find its attractors.
+
+    Args:
+        system: the system.
+        members: number of orbits, besides the one from the system's start.
+        seed: seed of the initial states.
+
+    Raises:
+        DataError: if orbits escape to infinity, or no attractor has the regime that the system chooses.
+    """
+    free = system.replaced(attractor=None) if isinstance(system.attractor, str) else system
+    first, generator = free.first_start(), torch.Generator().manual_seed(seed)
+    states = free.initial_state(members, generator)
+    if first is not None:
+        begin = free.replaced(attractor=tuple(first.tolist())).initial_state(1, generator)
+        states = torch.cat([begin, states])
+    found, ensemble = attractors(free, states)
+    if (len(states) - len(ensemble.states)) > ESCAPING * len(states):
+        raise system.escape_error("; expected a bounded attractor")
+    number = chosen_attractor(system, found, None if first is None else 0)
+    every = 5
+    several = records(free, found, ensemble, total=len(ensemble.states), every=every, seed=seed)
+    reference = spectrum(system, found[number], ensemble, every, seed)
+    return Survey(reference=reference, attractors=several if len(found) > 1 else (), attractor=number)
+
+
+@for_exponents()
 def measured_reference(
     system: SystemSpec,
     *,
@@ -72,7 +122,7 @@ def measured_reference(
         seed: seed of the initial states.
 
     Returns:
-        Means over the ensemble with Student-t intervals of 95 %.
+        Means over the ensemble with Student-t intervals of 95 %. Coexisting attractors are not told apart.
 
     Raises:
         DataError: if an orbit escapes to infinity.
@@ -80,13 +130,16 @@ def measured_reference(
     states = system.initial_state(members, torch.Generator().manual_seed(seed)) if states is None else states
     count = exponents or system.leading
     # Average first, sort last: sorting each member's exponents would bias close ones apart.
+    blocks = min(10, steps)
     each = finite_time_exponents(
-        system, states, steps=steps, transient=transient, every=every, exponents=count, dt=system.dt
+        system, states, steps=steps, transient=transient, every=every, exponents=count, dt=system.dt, blocks=blocks
     ).double()
-    if not bool(torch.isfinite(each[:, 0]).all()):
+    bounded = ~each[..., 0].isnan().any(-1)
+    if int((~bounded).sum()) > ESCAPING * len(states):
         raise system.escape_error("; expected a bounded attractor")
-    mean, order = each.mean(0).sort(descending=True)
-    interval = half_width(each.std(0)[order], len(states))
+    means, intervals = mean_and_interval(each[bounded])
+    mean, order = means.sort(descending=True)
+    interval = intervals[order]
     precision = str(states.dtype).removeprefix("torch.")
     ensemble = f"{len(states)} orbits of {steps} steps after {transient}, dt {system.dt:g}, seed {seed}"
     return Reference(

@@ -2,29 +2,29 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self
+from functools import lru_cache
+from typing import Any, ClassVar, Literal
 
 import torch
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 from torch import Tensor
 from typing_extensions import override
 
-from chaosbench.dynamics import (
-    CONTROLLED,
-    Method,
-    VectorField,
-    integrate,
-    long_step,
-    orbit,
-    runge_kutta_step,
-    tangent_step_by_jvp,
-)
+from chaosbench.dynamics import orbit, states_after, tangent_step_by_jvp
 from chaosbench.errors import DataError
+from chaosbench.kernels import for_data
 from chaosbench.seeds import seed_generator
 from chaosbench.source import STATES_EVERY, DataSpec, Recordings, Source
+from chaosbench.systems.attractors import attractors
 from chaosbench.systems.certificate import shipped_certificates
 from chaosbench.systems.equations import accept_any_axes
 from chaosbench.systems.reference import Reference
+
+ESCAPING = 0.01  # largest share of starts whose orbits may escape to infinity; these are drawn again
+NEARBY = 1e-9  # distance of orbits that start from the same point, relative to its size, so that they are no copies
+_LATER = ("attractor", "method", "tolerance")
+
+Choice = Literal["chaotic", "quasi-periodic", "periodic", "fixed point"] | tuple[float, ...]  # of an attractor
 
 
 class SystemSpec(Source):
@@ -34,6 +34,8 @@ class SystemSpec(Source):
     all entries, None is the origin), `spread` (standard deviation of random starts around it), `transient` (time until
     orbits have reached the attractor and no longer depend on their starts), `leading` and `neutral` (how many exponents
     are certified, and how many are zero by symmetry), and `references` (published or exact exponents).
+
+    Where several attractors coexist, the field `attractor` chooses one: by its regime, or by a state that leads to it.
     """
 
     start: ClassVar[tuple[float, ...] | None] = None
@@ -43,6 +45,15 @@ class SystemSpec(Source):
     neutral: ClassVar[int] = 1  # number of exponents that are zero by symmetry in time or space
     references: ClassVar[tuple[Reference, ...]] = ()
     broadcasts: ClassVar[bool] = True  # its step takes any leading axes
+
+    attractor: Choice | None = None  # the attractor: its regime, or a state that leads to it; None: that of `start`
+
+    @model_serializer(mode="wrap")
+    def _without_later_fields(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out fields that were added later while they have their defaults, so that digests stay valid."""
+        content: dict[str, Any] = handler(self)
+        defaults = {name: type(self).model_fields[name].default for name in _LATER if name in content}
+        return {name: value for name, value in content.items() if name not in defaults or value != defaults[name]}
 
     @override
     @classmethod
@@ -57,6 +68,11 @@ class SystemSpec(Source):
         return True
 
     @property
+    def continuous(self) -> bool:
+        """True if time is continuous; False for a map."""
+        return True
+
+    @property
     def state_size(self) -> int:
         """Size S of the state; larger than the dimension if a part of the state is hidden."""
         return self.dimension
@@ -68,6 +84,16 @@ class SystemSpec(Source):
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
         """Return the next state `(..., S)` and tangents `(..., S, M)`; override if an analytic form is faster."""
         return tangent_step_by_jvp(self.step, state, tangents)
+
+    @property
+    def analytic_tangents(self) -> bool:
+        """False where tangents come from differentiating the step."""
+        return type(self).tangent_step is not SystemSpec.tangent_step
+
+    @property
+    def compilable(self) -> bool:
+        """True if a step performs the same operations at every state, so that it may be compiled."""
+        return True
 
     def observe(self, state: Tensor) -> Tensor:
         """Return the observables of a state, `(..., S) -> (..., D)`: its first D entries."""
@@ -113,31 +139,54 @@ class SystemSpec(Source):
     def initial_state(self, batch: int, generator: torch.Generator) -> Tensor:
         """Sample states spread over the attractor, `(B, S)` in float64.
 
-        Each member starts near `start` and stops at its own random time in the second half of the transient. With a
-        common stopping time, members on a cycle or in a phase-coherent system would have nearly equal phases.
+        Each member starts near `start`, or near the state that `attractor` names, and stops at its own random time in
+        the second half of the transient. With a common stopping time, members on a cycle or in a phase-coherent system
+        would have nearly equal phases. Starts that escape are drawn again if they are at most one in a hundred.
 
         Raises:
-            DataError: if an orbit escapes to infinity.
+            DataError: if orbits escape to infinity, or no attractor has the regime that `attractor` names.
         """
-        steps = max(2, round(self.transient / self.dt))
-        state = self.random_starts(batch, generator)
-        stops = torch.randint(steps // 2, steps, (batch, 1), generator=generator)
-        with torch.no_grad():
-            reached = state
-            for index in range(steps):
-                state = self.step(state)
-                reached = torch.where(stops == index, state, reached) if index >= steps // 2 else reached
-        if not bool(torch.isfinite(reached).all()):
+        if isinstance(self.attractor, str):
+            chosen = _state_of_regime(self.replaced(attractor=None), self.attractor)
+            return self.replaced(attractor=chosen).initial_state(batch, generator)
+        reached = self._after_transient(self.random_starts(batch, generator), generator)
+        escaped = ~torch.isfinite(reached).all(-1)
+        if 0 < int(escaped.sum()) <= ESCAPING * batch:
+            again = self._after_transient(self.random_starts(batch, generator)[escaped], generator)
+            reached[escaped], escaped = again, ~torch.isfinite(again).all(-1)
+        if bool(escaped.any()):
             raise self.escape_error(
-                f" from its start near {self.start or 'the origin'}; "
+                f" from its start near {self.start or 'the origin'} ({int(escaped.sum())} of {batch} do); "
                 f"expected a bounded attractor at {self.parameters} with dt={self.dt}: change these, or the start"
             )
         return reached
 
+    def _after_transient(self, state: Tensor, generator: torch.Generator) -> Tensor:
+        """Return each state at its own random time in the second half of the transient."""
+        steps = max(2, round(self.transient / self.dt))
+        stops = torch.randint(steps // 2, steps, (len(state), 1), generator=generator)
+        return states_after(self, state, stops[:, 0] + 1)
+
     def random_starts(self, batch: int, generator: torch.Generator) -> Tensor:
-        """Sample states in the basin of the attractor, around `start`, `(B, S)` in float64."""
+        """Sample states in the basin of the attractor, `(B, S)` in float64.
+
+        They scatter by `spread` around `start`. Without a spread, and around the state that `attractor` names, they
+        differ by a billionth, so that chaotic orbits become independent of each other during the transient.
+        """
+        noise = torch.randn(batch, self.state_size, dtype=torch.float64, generator=generator)
+        if isinstance(self.attractor, tuple):
+            return nearby(torch.tensor(self.attractor, dtype=torch.float64), noise)
         start = torch.tensor(self.start or (0.0,), dtype=torch.float64)
-        return start + self.spread * torch.randn(batch, self.state_size, dtype=torch.float64, generator=generator)
+        return start + self.spread * noise if self.spread else nearby(start, noise)
+
+    def first_start(self) -> Tensor | None:
+        """Return the state `(S,)` that `attractor` or else `start` names; None if it is left to `random_starts`."""
+        if type(self).random_starts is not SystemSpec.random_starts or (self.attractor or self.start) is None:
+            return None
+        return nearby(
+            torch.tensor(self.attractor if isinstance(self.attractor, tuple) else self.start, dtype=torch.float64),
+            torch.ones(self.state_size, dtype=torch.float64),
+        )
 
     def escape_error(self, advice: str) -> DataError:
         """Return the error for an orbit that is not finite; `advice` follows "escapes to infinity"."""
@@ -145,8 +194,12 @@ class SystemSpec(Source):
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The equation's parameters: all fields except the kind and those of the numerical method."""
-        return {name: getattr(self, name) for name in type(self).model_fields if name not in _NUMERICS}
+        """The equation's parameters: all fields except the kind and those of the numerical method.
+
+        An attractor counts where it is chosen, because each has exponents of its own.
+        """
+        values = {name: getattr(self, name) for name in type(self).model_fields if name not in _NUMERICS}
+        return {name: value for name, value in values.items() if name != "attractor" or value is not None}
 
     @property
     def reference(self) -> Reference | None:
@@ -154,135 +207,6 @@ class SystemSpec(Source):
         certified = (certificate.reference for certificate in shipped_certificates().get(self.kind, ()))
         references = (*self.references, *certified)
         return next((reference for reference in references if reference.parameters == self.parameters), None)
-
-
-class Flow(SystemSpec):
-    """A system given by its vector field dz/dt, integrated over each `dt` by one of several methods.
-
-    "dop853" is explicit, with `substeps` equal steps; "adaptive" is the same method with steps chosen by its error;
-    "radau" is for stiff flows, "gauss" symplectic and for Hamiltonian ones. docs/flows.md compares them.
-    """
-
-    own_step: ClassVar[bool] = False  # True where a subclass has its own step, so that `method` does not apply
-
-    dt: float = Field(default=0.01, gt=0)  # [system time] per step
-    substeps: int = Field(default=1, ge=1)  # equal steps per dt, of the methods dop853 and gauss
-    method: Method = "dop853"  # of integration
-    tolerance: float = Field(default=1e-8, gt=0)  # largest error of a step of adaptive and radau, in units of 1 + |z|
-
-    @model_validator(mode="after")
-    def _method_applies(self) -> Self:
-        if self.own_step and self.method != "dop853":
-            raise ValueError(f"{self.kind} has a step of its own; leave out method={self.method!r}")
-        return self
-
-    @model_serializer(mode="wrap")
-    def _without_later_fields(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Leave out method and tolerance while they have their defaults, so that earlier digests stay valid."""
-        content: dict[str, Any] = handler(self)
-        defaults = {name: type(self).model_fields[name].default for name in ("method", "tolerance")}
-        return {name: value for name, value in content.items() if name not in defaults or value != defaults[name]}
-
-    @property
-    def period(self) -> float | None:
-        """Period of the drive [system time], whose clock is the last entry of the state; None without a drive."""
-        return None
-
-    @property
-    def cycle(self) -> float | None:
-        """Growth of the clock in one period, in the units of the clock; None without a drive."""
-        return self.period
-
-    @abstractmethod
-    def vector_field(self, state: Tensor) -> Tensor:
-        """Return dz/dt, `(..., S) -> (..., S)`."""
-
-    def tangent_field(self, state: Tensor, tangents: Tensor) -> Tensor:
-        """Return the field's Jacobian times `tangents`, `(..., S), (..., S, M) -> (..., S, M)`; optional, for speed."""
-        raise NotImplementedError
-
-    def energy(self, state: Tensor) -> Tensor:
-        """Return a quantity that the flow conserves, `(..., S) -> (...)`; optional, for conservative flows."""
-        raise NotImplementedError
-
-    @property
-    def conservative(self) -> bool:
-        """True if the flow defines an `energy`."""
-        return type(self).energy is not Flow.energy
-
-    @property
-    def field(self) -> VectorField:
-        """The vector field with its derivative, as `integrate` takes it."""
-        analytic = type(self).tangent_field is not Flow.tangent_field
-        return VectorField(self.vector_field, self.tangent_field if analytic else None)
-
-    @override
-    def step(self, state: Tensor) -> Tensor:
-        if self.method != "dop853":
-            return self.integrated(state[..., None])[..., 0]
-        for _ in range(self.substeps):
-            state = runge_kutta_step(self.vector_field, state, self.dt / self.substeps)
-        return state
-
-    @override
-    def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the next state `(..., S)` and tangents `(..., S, M)`, the exact derivative of the step.
-
-        If there is a `tangent_field`, the Runge-Kutta method integrates state and tangents together, which gives the
-        derivative of its step. Otherwise the step is differentiated in forward mode. Implicit steps are differentiated
-        by the implicit function theorem.
-        """
-        if self.method != "dop853":
-            joined = self.integrated(torch.cat([state[..., None], tangents], dim=-1))
-            return joined[..., 0], joined[..., 1:]
-        if type(self).tangent_field is Flow.tangent_field:
-            return super().tangent_step(state, tangents)
-        joined = torch.cat([state[..., None], tangents], dim=-1)
-        for _ in range(self.substeps):
-            joined = runge_kutta_step(self._joined_field, joined, self.dt / self.substeps)
-        return joined[..., 0], joined[..., 1:]
-
-    def integrated(self, joined: Tensor, *, field: VectorField | None = None, dt: float | None = None) -> Tensor:
-        """Return states and tangents `(..., S, 1 + M)` one step later, by this flow's method.
-
-        Args:
-            joined: states (column 0) and tangents.
-            field: another field to integrate; None: this flow's.
-            dt: another step [system time]; None: this flow's.
-        """
-        options = {"method": self.method, "substeps": self.substeps, "tolerance": self.tolerance}
-        return integrate(field or self.field, joined, self.dt if dt is None else dt, **options)  # type: ignore[arg-type]
-
-    def _joined_field(self, joined: Tensor) -> Tensor:
-        """Return the time derivatives of the state (column 0) and of its tangents (the other columns)."""
-        state = joined[..., 0]
-        return torch.cat([self.vector_field(state)[..., None], self.tangent_field(state, joined[..., 1:])], dim=-1)
-
-    @override
-    def escape_error(self, advice: str) -> DataError:
-        """Return the error for an orbit that is not finite, which names a step that is too long as the cause."""
-        starts, steps = self.random_starts(16, torch.Generator().manual_seed(0)), round(self.transient / self.dt)
-        long = None if self.own_step else long_step(self.field, self.step, starts, dt=self.dt, steps=steps)
-        if long is None:
-            return super().escape_error(advice)
-        reason = long.explanation(self.dt, substeps=self.substeps, method=self.method)
-        return DataError(f"an orbit of {self.label} blows up because {reason}")
-
-    def refined(self) -> Self:
-        """Return the flow with half the numerical step, or with a hundredth of the tolerance that determines it."""
-        if self.method in CONTROLLED:
-            return self.replaced(tolerance=self.tolerance / 100)
-        return self.replaced(substeps=2 * self.substeps)
-
-    def step_error(self) -> float:
-        """Estimate the error per unit of system time, in standard deviations of the attractor [1 / system time].
-
-        One step is compared with two half steps, or with one at a hundredth of the tolerance, at 64 states on the
-        attractor; the largest difference counts.
-        """
-        states = self.initial_state(64, torch.Generator().manual_seed(0))
-        difference = self.step(states) - self.refined().step(states)
-        return float((difference.abs() / states.std(0)).max()) / self.dt
 
 
 class Map(SystemSpec):
@@ -294,9 +218,40 @@ class Map(SystemSpec):
 
     @property
     @override
+    def continuous(self) -> bool:
+        return False
+
+    @property
+    @override
     def double_precision(self) -> bool:
         """True in one dimension: single precision has so few states that orbits soon end in short cycles."""
         return self.state_size == 1
 
 
 _NUMERICS = frozenset({"kind", "dt", "substeps", "method", "tolerance"})
+
+
+def nearby(point: Tensor, noise: Tensor) -> Tensor:
+    """Return states `(B, S)` around a point `(S,)` or `(1,)`, a billionth of its size apart; `noise` is standard."""
+    return point + NEARBY * max(1.0, float(point.abs().max())) * noise
+
+
+@lru_cache(maxsize=64)
+def _state_of_regime(system: SystemSpec, regime: str) -> tuple[float, ...]:
+    """Return a state on the attractor with that regime, the most frequent one if there are several.
+
+    Raises:
+        DataError: if none of 256 orbits is on such an attractor.
+    """
+    with for_data():
+        found, ensemble = attractors(system, system.initial_state(256, torch.Generator().manual_seed(0)), steps=1000)
+        for attractor in found:
+            if attractor.regime == regime:
+                # The exponents may have been computed with other bits; the same orbit is followed as data are.
+                start = ensemble.starts[attractor.orbits[0]]
+                return tuple(orbit(system, start[None], steps=1, transient=1000)[0, 0].tolist())
+    regimes = ", ".join(f"{attractor.regime} ({len(attractor.orbits)})" for attractor in found)
+    raise DataError(
+        f"none of 256 orbits of {system.label} is on an attractor of regime {regime!r}, but: "
+        f"{regimes or 'all escape'}; choose one of these, or give `attractor` as a state that leads to it"
+    )

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from chaosbench.exponents import largest_exponent, measured
-from chaosbench.exponents.measured import cached_reference
+from chaosbench.exponents.measured import cached_survey
 from chaosbench.files import cache_folder
 from chaosbench.systems import Henon, Logistic
 
@@ -13,22 +13,22 @@ from chaosbench.systems import Henon, Logistic
 def empty_cache(tmp_path, monkeypatch):
     """Provide an empty cache folder and empty the cache in RAM."""
     monkeypatch.setenv("CHAOSBENCH_CACHE", str(tmp_path / "cache"))
-    cached_reference.cache_clear()
+    cached_survey.cache_clear()
     yield tmp_path / "cache"
-    cached_reference.cache_clear()
+    cached_survey.cache_clear()
 
 
 def forbid_computation(monkeypatch):
     def refuse(*_, **__):
         raise AssertionError("computed again")
 
-    monkeypatch.setattr(measured, "measured_reference", refuse)
+    monkeypatch.setattr(measured, "survey", refuse)
 
 
 def test_an_exponent_is_computed_once_and_read_by_the_next_process(empty_cache, monkeypatch):
     first = largest_exponent(Henon(a=1.39))
     assert len(list(empty_cache.rglob("*.json"))) == 1
-    cached_reference.cache_clear()
+    cached_survey.cache_clear()
     forbid_computation(monkeypatch)
     assert largest_exponent(Henon(a=1.39)) == first
 
@@ -38,7 +38,7 @@ def test_a_damaged_entry_is_computed_again(empty_cache, damage):
     first = largest_exponent(Henon(a=1.39))
     (path,) = empty_cache.rglob("*.json")
     path.write_bytes(damage)
-    cached_reference.cache_clear()
+    cached_survey.cache_clear()
     assert largest_exponent(Henon(a=1.39)) == first
     assert path.read_bytes() != damage
     assert list(empty_cache.rglob(".*")) == []

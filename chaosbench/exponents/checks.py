@@ -1,0 +1,158 @@
+"""The checks of a certificate: finer steps, single precision, symmetries, and the mean trace of the Jacobian."""
+
+import math
+
+import torch
+from torch import Tensor
+
+from chaosbench.dynamics import (
+    Ensemble,
+    Found,
+    finite_time_exponents,
+    mean_and_interval,
+    tangent_step_by_jvp,
+)
+from chaosbench.exponents.conservation import mean_trace
+from chaosbench.systems.base import ESCAPING, Map, SystemSpec
+from chaosbench.systems.certificate import Check
+from chaosbench.systems.flow import Flow
+from chaosbench.systems.reference import ROUNDING, Reference
+
+# The half width of a 95 % interval is 1.96 standard errors. Two spectra may differ by 1.5 times the sum of their half
+# widths, which is 4.2 standard errors of the difference: for the whole catalogue, the probability that a check fails by
+# chance is one in a hundred.
+APART = 1.5
+_SUM_ORBITS, _SUM_STEPS = 256, 20
+
+
+def same_rates(name: str, meaning: str, main: Ensemble, other: Ensemble, rounding: float) -> list[Check]:
+    """Compare the exponents of two runs from the same states and tangents over the same time, orbit by orbit.
+
+    Both runs have the same alignment of tangents, and over short times the same orbits, so that the interval of the
+    difference holds what is left: how the method, the step or the precision change the exponents.
+
+    Args:
+        name, meaning: of the check.
+        main, other: runs of the same orbits; the longer one is cut.
+        rounding: difference that rounding alone explains [1 / system time].
+    """
+    blocks = min(main.rates.shape[1], other.rates.shape[1])
+    main, other = main.beginning(blocks), other.beginning(blocks)
+    kept = main.bounded & other.bounded
+    lost = float((main.bounded & ~other.bounded).double().mean())
+    checks = []
+    if bool(kept.any()):
+        mean, width = mean_and_interval((other.counted - main.counted)[kept])
+        # The sum of the intervals of two independent runs is sqrt(2) times the interval of their difference.
+        units = math.sqrt(2) * width.nan_to_num() + rounding
+        checks.append(Check(name=name, meaning=meaning, measured=_largest(mean, units), tolerance=APART))
+    if lost > ESCAPING or not checks:
+        share = "share of the orbits that escape to infinity in this run"
+        checks.append(Check(name=f"{name}: escapes", meaning=share, measured=round(lost, 4), tolerance=ESCAPING))
+    return checks
+
+
+def same_spectrum(name: str, meaning: str, main: Reference, other: Reference) -> Check:
+    """Compare two spectra from different orbits."""
+    columns = zip(main.exponents, other.exponents, main.intervals, other.intervals, strict=True)
+    measured = max(abs(a - b) / (width_a + width_b + ROUNDING) for a, b, width_a, width_b in columns)
+    return Check(name=name, meaning=meaning, measured=round(measured, 4), tolerance=APART)
+
+
+def neutral(system: SystemSpec, main: Reference, trace: float | None) -> Check | None:
+    """Check that as many exponents are zero as there are symmetries; None where too few exponents are computed.
+
+    Zero exponents stand behind the positive ones: they are among those computed if the last one is negative.
+    """
+    last = main.exponents[-1] < -main.tolerances[-1]
+    if not last and len(main.exponents) < system.state_size:
+        return None
+    pairs = sorted(zip(main.exponents, main.intervals, strict=True), key=lambda pair: abs(pair[0]))[: system.neutral]
+    # Tangents of further neutral directions grow by shear, as those of a flow that conserves volume do.
+    shear = system.neutral > 1 or (trace is not None and abs(trace) < ROUNDING)
+    allowed = ROUNDING + (main.resolution if shear else 0.0)
+    return Check(
+        name="zero exponent" if system.neutral == 1 else f"{system.neutral} zero exponents",
+        meaning="largest of the exponents that are zero by symmetry, in units of its interval",
+        measured=round(max(abs(value) / (width + allowed) for value, width in pairs), 4),
+        tolerance=APART,
+    )
+
+
+def carried_field(system: Flow, states: Tensor) -> Check:
+    """Check that the tangent step maps dz/dt to dz/dt one step later, so that states and tangents agree."""
+    points = states[:64]
+    stepped, carried = system.tangent_step(points, system.vector_field(points)[..., None])
+    field = system.vector_field(stepped)
+    return Check(
+        name="field carried along",
+        meaning="largest relative difference between the tangent step of dz/dt and dz/dt one step later",
+        measured=float(((carried[..., 0] - field).norm(dim=-1) / field.norm(dim=-1)).max()),
+        # Stiff modes are slaved to the others; an exponential method of fourth order has order 3 for them.
+        tolerance=1e-6 if system.leading is None else 1e-3,
+    )
+
+
+@torch.no_grad()
+def sum_of_exponents(system: SystemSpec, states: Tensor, count: int) -> tuple[float | None, list[Check], str | None]:
+    """Compare the sum of the exponents with the mean trace of the Jacobian, which needs no tangent step.
+
+    Returns:
+        The mean trace, the check, and a remark if there is none.
+    """
+    size = system.state_size
+    if count < size:
+        return None, [], f"only the leading {count} of {size} exponents are computed: their sum is not checked"
+    if not isinstance(system, Flow | Map):
+        return None, [], "neither a flow nor a map: the sum of the exponents is not checked"
+    # The identity holds for each orbit over any time, so large states need few of both.
+    points, steps = states[: _SUM_ORBITS if size <= 16 else 4], _SUM_STEPS
+    sums = finite_time_exponents(system, points, steps=steps, dt=system.dt).sum(-1)
+    traces = (
+        mean_trace(system, points, steps=steps)
+        if isinstance(system, Flow)
+        else _mean_determinant(system, points, steps)
+    )
+    check = Check(
+        name="sum of exponents",
+        meaning="largest relative difference between an orbit's sum of exponents and its mean "
+        + ("trace of the Jacobian" if isinstance(system, Flow) else "ln |det J|"),
+        measured=_relative(sums, traces),
+        tolerance=1e-5 if isinstance(system, Flow) else 1e-9,
+    )
+    mean = float(traces.mean())
+    return (mean if math.isfinite(mean) else None), [check], None
+
+
+def no_collapse(system: SystemSpec, main: Found, repeating: float) -> list[Check]:
+    """Check that chaotic orbits of a map do not end in short cycles, as those of x -> 2 x mod 1 do by rounding."""
+    if system.continuous or main.regime != "chaotic" or repeating == 0:
+        return []
+    return [
+        Check(
+            name="no collapse",
+            meaning="share of the orbits that rounding leads into a short cycle, although neighbours separate",
+            measured=round(repeating, 4),
+            tolerance=ESCAPING,
+        )
+    ]
+
+
+def _largest(difference: Tensor, units: Tensor) -> float:
+    # Both may be infinite: a superstable orbit has the exponent -inf.
+    return round(float((difference.abs() / units).nan_to_num(0.0, posinf=1e9).max()), 4)
+
+
+def _relative(sums: Tensor, traces: Tensor) -> float:
+    equal = (sums == traces) | (sums.isinf() & traces.isinf())
+    return float(torch.where(equal, 0.0, (sums - traces).abs() / traces.abs().clamp(min=1)).nan_to_num(1e9).max())
+
+
+def _mean_determinant(system: Map, states: Tensor, steps: int) -> Tensor:
+    """Return ln |det J| by forward-mode differentiation, averaged along each orbit, `(B,)`."""
+    eye = torch.eye(system.state_size, dtype=states.dtype).expand(len(states), -1, -1)
+    total = states.new_zeros(len(states))
+    for _ in range(steps):
+        states, jacobian = tangent_step_by_jvp(system.step, states, eye)
+        total = total + torch.linalg.slogdet(jacobian).logabsdet
+    return total / steps
