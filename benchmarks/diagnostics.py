@@ -1,8 +1,12 @@
 """Gradient growth and Lyapunov spectra of networks against the obvious methods, in float64."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
 
+import numpy as np
 import torch
+from scipy.integrate import solve_ivp
 from torch import Tensor
 
 from benchmarks.lines import Line
@@ -13,12 +17,16 @@ from benchmarks.reference_loops import (
     spectrum_by_autograd,
 )
 from benchmarks.rounds import Way, compared
-from chaosbench.dynamics import jacobian_growth, log_spaced, lyapunov_spectrum
+from chaosbench.dynamics import Step, jacobian_growth, log_spaced, lyapunov_spectrum, runge_kutta_step
+from chaosbench.kernels import plain_torch
 from chaosbench.models import GRU, LSTM, PLRNN, RNN, Forecaster, ModelSpec
 from chaosbench.seeds import seed_generator
+from chaosbench.systems import Lorenz63
 
 STEPS, CONDITIONS, UNITS = 1_000, 16, 30  # T [steps], B, M
 ENSEMBLE = 10  # conditions of a spectrum
+LONG_ORBIT = 100_000  # [steps]
+DT = 0.01  # [system time]
 EVERY = 5  # [steps] between our QR decompositions; rivals decompose at each step
 PER_HORIZON, PER_DIMENSION = "a backward call per horizon", "a backward call per dimension"
 ANALYTIC, AUTOGRAD = "loop with analytic Jacobians", "Jacobians by autograd"
@@ -30,6 +38,8 @@ SLOW: tuple[ModelSpec, ...] = (GRU(hidden=UNITS), LSTM(hidden=UNITS))  # a rival
 def lines(*, long: bool) -> Iterator[Line]:
     """Time the spectrum and the growth of gradients; `long` adds gated networks."""
     yield from spectrum()
+    yield from system_spectrum()
+    yield from users_flow()
     for spec in (*QUICK, *(SLOW if long else ())):
         yield from growth(spec)
 
@@ -69,6 +79,63 @@ def spectrum() -> list[Line]:
         torch.testing.assert_close(other.sort(dim=-1, descending=True).values.mean(0), found, rtol=0, atol=1e-2)
     line = Line("diagnostics", "spectrum of rnn", K=1, T=STEPS, M=UNITS)
     return compared(line, Way(ours), rivals)
+
+
+def system_spectrum() -> list[Line]:
+    """Time the whole spectrum of Lorenz-63: of one orbit and of 256, which torch computes in the same time."""
+    system = Lorenz63(dt=DT)
+    starts = system.initial_state(256, seed_generator(0, "benchmark"))
+    alone, together = (partial(spectrum_of, system, states, STEPS) for states in (starts[:1], starts))
+    rivals = {
+        "plain torch": Way(plain_torch()(alone)),
+        "scipy DOP853, variational equations": Way(partial(by_scipy, starts[0].numpy(), STEPS)),
+    }
+    line = Line("diagnostics", "spectrum of lorenz63", K=1, T=STEPS)
+    return [
+        *compared(line, Way(alone), rivals, rounds=3),
+        *compared(replace(line, K=256), Way(together), {"plain torch": Way(plain_torch()(together))}, rounds=3),
+        *compared(replace(line, T=LONG_ORBIT), Way(partial(spectrum_of, system, starts[:1], LONG_ORBIT)), {}),
+    ]
+
+
+def users_flow() -> list[Line]:
+    """Time the spectrum of a double pendulum, written as users write it, without a tangent field."""
+    start = torch.tensor([[2.0, 2.5, 0.0, 0.0]], dtype=torch.float64)
+    ours = partial(spectrum_of, lambda state: runge_kutta_step(double_pendulum, state, DT), start, STEPS)
+    rivals = {"plain torch": Way(plain_torch()(ours))}
+    return compared(Line("diagnostics", "spectrum of a double pendulum", K=1, T=STEPS), Way(ours), rivals, rounds=3)
+
+
+def spectrum_of(step: Step, starts: Tensor, steps: int) -> Tensor:
+    return lyapunov_spectrum(step, starts, steps=steps, every=EVERY, dt=DT)
+
+
+def double_pendulum(state: Tensor) -> Tensor:
+    """Return the derivatives of angles and angular velocities; masses and rods are equal."""
+    a, b, v, w = state.unbind(-1)
+    sine, cosine = torch.sin(b - a), torch.cos(b - a)
+    below, pull, other = 2 - cosine**2, 9.81 * torch.sin(a), 9.81 * torch.sin(b)
+    first = (v**2 * sine * cosine + other * cosine + w**2 * sine - 2 * pull) / below
+    second = (2 * (pull * cosine - v**2 * sine - other) - w**2 * sine * cosine) / below
+    return torch.stack([v, w, first, second], dim=-1)
+
+
+def by_scipy(start: np.ndarray, steps: int) -> np.ndarray:
+    """Return the spectrum of Lorenz-63 from twelve equations, with a QR decomposition every `EVERY` steps."""
+
+    def field(_: float, joined: np.ndarray) -> np.ndarray:
+        x, y, z = joined[:3]
+        jacobian = np.array([[-10.0, 10.0, 0.0], [28.0 - z, -1.0, -x], [y, x, -8 / 3]])
+        slope = [10.0 * (y - x), x * (28.0 - z) - y, x * y - 8 / 3 * z]
+        return np.concatenate([slope, (jacobian @ joined[3:].reshape(3, 3)).ravel()])
+
+    state, tangents, growth = start, np.eye(3), np.zeros(3)
+    for _ in range(steps // EVERY):
+        joined = np.concatenate([state, tangents.ravel()])
+        joined = solve_ivp(field, (0.0, EVERY * DT), joined, method="DOP853", rtol=1e-10, atol=1e-10).y[:, -1]
+        tangents, triangle = np.linalg.qr(joined[3:].reshape(3, 3))
+        state, growth = joined[:3], growth + np.log(np.abs(np.diag(triangle)))
+    return growth / (steps * DT)
 
 
 def started(spec: ModelSpec, conditions: int, *, scale: float = 1.0) -> tuple[Forecaster, Tensor]:

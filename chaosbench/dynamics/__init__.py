@@ -22,7 +22,7 @@ from chaosbench.dynamics.lyapunov import (
     kaplan_yorke_dimension,
     lyapunov_spectrum,
 )
-from chaosbench.dynamics.orbits import iterates, orbit
+from chaosbench.dynamics.orbits import iterates, orbit, states_after
 from chaosbench.dynamics.regimes import Motion, Regime, map_regime, motion, periods, regime, shortest_period
 from chaosbench.dynamics.replay import Loop, Tensors
 from chaosbench.dynamics.runge_kutta import runge_kutta_step
@@ -79,5 +79,6 @@ __all__ = [
     "shortest_period",
     "spectral_norm",
     "starting_tangents",
+    "states_after",
     "tangent_step_by_jvp",
 ]

@@ -1,10 +1,12 @@
 """Orbits of step maps."""
 
+import torch
 from torch import Tensor
 
 from chaosbench.dynamics.differences import Function
 from chaosbench.dynamics.replay import Loop, Tensors
 from chaosbench.dynamics.step_maps import Step, prepared
+from chaosbench.kernels import compiled_orbits
 
 
 def orbit(step: Step, states: Tensor, *, steps: int, transient: int = 0, every: int = 1) -> Tensor:
@@ -21,6 +23,10 @@ def orbit(step: Step, states: Tensor, *, steps: int, transient: int = 0, every: 
         `(..., steps, S)`; differentiable where the step is.
     """
     step_map, starts = prepared(step, states, differentiated=False)
+    if (compiled := compiled_orbits(step, step_map.step, starts, steps=transient + steps * every)) is not None:
+        rows = starts.reshape(-1, starts.shape[-1])
+        path = compiled.orbit(rows, steps=steps, transient=transient, every=every)
+        return path.reshape(*starts.shape[:-1], steps, -1)
     return iterates(step_map.step, starts, steps=steps, transient=transient, every=every)
 
 
@@ -37,3 +43,26 @@ def iterates(function: Function, states: Tensor, *, steps: int, transient: int =
         (states,), _ = Loop(lambda carried, _: ((function(carried[0]),), ()))((states,), steps=transient)
     _, (path,) = Loop(body, axis=-2)((states,), steps=steps)
     return path
+
+
+@torch.no_grad()
+def states_after(step: Step, states: Tensor, counts: Tensor) -> Tensor:
+    """Return each state after its own number of steps.
+
+    Args:
+        step: a step map, or a function of the state as for `lyapunov_spectrum`.
+        states: `(B, S)`.
+        counts: `(B,)`, at least 1 [steps].
+
+    Returns:
+        `(B, S)`.
+    """
+    step_map, states = prepared(step, states, differentiated=False)
+    longest, earliest = int(counts.max()), int(counts.min())
+    if (compiled := compiled_orbits(step, step_map.step, states, steps=longest)) is not None:
+        return compiled.after(states, counts)
+    reached = states
+    for done in range(1, longest + 1):
+        states = step_map.step(states)
+        reached = torch.where(counts[:, None] == done, states, reached) if done >= earliest else reached
+    return reached

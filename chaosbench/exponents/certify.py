@@ -16,8 +16,10 @@ from chaosbench.dynamics import (
 from chaosbench.errors import DataError
 from chaosbench.exponents.conservation import energy_checks, mean_trace
 from chaosbench.exponents.measured import measured_reference
-from chaosbench.systems.base import Flow, Map, SystemSpec
+from chaosbench.kernels import for_exponents
+from chaosbench.systems.base import Map, SystemSpec
 from chaosbench.systems.certificate import Certificate, Check
+from chaosbench.systems.flow import Flow
 from chaosbench.systems.reference import ROUNDING, Reference
 
 # The half width of a 95 % interval is 1.96 standard errors. Two spectra may differ by 1.5 times the sum of their half
@@ -27,6 +29,7 @@ _APART = 1.5
 _SUM_ORBITS, _SUM_STEPS = 32, 100
 
 
+@for_exponents()
 def certify(system: SystemSpec, *, budget: float = 60.0, seed: int = 0) -> Certificate:
     """Compute a system's Lyapunov exponents and check them.
 

@@ -4,8 +4,9 @@ import torch
 from torch import Tensor
 
 from chaosbench.dynamics import VectorField, orbit, tangent_step_by_jvp
-from chaosbench.systems.base import Flow, SystemSpec
+from chaosbench.systems.base import SystemSpec
 from chaosbench.systems.certificate import Check
+from chaosbench.systems.flow import Flow
 
 _DRIFT = 1e-6  # largest relative change of a conserved quantity that is accepted
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from chaosbench.dynamics import finite_time_exponents
 from chaosbench.files import cache_folder, cache_key, write_whole
 from chaosbench.intervals import half_width
+from chaosbench.kernels import for_exponents
 from chaosbench.systems.base import SystemSpec
 from chaosbench.systems.reference import Reference
 
@@ -48,6 +49,7 @@ def cached_reference(system: SystemSpec) -> Reference:
     return reference
 
 
+@for_exponents()
 def measured_reference(
     system: SystemSpec,
     *,

@@ -11,8 +11,9 @@ from chaosbench.dynamics import finite_time_exponents, orbit, regime, shortest_p
 from chaosbench.errors import SpecError
 from chaosbench.exponents.conservation import energy_checks, energy_drift, mean_trace
 from chaosbench.intervals import half_width
-from chaosbench.systems.base import Flow, Map, SystemSpec
+from chaosbench.systems.base import Map, SystemSpec
 from chaosbench.systems.certificate import Certificate, Check
+from chaosbench.systems.flow import Flow
 from chaosbench.systems.reference import ROUNDING, Reference
 
 _BLOCKS = 20

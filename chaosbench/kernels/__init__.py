@@ -1,5 +1,6 @@
 """Fast unrolls with gradients: a reference in torch, numba for the CPU, Triton for CUDA."""
 
+from chaosbench.kernels.compiling import compiled_growth, compiled_orbits, for_exponents
 from chaosbench.kernels.decomposition import orthonormal_columns
 from chaosbench.kernels.gated import GatedNetwork
 from chaosbench.kernels.network import Activation, Forcing, Network
@@ -20,7 +21,10 @@ __all__ = [
     "Network",
     "backend_for",
     "comparing_backend_for",
+    "compiled_growth",
+    "compiled_orbits",
     "compiles_for_cpu",
+    "for_exponents",
     "gated_backend_for",
     "orthonormal_columns",
     "plain_torch",

@@ -16,7 +16,7 @@ from numba import config, njit
 
 from chaosbench.files import cache_folder
 
-PARTS = ("blocks", "compare", "cpu", "gated", "gated_steps", "products", "rows", "steps")
+PARTS = ("blocks", "compare", "cpu", "gated", "gated_steps", "orbits", "products", "rows", "steps")
 SOURCES = ("entry.py", "lanes.py", *(f"numba_{name}.py" for name in PARTS))
 
 

@@ -80,9 +80,12 @@ def gated_backend_for(start: Tensor, steps: int) -> Backend | None:
 
 
 def _allowed(start: Tensor, steps: int) -> bool:
-    if not _ALLOWED.get() or steps < FEWEST_STEPS or not start.numel():
-        return False
-    return not torch._C._are_functorch_transforms_active() and forward_ad._current_level < 0
+    return steps >= FEWEST_STEPS and start.numel() > 0 and kernels_apply()
+
+
+def kernels_apply() -> bool:
+    """Return whether kernels may run: they are not switched off, and torch transforms or differentiates nothing."""
+    return _ALLOWED.get() and not torch._C._are_functorch_transforms_active() and forward_ad._current_level < 0
 
 
 def compiles_for_cpu() -> bool:

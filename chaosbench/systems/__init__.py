@@ -1,9 +1,10 @@
 """Systems with an equation: the contract, and one file per published system."""
 
-from chaosbench.systems.base import Flow, Map, SystemSpec
+from chaosbench.systems.base import Map, SystemSpec
 from chaosbench.systems.chen import Chen
 from chaosbench.systems.driven import DrivenFlow
 from chaosbench.systems.duffing import Duffing
+from chaosbench.systems.flow import Flow
 from chaosbench.systems.halvorsen import Halvorsen
 from chaosbench.systems.henon import Henon
 from chaosbench.systems.henon_heiles import HenonHeiles

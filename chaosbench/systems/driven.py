@@ -6,7 +6,7 @@ import torch
 from torch import Generator, Tensor
 from typing_extensions import override
 
-from chaosbench.systems.base import Flow
+from chaosbench.systems.flow import Flow
 
 
 class DrivenFlow(Flow):

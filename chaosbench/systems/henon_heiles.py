@@ -8,7 +8,7 @@ from torch import Generator, Tensor
 from typing_extensions import override
 
 from chaosbench.dynamics import Method
-from chaosbench.systems.base import Flow
+from chaosbench.systems.flow import Flow
 
 
 class HenonHeiles(Flow):

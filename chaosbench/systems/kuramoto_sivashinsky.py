@@ -9,7 +9,7 @@ from torch import Generator, Tensor
 from typing_extensions import override
 
 from chaosbench.dynamics import ExponentialWeights, exponential_step, exponential_weights
-from chaosbench.systems.base import Flow
+from chaosbench.systems.flow import Flow
 
 
 class KuramotoSivashinsky(Flow):

@@ -7,7 +7,7 @@ from pydantic import Field
 from torch import Tensor
 from typing_extensions import override
 
-from chaosbench.systems.base import Flow
+from chaosbench.systems.flow import Flow
 
 
 class Lorenz84(Flow):

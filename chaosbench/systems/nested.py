@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, SerializeAsAny, WithJsonSchema
 
 from chaosbench.errors import UnknownNameError, unknown_name
-from chaosbench.systems.base import Flow
+from chaosbench.systems.flow import Flow
 
 
 def flow_kinds() -> dict[str, type[Flow]]:

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from chaosbench.dynamics import VectorField
-from chaosbench.systems.base import Flow
+from chaosbench.systems.flow import Flow
 
 
 def advanced(flow: Flow, joined: Tensor, times: Tensor) -> Tensor:

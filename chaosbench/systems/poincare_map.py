@@ -66,6 +66,12 @@ class PoincareMap(Map):
         section = {name: getattr(self, name) for name in ("coordinate", "level", "direction")}
         return {"flow": self.flow.label, **section}
 
+    @property
+    @override
+    def compilable(self) -> bool:
+        """False: the number of the flow's steps to the section depends on the state."""
+        return False
+
     @override
     def step(self, state: Tensor) -> Tensor:
         return self._dropped(self._crossed(self._lifted(state[..., None], self.level))[0])[..., 0]

@@ -9,7 +9,8 @@ from pydantic import Field, model_validator
 from torch import Generator, Tensor
 from typing_extensions import override
 
-from chaosbench.systems.base import Flow, Map
+from chaosbench.systems.base import Map
+from chaosbench.systems.flow import Flow
 from chaosbench.systems.nested import AnyFlow
 from chaosbench.systems.partial_steps import advanced
 
@@ -52,6 +53,12 @@ class StroboscopicMap(Map):
     def parameters(self) -> dict[str, Any]:
         """The flow by its label, and the phase."""
         return {"flow": self.flow.label, "phase": self.phase}
+
+    @property
+    @override
+    def compilable(self) -> bool:
+        """False: one step is hundreds of steps of the flow."""
+        return False
 
     @override
     def step(self, state: Tensor) -> Tensor:

@@ -1,0 +1,204 @@
+"""Decide whether a step is compiled: where it can be, where it pays, and only if it computes what torch does."""
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+from chaosbench.kernels.compiled_step import CompiledStep
+from chaosbench.kernels.tensor_trace import UntraceableError, trace
+from chaosbench.kernels.unroll import compiles_for_cpu, kernels_apply
+from chaosbench.spec import Content
+
+LARGEST = 128  # entries of a state; the machine code grows with their number
+MOST_OPERATIONS = 20_000  # scalar operations of a step, which take seconds to compile
+FEWEST_STEPS = 100  # [steps]; fewer are not worth a look
+FEWEST_CALLS = 100_000  # of torch's operations, which take half a second: about what compiling takes
+_LONG = 10.0  # [seconds] of a computation by torch whose reason is told
+_POINTS = 64  # states at which a compiled step is compared with torch
+_STRICT: ContextVar[bool] = ContextVar("orbits equal to the last bit, and compiled only where that pays", default=True)
+
+_LOGGER = logging.getLogger(__name__)
+
+Step = Callable[[Tensor], Tensor]
+TangentStep = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+@contextmanager
+def for_exponents() -> Iterator[None]:
+    """Compile steps inside the block however few there are, and orbits also where torch rounds differently.
+
+    Short and long computations then take the same path, so that the cost of one predicts that of the other.
+    """
+    token = _STRICT.set(False)
+    try:
+        yield
+    finally:
+        _STRICT.reset(token)
+
+
+def compiled_orbits(owner: object, step: Step, states: Tensor, *, steps: int) -> CompiledStep | None:
+    """Return a compiled step for orbits of `steps` steps from states `(S,)` or `(B, S)`; None if torch must do it.
+
+    Outside `for_exponents` its states have the bits that torch gives, so that data are the same without compiling.
+
+    Args:
+        owner: the object whose step it is, or the step itself; what is found for a frozen record is remembered.
+    """
+    found = _found(owner, step, states, calls=steps)
+    return found.compiled if found is not None and (found.exact or not _STRICT.get()) else None
+
+
+def compiled_growth(
+    owner: object, step: Step, tangent_step: TangentStep, states: Tensor, *, steps: int
+) -> CompiledStep | None:
+    """Return a compiled step for tangent vectors along `steps` steps; None if torch must do it.
+
+    Args:
+        owner, step, states, steps: as for `compiled_orbits`.
+        tangent_step: returns the next states and tangents, with which the compiled derivative is compared.
+    """
+    found = _found(owner, step, states, calls=3 * steps)  # torch takes three times as long with tangents, or more
+    return found.compiled if found is not None and found.carries(tangent_step) else None
+
+
+@dataclass
+class _Compared:
+    """A compiled step that agrees with torch at `points`; `exact` if it does to the last bit."""
+
+    compiled: CompiledStep
+    exact: bool
+    points: Tensor
+    width: int
+    _carries: bool | None = None
+
+    def carries(self, tangent_step: TangentStep) -> bool:
+        """Return whether the compiled derivative agrees with torch's at the points, too."""
+        if self._carries is None:
+            size = self.points.shape[-1]
+            tangents = torch.randn(size, min(size, 3), dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+            spread = tangents.to(self.points).expand(len(self.points), -1, -1).contiguous()
+            try:
+                ours = self.compiled.tangent_step(self.points, spread, width=self.width)[1]
+                self._carries = _close(ours, tangent_step(self.points, spread)[1])
+            except (KeyError, RuntimeError) as error:
+                self._carries = False
+                _LOGGER.info("tangents are not compiled: %s", error)
+        return self._carries
+
+
+@dataclass(frozen=True)
+class _Refusal:
+    """Why a step is not compiled, and how long torch takes for it [seconds]."""
+
+    reason: str
+    seconds: float
+
+
+def _found(owner: object, step: Step, states: Tensor, *, calls: int) -> _Compared | None:
+    """Return the compiled step if it applies to these states and pays for `calls` steps."""
+    strict = _STRICT.get()
+    if not (kernels_apply() and compiles_for_cpu()) or (strict and calls < FEWEST_STEPS):
+        return None
+    if not getattr(owner, "compilable", True):
+        return None
+    if states.dim() not in (1, 2) or not 0 < states.shape[-1] <= LARGEST or not states.numel():
+        return None
+    if states.device.type != "cpu" or states.dtype not in (torch.float32, torch.float64):
+        return None
+    if torch.is_grad_enabled() and states.requires_grad:
+        return None
+    shelf = _shelf(owner, states.dtype, states.dim()) if isinstance(owner, Content) else list[_Compared | _Refusal]()
+    if not shelf:
+        shelf.append(_made(step, states))
+    found = shelf[0]
+    if isinstance(found, _Refusal):
+        _tell(owner, found, calls)
+        return None
+    return found if not strict or calls * found.compiled.calls >= FEWEST_CALLS else None
+
+
+@lru_cache(maxsize=64)
+def _shelf(owner: Content, dtype: torch.dtype, axes: int) -> "list[_Compared | _Refusal]":  # noqa: ARG001  # the key
+    """Return where the compiled step of a frozen record is kept: an empty list at first."""
+    return []
+
+
+def _tell(owner: object, refusal: _Refusal, calls: int) -> None:
+    """Log why a step is not compiled, where a user waits for it; what systems of the catalogue cost is documented."""
+    seconds = calls * refusal.seconds
+    if seconds > _LONG and not type(owner).__module__.startswith("chaosbench."):
+        text = "torch computes these steps one by one, which takes %.0f s or more; they are not compiled: %s"
+        _LOGGER.warning(text, seconds, refusal.reason)
+
+
+def _made(step: Step, states: Tensor) -> _Compared | _Refusal:
+    """Compile a step and compare it with torch."""
+    one = states if states.dim() == 1 else states[:1]
+    try:
+        if step(one).requires_grad:  # and whatever the step computes once at its first call is computed now
+            raise UntraceableError("gradients of its parameters are asked for")
+        compiled = CompiledStep(trace(step, one.detach().clone()), states.shape[-1], states.dtype)
+        if compiled.operations > MOST_OPERATIONS:
+            raise UntraceableError(f"it has {compiled.operations} operations, more than {MOST_OPERATIONS}")
+        return _compared(compiled, step, states)
+    except UntraceableError as error:
+        began = time.perf_counter()
+        step(one)
+        return _Refusal(str(error), time.perf_counter() - began)
+
+
+@torch.no_grad()
+def _compared(compiled: CompiledStep, step: Step, states: Tensor) -> _Compared:
+    """Compare with torch at states along orbits and at random states around them.
+
+    Raises:
+        UntraceableError: if they disagree.
+    """
+    visited = _visited(compiled, states.reshape(-1, states.shape[-1]))
+    noise = torch.randn(visited.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).to(visited)
+    around = visited.mean(0) + 2 * visited.std(0, correction=0) * noise
+    exact = compiled.prescribed
+    width = compiled.width(states.numel() // states.shape[-1])
+    for points in (visited, around):
+        expected, found = _called(step, points, axes=states.dim()), compiled.step(points, width=width)
+        if expected.shape != found.shape or not _close(found, expected):
+            raise UntraceableError("it computes something else at other states")
+        exact = exact and _equal(found, expected)
+    alone = _called(step, points[:1], axes=states.dim())  # torch has other loops for a single state
+    return _Compared(compiled, exact and _equal(alone, expected[:1]), visited, width)
+
+
+def _equal(found: Tensor, expected: Tensor) -> bool:
+    return torch.equal(found.nan_to_num(), expected.nan_to_num())
+
+
+def _visited(compiled: CompiledStep, states: Tensor) -> Tensor:
+    """Return at most 64 states along orbits."""
+    state, path, width = states[:_POINTS], [states[:_POINTS]], compiled.width(len(states))
+    for _ in range(max(8, _POINTS // len(state))):
+        state = compiled.step(state, width=width)
+        path.append(state)
+    points = torch.cat(path)
+    points = points[points.isfinite().all(-1)]
+    if not len(points):
+        raise UntraceableError("its orbit escapes")
+    return points[torch.linspace(0, len(points) - 1, min(_POINTS, len(points)), dtype=torch.float64).long()]
+
+
+def _called(step: Step, points: Tensor, *, axes: int) -> Tensor:
+    return step(points) if axes == 2 else torch.stack([step(point) for point in points])
+
+
+def _close(found: Tensor, expected: Tensor) -> bool:
+    """Return whether two results agree to rounding, which a step may amplify."""
+    tolerance = 1e-10 if found.dtype == torch.float64 else 1e-3
+    finite = expected[expected.isfinite()]
+    scale = float(finite.abs().max()) if len(finite) else 1.0
+    return torch.allclose(found, expected, rtol=tolerance, atol=tolerance * scale, equal_nan=True)
