@@ -63,7 +63,7 @@ def test_a_suite_is_run_and_ranked_and_only_missing_runs_are_repeated(call, tiny
     assert code == 0, err
     assert "2 experiments, 4 runs" in out
     assert "noise floor" in out
-    folders = sorted(path for path in results.iterdir())
+    folders = sorted(path for path in results.iterdir() if not path.name.startswith("."))  # and .checkpoints
     assert len(folders) == 2
     for folder in folders:
         names = {path.name for path in folder.iterdir()}

@@ -87,7 +87,7 @@ def test_pictures_of_a_plug_in_are_drawn_and_a_failure_is_reported_in_one_line(p
     command = [sys.executable, "-m", "chaosbench", "run", str(suite), "--results", str(results), "--device", "cpu"]
     finished = subprocess.run(command, capture_output=True, text=True)
     assert finished.returncode == 0, finished.stderr
-    folders = [path for path in results.iterdir() if path.is_dir()]
+    folders = [path for path in results.iterdir() if path.is_dir() and not path.name.startswith(".")]
     assert len(folders) == 2
     for folder in folders:
         names = {path.name for path in folder.iterdir()}
