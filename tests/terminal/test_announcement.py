@@ -17,6 +17,6 @@ def test_a_run_without_numba_on_a_cpu_says_so_once(compiles, device, expected, m
     monkeypatch.setattr(campaign, "compiles_for_cpu", lambda: compiles)
     monkeypatch.setattr(campaign, "_titles", lambda experiments: ["one"])
     monkeypatch.setattr(campaign, "_NOUNS", ())
-    one = Experiment(system=Lorenz63(), model=RNN(), trainer=BPTT(), seeds=(1, 2))
+    one = Experiment(suite="one", system=Lorenz63(), metrics=(), model=RNN(), trainer=BPTT(), seeds=(1, 2))
     campaign.announce([one], [(one,)], Path("results"), Placement(device, 1))
     assert sum("numba" in line for line in capsys.readouterr().out.splitlines()) == expected
