@@ -164,7 +164,8 @@ def sparse_model() -> list[Line]:
         model.fit(list(train), t=dt)
         return Way(lambda: model.simulate(train[0, 0], dt * np.arange(STEPPED)))
 
-    line, ours = Line("systems", f"{STEPPED:,} steps of a sparse model", K=1, T=STEPPED), needing("pysindy", stepped)
+    line = Line("systems", f"{STEPPED:,} steps of a sparse model", K=1, T=STEPPED)
+    ours = needing("chaosbench_sindy", lambda: needing("pysindy", stepped))
     if isinstance(ours.call, str):
         return [Line(line.benchmark, line.what, rival="pysindy", reason=ours.call, K=1, T=STEPPED)]
     return compared(line, ours, {"pysindy": needing("pysindy", rival)})

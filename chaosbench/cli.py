@@ -11,9 +11,9 @@ import typer
 
 from chaosbench import __version__, cli_certify, cli_trajectories, options
 from chaosbench.errors import ChaosbenchError, SpecError, unknown_name
+from chaosbench.terminal.plugins import load_registry
 
 if TYPE_CHECKING:
-    from chaosbench.registry import Registry
     from chaosbench.systems import SystemSpec
 
 app = typer.Typer(
@@ -102,6 +102,15 @@ def run(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Number of worker processes (default: one per core; one on a GPU).")
     ] = None,
+    together: Annotated[
+        bool | None,
+        typer.Option(
+            "--together/--alone",
+            show_default=False,
+            help="Train experiments that differ only in numbers, such as a learning rate or a forcing interval, as one "
+            "batch, or each alone (default: together on a GPU, alone on a CPU).",
+        ),
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run, and stop.")] = False,
 ) -> None:
     """Run the experiments of a suite that have no result yet, and show the ranking."""
@@ -109,7 +118,7 @@ def run(
     from chaosbench.leaderboard import store
     from chaosbench.terminal import campaign
 
-    registry = _registry()
+    registry = load_registry()
     selection = suite.Selection(
         systems or (), models or (), trainers or (), options.seeds(seeds), options.changes(changes)
     )
@@ -121,10 +130,11 @@ def run(
     todo = execution.missing(experiments, stored)
     execution.check_data(todo)
     where = execution.place(todo, device, workers, may_measure=not dry_run)
-    campaign.announce(experiments, todo, results, where)
+    groups = execution.groups(todo, where.device, together)
+    campaign.announce(experiments, groups, results, where)
     if dry_run:
         return
-    events = execution.carry_on(todo, results, device=where.device, workers=where.workers)
+    events = execution.carry_on(groups, results, device=where.device, workers=where.workers)
     pictures = registry.kinds["picture"].values()
     outcome = campaign.show(events, todo, pictures) if todo else campaign.Outcome()
     campaign.conclude(experiments, store.merge(stored, outcome.published), results, pictures)
@@ -194,7 +204,7 @@ def list_(
     if what == "suites":
         rows = [{"name": name, "summary": text} for name, text in suite.shipped().items()]
     else:
-        rows = catalogue.rows(_registry(), what)
+        rows = catalogue.rows(load_registry(), what)
     if as_json:
         _print_json(rows)
     else:
@@ -211,7 +221,7 @@ def describe(
     """Describe a kind: definition, source, fields and defaults."""
     from chaosbench.terminal import catalogue
 
-    description = catalogue.description(_registry(), kind)
+    description = catalogue.description(load_registry(), kind)
     if as_json:
         _print_json(description)
     else:
@@ -246,7 +256,7 @@ def schema() -> None:
     """Print the JSON schema of suite files, for editors."""
     from chaosbench import suite
 
-    _print_json(suite.schema(_registry()))
+    _print_json(suite.schema(load_registry()))
 
 
 @plugins_app.command("list")
@@ -254,26 +264,11 @@ def plugins_list(as_json: AsJson = False) -> None:
     """List the installed plug-ins, and why broken ones were not loaded."""
     from chaosbench.terminal import catalogue
 
-    registry = _registry(quiet=True)
+    registry = load_registry(quiet=True)
     if as_json:
         _print_json(catalogue.plugin_rows(registry))
     else:
         catalogue.show_plugins(registry)
-
-
-def _registry(*, quiet: bool = False) -> "Registry":
-    """Load all kinds, and print a warning for each broken plug-in."""
-    from chaosbench import registry
-
-    loaded = registry.load()
-    for plugin in loaded.plugins if not quiet else ():
-        if plugin.error:
-            print(
-                f"plug-in {plugin.name!r} ({plugin.package} {plugin.version}) is broken and was not loaded: "
-                f"{plugin.error}; uninstall it, or list the plug-ins to load in CHAOSBENCH_PLUGINS",
-                file=sys.stderr,
-            )
-    return loaded
 
 
 def _system(kind: str, changes: dict[str, Any]) -> "SystemSpec":
@@ -281,7 +276,7 @@ def _system(kind: str, changes: dict[str, Any]) -> "SystemSpec":
     from chaosbench import suite
     from chaosbench.systems import SystemSpec
 
-    system = suite.validated(_registry().find("system", kind), {"kind": kind, **changes}, kind)
+    system = suite.validated(load_registry().find("system", kind), {"kind": kind, **changes}, kind)
     if not isinstance(system, SystemSpec):
         raise SpecError(f"{system.label} has no equation and cannot be certified")
     return system

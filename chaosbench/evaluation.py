@@ -14,7 +14,7 @@ from chaosbench.models.forecaster import Forecaster, Trait
 
 DRAWN = 10_000  # [steps] kept of truth and free run for pictures
 
-_CHUNK = 1_000  # [steps] of a free run at once: bounds memory, whatever the horizon
+_CHUNK, _NUMBERS = 1_000, 2**22  # [steps] of a free run at once, and more while its states are fewer numbers
 
 
 @torch.no_grad()
@@ -105,11 +105,11 @@ def describe_dynamics(model: Forecaster, data: Dataset, spec: EvaluationSpec) ->
 
 def free_run(model: Forecaster, state: Tensor, steps: int) -> Tensor:
     """Return the observations of free runs, `(K, B, S) -> (K, B, steps, D)`; index 0 is after one step."""
-    parts = []
-    for done in range(0, steps, _CHUNK):
-        observed, state = model.predict(state, min(_CHUNK, steps - done))
+    parts, chunk = [], max(_CHUNK, _NUMBERS // state.numel())  # memory is bounded, whatever the horizon
+    for done in range(0, steps, chunk):
+        observed, state = model.predict(state, min(chunk, steps - done))
         parts.append(observed)
-    return torch.cat(parts, dim=2)
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=2)
 
 
 def free_run_starts(model: Forecaster, data: Dataset, spec: EvaluationSpec) -> Tensor:

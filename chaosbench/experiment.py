@@ -125,7 +125,7 @@ class Run:
     total_seconds: float  # the same for data, training, diagnosis and scoring together
     device: str
     started: datetime  # UTC
-    provenance: dict[str, str] = field(default_factory=dict)  # versions of the software that ran
+    provenance: dict[str, str] = field(default_factory=dict)  # versions that ran, and experiments of the same batch
     seeds_together: int | None = None  # K, seeds trained as one batch; None in results of earlier versions
 
     @classmethod

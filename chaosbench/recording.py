@@ -39,6 +39,7 @@ class Training:
         health: loss and gradient norm of every update.
         stopping: name, values `(K,)`, unit and None for each number of early stopping; empty without it.
         scheme: where the state was forced and gradients were cut at the end; None where no gradient passes time.
+        seeds: how many were trained as one batch, those of other experiments included.
     """
 
     measured: list[tuple[DiagnosticSpec, int, Tensor]]
@@ -47,6 +48,7 @@ class Training:
     watching: float
     health: TrainingHealth
     scheme: ForcingScheme | None
+    seeds: int
     stopping: Sequence[tuple[str, Tensor, str, None]] = ()
 
 
@@ -68,12 +70,11 @@ class Rows:
     arrays: Arrays
     weights: Arrays
     standardisation: Arrays  # mean and deviation of the training data [the source's units]
-    costs: dict[str, Any]  # fields of `Run`: parameters, updates, train_seconds, device
+    costs: dict[str, Any]  # fields of `Run`: parameters, updates, train_seconds, device, seeds_together
 
     def result(self, *, started: datetime, seconds: float, plugins: dict[str, str]) -> Result:
         """Return the result of an experiment that began at `started` and took `seconds` of wall time."""
-        seeds = len(self.experiment.seeds)
-        costs = {"started": started, "total_seconds": seconds / seeds, "seeds_together": seeds, **self.costs}
+        costs = {"started": started, "total_seconds": seconds / len(self.experiment.seeds), **self.costs}
         provenance = _provenance() | plugins
         runs = tuple(
             Run.of(self.experiment, seed, status, message, provenance=provenance, **costs)
@@ -113,6 +114,7 @@ def record(
         "updates": training.updates,
         "train_seconds": training.seconds / len(experiment.seeds),
         "device": _device_name(device),
+        "seeds_together": training.seeds,
     }
     weights = {name: value.detach().cpu().numpy() for name, value in model.state_dict().items()}
     standardisation = {name: getattr(data, name).cpu().numpy() for name in ("mean", "deviation")}

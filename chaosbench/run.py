@@ -1,6 +1,6 @@
 """The straight line: data, model, training, diagnosis, forecasts, scores."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,18 +9,19 @@ from typing import Literal
 
 from chaosbench.checkpoints import Checkpoints, Course
 from chaosbench.data import Dataset, simulate
+from chaosbench.diagnostics.base import DiagnosticSpec
 from chaosbench.diagnostics.health import TrainingHealth
 from chaosbench.evaluation import describe_dynamics, evaluate
 from chaosbench.experiment import EvaluationSpec, Experiment, Result
 from chaosbench.leaderboard import store
 from chaosbench.models.forecaster import Forecaster
-from chaosbench.recording import Diagnoses, Training, record
+from chaosbench.recording import Diagnoses, Rows, Training, record
 from chaosbench.theory.diagnosis import Diagnosis
 from chaosbench.theory.examination import examine
 from chaosbench.trainers.base import TrainerSpec, TrainingStep, WindowTrainer
 from chaosbench.trainers.early_stopping import stopping_records
 from chaosbench.trainers.forcing_scheme import ForcingScheme
-from chaosbench.trainers.training_state import Checkpoint
+from chaosbench.trainers.training_state import Checkpoint, TrainingState
 
 Phase = Literal["data", "diagnosis", "training", "forecasts", "scores"]
 
@@ -74,26 +75,34 @@ def run_experiment(
     started, clock = datetime.now(UTC), perf_counter()
     report = watch or _ignore
     report(Progress("data"))
-    data = simulate(experiment.system, experiment.data)
-    experiment.trainer.check(data)
-    data = data.to(device, experiment.torch_dtype)
-    model = experiment.model.build(data.dimension, experiment.seeds).to(device, experiment.torch_dtype)
+    data = prepare([experiment], device)
+    model = build(experiment, data, experiment.seeds)
     report(Progress("diagnosis"))
     initial = diagnose_model(model, data, experiment.evaluation, None, trained=False)
     training = train(experiment, model, data, report, checkpoints)
-    report(Progress("diagnosis"))
-    final = diagnose_model(model, data, experiment.evaluation, training.scheme)
-    report(Progress("forecasts"))
-    evaluation = evaluate(
-        model, data, experiment.evaluation, final.spectrum / data.dt, bounded=final.motion.bounded.double().mean(1)
-    )
-    traits = describe_dynamics(model, data, experiment.evaluation)
-    report(Progress("scores"))
-    rows = record(experiment, model, data, training, Diagnoses(initial, final), evaluation, traits, device=device)
+    rows = examine_and_score(experiment, model, data, initial, training, report)
     result = rows.result(started=started, seconds=perf_counter() - clock, plugins=plugins or {})
+    return _stored(result, results)
+
+
+def _stored(result: Result, results: Path | str | None) -> Result:
+    """Return the result; store it first if a directory is given."""
     if results is not None:
         store.write(result, Path(results))
     return result
+
+
+def prepare(experiments: Sequence[Experiment], device: str) -> Dataset:
+    """Return the data that experiments share, on the device; check that every trainer can use them."""
+    data = simulate(experiments[0].system, experiments[0].data)
+    for experiment in experiments:
+        experiment.trainer.check(data)
+    return data.to(device, experiments[0].torch_dtype)
+
+
+def build(experiment: Experiment, data: Dataset, seeds: Sequence[int]) -> Forecaster:
+    """Build an experiment's model for these seeds, in the precision of the data and on their device."""
+    return experiment.model.build(data.dimension, seeds).to(data.train.device, experiment.torch_dtype)
 
 
 def train(
@@ -102,30 +111,12 @@ def train(
     """Train in place; diagnostics measure what is due, and `report` is called a few times a second."""
     course = Course(TrainingHealth(experiment.trainer))
     saved = None if checkpoints is None else checkpoints.resume(course, data.train.device)
-    began, reported, earlier = perf_counter(), 0.0, course.seconds
-    watched, step = course.watching, None
-    for step in _steps(experiment, model, data, saved):
-        paused = perf_counter()
-        course.health.see(step)
-        for diagnostic in experiment.diagnostics:
-            if diagnostic.due(step):
-                course.measured.append((diagnostic, step.update, diagnostic.measure(step).detach()))
-        course.watching += perf_counter() - paused
-        if checkpoints is not None:
-            written = checkpoints.seconds
-            checkpoints.see(step, course, earlier + paused - began - (course.watching - watched) - written)
-        if paused - reported > 0.3 or step.update == step.updates:
-            reported = paused
-            if not step.loss.isfinite().any():
-                _finish(experiment.trainer, model, step)
-                break
-            report(Progress("training", step.update, step.updates, float(step.loss.nanmedian())))
-    scheme = None if step is None or step.training is None else experiment.trainer.forcing_scheme(step.training)
-    aside = course.watching - watched + (0.0 if checkpoints is None else checkpoints.seconds)
-    seconds = earlier + perf_counter() - began - aside
-    updates = course.updates if step is None else step.update
-    stopping = stopping_records(None if step is None else step.training)
-    return Training(course.measured, updates, seconds, course.watching, course.health, scheme, stopping)
+    steps = _steps(experiment, model, data, saved)
+    training = follow(steps, course, experiment, report, checkpoints)
+    scheme = None if training is None else experiment.trainer.forcing_scheme(training)
+    times = course.seconds, course.watching
+    stopping = stopping_records(training)
+    return Training(course.measured, course.updates, *times, course.health, scheme, len(experiment.seeds), stopping)
 
 
 def _steps(
@@ -138,10 +129,77 @@ def _steps(
     return experiment.trainer.fit(model, data, experiment.seeds, checkpoint=saved)
 
 
-def _finish(trainer: TrainerSpec, model: Forecaster, step: TrainingStep) -> None:
+def follow(
+    steps: Iterator[TrainingStep],
+    course: Course,
+    experiment: Experiment,
+    report: Watch,
+    checkpoints: Checkpoints | None = None,
+) -> TrainingState | None:
+    """Train to the end, or until every seed has diverged, and record in `course` what is due.
+
+    Args:
+        steps: the updates to do.
+        course: what earlier processes have recorded.
+        experiment: the one that is trained, or the first of several that are trained as one batch.
+        report: is called a few times a second.
+        checkpoints: where the state of the training is written; None: none is.
+
+    Returns:
+        The trainer's state after the last update; None without updates, or if the trainer has none.
+    """
+    began, reported, step = perf_counter(), 0.0, None
+    earlier, watched = course.seconds, course.watching
+
+    def seconds(now: float) -> float:
+        aside = course.watching - watched + (0.0 if checkpoints is None else checkpoints.seconds)
+        return earlier + now - began - aside
+
+    for step in steps:
+        paused = perf_counter()
+        _watch(step, course, experiment.diagnostics)
+        if checkpoints is not None:
+            checkpoints.see(step, course, seconds(perf_counter()))
+        if paused - reported > 0.3 or step.update == step.updates:
+            reported = paused
+            if not step.loss.isfinite().any():
+                _finish(experiment.trainer, step)
+                break
+            report(Progress("training", step.update, step.updates, float(step.loss.nanmedian())))
+    course.seconds = seconds(perf_counter())
+    course.updates = course.updates if step is None else step.update
+    return None if step is None else step.training
+
+
+def _watch(step: TrainingStep, course: Course, diagnostics: Sequence[DiagnosticSpec]) -> None:
+    """Record the health of an update and measure what is due."""
+    began = perf_counter()
+    course.health.see(step)
+    for diagnostic in diagnostics:
+        if diagnostic.due(step):
+            course.measured.append((diagnostic, step.update, diagnostic.measure(step).detach()))
+    course.watching += perf_counter() - began
+
+
+def _finish(trainer: TrainerSpec, step: TrainingStep) -> None:
     """Let a trainer that is not asked for further updates set the model to its final weights."""
     if isinstance(trainer, WindowTrainer) and step.training is not None:
-        trainer.finish(model, step.training)
+        trainer.finish(step.model, step.training)
+
+
+def examine_and_score(
+    experiment: Experiment, model: Forecaster, data: Dataset, initial: Diagnosis, training: Training, report: Watch
+) -> Rows:
+    """Diagnose the trained model, run it freely, compute forecasts, and score them."""
+    report(Progress("diagnosis"))
+    final = diagnose_model(model, data, experiment.evaluation, training.scheme)
+    report(Progress("forecasts"))
+    bounded = final.motion.bounded.double().mean(1)
+    evaluation = evaluate(model, data, experiment.evaluation, final.spectrum / data.dt, bounded=bounded)
+    traits = describe_dynamics(model, data, experiment.evaluation)
+    report(Progress("scores"))
+    device = str(data.train.device)
+    return record(experiment, model, data, training, Diagnoses(initial, final), evaluation, traits, device=device)
 
 
 def diagnose_model(

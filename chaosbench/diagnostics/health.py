@@ -5,7 +5,7 @@ sees every update and is stored in the diagnosis of a run, so that the hook does
 """
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -45,6 +45,19 @@ class TrainingHealth:
             self._largest_entries.append(largest_entries(step.model))
             if self.clip_norm is not None:
                 self._norms_after_entries.append(gradient_norms(step.model, largest=self.clip_value))
+
+    def split(self, trainers: Sequence[TrainerSpec], counts: Sequence[int]) -> "list[TrainingHealth]":
+        """Return the health of each of several trainings whose seeds were trained as one batch.
+
+        Args:
+            trainers: one per training.
+            counts: their numbers of seeds, in the order of the batch.
+        """
+        parts = [TrainingHealth(trainer) for trainer in trainers]
+        for name, values in self.state().items():
+            for part, piece in zip(parts, values.split(list(counts), dim=1), strict=True):
+                part._recorded()[name][:] = list(piece)
+        return parts
 
     def state(self) -> dict[str, Tensor]:
         """Return everything recorded so far, `(U, K)` each, for a checkpoint."""
@@ -100,7 +113,7 @@ class TrainingHealth:
             for name, level in (("q05", 0.05), ("median", 0.5), ("q95", 0.95))
         }
         if self.clip_norm is not None:
-            stacked = self._norms_after_entries or self._norms
+            stacked = self._norms_after_entries if self.clip_value is not None else self._norms
             after_entries = torch.stack(stacked, dim=-1).double().cpu()
             columns["clipped_share"] = _share(after_entries > self.clip_norm, sound).tolist()
         if self.clip_value is not None:

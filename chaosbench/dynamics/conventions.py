@@ -117,7 +117,7 @@ def _fastest(function: UserFunction, probes: Tensor, states: Tensor, name: str) 
     for arrays, strict in ((False, True), (True, True), (False, False)):
         for single in (_one, _row):
             try:
-                truth = torch.stack([_checked(single(function, probe, arrays, strict), probe) for probe in probes])
+                truth = _singly(function, probes, single, arrays, strict)
             except Exception as error:  # whatever a user's function raises where it is called in another way
                 failures.append(f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}")
                 continue
@@ -129,6 +129,16 @@ def _fastest(function: UserFunction, probes: Tensor, states: Tensor, name: str) 
         f"{name} cannot be called on a state of {probes.shape[-1]} entries ({failures[0]}); expected a function of the "
         "state, (S,) or (..., S), that returns the next state"
     )
+
+
+def _singly(
+    function: UserFunction, probes: Tensor, single: Callable[..., Tensor], arrays: bool, strict: bool
+) -> Tensor:
+    """Return the function of each probe by itself; a function of numpy that takes a tensor with a warning fails."""
+    with warnings.catch_warnings():
+        if strict:
+            warnings.filterwarnings("error", ".*__array_wrap__", DeprecationWarning)
+        return torch.stack([_checked(single(function, probe, arrays, strict), probe) for probe in probes])
 
 
 def _agreeing(

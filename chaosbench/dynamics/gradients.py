@@ -1,6 +1,6 @@
 """Growth of gradients: the norm of dz_T/dz_0 against the horizon T, in one pass that cannot overflow."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
 import torch
@@ -10,8 +10,10 @@ from chaosbench.dynamics.replay import Body, Loop, Tensors
 from chaosbench.dynamics.singular_values import extreme_singular_values, spectral_norm
 from chaosbench.dynamics.step_maps import Step, StepMap, prepared
 from chaosbench.dynamics.tangents import random_tangents
+from chaosbench.kernels import CompiledTangents, compiled_tangents
 
 Norm = Literal["spectral", "infinity"]
+Multiplication = Callable[[Tensors, int, list[int]], tuple[Tensors, Tensor, Tensor]]
 
 _CHUNK = 64  # horizons whose norms are computed together; bounds memory, saves calls
 _RESCALE = {torch.float32: 4, torch.float64: 16}  # [steps] between rescalings; e^20 or e^40 per step would overflow
@@ -49,22 +51,32 @@ def jacobian_growth(
         Mikhaeil, Monfared & Durstewitz 2022, Advances in Neural Information Processing Systems 35, equations 4 to 6.
     """
     step_map, states = prepared(step, states)
-    selected = set(range(1, steps + 1) if horizons is None else horizons)
-    assert selected <= set(range(1, steps + 1)), f"horizons {sorted(selected)} must lie within 1 and {steps} [steps]"
-    product = starting_tangents(states, directions)
+    selected = sorted(set(range(1, steps + 1) if horizons is None else horizons))
+    assert set(selected) <= set(range(1, steps + 1)), f"horizons {selected} must lie within 1 and {steps} [steps]"
     # A single-precision sum of thousands of logarithms would lose their precision.
     scale = states.new_zeros(states.shape[:-1], dtype=torch.float64)
-    follow = _Product(step_map, every=_RESCALE.get(states.dtype, 1))
-    growth, products, scales, reached = list[Tensor](), list[Tensor](), list[Tensor](), 0
-    for horizon in sorted(selected):
-        states, product, scale = follow((states, product, scale), begin=reached, end=horizon)
-        scale, reached = torch.where(torch.isfinite(states).all(-1), scale, torch.nan), horizon
-        products.append(product)
-        scales.append(scale)
-        if len(products) == _CHUNK or horizon == max(selected):
-            growth.append(_log_norms(torch.stack(products, dim=-3), torch.stack(scales, dim=-1), norm))
-            products, scales = [], []
+    carried: Tensors = (states, starting_tangents(states, directions), scale)
+    # The step as given knows its network, the step map does not.
+    multiply = _multiplication(compiled_tangents(step, states), step_map, states.dtype)
+    growth, reached = list[Tensor](), 0
+    for first in range(0, len(selected), _CHUNK):
+        chunk = selected[first : first + _CHUNK]
+        carried, products, scales = multiply(carried, reached, chunk)
+        growth.append(_log_norms(products, scales, norm))
+        reached = chunk[-1]
     return torch.cat(growth, dim=-1).to(states.dtype)
+
+
+def _multiplication(compiled: CompiledTangents | None, step_map: StepMap, dtype: torch.dtype) -> Multiplication:
+    """Return a function that carries states, product and scale through time, by a compiled kernel if there is one."""
+    if compiled is None:
+        return _Product(step_map, every=_RESCALE.get(dtype, 1))
+
+    def multiply(carried: Tensors, begin: int, horizons: list[int]) -> tuple[Tensors, Tensor, Tensor]:
+        ahead = [horizon - begin for horizon in horizons]
+        return compiled.multiply(carried, ahead, every=_RESCALE[torch.float64])
+
+    return multiply
 
 
 class _Product:
@@ -77,8 +89,18 @@ class _Product:
         self._step_map, self._every = step_map, every
         self._blocks = Loop(self._block(every, rescale=True))
 
-    def __call__(self, carried: Tensors, *, begin: int, end: int) -> Tensors:
-        """Return what is carried at the time `end`, from `begin` on [steps]."""
+    def __call__(self, carried: Tensors, begin: int, horizons: list[int]) -> tuple[Tensors, Tensor, Tensor]:
+        """Return what is carried at the last horizon, and products and scales at all of them, from `begin` on."""
+        products, scales = list[Tensor](), list[Tensor]()
+        for horizon in horizons:
+            states, product, scale = self._carry(carried, begin=begin, end=horizon)
+            scale, begin = torch.where(torch.isfinite(states).all(-1), scale, torch.nan), horizon
+            products.append(product)
+            scales.append(scale)
+            carried = states, product, scale
+        return carried, torch.stack(products, dim=-3), torch.stack(scales, dim=-1)
+
+    def _carry(self, carried: Tensors, *, begin: int, end: int) -> Tensors:
         while begin < end:
             steps = min(end - begin, self._every - begin % self._every)
             if steps == self._every:

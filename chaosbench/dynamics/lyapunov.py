@@ -9,7 +9,9 @@ from chaosbench.dynamics.replay import Body, Loop, Tensors
 from chaosbench.dynamics.reverse_tangents import with_cheap_tangents
 from chaosbench.dynamics.step_maps import Step, StepMap, prepared
 from chaosbench.dynamics.tangents import random_tangents
-from chaosbench.kernels import compiled_growth, orthonormal_columns
+from chaosbench.kernels import CompiledTangents, compiled_growth, compiled_tangents, orthonormal_columns
+
+Stretch = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor, Tensor]]
 
 
 def lyapunov_spectrum(
@@ -80,7 +82,7 @@ def finite_time_exponents(
     count = 1 if blocks is None else blocks
     assert steps >= count > 0, f"{steps} steps in {count} blocks; expected at least one step in each"
     step_map, states = prepared(step, states)
-    length, size = steps // count, states.shape[-1]
+    length, size, dtype = steps // count, states.shape[-1], states.dtype
     # With S draws the leading exponents do not depend on how many are computed.
     tangents = random_tangents(states, size if exponents is None else exponents, draws=size)
     calls = transient + count * length
@@ -90,35 +92,38 @@ def finite_time_exponents(
         sizes = {"steps": length, "blocks": count, "transient": transient, "every": every}
         inform = after_block and (lambda reached: after_block(reached.reshape(states.shape)))
         growth = compiled.growth(rows, start, **sizes, after_block=inform)
-        values = (growth / (length * dt)).to(states.dtype)
+        values = (growth / (length * dt)).to(dtype)
         values = values if states.dim() > 1 else values[0]
     else:
-        if not getattr(step, "analytic_tangents", hasattr(step, "tangent_step")):
+        networks = compiled_tangents(step, states)  # the step as given knows its network, the step map does not
+        if networks is None and not getattr(step, "analytic_tangents", hasattr(step, "tangent_step")):
             step_map = with_cheap_tangents(step_map, states, tangents)
-        stretches = {"blocks": count, "length": length, "transient": transient, "every": every}
-        growth = _growth_in_blocks(step_map, states, tangents, **stretches, after_block=after_block)
-        values = (growth / (length * dt)).to(states.dtype)
+        stretch = _stretching(networks, step_map, every)
+        states, tangents, _ = stretch(states, tangents, transient)
+        growth = _growth_in_blocks(stretch, states, tangents, (count, length), after_block, dtype)
+        values = (growth / (length * dt)).to(dtype)
     return values.squeeze(-2) if blocks is None else values
 
 
 def _growth_in_blocks(
-    step_map: StepMap,
+    stretch: Stretch,
     states: Tensor,
     tangents: Tensor,
-    *,
-    blocks: int,
-    length: int,
-    transient: int,
-    every: int,
+    sizes: tuple[int, int],
     after_block: Callable[[Tensor], bool] | None,
+    dtype: torch.dtype,
 ) -> Tensor:
-    """Return the log growth of each direction in successive blocks, `(..., blocks, M)` float64 [nats]."""
-    grow, found = Loop(_growth(step_map, every)), []
-    states, tangents, _ = _stretch(grow, step_map, states, tangents, steps=transient, every=every)
+    """Return the log growth of each direction in successive blocks, `(..., blocks, M)` float64 [nats].
+
+    Args:
+        sizes: number of blocks, and steps of each.
+        dtype: precision of the states that the caller gave, in which an orbit counts as bounded.
+    """
+    found, (blocks, length) = [], sizes
     for _ in range(blocks):
-        states, tangents, growth = _stretch(grow, step_map, states, tangents, steps=length, every=every)
+        states, tangents, growth = stretch(states, tangents, length)
         # A piecewise linear map may diverge while its tangents stay finite: the orbit decides.
-        bounded = torch.isfinite(states).all(-1, keepdim=True)
+        bounded = torch.isfinite(states.to(dtype)).all(-1, keepdim=True)
         found.append(torch.where(bounded, growth, torch.nan))
         if after_block is not None and not after_block(states):
             break
@@ -164,20 +169,24 @@ def entropy_bound(spectrum: Tensor) -> Tensor:
     return spectrum.clamp(min=0).sum(-1)
 
 
-def _stretch(
-    grow: Loop, step_map: StepMap, states: Tensor, tangents: Tensor, *, steps: int, every: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return states and tangents after `steps`, and the log growth of each direction, `(..., M)` float64 [nats].
+def _stretching(compiled: CompiledTangents | None, step_map: StepMap, every: int) -> Stretch:
+    """Return a function of states, tangents and a number of steps.
 
-    Args:
-        grow: the loop over `every` steps and a decomposition, whose recordings serve all stretches.
+    It returns states and tangents behind the steps, and the log growth of each direction, `(..., M)` float64 [nats].
     """
-    # A single-precision sum of thousands of logarithms would lose their precision.
-    growth = tangents.new_zeros(tangents.shape[:-2] + tangents.shape[-1:], dtype=torch.float64)
-    carried, _ = grow((states, tangents, growth), steps=steps // every)
-    if steps % every:
-        carried, _ = _growth(step_map, steps % every)(carried, ())
-    return carried[0], carried[1], carried[2]
+    if compiled is not None:
+        return lambda states, tangents, steps: compiled.grow(states, tangents, steps=steps, every=every)
+    grow = Loop(_growth(step_map, every))  # its recordings serve all stretches
+
+    def stretch(states: Tensor, tangents: Tensor, steps: int) -> tuple[Tensor, Tensor, Tensor]:
+        # A single-precision sum of thousands of logarithms would lose their precision.
+        growth = tangents.new_zeros(tangents.shape[:-2] + tangents.shape[-1:], dtype=torch.float64)
+        carried, _ = grow((states, tangents, growth), steps=steps // every)
+        if steps % every:
+            carried, _ = _growth(step_map, steps % every)(carried, ())
+        return carried[0], carried[1], carried[2]
+
+    return stretch
 
 
 def _growth(step_map: StepMap, every: int) -> Body:

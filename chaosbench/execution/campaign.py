@@ -7,6 +7,7 @@ from pathlib import Path
 from chaosbench.checkpoints import EVERY, FOLDER, Checkpoints
 from chaosbench.data import DataSpec, simulate
 from chaosbench.errors import DataError
+from chaosbench.execution.grouping import Group
 from chaosbench.execution.workers import Event, Finished, carry_out
 from chaosbench.experiment import Experiment
 from chaosbench.leaderboard import store
@@ -71,18 +72,19 @@ def prepare(results: Path) -> None:
 
 
 def carry_on(
-    experiments: Sequence[Experiment], results: Path, *, device: str, workers: int, every: float = EVERY
+    groups: Sequence[Group], results: Path, *, device: str, workers: int, every: float = EVERY
 ) -> Generator[Event | Published, None, None]:
     """Run experiments and publish each one.
 
-    After an interruption, the same call goes on from the last checkpoints of the trainings that were running.
+    After an interruption, the same call goes on from the last checkpoints of the trainings that were running alone.
 
     Args:
+        groups: see `carry_out`.
         every: time between two checkpoints of a training [s].
     """
     store.prepare(results)
     logs = results / "logs"
-    events = carry_out(experiments, device=device, workers=workers, logs=logs, every=every)
+    events = carry_out(groups, device=device, workers=workers, logs=logs, every=every)
     try:
         for event in events:
             yield event

@@ -1,4 +1,4 @@
-"""The main function of a worker process: run one experiment on one thread and report to the parent."""
+"""The main function of a worker process: run experiments on one thread and report to the parent."""
 
 import os
 import pickle
@@ -6,7 +6,9 @@ import signal
 import sys
 import threading
 import traceback
+from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from io import TextIOWrapper
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
@@ -18,18 +20,22 @@ from chaosbench import registry
 from chaosbench.checkpoints import Checkpoints
 from chaosbench.errors import ChaosbenchError
 from chaosbench.execution.freed_memory import keep_freed_memory
-from chaosbench.experiment import Experiment
-from chaosbench.run import run_experiment
+from chaosbench.experiment import Experiment, Result
+from chaosbench.run import Watch, run_experiment
+from chaosbench.together import Company
 
 
 def main(pipe: Connection, pickled: bytes, device: str, log: Path, checkpoints: Path, every: float) -> None:
-    """Run the pickled experiment and send messages to the parent.
+    """Run the pickled experiments, several of them as one batch, and send messages to the parent.
 
-    The messages are ("advanced", progress), any number of times, and then ("result", result) or ("failed", reason).
+    The messages are ("advanced", index, progress), any number of times, and ("result", index, result) for each
+    experiment with a result; in the end, unless it dies, ("ended", reason) for those without, or ("ended", "").
+    Progress of the whole batch has the index 0.
 
     Args:
         pipe: the sending end.
-        pickled: the experiment. It is unpickled here, so that a class that cannot be imported is an ordinary failure.
+        pickled: a sequence of experiments. It is unpickled here, so that a class that cannot be imported is an ordinary
+            failure.
         device: "cpu", or a CUDA device.
         log: receives standard output and standard error.
         checkpoints: folder for the state of the training.
@@ -42,25 +48,52 @@ def main(pipe: Connection, pickled: bytes, device: str, log: Path, checkpoints: 
     keep_freed_memory()
     torch.manual_seed(0)  # children of one server share its random state; chaosbench itself does not draw from it
     try:
-        experiment: Experiment = pickle.loads(pickled)
-        kinds = registry.load()
-        kinds.hooks.hook.chaosbench_experiment_started(experiment=experiment)
-        result = run_experiment(
-            experiment,
-            device=device,
-            watch=lambda progress: pipe.send(("advanced", progress)),
-            plugins=kinds.provenance(),
-            checkpoints=Checkpoints(experiment, checkpoints, device, every=every),
-        )
-        kinds.hooks.hook.chaosbench_experiment_finished(experiment=experiment, result=result)
-        pipe.send(("result", result))
-    except ChaosbenchError as error:
-        pipe.send(("failed", str(error)))
-    except Exception as error:  # a plug-in may raise anything; the log has the traceback
-        traceback.print_exc()
-        pipe.send(("failed", f"{type(error).__name__}: {' '.join(str(error).split())[:300]} (see {log})"))
+        saving = partial(Checkpoints, folder=checkpoints, device=device, every=every)
+        pipe.send(("ended", _reason(lambda: _run(pickle.loads(pickled), device, pipe, log, saving), log)))
     finally:
         pipe.close()
+
+
+def _run(
+    experiments: Sequence[Experiment],
+    device: str,
+    pipe: Connection,
+    log: Path,
+    saving: Callable[[Experiment], Checkpoints],
+) -> None:
+    """Run one experiment, or several as one batch, of which one that fails does not stop the others."""
+    kinds = registry.load()
+    hooks, plugins = kinds.hooks.hook, kinds.provenance()
+
+    def watch(index: int) -> Watch:
+        return lambda progress: pipe.send(("advanced", index, progress))
+
+    def publish(index: int, result: Result) -> None:
+        hooks.chaosbench_experiment_finished(experiment=experiments[index], result=result)
+        pipe.send(("result", index, result))
+
+    for experiment in experiments:
+        hooks.chaosbench_experiment_started(experiment=experiment)
+    if len(experiments) == 1:
+        saved = saving(experiments[0])
+        publish(0, run_experiment(experiments[0], device=device, watch=watch(0), plugins=plugins, checkpoints=saved))
+        return
+    company = Company(experiments, device=device, plugins=plugins)
+    company.train(watch(0))
+    for index in range(len(experiments)):
+        _reason(lambda: publish(index, company.finish(index, watch(index))), log)  # noqa: B023  # called at once
+
+
+def _reason(function: Callable[[], None], log: Path) -> str:
+    """Call the function and return why it failed; an empty text if it did not."""
+    try:
+        function()
+    except ChaosbenchError as error:
+        return str(error)
+    except Exception as error:  # a plug-in may raise anything; the log has the traceback
+        traceback.print_exc()
+        return f"{type(error).__name__}: {' '.join(str(error).split())[:300]} (see {log})"
+    return ""
 
 
 def _isolate() -> None:

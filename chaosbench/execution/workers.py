@@ -1,4 +1,4 @@
-"""Worker processes, one per experiment, so that an experiment that crashes does not stop the others."""
+"""Worker processes, one per experiment or batch of experiments, so that a crash does not stop the others."""
 
 import multiprocessing
 import os
@@ -17,6 +17,7 @@ from typing import Any
 
 from chaosbench.checkpoints import EVERY, FOLDER
 from chaosbench.execution.child import main as child_main
+from chaosbench.execution.grouping import Group, alone
 from chaosbench.experiment import Experiment, Result, Run, Status
 from chaosbench.run import Progress
 
@@ -26,9 +27,15 @@ _PRELOADED = ["torch._dynamo", "torch._decomp.decompositions_for_jvp", "chaosben
 
 @dataclass(frozen=True)
 class Started:
-    """A worker has started an experiment."""
+    """A worker has started an experiment.
+
+    Attributes:
+        lead: the first experiment of its batch, whose progress during training is that of all; None for an experiment
+            that trains alone, and for the first one itself.
+    """
 
     experiment: Experiment
+    lead: Experiment | None = None
 
 
 @dataclass(frozen=True)
@@ -47,20 +54,33 @@ class Finished:
     result: Result
 
 
-Event = Started | Advanced | Finished
+@dataclass(frozen=True)
+class Separated:
+    """Experiments of a batch have ended without a result; each of them will run alone.
+
+    Attributes:
+        reason: why the batch failed; empty if only these experiments did, after training.
+    """
+
+    experiments: tuple[Experiment, ...]
+    reason: str
+
+
+Event = Started | Advanced | Finished | Separated
 
 
 @dataclass
 class _Worker:
-    experiment: Experiment
+    group: Group
     process: BaseProcess
     pipe: Connection
     log: Path
     started: datetime
+    without_result: list[int]  # positions in the group
 
 
 def carry_out(
-    experiments: Sequence[Experiment],
+    groups: Sequence[Group],
     *,
     device: str,
     workers: int,
@@ -70,12 +90,14 @@ def carry_out(
 ) -> Generator[Event, None, None]:
     """Run experiments in at most `workers` processes at once, and yield events as they occur.
 
+    The experiments of a group are trained as one batch; those that get no result are run again, each alone.
+
     Every child runs in a session of its own, on one thread. Where the system can fork, children are forked from a
     server that has loaded torch and runs nothing else. A child that dies leaves runs with status `crashed`. Closing the
     generator ends all children.
 
     Args:
-        experiments: the experiments to run.
+        groups: the experiments to run, each alone (`alone`) or with others (`grouped`).
         device: "cpu", or a CUDA device.
         workers: the largest number of processes at a time.
         logs: folder for the output of the children; empty logs are removed.
@@ -83,18 +105,21 @@ def carry_out(
         every: time between two checkpoints of a training [s].
     """
     processes = context()
-    waiting, running = list(experiments), list[_Worker]()
+    waiting, running = list(groups), list[_Worker]()
     saving = (logs.parent / FOLDER if checkpoints is None else checkpoints, every)
     try:
         while waiting or running:
             while waiting and len(running) < workers:
                 worker = _start(processes, waiting.pop(0), device, logs, saving)
                 running.append(worker)
-                yield Started(worker.experiment)
+                yield from (Started(one, worker.group[0] if place else None) for place, one in enumerate(worker.group))
             # Wait for the sentinels as well: a process that a dead child has forked may hold the pipe open.
             wait([end for worker in running for end in (worker.pipe, worker.process.sentinel)])
             for worker in list(running):
-                yield from _events(worker, running)
+                for event in _events(worker, running):
+                    yield event
+                    if isinstance(event, Separated):
+                        waiting += alone(event.experiments)
     finally:
         _end([worker.process for worker in running])
         for worker in running:
@@ -110,16 +135,14 @@ def context() -> BaseContext:
     return chosen
 
 
-def _start(
-    processes: BaseContext, experiment: Experiment, device: str, logs: Path, saving: tuple[Path, float]
-) -> _Worker:
+def _start(processes: BaseContext, group: Group, device: str, logs: Path, saving: tuple[Path, float]) -> _Worker:
     receiver, sender = processes.Pipe(duplex=False)
-    log = logs / f"{experiment.digest()[:12]}.log"
-    arguments = (sender, pickle.dumps(experiment), device, log, *saving)
+    log = logs / f"{group[0].digest()[:12]}.log"
+    arguments = (sender, pickle.dumps(group), device, log, *saving)
     process: BaseProcess = processes.Process(target=child_main, args=arguments)  # type: ignore[attr-defined]  # missing in typeshed
     process.start()
     sender.close()  # the child's end is then the only one, and the pipe ends when the child dies
-    return _Worker(experiment, process, receiver, log, datetime.now(UTC))
+    return _Worker(group, process, receiver, log, datetime.now(UTC), list(range(len(group))))
 
 
 def _events(worker: _Worker, running: list[_Worker]) -> Iterator[Event]:
@@ -128,15 +151,19 @@ def _events(worker: _Worker, running: list[_Worker]) -> Iterator[Event]:
         dead = not worker.process.is_alive()  # before reading, so that the last message of a dead child is not missed
         kind, *content = _message(worker.pipe, dead)
         if kind == "advanced":
-            yield Advanced(worker.experiment, *content)
+            index, progress = content
+            yield Advanced(worker.group[index], progress)
             continue
         if kind == "result":
-            yield from _finish(worker, running, content[0])
-        elif kind == "failed":
-            yield from _finish(worker, running, _lost(worker, "failed", content[0]))
+            index, result = content
+            worker.without_result.remove(index)
+            yield Finished(worker.group[index], result)
+            continue
+        if kind == "ended":
+            yield from _end_of(worker, running, "failed", content[0])
         elif kind == "gone":
             worker.process.join(5)
-            yield from _finish(worker, running, _lost(worker, "crashed", _death(worker.process.exitcode)))
+            yield from _end_of(worker, running, "crashed", _death(worker.process.exitcode))
         return
 
 
@@ -151,18 +178,22 @@ def _message(pipe: Connection, dead: bool) -> tuple[Any, ...]:
     return ("gone",) if dead else ("silent",)
 
 
-def _finish(worker: _Worker, running: list[_Worker], result: Result) -> Iterator[Event]:
+def _end_of(worker: _Worker, running: list[_Worker], status: Status, reason: str) -> Iterator[Event]:
+    """Remove a worker, and yield what becomes of the experiments without a result."""
     running.remove(worker)
     worker.pipe.close()
     worker.process.join(5)
     _end([worker.process])
     _remove_if_empty(worker.log)
-    yield Finished(worker.experiment, result)
+    lost = tuple(worker.group[index] for index in worker.without_result)
+    if len(worker.group) > 1 and lost:
+        yield Separated(lost, reason)
+    elif lost:
+        yield Finished(lost[0], _lost(lost[0], worker.started, status, reason))
 
 
-def _lost(worker: _Worker, status: Status, message: str) -> Result:
+def _lost(experiment: Experiment, started: datetime, status: Status, message: str) -> Result:
     """Return the runs of an experiment that ended without a result."""
-    experiment, started = worker.experiment, worker.started
     seconds = (datetime.now(UTC) - started).total_seconds() / len(experiment.seeds)
     runs = tuple(
         Run.of(experiment, seed, status, message, total_seconds=seconds, started=started) for seed in experiment.seeds

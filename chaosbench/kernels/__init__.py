@@ -4,6 +4,7 @@ from chaosbench.kernels.compiling import compiled_growth, compiled_orbits, for_d
 from chaosbench.kernels.decomposition import orthonormal_columns
 from chaosbench.kernels.gated import GatedNetwork
 from chaosbench.kernels.network import Activation, Forcing, Network
+from chaosbench.kernels.tangents import CompiledTangents, compiled_tangents
 from chaosbench.kernels.unroll import (
     backend_for,
     comparing_backend_for,
@@ -16,6 +17,7 @@ from chaosbench.kernels.unroll import (
 
 __all__ = [
     "Activation",
+    "CompiledTangents",
     "Forcing",
     "GatedNetwork",
     "Network",
@@ -23,6 +25,7 @@ __all__ = [
     "comparing_backend_for",
     "compiled_growth",
     "compiled_orbits",
+    "compiled_tangents",
     "compiles_for_cpu",
     "for_data",
     "for_exponents",

@@ -16,8 +16,7 @@ from numba import config, njit
 
 from chaosbench.files import cache_folder
 
-PARTS = ("blocks", "compare", "cpu", "gated", "gated_steps", "orbits", "products", "rows", "steps")
-SOURCES = ("entry.py", "lanes.py", *(f"numba_{name}.py" for name in PARTS))
+SOURCES = ("entry.py", "lanes.py", *sorted(one.name for one in Path(__file__).parent.glob("numba_*.py")))
 
 
 def entry(function: Callable[..., None]) -> Callable[..., None]:

@@ -173,17 +173,26 @@ def limited(typing_context, a, bound):
 
 
 @intrinsic
-def library_tanh(typing_context, a):
-    """Return tanh of a vector in double precision, by the C library, entry by entry."""
+def rough_reciprocal(typing_context, a):
+    """Return 1 / a within 12 %, for positive numbers in single precision, from the bits of their exponents."""
 
     def generate(context, builder, signature, args):
-        scalar = _vector_type(a).element
-        function, result = _declared(builder, "tanh", scalar, [scalar]), args[0]
-        for lane in range(a.count):
-            at = ir.Constant(ir.IntType(32), lane)
-            value = builder.call(function, [builder.extract_element(args[0], at)])
-            result = builder.insert_element(result, value, at)
-        return result
+        integers = ir.VectorType(ir.IntType(32), a.count)
+        bits = builder.sub(ir.Constant(integers, [0x7EF311C7] * a.count), builder.bitcast(args[0], integers))
+        return builder.bitcast(bits, _vector_type(a))
+
+    return a(a), generate
+
+
+@intrinsic
+def power_of_two(typing_context, a):
+    """Return 2^k of `a` = k + 1.5 2^52, for small integers k in double precision, from the bits of k."""
+
+    def generate(context, builder, signature, args):
+        integers = ir.VectorType(ir.IntType(64), a.count)
+        exponents = builder.shl(builder.bitcast(args[0], integers), ir.Constant(integers, [52] * a.count))
+        one = ir.Constant(integers, [0x3FF0000000000000] * a.count)
+        return builder.bitcast(builder.add(exponents, one), _vector_type(a))
 
     return a(a), generate
 

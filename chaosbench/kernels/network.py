@@ -1,7 +1,7 @@
 """The arguments of a fast unroll: the coefficients of K networks, and how data force them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from torch import Tensor
@@ -54,10 +54,19 @@ class Network:
         assert sizes, "a network needs a coefficient"
         return sizes[0]
 
+    def check(self, states: Tensor) -> None:
+        """Assert that the coefficients fit to states `(K, B, M)` in number, size and precision."""
+        (seeds, _, units), hidden, seen = states.shape, self.hidden, self.dimension
+        sizes = ((units,), (units, hidden), (hidden, units), (units,), (hidden,), (seen, units), (seen,))
+        for one, size in zip(self.coefficients, sizes, strict=True):
+            if one is not None:
+                given, expected = (tuple(one.shape), one.dtype), ((seeds, *size), states.dtype)
+                assert given == expected, f"a coefficient is {given}; for states {tuple(states.shape)} it is {expected}"
+
     def with_coefficients(self, tensors: Sequence[Tensor | None]) -> "Network":
         """Return the same architecture with other coefficients."""
         a, w1, w2, h1, h2, c, d = tensors
-        return replace(self, diagonal=a, outward=w1, inward=w2, bias=h1, threshold=h2, readout=c, offset=d)
+        return Network(self.activation, a, w1, w2, h1, h2, c, d, self.dimension, self.rectified)
 
 
 @dataclass(frozen=True)

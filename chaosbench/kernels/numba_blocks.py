@@ -2,20 +2,21 @@
 
 from chaosbench.kernels.lanes import at_address
 from chaosbench.kernels.numba_compare import compare, find_lanes
-from chaosbench.kernels.numba_products import CLIPPED, add_outer, add_row_products, add_sums, compiled
+from chaosbench.kernels.numba_compiled import compiled
+from chaosbench.kernels.numba_plan import CHUNK, KEPT
+from chaosbench.kernels.numba_products import CLIPPED, add_outer, add_row_products, add_sums
 from chaosbench.kernels.numba_rows import (
     clear_rows,
     copy_in,
     copy_rows,
     copy_sums_out,
+    copy_vector_in,
     from_rows,
     into_rows,
     mute_copies,
     padded,
 )
 from chaosbench.kernels.numba_steps import (
-    CHUNK,
-    KEPT,
     force,
     force_back,
     is_forced,
@@ -35,8 +36,10 @@ def block_forward(plan, room, pointers, others, block):
     base, stride = states_at(plan, k, first)
     clear_rows(states, (base, stride), rows)
     into_rows(states, (base, stride), start, (k, first, samples, 1, 0, width), plan.units)
+    ahead = base, stride
     for t in range(steps):
-        here, ahead = (base + t * width, stride), (base + (t + 1) * width, stride)
+        moment = t + 1 if plan.moments > 2 else (t + 1) & 1
+        here, ahead = ahead, (base + moment * width, stride)
         if is_forced(plan, t):
             clear_rows(work, (room.drawn, width), rows)
             force(plan, work, (room.drawn, width), states, here, forcing, (k, first, t))
@@ -46,7 +49,7 @@ def block_forward(plan, room, pointers, others, block):
         if not plan.length:
             observe(plan, room, work, states, ahead, observed, (k, first, samples, steps, t, width))
     if not plan.length:
-        from_rows(last, (k, first, samples, 1, 0, width), states, (base + steps * width, stride), plan.units)
+        from_rows(last, (k, first, samples, 1, 0, width), states, ahead, plan.units)
 
 
 @compiled
@@ -160,13 +163,13 @@ def pack(plan, room, work, coefficients, k):
     """Copy the coefficients of seed k, given by their addresses, into the work array."""
     units, hidden, seen = plan.units, plan.hidden, plan.seen
     a, w1, w2, h1, h2, c, d = coefficients
-    copy_in(work, room.diagonal, at_address(a, work), k, (1, units, min(a, 1)))
+    copy_vector_in(work, room.diagonal, a, k, units)
     copy_in(work, room.outward, at_address(w1, work), k, (units, hidden, plan.outward))
     copy_in(work, room.inward, at_address(w2, work), k, (hidden, units, plan.inward))
-    copy_in(work, room.bias, at_address(h1, work), k, (1, units, min(h1, 1)))
-    copy_in(work, room.threshold, at_address(h2, work), k, (1, hidden, min(h2, 1)))
+    copy_vector_in(work, room.bias, h1, k, units)
+    copy_vector_in(work, room.threshold, h2, k, hidden)
     copy_in(work, room.readout, at_address(c, work), k, (seen, units, plan.readout))
-    copy_in(work, room.offset, at_address(d, work), k, (1, seen, min(d, 1)))
+    copy_vector_in(work, room.offset, d, k, seen)
 
 
 @compiled

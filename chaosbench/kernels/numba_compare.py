@@ -1,8 +1,9 @@
 """Differences between observations and data, and the squared error whose gradient they are."""
 
 from chaosbench.kernels.lanes import constant, load, multiply_add, store
-from chaosbench.kernels.numba_products import compiled
-from chaosbench.kernels.numba_steps import KEPT, show
+from chaosbench.kernels.numba_compiled import compiled
+from chaosbench.kernels.numba_plan import KEPT
+from chaosbench.kernels.numba_steps import show
 
 
 @compiled

@@ -10,10 +10,11 @@ from torch import Tensor
 from chaosbench.kernels.entry import entry
 from chaosbench.kernels.gated import GatedNetwork
 from chaosbench.kernels.lanes import at_address, pointer
+from chaosbench.kernels.numba_compiled import compiled
+from chaosbench.kernels.numba_denormals import flush_denormals, restore_denormals
 from chaosbench.kernels.numba_gated_steps import GATES, GatedPlan, GatedRoom, gated_back, gated_forward
-from chaosbench.kernels.numba_products import compiled
-from chaosbench.kernels.numba_rows import clear_rows, copy_in, copy_sums_out, padded
-from chaosbench.kernels.numba_steps import KEPT
+from chaosbench.kernels.numba_plan import KEPT
+from chaosbench.kernels.numba_rows import clear_rows, copy_in, copy_sums_out, copy_vector_in, padded
 
 Gradients = tuple[tuple[Tensor | None, ...], Tensor, None]
 
@@ -105,18 +106,19 @@ def _addresses(tensors: Sequence[Tensor]) -> tuple[int, ...]:
 
 @entry
 def _forward(plan, room, work, coefficients, tensors):
-    work = pointer(work)
+    work, setting = pointer(work), flush_denormals()
     start, states, observed, last = tensors
     others = at_address(start, work), at_address(observed, work), at_address(last, work)
     for k in range(plan.seeds):
         _pack(plan, room, work, coefficients, k)
         for first in range(0, plan.samples, plan.width):
             gated_forward(plan, room, (work, at_address(states, work)), others, (k, first))
+    restore_denormals(setting)
 
 
 @entry
 def _backward(plan, room, work, coefficients, tensors, gradients):
-    work = pointer(work)
+    work, setting = pointer(work), flush_denormals()
     states, of_observed, of_last, by_start = tensors
     given, by_start = (at_address(of_observed, work), at_address(of_last, work)), at_address(by_start, work)
     for row in range(plan.seen, padded(plan.seen)):  # products read the padding
@@ -130,6 +132,7 @@ def _backward(plan, room, work, coefficients, tensors, gradients):
         for first in range(0, plan.samples, plan.width):
             gated_back(plan, room, (work, at_address(states, work)), given, by_start, (k, first))
         _unpack(plan, room, work, gradients, k)
+    restore_denormals(setting)
 
 
 @compiled
@@ -137,9 +140,9 @@ def _pack(plan, room, work, coefficients, k):
     """Copy the coefficients of seed k, given by their addresses, into the work array."""
     units, gates, (weight, bias, readout, offset) = plan.units, GATES * plan.units, coefficients
     copy_in(work, room.weight, at_address(weight, work), k, (gates, units, 1))
-    copy_in(work, room.bias, at_address(bias, work), k, (1, gates, 1))
+    copy_vector_in(work, room.bias, bias, k, gates)
     copy_in(work, room.readout, at_address(readout, work), k, (plan.seen, units, 1))
-    copy_in(work, room.offset, at_address(offset, work), k, (1, plan.seen, 1))
+    copy_vector_in(work, room.offset, offset, k, plan.seen)
 
 
 @compiled

@@ -7,9 +7,11 @@ candidate, which r multiplies, and the part p that it does not.
 from typing import NamedTuple
 
 from chaosbench.kernels.lanes import broadcast, constant, load, multiply_add, store
-from chaosbench.kernels.numba_products import add_outer, add_sums, compiled, inlined, product_of_four, squashed
+from chaosbench.kernels.numba_compiled import compiled, inlined
+from chaosbench.kernels.numba_plan import CHUNK, KEPT
+from chaosbench.kernels.numba_products import add_outer, add_sums, product_of_four
 from chaosbench.kernels.numba_rows import clear_rows, copy_rows, from_rows, into_rows, mute_copies, padded
-from chaosbench.kernels.numba_steps import CHUNK, KEPT
+from chaosbench.kernels.numba_tanh import squashed
 
 GATES = 4  # products of a unit
 

@@ -4,27 +4,20 @@ A matrix of samples is a flat array of rows, one for each unit, which begin `str
 vectors of as many samples as fit into 64 bytes. The number of rows of a product is a multiple of four.
 """
 
-from fractions import Fraction
-
-from numba import njit
-from numba.extending import overload
-
 from chaosbench.kernels.lanes import (
     broadcast,
     constant,
-    library_tanh,
-    limited,
     load,
     multiply_add,
     store,
     where_not_negative,
     where_positive,
 )
+from chaosbench.kernels.numba_compiled import compiled, inlined
+from chaosbench.kernels.numba_tanh import squashed
 
 RELU, TANH, CLIPPED, ALMOST_LINEAR = range(4)
 codes = {"relu": RELU, "tanh": TANH, "clipped": CLIPPED, "almost_linear": ALMOST_LINEAR}
-compiled = njit(error_model="numpy", nogil=True, no_cpython_wrapper=True, no_cfunc_wrapper=True)
-inlined = njit(error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True, forceinline=True)
 
 
 @inlined
@@ -72,32 +65,24 @@ def add_outer(work, out_at, left_at, right, right_at, sizes):
     for i in range(0, rows, 4):
         for j in range(0, right_rows, 4):
             p, q, at, below = x + i * down, y + j * across, o + (i * columns + j) * width, columns * width
-            a0, b0, c0, d0 = _column_of_four(work, at, below)
-            a1, b1, c1, d1 = _column_of_four(work, at + width, below)
-            a2, b2, c2, d2 = _column_of_four(work, at + 2 * width, below)
-            a3, b3, c3, d3 = _column_of_four(work, at + 3 * width, below)
+            a, b = _column_of_four(work, at, below), _column_of_four(work, at + width, below)
+            c, d = _column_of_four(work, at + 2 * width, below), _column_of_four(work, at + 3 * width, below)
             for _ in range(steps):
-                y0, y1, y2, y3 = _column_of_four(right, q, across)
-                v = load(work, p)
-                a0, a1, a2, a3 = _added_row(v, (y0, y1, y2, y3), (a0, a1, a2, a3))
-                v = load(work, p + down)
-                b0, b1, b2, b3 = _added_row(v, (y0, y1, y2, y3), (b0, b1, b2, b3))
-                v = load(work, p + 2 * down)
-                c0, c1, c2, c3 = _added_row(v, (y0, y1, y2, y3), (c0, c1, c2, c3))
-                v = load(work, p + 3 * down)
-                d0, d1, d2, d3 = _added_row(v, (y0, y1, y2, y3), (d0, d1, d2, d3))
+                v = load(work, p), load(work, p + down), load(work, p + 2 * down), load(work, p + 3 * down)
+                a, b = _added(a, v, load(right, q)), _added(b, v, load(right, q + across))
+                c, d = _added(c, v, load(right, q + 2 * across)), _added(d, v, load(right, q + 3 * across))
                 p += width
                 q += width
-            _store_column(work, at, below, (a0, b0, c0, d0))
-            _store_column(work, at + width, below, (a1, b1, c1, d1))
-            _store_column(work, at + 2 * width, below, (a2, b2, c2, d2))
-            _store_column(work, at + 3 * width, below, (a3, b3, c3, d3))
+            _store_column(work, at, below, a)
+            _store_column(work, at + width, below, b)
+            _store_column(work, at + 2 * width, below, c)
+            _store_column(work, at + 3 * width, below, d)
 
 
 @inlined
-def _added_row(x, right, sums):
-    (a, b, c, d), (e, f, g, h) = right, sums
-    return multiply_add(x, a, e), multiply_add(x, b, f), multiply_add(x, c, g), multiply_add(x, d, h)
+def _added(column, left, right):
+    (a, b, c, d), (p, q, r, s) = column, left
+    return multiply_add(p, right, a), multiply_add(q, right, b), multiply_add(r, right, c), multiply_add(s, right, d)
 
 
 @inlined
@@ -173,52 +158,3 @@ def pulled_back(plan, i, arguments, value, upstream):
     if plan.activation == CLIPPED:
         by_argument = by_threshold - where_positive(bare, upstream)
     return by_threshold, by_argument
-
-
-def _lambert(terms: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Coefficients of tanh(x) / x = p(x²) / q(x²), highest first: Lambert's continued fraction of that many terms."""
-    upper, lower = [Fraction(1)], [Fraction(2 * terms - 1)]
-    for odd in range(2 * terms - 3, 0, -2):
-        raised = [Fraction(0), *upper]
-        size = max(len(raised), len(lower))
-        raised, padded = ([*row, *[Fraction(0)] * (size - len(row))] for row in (raised, lower))
-        upper, lower = lower, [odd * b + a for a, b in zip(raised, padded, strict=True)]
-    scale = lower[0]
-    return tuple(float(c / scale) for c in reversed(upper)), tuple(float(c / scale) for c in reversed(lower))
-
-
-_UPPER, _LOWER = _lambert(13)
-
-
-def squashed(x):
-    """Return tanh(x): to 4e-7 in single precision, by the C library in double."""
-
-
-@overload(squashed)
-def _squashed(x):
-    return library_tanh_of if x.dtype.bitwidth == 64 else rational_tanh
-
-
-def library_tanh_of(x):
-    """Return tanh(x) in double precision."""
-    return library_tanh(x)
-
-
-def rational_tanh(x):
-    """Return tanh(x) by Lambert's continued fraction, which is a rational function of x² with positive terms."""
-    x = limited(x, constant(x, 9.02))  # beyond, tanh is 1 in single precision
-    square = x * x
-    upper, lower = constant(x, _UPPER[0]), constant(x, _LOWER[0])
-    upper = multiply_add(upper, square, constant(x, _UPPER[1]))
-    upper = multiply_add(upper, square, constant(x, _UPPER[2]))
-    upper = multiply_add(upper, square, constant(x, _UPPER[3]))
-    upper = multiply_add(upper, square, constant(x, _UPPER[4]))
-    upper = multiply_add(upper, square, constant(x, _UPPER[5]))
-    upper = multiply_add(upper, square, constant(x, _UPPER[6]))
-    lower = multiply_add(lower, square, constant(x, _LOWER[1]))
-    lower = multiply_add(lower, square, constant(x, _LOWER[2]))
-    lower = multiply_add(lower, square, constant(x, _LOWER[3]))
-    lower = multiply_add(lower, square, constant(x, _LOWER[4]))
-    lower = multiply_add(lower, square, constant(x, _LOWER[5]))
-    lower = multiply_add(lower, square, constant(x, _LOWER[6]))
-    return x * upper / lower

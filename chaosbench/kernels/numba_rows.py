@@ -1,7 +1,7 @@
 """Copies between tensors as they come and rows of samples as the kernels of `numba_cpu` keep them."""
 
-from chaosbench.kernels.lanes import constant, load, store, total
-from chaosbench.kernels.numba_products import compiled
+from chaosbench.kernels.lanes import at_address, constant, load, store, total
+from chaosbench.kernels.numba_compiled import compiled
 
 
 @compiled
@@ -12,20 +12,35 @@ def padded(rows):
 
 @compiled
 def copy_in(work, at, matrices, k, sizes):
-    """Copy seed k's matrix into padded rows; zeros where there is none.
+    """Copy seed k's matrix into the work array, both sizes padded with zeros; zeros alone where there is none.
 
     Args:
         sizes: rows, columns, and the layout: 0 where there is no matrix, 1 row by row, 2 column by column.
     """
     rows, columns, layout = sizes
     stride = padded(columns)
-    for i in range(padded(rows) * stride if rows > 1 else stride):
+    for i in range(padded(rows) * stride):  # those of a single row, too: steps take four rows at once
         work[at + i] = 0
     if layout:
-        begin, (down, across) = k * rows * columns, (columns, 1) if layout == 1 else (1, rows)
-        for i in range(rows):
-            for j in range(columns):
-                work[at + i * stride + j] = matrices[begin + i * down + j * across]
+        _copy_matrix(work, at, matrices, k, sizes)
+
+
+@compiled
+def copy_vector_in(work, at, vectors, k, size):
+    """Copy seed k's vector, padded with zeros; zeros alone where there is none and the address is 0."""
+    for i in range(padded(size)):
+        work[at + i] = 0
+    if vectors:
+        _copy_matrix(work, at, at_address(vectors, work), k, (1, size, 1))
+
+
+@compiled
+def _copy_matrix(work, at, matrices, k, sizes):
+    rows, columns, layout = sizes
+    begin, (down, across) = k * rows * columns, (columns, 1) if layout == 1 else (1, rows)
+    for i in range(rows):
+        for j in range(columns):
+            work[at + i * padded(columns) + j] = matrices[begin + i * down + j * across]
 
 
 @compiled

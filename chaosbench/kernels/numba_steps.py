@@ -1,76 +1,18 @@
-"""One step of a vector of samples, forwards and backwards: forcing, the map, and what is observed.
-
-Coefficients and intermediate rows lie in one work array, at the numbers that `Room` names: numba counts references to
-arrays, not to numbers.
-"""
-
-from typing import NamedTuple
+"""One step of a vector of samples, forwards and backwards: forcing, the map, and what is observed."""
 
 from chaosbench.kernels.lanes import broadcast, load, multiply_add, store
-from chaosbench.kernels.numba_products import CLIPPED, TANH, activated, compiled, inlined, product_of_four, pulled_back
+from chaosbench.kernels.numba_compiled import compiled, inlined
+from chaosbench.kernels.numba_four import pull_unit_back, step_back_of_four, step_of_four
+from chaosbench.kernels.numba_plan import KEPT
+from chaosbench.kernels.numba_products import TANH, activated, product_of_four
 from chaosbench.kernels.numba_rows import clear_rows, copy_rows, from_rows, into_rows, padded
-
-CHUNK = 32  # [steps] whose gradients are kept at once: they stay in the cache
-KEPT = CHUNK + 1  # vectors in a row of them: an odd number, or all rows would share a few lines of the cache
-
-
-class Plan(NamedTuple):
-    """Sizes and kinds of an unroll."""
-
-    seeds: int  # K
-    samples: int  # B
-    steps: int  # T
-    units: int  # M
-    hidden: int  # L
-    seen: int  # D
-    forced: int  # N; 0 without forcing
-    interval: int  # [steps]; 0 where states are blended
-    activation: int
-    linear: int  # units without a relu, where the network is almost linear
-    outward: int  # whether there is W1, and its layout, as for `copy_in`
-    inward: int  # the same for W2
-    readout: int  # the same for C
-    width: int  # samples in a vector
-    direct: int  # whether z' is phi itself
-    segments: int = 1  # consecutive segments of a window that are samples of their own
-    length: int = 0  # [steps] of a window that are compared with data; 0 where observations are returned
-    spacing: int = 0  # [steps] from the first compared observation of a window to that of the next
-    slope: float = 0.0  # of the error by a difference, divided by the difference
-
-
-class Room(NamedTuple):
-    """Offsets into the work array: a seed's coefficients, vectors of their gradients, rows of samples."""
-
-    diagonal: int
-    outward: int
-    inward: int
-    bias: int
-    threshold: int
-    readout: int
-    offset: int
-    by_diagonal: int
-    by_outward: int
-    by_inward: int
-    by_bias: int
-    by_threshold: int
-    by_readout: int
-    by_offset: int
-    gradient: int  # by the state, rows one vector apart
-    drawn: int  # a forced state
-    shown: int  # what is observed
-    error: int  # squared differences from data, not yet summed over samples
-    by_states: int  # from here on rows KEPT vectors apart
-    sources: int  # states from which steps were taken, where data change them
-    active: int  # phi
-    inside: int  # gradients by phi's argument
-    by_shown: int
 
 
 @compiled
 def states_at(plan, k, first):
     """Return where the states of the vector of samples that starts at `first` begin, and their stride."""
-    stride, blocks = ((plan.steps + 1) | 1) * plan.width, (plan.samples + plan.width - 1) // plan.width
-    if plan.length:  # each vector of samples goes backwards at once, so all use the same memory
+    stride, blocks = plan.moments * plan.width, (plan.samples + plan.width - 1) // plan.width
+    if plan.length or plan.moments == 2:  # vectors of samples do not need their states later, and share the memory
         return 0, stride
     return (k * blocks + first // plan.width) * padded(plan.units) * stride, stride
 
@@ -123,6 +65,9 @@ def force_back(plan, work, gradient, by_signals, weights, moment):
 @compiled
 def step(plan, room, work, state, state_at, following, following_at):
     """Write A z + W1 phi(W2 z + h2) + h1."""
+    if plan.few:
+        step_of_four(plan, room, work, state, state_at, following, following_at)
+        return
     width, active_at = plan.width, (room.active, plan.width)
     for i in range(0, plan.hidden, 4):
         a, b, c, d = _arguments(plan, room, work, state, state_at, i)
@@ -199,6 +144,9 @@ def step_back(plan, room, work, u, source, source_at, following, following_at):
         u: the step, in numbers into the rows that are kept.
         source, following: z and z'.
     """
+    if plan.few:
+        step_back_of_four(plan, room, work, u, source, source_at)
+        return
     width, stride, hidden, (f, down) = plan.width, KEPT * plan.width, padded(plan.hidden), following_at
     gradient_at, inside_at = (room.gradient, width), (room.inside + u, stride)
     reached = plan.direct and plan.activation == TANH  # z' is tanh, whose slope is 1 - z'²
@@ -210,10 +158,10 @@ def step_back(plan, room, work, u, source, source_at, following, following_at):
             a, b, c, d = _four_rows(following, f + i * down, down)
         else:
             a, b, c, d = _arguments(plan, room, work, source, source_at, i)
-        _pull_unit_back(plan, room, work, (i, u, reached), a, e)
-        _pull_unit_back(plan, room, work, (i + 1, u, reached), b, f_)
-        _pull_unit_back(plan, room, work, (i + 2, u, reached), c, g)
-        _pull_unit_back(plan, room, work, (i + 3, u, reached), d, h)
+        pull_unit_back(plan, room, work, (i, u, reached), a, e)
+        pull_unit_back(plan, room, work, (i + 1, u, reached), b, f_)
+        pull_unit_back(plan, room, work, (i + 2, u, reached), c, g)
+        pull_unit_back(plan, room, work, (i + 3, u, reached), d, h)
     for i in range(0, plan.units, 4):
         a, b, c, d = _four_rows(work, room.inside + u + i * stride, stride)
         if plan.inward:
@@ -227,21 +175,6 @@ def step_back(plan, room, work, u, source, source_at, following, following_at):
         store(work, at, multiply_add(broadcast(work, room.diagonal + i + 2), load(work, at), c))
         at += width
         store(work, at, multiply_add(broadcast(work, room.diagonal + i + 3), load(work, at), d))
-
-
-@inlined
-def _pull_unit_back(plan, room, work, where, bare, upstream):
-    """Keep phi and the gradient by its argument; bare: the argument without threshold, or z' where it is `reached`."""
-    (i, u, reached), width, stride = where, plan.width, KEPT * plan.width
-    shifted = bare + broadcast(work, room.threshold + i)
-    value = bare if reached else activated(plan, i, bare, shifted)
-    by_threshold, by_argument = pulled_back(plan, i, (bare, shifted), value, upstream)
-    if plan.outward:
-        store(work, room.active + u + i * stride, value)
-    store(work, room.inside + u + i * stride, by_argument)
-    if plan.activation == CLIPPED:
-        sum_at = room.by_threshold + i * width
-        store(work, sum_at, load(work, sum_at) + by_threshold)
 
 
 @compiled

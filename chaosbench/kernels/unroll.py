@@ -55,9 +55,9 @@ def backend_for(start: Tensor, steps: int) -> Backend | None:
     if not _allowed(start, steps):
         return None
     if start.device.type == "cpu" and start.dtype in (torch.float32, torch.float64):
-        return _backend("numba", "numba_cpu")
+        return cast("Backend | None", import_backend("numba", "numba_cpu"))
     if start.device.type == "cuda" and start.dtype == torch.float32:
-        return _backend("triton", "triton_cuda")
+        return cast("Backend | None", import_backend("triton", "triton_cuda"))
     return None
 
 
@@ -73,9 +73,9 @@ def gated_backend_for(start: Tensor, steps: int) -> Backend | None:
     if not _allowed(start, steps):
         return None
     if start.device.type == "cpu" and start.dtype in (torch.float32, torch.float64):
-        return _backend("numba", "numba_gated")
+        return cast("Backend | None", import_backend("numba", "numba_gated"))
     if start.device.type == "cuda" and start.dtype == torch.float32:
-        return _backend("triton", "triton_gated")
+        return cast("Backend | None", import_backend("triton", "triton_gated"))
     return None
 
 
@@ -94,11 +94,9 @@ def compiles_for_cpu() -> bool:
 
 
 @cache
-def _backend(package: str, module: str) -> Backend | None:
-    """Import a backend at its first use: numba alone takes half a second."""
-    if find_spec(package) is None:
-        return None
-    return cast("Backend", import_module(f"chaosbench.kernels.{module}"))
+def import_backend(package: str, module: str) -> Any:
+    """Import a backend at its first use, or return None without its package: numba alone takes half a second."""
+    return None if find_spec(package) is None else import_module(f"chaosbench.kernels.{module}")
 
 
 @contextmanager

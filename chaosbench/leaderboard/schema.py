@@ -43,7 +43,11 @@ RUNS = pa.schema(
         _column("total_seconds", pa.float64(), "[s] the same for data, training and scoring together", nullable=True),
         _column("device", pa.string(), "device on which the model was trained"),
         _column("started", pa.timestamp("us", tz="UTC"), "start of the run, UTC"),
-        _column("provenance", pa.map_(pa.string(), pa.string()), "versions of the software that ran"),
+        _column(
+            "provenance",
+            pa.map_(pa.string(), pa.string()),
+            "versions of the software that ran; `trained_with`: the other experiments of the batch",
+        ),
         _column("seeds_together", pa.int64(), "K, number of seeds trained as one batch; null: the rows", nullable=True),
     ],
     metadata={"chaosbench_schema": str(VERSION), "description": "a row per seed of an experiment"},

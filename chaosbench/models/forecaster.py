@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from chaosbench import kernels
 from chaosbench.dynamics import Loop, Tensors, iterates, tangent_step_by_jvp
 from chaosbench.kernels import Network
-from chaosbench.models.inheritance import still_holds
+from chaosbench.models.inheritance import owner, still_holds
 
 
 class Trait(NamedTuple):
@@ -87,6 +87,11 @@ class Forecaster(nn.Module, ABC):
     def compiled_network(self) -> Network | None:
         """Return `network`, or None if a subclass overrides what it restates: `step`, `observe`, `force` and others."""
         return self.network() if still_holds(type(self), "network") else None
+
+    def tangent_network(self) -> Network | None:
+        """Return `compiled_network`, or None if a subclass overrides the `tangent_step` that belongs to it."""
+        cls = type(self)
+        return self.compiled_network() if owner(cls, "tangent_step") is owner(cls, "network") else None
 
     def signals(self, observation: Tensor) -> Tensor:
         """Return the values that `force` gives to the first N units, `(K, B, D) -> (K, B, N)`, beside a `network`."""

@@ -11,6 +11,12 @@ _FREE = frozenset(
 
 
 @cache
+def owner(cls: type[nn.Module], method: str) -> type[object]:
+    """Return the class that defines a method of `cls`."""
+    return next(one for one in cls.__mro__ if method in vars(one))
+
+
+@cache
 def still_holds(cls: type[nn.Module], method: str) -> bool:
     """Return whether `method`, which restates other methods of the class that defines it, holds in `cls`.
 
@@ -18,12 +24,12 @@ def still_holds(cls: type[nn.Module], method: str) -> bool:
     would ignore another `step` silently. Methods of `torch.nn.Module` do not count.
     """
     order = cls.__mro__
-    owner = next(index for index, one in enumerate(order) if method in vars(one))
+    defining = next(index for index, one in enumerate(order) if method in vars(one))
     inherited = {
         name
-        for one in order[owner:]
+        for one in order[defining:]
         if issubclass(one, nn.Module) and one is not nn.Module
         for name, value in vars(one).items()
         if callable(value) and not name.startswith("__")
     }
-    return not any(inherited & vars(one).keys() - _FREE for one in order[:owner])
+    return not any(inherited & vars(one).keys() - _FREE for one in order[:defining])

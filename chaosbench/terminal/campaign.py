@@ -9,7 +9,7 @@ from time import perf_counter
 from rich.console import Console
 
 from chaosbench.checkpoints import FOLDER, Checkpoints, Position
-from chaosbench.execution import Advanced, Event, Finished, Placement, Published, Started
+from chaosbench.execution import Advanced, Event, Finished, Group, Placement, Published, Separated, Started
 from chaosbench.experiment import Experiment, Run
 from chaosbench.figures import draw as figures
 from chaosbench.formats import counted
@@ -37,9 +37,10 @@ class Outcome:
     failed: int = 0
 
 
-def announce(experiments: Sequence[Experiment], todo: Sequence[Experiment], results: Path, where: Placement) -> None:
-    """Print how many runs there are, how many of them are done, and which experiments will run."""
+def announce(experiments: Sequence[Experiment], groups: Sequence[Group], results: Path, where: Placement) -> None:
+    """Print how many runs there are, how many of them are done, and which experiments will run, alone or as a batch."""
     console = Console(highlight=False, soft_wrap=True)
+    todo = [experiment for group in groups for experiment in group]
     runs, left = (sum(len(experiment.seeds) for experiment in group) for group in (experiments, todo))
     done = f"; {runs - left} of {runs} runs are done already" if left < runs else ""
     console.print(
@@ -52,9 +53,8 @@ def announce(experiments: Sequence[Experiment], todo: Sequence[Experiment], resu
         console.print(f"  {line}", markup=False)
     if where.reason:
         console.print(f"  {where.device}, because it takes {where.reason}", markup=False)
-    for title, experiment in zip(_titles(todo), todo, strict=True):
-        begin = _begin(Checkpoints(experiment, results / FOLDER, where.device).position())
-        console.print(f"  {title}; seeds {', '.join(map(str, experiment.seeds))}{begin}", markup=False)
+    for line in _group_lines(groups, _titles(todo), results / FOLDER, where.device):
+        console.print(f"  {line}", markup=False)
     for noun in _NOUNS:
         for kind, settings in shared(experiment.labels[noun] for experiment in todo).items():
             console.print(f"  every {kind}: {settings}", markup=False)
@@ -68,6 +68,21 @@ def _recorded(experiments: Iterable[Experiment]) -> Iterator[str]:
     """Yield how each recorded series is read, and the exponent that its training data have."""
     for system, data in dict.fromkeys((experiment.system, experiment.data) for experiment in experiments):
         yield from system.describe(data)
+
+
+def _group_lines(groups: Sequence[Group], titles: Iterable[str], checkpoints: Path, device: str) -> Iterator[str]:
+    """Yield a line for each experiment, and one before those that are trained as one batch."""
+    remaining = iter(titles)
+    for group in groups:
+        if len(group) > 1:
+            count = sum(len(experiment.seeds) for experiment in group)
+            yield f"as one batch, {len(group)} experiments with {counted(count, 'seed')}:"
+        for experiment, title in zip(group, remaining, strict=False):
+            line = f"{title}; seeds {', '.join(map(str, experiment.seeds))}"
+            if len(group) > 1:
+                yield f"  {line}"
+            else:
+                yield line + _begin(Checkpoints(experiment, checkpoints, device).position())
 
 
 def _begin(position: Position) -> str:
@@ -138,10 +153,17 @@ class _Campaign:
 
     def show(self, event: Event | Published) -> None:
         match event:
-            case Started(experiment):
+            case Started(experiment, lead):
                 title = self._titles[experiment.digest()]
+                again = title in self._started
                 self._started[title] = perf_counter()
-                self._display.started(title)
+                if again:
+                    self._display.restarted(title)
+                else:
+                    self._display.started(title, None if lead is None else self._titles[lead.digest()])
+            case Separated(experiments, reason):
+                why = reason or "they failed after training"
+                self._display.note(f"{counted(len(experiments), 'experiment')} of a batch will run alone: {why}")
             case Advanced(experiment, now):
                 self._display.advanced(self._titles[experiment.digest()], now)
             case Published(finished, stored):

@@ -48,8 +48,11 @@ class Display(Protocol):
     ) -> None:
         """Stop the display and restore the terminal."""
 
-    def started(self, name: str) -> None:
-        """Show that an experiment has started."""
+    def started(self, name: str, lead: str | None = None) -> None:
+        """Show that an experiment has started, as one batch with the experiment `lead` if that is given."""
+
+    def restarted(self, name: str) -> None:
+        """Show that an experiment has started again, alone."""
 
     def advanced(self, name: str, progress: Progress) -> None:
         """Show that an experiment has entered another phase or has trained further."""
@@ -86,9 +89,14 @@ class _Plain:
     ) -> None:
         pass
 
-    def started(self, name: str) -> None:
+    def started(self, name: str, lead: str | None = None) -> None:
         self._begun += 1
-        self._print(name, f"[{self._begun}/{self._total}] start: {name}")
+        batch = f", in one batch with {lead}" if lead else ""
+        self._print(name, f"[{self._begun}/{self._total}] start: {name}{batch}")
+
+    def restarted(self, name: str) -> None:
+        self._first.pop(name, None)
+        self._print(name, f"start again, alone: {name}")
 
     def advanced(self, name: str, progress: Progress) -> None:
         if progress.phase == "training":
@@ -155,11 +163,16 @@ class _Live:
     ) -> None:
         self._live.stop()
 
-    def started(self, name: str) -> None:
+    def started(self, name: str, lead: str | None = None) -> None:
         if self._first is not None:
             self._running.remove_task(self._first)
             self._first = None
-        self._tasks[name] = self._running.add_task(name, total=None, loss=None, doing="starting")
+        self._tasks[name] = self._running.add_task(
+            name, total=None, loss=None, doing=f"in one batch with {lead}" if lead else "starting"
+        )
+
+    def restarted(self, name: str) -> None:
+        self._update(name, completed=0, total=None, doing="starting again, alone")
 
     def advanced(self, name: str, progress: Progress) -> None:
         if progress.phase == "training":

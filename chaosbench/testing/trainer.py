@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from inspect import signature
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -14,12 +14,13 @@ from chaosbench.models.shallow_plrnn import ShallowPLRNN
 from chaosbench.systems.lorenz63 import Lorenz63
 from chaosbench.testing.assertions import ROUNDING, assert_agree, assert_identical, check_spec_round_trip, require
 from chaosbench.testing.model import SEEDS, spoil
-from chaosbench.trainers.base import TrainerSpec, TrainingStep
+from chaosbench.trainers.base import TrainerSpec, TrainingStep, fields_that_may_differ
 from chaosbench.trainers.descent import gradient_norms
 from chaosbench.trainers.gradient_trainer import GradientTrainer
 from chaosbench.trainers.training_state import Checkpoint
 
 _WARM_UP = 3  # [steps]
+_COMPANY = 1e-8  # rounding in double precision over a dozen updates
 _OWN_DRAWS = "draw random numbers from generators of the seeds, see chaosbench.seed_generator"
 
 
@@ -49,6 +50,7 @@ def check_trainer(spec: TrainerSpec, *, model: ModelSpec | None = None, data: Da
     assert_agree(alone[:, 0], losses[:, 1], promise, 1e-2, _OWN_DRAWS)
     _check_divergence(case, healthy, losses)
     _check_resumption(case, healthy, losses)
+    _check_company(case)
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,30 @@ def _check_divergence(case: _Case, healthy: dict[str, Tensor], losses: Tensor) -
     for key, value in spoiled.items():
         if value.dim() and value.shape[0] == len(SEEDS):
             assert_identical(value[[0, 2]], healthy[key][[0, 2]], f"{promise}, but {key!r} changes", advice)
+
+
+def _check_company(case: _Case) -> None:
+    """Check that seeds whose trainers differ as `may_differ` allows learn in one batch what each learns alone."""
+    own = {name: getattr(case.trainer, name) for name in sorted(fields_that_may_differ(case.trainer))}
+    changes = {name: value / 2 for name, value in own.items() if isinstance(value, float)}
+    changes |= {name: value + 1 for name, value in own.items() if isinstance(value, int)}
+    if not changes:
+        return
+    name, trainers = case.trainer.label, [case.trainer, case.trainer.replaced(**changes)]
+    data = case.data.to("cpu", torch.float64)
+
+    def trained(trainer: TrainerSpec, seeds: Sequence[int], **options: Any) -> dict[str, Tensor]:
+        model, fit = case.model.build(data.dimension, seeds).double(), cast("Any", trainer.fit)
+        assert all(step.model is model for step in fit(model, data, seeds, **options))
+        return model.state_dict()
+
+    both = trained(case.trainer, SEEDS[:2], trainers=trainers)
+    advice = "read fields that differ by `training.numbers`, or leave them out of `may_differ`"
+    for index, trainer in enumerate(trainers):
+        for key, value in trained(trainer, SEEDS[index : index + 1]).items():
+            promise = f"{name}: trainers that differ in {', '.join(changes)} must learn the same alone and as one batch"
+            found = both[key] if value.shape == both[key].shape else both[key][index : index + 1]
+            assert_agree(found, value, f"{promise}, but {key!r} differs", _COMPANY, advice)
 
 
 def _copy(state_dict: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -6,7 +6,7 @@ from chaosbench.trainers.dyslim import DySLIM
 from chaosbench.trainers.forcing_scheme import ForcingScheme
 from chaosbench.trainers.generalized_teacher_forcing import GeneralizedTeacherForcing
 from chaosbench.trainers.gradient_flossing import GradientFlossing
-from chaosbench.trainers.gradient_trainer import GradientTrainer, UnrollTrainer
+from chaosbench.trainers.gradient_trainer import RATES, GradientTrainer, UnrollTrainer
 from chaosbench.trainers.horizon_curriculum import HorizonCurriculum
 from chaosbench.trainers.invariant_measure import InvariantMeasure
 from chaosbench.trainers.jacobian_matching import JacobianMatching
@@ -23,6 +23,7 @@ from chaosbench.trainers.windowed_bptt import WindowedBPTT
 
 __all__ = [
     "BPTT",
+    "RATES",
     "SOFO",
     "Checkpoint",
     "DySLIM",

@@ -65,8 +65,21 @@ class TrainerSpec(Spec, ABC):
     def fit(self, model: Forecaster, data: Dataset, seeds: Sequence[int]) -> Iterator[TrainingStep]:
         """Train the model in place; yield once per update, after the backward pass and before clipping.
 
-        A trainer without gradients yields once, at the end.
+        A trainer without gradients yields once, at the end. One with a `may_differ` takes the argument `trainers`, too:
+        one per seed, which differ from this trainer in those fields only.
         """
+
+    def may_differ(self, model: Forecaster | None = None) -> frozenset[str]:
+        """Return the fields in which the trainers of one batch of seeds may differ; by default none.
+
+        Experiments that differ in these fields alone can be trained as one batch. A subclass does not inherit this,
+        because it may read the fields in another way: it must define the method again (see `fields_that_may_differ`).
+
+        Args:
+            model: leave out fields that this model trains more slowly in one batch than one after the other; None:
+                leave out none.
+        """
+        return frozenset()
 
     def forcing_scheme(self, training: TrainingState) -> ForcingScheme | None:
         """Return how states are forced and gradients cut at this point; None if no gradient passes through time."""
@@ -151,9 +164,17 @@ class WindowTrainer(TrainerSpec):
         training.extra_state = self.extra_state(model, data)
         return training
 
+    def join(self, training: TrainingState) -> None:
+        """Prepare the extra state for `training.trainers`, one per seed, which differ; called after `start`."""
+
     @override
     def fit(
-        self, model: Forecaster, data: Dataset, seeds: Sequence[int], checkpoint: Checkpoint | None = None
+        self,
+        model: Forecaster,
+        data: Dataset,
+        seeds: Sequence[int],
+        checkpoint: Checkpoint | None = None,
+        trainers: Sequence[Self] = (),
     ) -> Iterator[TrainingStep]:
         """Train the model in place; yield once per update, after the backward pass and before clipping.
 
@@ -161,8 +182,12 @@ class WindowTrainer(TrainerSpec):
 
         Args:
             checkpoint: continue from there; the following steps are bitwise those of an uninterrupted training.
+            trainers: one per seed, which differ from this one in the fields of `may_differ`; empty: this one for all.
         """
         training = self.start(model, data, seeds)
+        if trainers:
+            training.trainers = trainers
+            self.join(training)
         if checkpoint is not None:
             restore(model, training, checkpoint)
             self.advance(model, training)
@@ -199,6 +224,11 @@ class WindowTrainer(TrainerSpec):
                 f"warm_up = {self.warm_up} has no effect on {self.kind}, since {self.no_warm_up}; set it to 0"
             )
         return self
+
+
+def fields_that_may_differ(trainer: TrainerSpec, model: Forecaster | None = None) -> frozenset[str]:
+    """Return `trainer.may_differ(model)` if the trainer's own class defines it; no field if it is inherited."""
+    return trainer.may_differ(model) if "may_differ" in vars(type(trainer)) else frozenset()
 
 
 def check_window(data: Dataset, steps: int) -> None:

@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.trainers.forcing import free_error
-from chaosbench.trainers.gradient_trainer import GradientTrainer
+from chaosbench.trainers.gradient_trainer import RATES, GradientTrainer
 from chaosbench.trainers.training_state import TrainingState
 
 
@@ -24,6 +24,10 @@ class BPTT(GradientTrainer):
 
     kind: Literal["bptt"] = "bptt"
     clip_norm: float | None = Field(1.0, gt=0)  # largest gradient norm of a seed; None: not clipped
+
+    @override
+    def may_differ(self, model: Forecaster | None = None) -> frozenset[str]:
+        return RATES
 
     @override
     def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:

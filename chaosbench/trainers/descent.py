@@ -93,16 +93,19 @@ def largest_entries(model: Forecaster) -> Tensor:
     return torch.stack(entries).amax(dim=0) if entries else _zeros(model)
 
 
-def clip_gradients(model: Forecaster, limit: float, *, norms: Tensor | None = None) -> None:
+def clip_gradients(model: Forecaster, limit: float | Tensor, *, norms: Tensor | None = None) -> None:
     """Scale each seed's gradient down to the norm `limit` if it is longer.
 
     Args:
+        limit: one number, or one per seed, `(K,)`, where infinity leaves any gradient unchanged.
         norms: the present norms of the gradients, `(K,)`; None: computed here.
 
     Source:
         Pascanu, Mikolov and Bengio 2013, ICML, algorithm 1.
     """
     scale = (limit / (gradient_norms(model) if norms is None else norms)).clamp(max=1.0)
+    if isinstance(limit, Tensor):
+        scale = torch.where(limit.isinf(), 1.0, scale)  # even where the norm is infinite
     for gradient in _gradients(model):
         gradient.mul_(scale.view(-1, *[1] * (gradient.dim() - 1)))
 

@@ -11,7 +11,7 @@ from chaosbench.dynamics.distances import maximum_mean_discrepancy
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.seeds import seed_generator
 from chaosbench.trainers.forcing_scheme import ForcingScheme
-from chaosbench.trainers.gradient_trainer import GradientTrainer
+from chaosbench.trainers.gradient_trainer import RATES, GradientTrainer
 from chaosbench.trainers.training_state import TrainingState
 
 
@@ -43,6 +43,10 @@ class DySLIM(GradientTrainer):
     sequence_length: int = Field(10, ge=1)  # T, the longest run [steps]
     updates: int = Field(50_000, ge=1)
     learning_rate: float = Field(1e-4, gt=0)
+
+    @override
+    def may_differ(self, model: Forecaster | None = None) -> frozenset[str]:
+        return RATES
 
     @override
     def window_length(self, training: TrainingState) -> int:

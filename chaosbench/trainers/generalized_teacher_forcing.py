@@ -16,7 +16,7 @@ from chaosbench.source import Source
 from chaosbench.trainers.descent import OptimizerKind
 from chaosbench.trainers.forcing import blended_error
 from chaosbench.trainers.forcing_scheme import ForcingScheme
-from chaosbench.trainers.gradient_trainer import GradientTrainer, build_single
+from chaosbench.trainers.gradient_trainer import RATES, GradientTrainer, build_single
 from chaosbench.trainers.jacobians import Estimator, jacobian_size
 from chaosbench.trainers.training_state import TrainingState
 
@@ -55,6 +55,10 @@ class GeneralizedTeacherForcing(GradientTrainer):
     final_learning_rate: float | None = Field(1e-6, gt=0)  # reached by the schedule; None: constant
 
     @override
+    def may_differ(self, model: Forecaster | None = None) -> frozenset[str]:
+        return RATES if self.alpha == "adaptive" else RATES | {"alpha", "final_alpha"}
+
+    @override
     def extra_state(self, model: Forecaster, data: Dataset) -> dict[str, Tensor]:
         """Return each seed's alpha, `(K,)`."""
         start = 1.0 if self.alpha == "adaptive" else self.alpha
@@ -70,6 +74,8 @@ class GeneralizedTeacherForcing(GradientTrainer):
     def next_alpha(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
         """Return each seed's alpha for this update, `(K,)`."""
         alpha = training.extra_state["alpha"]
+        if training.differ("alpha", "final_alpha"):
+            return training.numbers(lambda one: one.alpha_at(training.progress))
         if self.alpha != "adaptive":
             anneals = self.final_alpha is not None
             return training.number(lambda: self.alpha_at(training.progress if anneals else 0.0)).expand_as(alpha)

@@ -19,7 +19,7 @@ from chaosbench.systems.base import SystemSpec
 from chaosbench.trainers.base import observed_dimension, squared_error
 from chaosbench.trainers.descent import OptimizerKind
 from chaosbench.trainers.forcing import free_unroll
-from chaosbench.trainers.gradient_trainer import GradientTrainer
+from chaosbench.trainers.gradient_trainer import RATES, GradientTrainer
 from chaosbench.trainers.jacobians import jacobians
 from chaosbench.trainers.training_state import TrainingState
 
@@ -55,6 +55,10 @@ class GradientFlossing(GradientTrainer):
     optimizer: OptimizerKind = "adamw"
     weight_decay: float = Field(0.0, ge=0)  # of "adamw"
     clip_norm: float | None = Field(0.03, gt=0)  # largest gradient norm of a seed; None: not clipped
+
+    @override
+    def may_differ(self, model: Forecaster | None = None) -> frozenset[str]:
+        return RATES
 
     @override
     def extra_state(self, model: Forecaster, data: Dataset) -> dict[str, Tensor]:

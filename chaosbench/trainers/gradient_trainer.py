@@ -30,6 +30,8 @@ from chaosbench.trainers.descent import (
 from chaosbench.trainers.regularisers import conditioning_penalty, linear_readout, manifold_attractor_penalty
 from chaosbench.trainers.training_state import TrainingState
 
+RATES = frozenset({"learning_rate", "final_learning_rate", "clip_norm"})  # may differ: they do not enter the loss
+
 
 class GradientTrainer(WindowTrainer):
     """Stochastic gradient descent on a loss of windows.
@@ -92,8 +94,9 @@ class GradientTrainer(WindowTrainer):
     def advance(self, model: Forecaster, training: TrainingState) -> None:
         if self.clip_value is not None:
             clip_values(model, self.clip_value)
-        if self.clip_norm is not None:
-            clip_gradients(model, self.clip_norm, norms=training.norms if self.clip_value is None else None)
+        limit = self._largest_norm(training)
+        if limit is not None:
+            clip_gradients(model, limit, norms=training.norms if self.clip_value is None else None)
         assert training.optimizer is not None
         descend(training.optimizer, self._learning_rate(training))
 
@@ -121,7 +124,16 @@ class GradientTrainer(WindowTrainer):
             return "the penalty `conditioning` waits for the singular values of the observation matrix"
         return super().not_replayed(training)
 
+    def _largest_norm(self, training: TrainingState) -> float | Tensor | None:
+        """Return the largest norm of a gradient, or one per seed, `(K,)`; None if none is clipped."""
+        if not training.differ("clip_norm"):
+            return self.clip_norm
+        return training.numbers(lambda one: torch.inf if one.clip_norm is None else one.clip_norm)
+
     def _learning_rate(self, training: TrainingState) -> float | Tensor:
+        """Return this update's learning rate, or one per seed, `(K,)`."""
+        if training.differ("learning_rate", "final_learning_rate"):
+            return training.numbers(lambda one: one.learning_rate_at(training.progress))
         if training.recording is None:
             return self.learning_rate_at(self._progress(training))
         return training.number(lambda: self.learning_rate_at(self._progress(training)))

@@ -13,7 +13,7 @@ from chaosbench.errors import DataError
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.trainers.forcing import free_error
 from chaosbench.trainers.forcing_interval import Interval, interval_in_steps
-from chaosbench.trainers.gradient_trainer import GradientTrainer
+from chaosbench.trainers.gradient_trainer import RATES, GradientTrainer
 from chaosbench.trainers.training_state import TrainingState
 
 
@@ -31,6 +31,10 @@ class HorizonCurriculum(GradientTrainer):
     first: Interval = 5  # [steps], a multiple such as "0.1 tau_pred", or "autocorrelation"
     stages: int = Field(5, ge=2)
     clip_norm: float | None = Field(1.0, gt=0)  # largest gradient norm of a seed; None: not clipped
+
+    @override
+    def may_differ(self, model: Forecaster | None = None) -> frozenset[str]:
+        return RATES
 
     @override
     def extra_state(self, model: Forecaster, data: Dataset) -> dict[str, Tensor]:

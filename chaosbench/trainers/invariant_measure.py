@@ -18,6 +18,7 @@ from chaosbench.trainers.base import observed_dimension
 from chaosbench.trainers.descent import OptimizerKind, Schedule
 from chaosbench.trainers.forcing import forced_unroll
 from chaosbench.trainers.forcing_interval import Interval, IntervalTrainer
+from chaosbench.trainers.gradient_trainer import RATES
 from chaosbench.trainers.training_state import TrainingState
 
 
@@ -50,6 +51,10 @@ class InvariantMeasure(IntervalTrainer):
     weight_decay: float = Field(1e-4, ge=0)  # of "adamw"
     schedule: Schedule = "cosine"
     final_learning_rate: float | None = Field(1e-6, gt=0)  # reached by the schedule; None: constant
+
+    @override
+    def may_differ(self, model: Forecaster | None = None) -> frozenset[str]:
+        return RATES
 
     @override
     def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:

@@ -18,7 +18,7 @@ from chaosbench.source import Source
 from chaosbench.systems.base import SystemSpec
 from chaosbench.trainers.base import squared_error
 from chaosbench.trainers.forcing_scheme import ForcingScheme
-from chaosbench.trainers.gradient_trainer import GradientTrainer
+from chaosbench.trainers.gradient_trainer import RATES, GradientTrainer
 from chaosbench.trainers.training_state import TrainingState
 
 _TANGENTS = 1024  # tangents of each seed in memory at once: few enough for large states, and no slower than all
@@ -39,6 +39,10 @@ class JacobianMatching(GradientTrainer):
     weight: float = Field(1.0, ge=0)  # of the Jacobian's error
     sequence_length: int = Field(1, ge=1)  # T [steps]; each step is a pair of observations on its own
     batch: int = Field(256, ge=1)  # B, windows per update
+
+    @override
+    def may_differ(self, model: Forecaster | None = None) -> frozenset[str]:
+        return RATES
 
     @override
     def parts(self, windows: Tensor) -> Sequence[Tensor]:

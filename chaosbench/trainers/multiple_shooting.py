@@ -14,7 +14,7 @@ from chaosbench.models.forecaster import Forecaster
 from chaosbench.source import Source
 from chaosbench.trainers.base import squared_error
 from chaosbench.trainers.forcing_scheme import ForcingScheme
-from chaosbench.trainers.gradient_trainer import GradientTrainer
+from chaosbench.trainers.gradient_trainer import RATES, GradientTrainer
 from chaosbench.trainers.training_state import TrainingState
 
 
@@ -33,6 +33,10 @@ class MultipleShooting(GradientTrainer):
     kind: Literal["multiple_shooting"] = "multiple_shooting"
     interval: int = Field(10, ge=1)  # [steps] between cuts
     continuity: float = Field(1.0, ge=0)  # weight of the gaps at the cuts
+
+    @override
+    def may_differ(self, model: Forecaster | None = None) -> frozenset[str]:
+        return RATES
 
     @property
     def segments(self) -> int:

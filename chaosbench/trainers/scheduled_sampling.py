@@ -10,7 +10,7 @@ from typing_extensions import override
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.trainers.forcing import blended_error
 from chaosbench.trainers.forcing_scheme import ForcingScheme
-from chaosbench.trainers.gradient_trainer import GradientTrainer
+from chaosbench.trainers.gradient_trainer import RATES, GradientTrainer
 from chaosbench.trainers.training_state import TrainingState
 
 
@@ -30,6 +30,10 @@ class ScheduledSampling(GradientTrainer):
     decay: Literal["linear", "exponential", "inverse_sigmoid"] = "linear"
     decay_updates: float = Field(2_000.0, gt=0)  # k [updates]; not used by the linear decay
     clip_norm: float | None = Field(1.0, gt=0)  # largest gradient norm of a seed; None: not clipped
+
+    @override
+    def may_differ(self, model: Forecaster | None = None) -> frozenset[str]:
+        return RATES
 
     def probability_at(self, training: TrainingState) -> float:
         """Return this update's probability of forcing a step."""

@@ -11,8 +11,10 @@ from typing_extensions import override
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.seeds import seed_generator
 from chaosbench.trainers.forcing import forced_error
-from chaosbench.trainers.forcing_interval import Interval, IntervalTrainer
+from chaosbench.trainers.forcing_interval import Interval, IntervalTrainer, interval_in_steps
 from chaosbench.trainers.forcing_scheme import ForcingScheme
+from chaosbench.trainers.gradient_trainer import RATES
+from chaosbench.trainers.mixed_forcing import mixed_error, mixed_weights
 from chaosbench.trainers.training_state import TrainingState
 
 
@@ -44,11 +46,32 @@ class SparseTeacherForcing(IntervalTrainer):
         return interval
 
     @override
+    def may_differ(self, model: Forecaster | None = None) -> frozenset[str]:
+        """Leave out the interval where it changes, and for models that no compiled kernel forces inside an unroll.
+
+        Their segments are folded into the batch if all have the same length; otherwise they must follow each other.
+        """
+        compiled = model is None or model.compiled_network() is not None
+        return RATES if self.spread or self.anneal or not compiled else RATES | {"interval"}
+
+    @override
+    def join(self, training: TrainingState) -> None:
+        super().join(training)
+        if training.differ("interval"):
+            steps = {one.interval: interval_in_steps(one.interval, training.data) for one in training.trainers}
+            intervals = torch.tensor([steps[one.interval] for one in training.trainers])
+            weights = mixed_weights(intervals, self.sequence_length).to(training.data.train)
+            training.extra_state |= {"intervals": intervals, "forcing": weights}
+
+    @override
     def plan(self, training: TrainingState) -> Hashable:
         return super().plan(training), self.interval_at(training)
 
     @override
     def loss(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
+        if training.differ("interval"):
+            intervals, weights = training.extra_state["intervals"].tolist(), training.extra_state["forcing"]
+            return mixed_error(model, windows, intervals, weights, warm_up=self.warm_up)
         interval = training.fixed(lambda: self.interval_at(training))
         return forced_error(model, windows, interval, warm_up=self.warm_up)
 
@@ -62,5 +85,6 @@ class SparseTeacherForcing(IntervalTrainer):
 
     def _central_interval(self, training: TrainingState) -> int:
         """Return this update's tau before a random shift [steps]."""
-        interval = int(training.extra_state["interval"])
+        of_seeds = training.extra_state.get("intervals")  # where they differ
+        interval = int(training.extra_state["interval"] if of_seeds is None else of_seeds[0])
         return (interval - 1) * training.update // training.updates + 1 if self.anneal else interval

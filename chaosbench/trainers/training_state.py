@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from typing import Self, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import Any, Self, TypeVar
 
 import torch
 from torch import Generator, Tensor
@@ -66,6 +66,8 @@ class TrainingState:
         optimizer: None if the trainer changes the parameters itself.
         norms: the Euclidean norm of each seed's raw gradient in this update, `(K,)`; None before the backward pass.
         recording: set while an update is recorded in order to be replayed.
+        trainers: one per seed, where they differ in fields that `TrainerSpec.may_differ` names; empty if all seeds have
+            the same.
         reads_total: whether an update has depended on the total number, so that the training cannot be made longer.
     """
 
@@ -77,6 +79,7 @@ class TrainingState:
     optimizer: Optimizer | None = None
     norms: Tensor | None = None
     recording: Recording | None = None
+    trainers: Sequence[Any] = ()
     reads_total: bool = False
     _update: int = 0
 
@@ -139,6 +142,39 @@ class TrainingState:
     def number(self, value: Callable[[], float]) -> Tensor:
         """Return `value()` as a tensor `()` in the precision of the data; replayed updates compute it anew."""
         return self._input(value, lambda: self.data.train.new_full((), value()))
+
+    def part(self, seeds: slice) -> Self:
+        """Return the state of some of the seeds, as if they had been trained alone.
+
+        Tensors of the extra state whose leading axis is as long as that of the seeds are those of one seed each.
+        """
+        count = len(self.draws)
+        extra_state = {
+            name: value[seeds] if value.dim() and len(value) == count else value
+            for name, value in self.extra_state.items()
+        }
+        return replace(
+            self,
+            starts=BulkIntegers(self.windows[seeds]),
+            draws=self.draws[seeds],
+            extra_state=extra_state,
+            optimizer=None,
+            norms=None if self.norms is None else self.norms[seeds],
+            trainers=self.trainers[seeds],
+        )
+
+    def differ(self, *fields: str) -> bool:
+        """Return whether the trainers of the seeds differ in one of these fields."""
+        return any(getattr(one, name) != getattr(self.trainers[0], name) for one in self.trainers for name in fields)
+
+    def numbers(self, value: Callable[[Any], float]) -> Tensor:
+        """Return `value(trainer)` for the trainer of each seed, `(K,)`; replayed updates compute it anew."""
+        return self.given(lambda: self._of_each_trainer(value))
+
+    def _of_each_trainer(self, value: Callable[[Any], float]) -> Tensor:
+        distinct = {id(trainer): trainer for trainer in self.trainers}
+        values = {key: value(trainer) for key, trainer in distinct.items()}
+        return torch.tensor([values[id(trainer)] for trainer in self.trainers], dtype=self.data.train.dtype)
 
     def _input(self, value: Callable[[], Tensor | float], tensor: Callable[[], Tensor]) -> Tensor:
         recording = self.recording

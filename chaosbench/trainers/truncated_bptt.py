@@ -9,7 +9,7 @@ from typing_extensions import override
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.trainers.forcing import truncated_unroll
 from chaosbench.trainers.forcing_scheme import ForcingScheme
-from chaosbench.trainers.gradient_trainer import UnrollTrainer
+from chaosbench.trainers.gradient_trainer import RATES, UnrollTrainer
 from chaosbench.trainers.training_state import TrainingState
 
 
@@ -23,6 +23,10 @@ class TruncatedBPTT(UnrollTrainer):
 
     kind: Literal["truncated_bptt"] = "truncated_bptt"
     truncation: int = Field(30, ge=1)  # [steps]
+
+    @override
+    def may_differ(self, model: Forecaster | None = None) -> frozenset[str]:
+        return RATES
 
     @override
     def predict(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:

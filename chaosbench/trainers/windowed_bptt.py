@@ -9,7 +9,7 @@ from typing_extensions import override
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.trainers.forcing import windowed_unroll
 from chaosbench.trainers.forcing_scheme import ForcingScheme
-from chaosbench.trainers.gradient_trainer import UnrollTrainer
+from chaosbench.trainers.gradient_trainer import RATES, UnrollTrainer
 from chaosbench.trainers.training_state import TrainingState
 
 
@@ -23,6 +23,10 @@ class WindowedBPTT(UnrollTrainer):
     no_warm_up: ClassVar[str | None] = "its windows start from z = 0"
     kind: Literal["windowed_bptt"] = "windowed_bptt"
     window: int = Field(30, ge=1)  # [steps]
+
+    @override
+    def may_differ(self, model: Forecaster | None = None) -> frozenset[str]:
+        return RATES
 
     @override
     def predict(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:

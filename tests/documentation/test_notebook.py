@@ -1,7 +1,9 @@
 """The notebooks run as they are."""
 
 import json
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -59,3 +61,32 @@ def test_the_notebook_of_predictions_runs(capsys: pytest.CaptureFixture[str]) ->
     (board,) = names["ranking"].boards
     assert board.entries[0].model == "quadratic map"
     assert "noise floor" in capsys.readouterr().out
+
+
+def _run(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Run a notebook with few updates as a module, so that its classes can be pickled; return its names."""
+    pytest.importorskip("matplotlib").use("Agg")
+    module = ModuleType(name.replace("-", "_"))
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    source = _notebook((ROOT / f"docs/{name}.ipynb").read_text(encoding="utf-8"))
+    exec(source.replace('"updates": 300', '"updates": 10').replace("updates=600", "updates=20"), module.__dict__)
+    return module.__dict__
+
+
+def test_the_notebook_of_an_equation_finds_its_exponents_and_ranks_two_models(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The trace of the field is -1 everywhere; exponents: Sprott 1994, with the error of short orbits."""
+    names = _run("my-equation", monkeypatch)
+    assert float(names["spectrum"].mean(0).sum()) == pytest.approx(-1, abs=1e-6)
+    assert names["spectrum"].mean(0).tolist() == pytest.approx([0.210, 0, -1.210], abs=0.03)
+    assert [len(result.rows()) for result in names["results"]] == [3, 3]
+    assert "noise floor" in capsys.readouterr().out
+
+
+def test_the_notebook_of_a_module_trains_and_ranks_it(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = _run("my-module", monkeypatch)
+    assert {row["model"] for row in names["mine"].rows()} == {"my_model"}
+    assert "my_model" in capsys.readouterr().out

@@ -10,7 +10,7 @@ from typing import Literal
 
 from chaosbench.models import ModelSpec, ShallowPLRNN
 
-Fault = Literal["raise", "exit", "leave", "kill", "fork", "print", "hang"]
+Fault = Literal["raise", "exit", "leave", "kill", "fork", "print", "hang", "crowd"]
 
 
 class Misbehaving(ModelSpec):
@@ -24,6 +24,8 @@ class Misbehaving(ModelSpec):
         print(f"about to {self.fault}")
         if self.fault == "raise":
             raise RuntimeError("the weights\nare on fire")
+        if self.fault == "crowd" and len(seeds) > 2:
+            raise RuntimeError("no memory for so many")
         if self.fault == "exit":
             os._exit(7)
         if self.fault == "leave":

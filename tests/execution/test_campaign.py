@@ -5,7 +5,7 @@ from pathlib import Path
 from misbehaving import Misbehaving
 from small import experiment
 
-from chaosbench.execution import Finished, Published, carry_on, missing
+from chaosbench.execution import Finished, Published, alone, carry_on, grouped, missing
 from chaosbench.experiment import Experiment
 from chaosbench.leaderboard import store
 from chaosbench.models import PLRNN
@@ -17,7 +17,7 @@ def todo(experiments: list[Experiment], folder: Path) -> list[Experiment]:
 
 def run(experiments: list[Experiment], folder: Path) -> list[Experiment]:
     """Run what has no result yet, and return the experiments that were run."""
-    events = carry_on(todo(experiments, folder), folder, device="cpu", workers=2)
+    events = carry_on(alone(todo(experiments, folder)), folder, device="cpu", workers=2)
     return [event.experiment for event in events if isinstance(event, Finished)]
 
 
@@ -34,9 +34,22 @@ def test_with_more_seeds_only_the_new_ones_run(tmp_path: Path):
     assert todo([experiment(seeds=(2, 0))], tmp_path) == []
 
 
+def test_experiments_of_a_batch_that_are_done_are_not_trained_again(tmp_path: Path):
+    three = [experiment(trainer=experiment().trainer.replaced(interval=interval)) for interval in (2, 3, 5)]
+    run([three[1]], tmp_path)
+    groups = grouped(todo(three, tmp_path), cheap=False)
+    assert groups == [(three[0], three[2])]
+    events = list(carry_on(groups, tmp_path, device="cpu", workers=1))
+    stored = [event.stored for event in events if isinstance(event, Published)]
+    assert [each.runs[0]["provenance"]["trained_with"] for each in stored] == [
+        other.digest()[:12] for other in (three[2], three[0])
+    ]
+    assert todo(three, tmp_path) == []
+
+
 def test_a_failed_experiment_is_published_and_run_again(tmp_path: Path):
     failing = experiment(Misbehaving(fault="exit"))
-    events = list(carry_on([failing], tmp_path, device="cpu", workers=1))
+    events = list(carry_on(alone([failing]), tmp_path, device="cpu", workers=1))
     assert isinstance(events[-1], Published)
     assert events[-1].stored.folder.is_dir()
     assert todo([failing], tmp_path) == [failing]
@@ -44,7 +57,7 @@ def test_a_failed_experiment_is_published_and_run_again(tmp_path: Path):
 
 def test_an_interrupted_campaign_keeps_published_experiments(tmp_path: Path):
     hanging = experiment(Misbehaving(fault="hang", folder=str(tmp_path)))
-    events = carry_on([experiment(), hanging], tmp_path, device="cpu", workers=1)
+    events = carry_on(alone([experiment(), hanging]), tmp_path, device="cpu", workers=1)
     for event in events:
         if isinstance(event, Published):
             break

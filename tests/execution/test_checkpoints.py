@@ -12,7 +12,7 @@ from small import experiment
 
 from chaosbench.checkpoints import FOLDER, Checkpoints
 from chaosbench.diagnostics import COSTS, GradientNorm, Loss
-from chaosbench.execution import Advanced, Published, carry_on, missing
+from chaosbench.execution import Advanced, Published, alone, carry_on, missing
 from chaosbench.experiment import Experiment, Result
 from chaosbench.leaderboard import store
 from chaosbench.leaderboard.folder import Stored, forecast, weights
@@ -35,7 +35,7 @@ def killed_at(updates: Sequence[int], experiment: Experiment, results: Path) -> 
     """Run an experiment, and kill its process whenever it has passed one of the updates."""
     left, kills = list(updates), 0
     while todo := missing([experiment], store.read_all(results, may_be_empty=True)):
-        for event in carry_on(todo, results, device="cpu", workers=1, every=0.0):
+        for event in carry_on(alone(todo), results, device="cpu", workers=1, every=0.0):
             if isinstance(event, Advanced) and left and event.progress.update >= left[0]:
                 left = [update for update in left if update > event.progress.update]
                 for child in multiprocessing.active_children():

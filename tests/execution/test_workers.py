@@ -14,7 +14,7 @@ from misbehaving import Misbehaving
 from small import experiment
 
 from chaosbench.diagnostics import COSTS
-from chaosbench.execution import Advanced, Finished, Started, carry_out
+from chaosbench.execution import Advanced, Finished, Separated, Started, alone, carry_out
 from chaosbench.experiment import Experiment, Result
 from chaosbench.models import LSTM, PLRNN, RNN, ShallowPLRNN
 from chaosbench.run import run_experiment
@@ -22,7 +22,7 @@ from chaosbench.run import run_experiment
 
 def results(experiments: list[Experiment], logs: Path, workers: int = 2) -> dict[str, Result]:
     """Run experiments, and return their results by the label of the model."""
-    events = carry_out(experiments, device="cpu", workers=workers, logs=logs)
+    events = carry_out(alone(experiments), device="cpu", workers=workers, logs=logs)
     return {event.experiment.model.label: event.result for event in events if isinstance(event, Finished)}
 
 
@@ -49,7 +49,7 @@ def noted(folder: Path, name: str) -> int:
 
 
 def test_events_are_start_progress_and_result_in_this_order(tmp_path: Path):
-    events = list(carry_out([experiment()], device="cpu", workers=1, logs=tmp_path / "logs"))
+    events = list(carry_out(alone([experiment()]), device="cpu", workers=1, logs=tmp_path / "logs"))
     advanced = [event for event in events if isinstance(event, Advanced)]
     assert events == [Started(experiment()), *advanced, events[-1]]
     last = [event.progress for event in advanced if event.progress.phase == "training"][-1]
@@ -90,7 +90,7 @@ if __name__ == "__main__":
     from small import experiment
 
     import chaosbench.files
-    from chaosbench.execution import Finished, carry_out
+    from chaosbench.execution import Finished, alone, carry_out
     from chaosbench.leaderboard import store
 
     class WindowsNames:
@@ -107,7 +107,7 @@ if __name__ == "__main__":
 
     chaosbench.files.os = WindowsNames()
     results = Path({results!r}) / "results"
-    events = list(carry_out([experiment()], device="cpu", workers=1, logs=results / "logs"))
+    events = list(carry_out(alone([experiment()]), device="cpu", workers=1, logs=results / "logs"))
     assert isinstance(events[-1], Finished)
     assert [run.status for run in events[-1].result.runs] == ["ok", "ok"], events[-1].result.runs
     store.prepare(results)
@@ -176,12 +176,30 @@ def test_the_message_gives_the_path_of_a_log_with_the_traceback(tmp_path: Path):
     assert "misbehaving.py" in log.read_text()
 
 
+def test_the_experiments_of_a_batch_that_fails_run_alone(tmp_path: Path):
+    """Two seeds of each fit, four of both do not."""
+    trainers = [experiment().trainer.replaced(learning_rate=rate) for rate in (1e-3, 1e-2)]
+    pair = tuple(experiment(Misbehaving(fault="crowd"), trainer=trainer) for trainer in trainers)
+    events = list(carry_out([pair], device="cpu", workers=1, logs=tmp_path / "logs"))
+    assert events[:2] == [Started(pair[0]), Started(pair[1], lead=pair[0])]
+    (separated,) = [event for event in events if isinstance(event, Separated)]
+    assert separated.experiments == pair
+    assert "no memory" in separated.reason
+    after = events[events.index(separated) + 1 :]
+    assert [event for event in after if isinstance(event, Started)] == [Started(one) for one in pair]
+    results = [event.result for event in events if isinstance(event, Finished)]
+    assert [result.experiment for result in results] == list(pair)
+    assert all("trained_with" not in run.provenance for result in results for run in result.runs)
+    assert all(run.seeds_together == 2 for result in results for run in result.runs)
+    assert {run.status for result in results for run in result.runs} <= {"ok", "diverged"}
+
+
 def test_closing_ends_all_workers_and_the_processes_they_started(tmp_path: Path):
     folders = [tmp_path / name for name in ("one", "other")]
     for folder in folders:
         folder.mkdir()
     hanging = [experiment(Misbehaving(fault="hang", folder=str(folder))) for folder in folders]
-    events = carry_out(hanging, device="cpu", workers=2, logs=tmp_path / "logs")
+    events = carry_out(alone(hanging), device="cpu", workers=2, logs=tmp_path / "logs")
     assert isinstance(next(events), Started)
     assert isinstance(next(events), Started)
     pids = [noted(folder, name) for folder in folders for name in ("started", "hanging")]
@@ -193,9 +211,9 @@ def test_closing_ends_all_workers_and_the_processes_they_started(tmp_path: Path)
 def test_workers_end_when_their_parent_is_killed(tmp_path: Path):
     code = (
         "import sys; from pathlib import Path; from misbehaving import Misbehaving; from small import experiment\n"
-        "from chaosbench.execution import carry_out\n"
+        "from chaosbench.execution import alone, carry_out\n"
         "hanging = [experiment(Misbehaving(fault='hang', folder=sys.argv[1]))]\n"
-        "list(carry_out(hanging, device='cpu', workers=1, logs=Path(sys.argv[1]) / 'logs'))\n"
+        "list(carry_out(alone(hanging), device='cpu', workers=1, logs=Path(sys.argv[1]) / 'logs'))\n"
     )
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
     parent = subprocess.Popen([sys.executable, "-c", code, str(tmp_path)], env=environment)

@@ -17,22 +17,24 @@ def draw(*shape: int, dtype: torch.dtype = torch.float64, scale: float = 0.4) ->
     return (torch.randn(*shape, dtype=dtype) * scale).requires_grad_()
 
 
-def a_network(activation: str, shape: tuple[bool, ...], dtype: torch.dtype = torch.float64) -> Network:
+def a_network(
+    activation: str, shape: tuple[bool, ...], dtype: torch.dtype = torch.float64, *, units: int = UNITS
+) -> Network:
     has_diagonal, has_outward, has_inward, has_readout = shape
-    hidden = HIDDEN if has_outward and has_inward else UNITS
-    sizes = ((has_diagonal, (UNITS,)), (has_outward, (UNITS, hidden)), (has_inward, (hidden, UNITS)))
-    sizes += ((True, (UNITS,)), (True, (hidden,)), (has_readout, (SEEN, UNITS)), (has_readout, (SEEN,)))
+    hidden = HIDDEN if has_outward and has_inward else units
+    sizes = ((has_diagonal, (units,)), (has_outward, (units, hidden)), (has_inward, (hidden, units)))
+    sizes += ((True, (units,)), (True, (hidden,)), (has_readout, (SEEN, units)), (has_readout, (SEEN,)))
     tensors = [draw(SEEDS, *size, dtype=dtype) if present else None for present, size in sizes]
-    return Network(activation, *tensors, dimension=SEEN, rectified=2)
+    return Network(activation, *tensors, dimension=SEEN if has_readout else min(SEEN, units), rectified=min(2, hidden))
 
 
-def a_forcing(kind: str, samples: int, steps: int) -> Forcing | None:
+def a_forcing(kind: str, samples: int, steps: int, *, units: int = UNITS) -> Forcing | None:
     if kind == "none":
         return None
     if kind == "blended":
         weights = torch.rand(SEEDS, 1, steps - 1, dtype=torch.float64)
-        return Forcing(draw(SEEDS, samples, steps - 1, UNITS), weights)
-    return Forcing(draw(SEEDS, samples, (steps - 1) // 3, UNITS if kind == "replaced" else SEEN), interval=3)
+        return Forcing(draw(SEEDS, samples, steps - 1, units), weights)
+    return Forcing(draw(SEEDS, samples, (steps - 1) // 3, units if kind == "replaced" else SEEN), interval=3)
 
 
 def a_gated_network(kind: str, *, fed_back: bool, seeds: int = 2, units: int = 5, seen: int = 3) -> GatedNetwork:

@@ -48,6 +48,16 @@ def test_error_and_gradients_agree_with_autograd(activation, shape, forcing_kind
         assert_agree(network, start, data, steps=steps, forcing=a_forcing(forcing_kind, samples, steps))
 
 
+@pytest.mark.parametrize("forcing_kind", FORCINGS)
+@pytest.mark.parametrize(("activation", "units"), list(product(ACTIVATIONS, (3, 4))))
+def test_networks_of_few_units_agree_with_autograd(activation, units, forcing_kind):
+    """Steps of at most four units have code of their own."""
+    torch.manual_seed(0)
+    network, start = a_network(activation, SHAPES[0], units=units), draw(SEEDS, 5, units)
+    data = torch.randn(SEEDS, 5, 7, SEEN, dtype=torch.float64)
+    assert_agree(network, start, data, steps=7, forcing=a_forcing(forcing_kind, 5, 7, units=units))
+
+
 @pytest.mark.parametrize(("windows", "length", "steps"), [(5, 12, 4), (5, 14, 4), (3, 40, 33), (1, 7, 6)])
 def test_segments_of_windows_agree_with_autograd(windows, length, steps):
     """The last segment is whole, or is cut short; vectors of samples hold segments of several windows."""

@@ -15,7 +15,7 @@ def test_a_run_without_numba_on_a_cpu_says_so_once(compiles, device, expected, m
     monkeypatch.setattr(campaign, "compiles_for_cpu", lambda: compiles)
     monkeypatch.setattr(campaign, "_titles", lambda experiments: ["one"])
     monkeypatch.setattr(campaign, "_NOUNS", ())
-    campaign.announce([Described()], [Described()], Path("results"), Placement(device, 1))
+    campaign.announce([Described()], [(Described(),)], Path("results"), Placement(device, 1))
     assert sum("numba" in line for line in capsys.readouterr().out.splitlines()) == expected
 
 

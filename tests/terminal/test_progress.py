@@ -51,6 +51,19 @@ def test_the_last_update_has_no_time_left():
     assert "left" not in file.getvalue().splitlines()[-1]
 
 
+def test_a_batch_is_named_after_its_first_experiment_and_a_second_start_does_not_count_twice():
+    file = io.StringIO()
+    with progress(2, Console(file=file)) as display:
+        display.started("bptt on rnn")
+        display.started("bptt on lstm", "bptt on rnn")
+        display.restarted("bptt on rnn")
+    lines = file.getvalue().splitlines()
+    assert lines[1].startswith("[2/2]")
+    assert lines[1].index("bptt on lstm") < lines[1].index("bptt on rnn")
+    assert "alone" in lines[2]
+    assert "/2]" not in lines[2]
+
+
 def test_plain_lines_are_flushed_one_by_one(tmp_path):
     with (tmp_path / "log").open("w") as file, progress(1, Console(file=file)) as display:
         display.started("bptt on rnn")

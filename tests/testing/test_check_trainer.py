@@ -97,6 +97,13 @@ class TakesNoCheckpoint(SparseTeacherForcing):
         yield from super().fit(model, data, seeds)
 
 
+class LetsTooMuchDiffer(SparseTeacherForcing):
+    """Its warm-up is that of the first trainer for all seeds."""
+
+    def may_differ(self, model=None):
+        return frozenset({"warm_up"})
+
+
 class OffersNoCheckpoint(SparseTeacherForcing):
     def fit(self, model, data, seeds):
         for step in super().fit(model, data, seeds):
@@ -121,6 +128,7 @@ def test_a_trainer_without_checkpoints_need_not_resume():
         (ClipsAcrossSeeds, ["diverged seed", "other seeds"]),
         (LearnsNothing, ["must change the model", "5 updates"]),
         (TrainsWithGlobalDraws, ["same bits", "generator"]),
+        (LetsTooMuchDiffer, ["warm_up", "one batch", "`may_differ`"]),
     ],
 )
 def test_a_broken_trainer_fails_with_the_promise_that_it_breaks(trainer: type[TrainerSpec], words: list[str]):
