@@ -18,7 +18,7 @@ from chaosbench.exponents.checks import (
 )
 from chaosbench.exponents.coexisting import chosen_attractor, copies, records, spectrum, verified
 from chaosbench.exponents.conservation import energy_checks
-from chaosbench.exponents.plan import Plan, check_escapes, measured_run, plan, run
+from chaosbench.exponents.plan import Plan, check_escapes, compile_steps, measured_run, plan, run
 from chaosbench.exponents.timing import Report, Timer
 from chaosbench.kernels import for_exponents
 from chaosbench.systems.attractors import PATH, stretch
@@ -48,7 +48,8 @@ def certify(
     Args:
         system: the system. Where attractors coexist, its field `attractor` chooses one; the default is the one that
             its start leads to.
-        budget: time that the computation may take [seconds]; the intervals shrink with its square root.
+        budget: time that the computation may take, without that for compiling [seconds]; the intervals shrink with its
+            square root.
         seed: seed of the initial states.
         exponents: number of leading exponents; None: the system's, or all, and more until their sum is negative.
         report: called with the phase and the seconds left.
@@ -59,8 +60,9 @@ def certify(
             equation changes in time other than periodically.
     """
     _require_stationary(system)
-    timer = Timer(budget, report, clock)
     free = system.replaced(attractor=None) if isinstance(system.attractor, str) else system
+    compile_steps(free)
+    timer = Timer(budget, report, clock)
     chosen = plan(free, timer, seed, exponents)
     result = _main(free, chosen, timer)
     number = chosen_attractor(system, result.found, result.first)

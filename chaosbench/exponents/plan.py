@@ -7,7 +7,7 @@ from functools import partial
 import torch
 from torch import Generator, Tensor
 
-from chaosbench.dynamics import Ensemble, follow, kaplan_yorke_dimension, mean_and_interval, states_after
+from chaosbench.dynamics import Ensemble, follow, kaplan_yorke_dimension, mean_and_interval, orbit, states_after
 from chaosbench.exponents.timing import Timer
 from chaosbench.systems.base import ESCAPING, Map, SystemSpec, nearby
 
@@ -75,6 +75,13 @@ def plan(system: SystemSpec, timer: Timer, seed: int, exponents: int | None) -> 
     return Plan(_distinct(states), every, count, remarks, settled)
 
 
+def compile_steps(system: SystemSpec) -> None:
+    """Let steps and tangents be compiled, which takes seconds at the first use on a machine, and else less than one."""
+    states = system.random_starts(_FEWEST, Generator().manual_seed(0))
+    follow(system, states, block_steps=1, blocks=5, every=1, exponents=1)
+    orbit(system, states, steps=1)
+
+
 def measured_run(
     system: SystemSpec, chosen: Plan, timer: Timer, *, part: float, members: Tensor | None = None
 ) -> Ensemble:
@@ -124,7 +131,7 @@ def _members(system: SystemSpec, timer: Timer, every: int, count: int, states: T
         starts = system.random_starts(trial, Generator().manual_seed(0)) if states is None else states[:trial]
         steps = _MAIN * allowed / _cost(system, starts, timer, every, count)
         longest = longest or steps
-        behind = _TRANSIENT * allowed * steps / (_MAIN * allowed)  # a step without tangents is cheaper still
+        behind = _TRANSIENT / _MAIN * steps  # a step without tangents is cheaper still
         # Up to some hundred orbits cost little more than a few, and fewer would miss a rare attractor.
         least = longest / (4 if trial <= _SURVEY else 2)
         if steps < min(wanted, least) or (states is None and behind < system.transient / system.dt / 4):

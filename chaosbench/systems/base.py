@@ -3,10 +3,10 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import torch
-from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer, model_validator
 from torch import Tensor
 from typing_extensions import override
 
@@ -47,6 +47,15 @@ class SystemSpec(Source):
     broadcasts: ClassVar[bool] = True  # its step takes any leading axes
 
     attractor: Choice | None = None  # the attractor: its regime, or a state that leads to it; None: that of `start`
+
+    @model_validator(mode="after")
+    def _attractor_is_a_state(self) -> Self:
+        if isinstance(self.attractor, tuple) and len(self.attractor) != self.state_size:
+            raise ValueError(
+                f"attractor={list(self.attractor)} has {len(self.attractor)} numbers; expected a regime, or a state of "
+                f"{self.state_size} numbers"
+            )
+        return self
 
     @model_serializer(mode="wrap")
     def _without_later_fields(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:

@@ -117,6 +117,29 @@ def test_each_attractor_of_a_mixture_is_reported_with_its_share():
     assert rare.reference.exponents[0] == pytest.approx(math.log(0.5), abs=1e-6)
 
 
+class Twins(Map):
+    """The logistic map at r = 3.99 beside a coordinate that keeps its sign: two attractors with the same exponents."""
+
+    kind: Literal["twins"] = "twins"
+    dimension: ClassVar[int] = 2
+    start: ClassVar[tuple[float, ...] | None] = (0.4, 0.0)
+    spread: ClassVar[float] = 0.1
+
+    def step(self, state):
+        x, y = state.unbind(-1)
+        x = x.clamp(0, 1)
+        return torch.stack([3.99 * x * (1 - x), y.sign() * (0.5 + 0.1 * (y.abs() - 0.5))], -1)
+
+
+def test_attractors_at_different_places_are_told_apart_though_their_exponents_are_equal():
+    """They lie at y = -1/2 and y = 1/2, and half of the starts lead to each."""
+    certificate = certify(Twins(), budget=3.0)
+    assert [one.regime for one in certificate.attractors] == ["chaotic", "chaotic"]
+    assert failed(certificate) == {"one attractor"}
+    assert sorted(one.start[1] for one in certificate.attractors) == pytest.approx([-0.5, 0.5])
+    assert all(low <= 0.5 <= high for low, high in (one.share_interval for one in certificate.attractors))
+
+
 @pytest.mark.parametrize("choice", ["fixed point", (0.5, 0.5)])
 def test_an_attractor_is_chosen_by_its_regime_or_by_a_state(choice):
     """The multiplier of the fixed point 1 - 1 / r of the logistic map is 2 - r, here -1/2; the other one is 1/10."""
