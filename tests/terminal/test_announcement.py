@@ -4,10 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from chaosbench.data import DataSpec
 from chaosbench.execution import Placement
+from chaosbench.experiment import Experiment
+from chaosbench.models import RNN
 from chaosbench.systems import Lorenz63
 from chaosbench.terminal import campaign
+from chaosbench.trainers import BPTT
 
 
 @pytest.mark.parametrize(("compiles", "device", "expected"), [(False, "cpu", 1), (True, "cpu", 0), (False, "cuda", 0)])
@@ -15,12 +17,6 @@ def test_a_run_without_numba_on_a_cpu_says_so_once(compiles, device, expected, m
     monkeypatch.setattr(campaign, "compiles_for_cpu", lambda: compiles)
     monkeypatch.setattr(campaign, "_titles", lambda experiments: ["one"])
     monkeypatch.setattr(campaign, "_NOUNS", ())
-    campaign.announce([Described()], [(Described(),)], Path("results"), Placement(device, 1))
+    one = Experiment(suite="one", system=Lorenz63(), metrics=(), model=RNN(), trainer=BPTT(), seeds=(1, 2))
+    campaign.announce([one], [(one,)], Path("results"), Placement(device, 1))
     assert sum("numba" in line for line in capsys.readouterr().out.splitlines()) == expected
-
-
-class Described:
-    """The fields of an experiment that `announce` reads."""
-
-    suite, seeds, data = "suite", (1, 2), DataSpec()
-    system = Lorenz63()
