@@ -187,6 +187,7 @@ def test_lorenz_84_has_a_fixed_point_a_cycle_and_chaos():
     assert abs(chaos.exponents[0] - 0.063) <= 1.5 * chaos.intervals[0] + 0.001
 
 
+@pytest.mark.slow
 def test_exact_exponents_of_a_lattice_pass_in_single_precision():
     certificate = certify(CoupledBeta(), budget=4.0)
     modes = [math.log(0.7 + 0.3 * math.cos(2 * math.pi * k / 16)) for k in range(16)]
@@ -208,6 +209,7 @@ class ScatteredTowel(Towel):
     spread: ClassVar[float] = 0.01
 
 
+@pytest.mark.slow
 def test_orbits_from_one_point_become_independent():
     """Their exponents agree with those of orbits from scattered points within both intervals."""
     one, many = (certify(system, budget=2.0).reference for system in (Towel(), ScatteredTowel()))
@@ -216,6 +218,7 @@ def test_orbits_from_one_point_become_independent():
         assert abs(one.exponents[index] - many.exponents[index]) <= allowed
 
 
+@pytest.mark.slow
 def test_a_stable_flow_has_its_eigenvalues_as_exponents_and_no_zero():
     certificate = certify(Linear(dt=0.1), budget=3.0)
     assert certificate.regime == "fixed point"
