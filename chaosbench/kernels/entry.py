@@ -44,7 +44,7 @@ def kernel_folder() -> Path | None:
     folder = cache_folder() / "kernels" / content_key(here / name for name in SOURCES)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "lock").touch()
+        (folder / "writable").touch()  # not the lock: without locks by the system, a file that exists is locked
     except OSError:
         return None
     return folder

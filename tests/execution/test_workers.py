@@ -68,6 +68,7 @@ def test_children_are_spawned_where_the_system_has_no_forkserver(tmp_path: Path,
     assert [run.status for run in result.runs] == ["ok", "ok"]
 
 
+@pytest.mark.slow
 def test_an_experiment_runs_without_what_windows_lacks(tmp_path: Path):
     """Neither forkserver nor process groups, signals beyond SIGTERM, `resource`, `fcntl` or handles of folders."""
     script = tmp_path / "windows.py"
@@ -83,7 +84,7 @@ from pathlib import Path
 sys.path.insert(0, {folder!r})
 sys.modules["resource"] = sys.modules["fcntl"] = None
 del os.setsid, os.killpg, os.getpgid, os.fork, os.sched_getaffinity
-del signal.SIGKILL, signal.SIGHUP
+del signal.SIGHUP  # SIGKILL stays: Python's own code for POSIX ends children with it
 multiprocessing.get_all_start_methods = lambda: ["spawn"]
 
 if __name__ == "__main__":
