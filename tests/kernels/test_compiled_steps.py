@@ -112,7 +112,9 @@ def of_rows(states):
     return torch.stack([of_one_state(state) for state in states])
 
 
-@pytest.mark.parametrize(("step", "shape"), [(of_one_state, ()), (of_one_state, (3,)), (of_rows, (3,))], ids=str)
+@pytest.mark.parametrize(
+    ("step", "shape"), [(of_one_state, ()), (of_one_state, (3,)), (of_rows, (3,))], ids=["one", "each", "rows"]
+)
 def test_functions_for_one_state_or_for_rows_are_compiled_as_they_are_meant(step, shape):
     """Three states of three entries would unpack along the wrong axis without an error."""
     states = 1 + 0.1 * normal(*shape, 3)
