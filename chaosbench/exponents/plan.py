@@ -15,7 +15,7 @@ _FEWEST = 16  # orbits
 _SURVEY = 256  # orbits that show which attractors there are
 _MANY = 64  # states of at most this size get all exponents at once
 _TRANSIENT, _MAIN = 0.25, 0.5  # shares of the time
-_LONG_ENOUGH, _MOST_REPEATED = 0.02, 1000  # [seconds], [blocks] of a sample of the cost
+_LONG_ENOUGH, _MOST_REPEATED = 0.005, 10_000  # [seconds], [steps] of a sample of the cost
 _BLOCKS = 50  # in which a run is planned; it ends when its time is over
 
 
@@ -147,13 +147,13 @@ def _cost(system: SystemSpec, states: Tensor, timer: Timer, every: int, count: i
 
     Compiled steps are so fast that the call itself would take longest; they are repeated until it does not count.
     """
-    blocks = 2
+    block_steps = every
     while True:
-        sample = partial(follow, system, states, block_steps=every, blocks=blocks, every=every, exponents=count)
+        sample = partial(follow, system, states, block_steps=block_steps, blocks=2, every=every, exponents=count)
         seconds = min(timer.duration(sample) for _ in range(2))
-        if seconds > _LONG_ENOUGH or blocks > _MOST_REPEATED:
-            return seconds / (blocks * every)
-        blocks *= 8
+        if seconds > _LONG_ENOUGH or block_steps > _MOST_REPEATED:
+            return seconds / (2 * block_steps)
+        block_steps *= 4
 
 
 def _settled(system: SystemSpec, state: Tensor, generator: Generator, timer: Timer) -> tuple[Tensor, float]:
