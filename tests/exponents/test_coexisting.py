@@ -106,7 +106,7 @@ def within(certificate, expected, width=1.5) -> bool:
 
 
 def test_each_attractor_of_a_mixture_is_reported_with_its_share():
-    """Of 256 starts, those with y > 0 (2.3 % of them by the spread) reach the point; the others are chaotic."""
+    """The starts with y > 0, 2.3 % of 256 by the spread, reach the point; the others are chaotic."""
     certificate = certify(Bistable(), budget=4.0)
     assert [one.regime for one in certificate.attractors] == ["chaotic", "fixed point"]
     assert failed(certificate) == {"one attractor"}

@@ -1,4 +1,4 @@
-"""Where the floor of the state-space divergence leaves no room, the grid is coarser or the metric does not rank."""
+"""The grid gets coarser, or the metric does not rank, where the floor of the state-space divergence leaves no room."""
 
 from dataclasses import replace
 
