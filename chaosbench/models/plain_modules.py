@@ -1,4 +1,4 @@
-"""What a plain module of one seed must be, found by calling it with small inputs."""
+"""Checks what a plain module of one seed is, by calling it with small inputs."""
 
 from collections.abc import Callable, Iterator
 from copy import deepcopy

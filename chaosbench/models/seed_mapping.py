@@ -1,4 +1,4 @@
-"""How plain modules of one seed are called for K seeds: what works depends on the operations inside."""
+"""Ways to call plain modules of one seed for K seeds; which of them work depends on the operations inside."""
 
 import logging
 import warnings
