@@ -11,12 +11,14 @@ from torch import Tensor
 
 from chaosbench.kernels.scalar_graph import CONDITIONS, Node, derivatives
 from chaosbench.kernels.tensor_trace import Trace
+from chaosbench.kernels.torch_functions import address_of
 
-# Operations that IEEE 754 prescribes to the last bit; sines, say, differ between libraries.
+# Operations that IEEE 754 prescribes to the last bit; sines, say, differ between libraries, unless torch's is called.
 _PRESCRIBED = frozenset({
     "input", "constant", "add", "subtract", "multiply", "multiply_add", "divide", "negate", "root", "absolute",
     "minimum", "maximum", "sign", "choose", "floor", "ceil", "truncate", "less", "less_or_equal", "greater",
     "greater_or_equal", "equal", "different", "both", "either", "opposite",
+    "remainder",  # is exact
 })  # fmt: skip
 
 
@@ -37,8 +39,9 @@ class CompiledStep:
 
     @cached_property
     def prescribed(self) -> bool:
-        """True if every operation has a result prescribed to the last bit."""
-        return all(self._graph.operations[n].name in _PRESCRIBED for n in self._graph.needed(self._outputs))
+        """True if every operation has a result prescribed to the last bit, or is computed by torch's own function."""
+        names = {self._graph.operations[node].name for node in self._graph.needed(self._outputs)}
+        return all(name in _PRESCRIBED or address_of(name, 8 * self.dtype.itemsize) for name in names)
 
     @cached_property
     def operations(self) -> int:
