@@ -150,7 +150,6 @@ def test_a_section_that_no_orbit_reaches_is_reported():
         PoincareMap(flow=Lorenz63(dt=0.05), coordinate=2, level=99.0, patience=5.0).initial_state(2, generator())
 
 
-@pytest.mark.slow
 def test_maps_of_flows_come_from_suites_and_give_data(tmp_path):
     path = tmp_path / "maps.toml"
     path.write_text(
