@@ -54,7 +54,8 @@ class Section:
         level = torch.zeros_like(after[:, self.entry])
         level[:, 0] = self.level
         late = (after[:, self.entry] - level) / slope[:, self.entry, None]
-        return after - slope[..., None] * late[:, None], counts.to(fraction) * self.flow.dt + fraction - late[:, 0].detach()
+        times = counts.to(fraction) * self.flow.dt + fraction - late[:, 0].detach()
+        return after - slope[..., None] * late[:, None], times
 
     def _approached(self, joined: Tensor) -> tuple[Tensor, Tensor]:
         """Return states and tangents at the last step before a crossing, and the steps; NaN without a crossing."""

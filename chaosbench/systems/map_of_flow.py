@@ -1,7 +1,7 @@
 """Maps that show a flow where, or when, one entry of its state has a fixed value."""
 
 from abc import abstractmethod
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -16,6 +16,8 @@ class MapOfFlow(Map):
 
     A subclass defines these, and `next_visit`, which follows the flow until the entry has this value again.
     """
+
+    survey_steps: ClassVar[int] = 300  # [steps]; each is a whole turn, where those of other systems are a part of one
 
     flow: AnyFlow  # the flow
 
