@@ -33,6 +33,7 @@ class Forecaster(nn.Module, ABC):
         state_size: S.
         resets: whether `force` ignores the state it replaces. Forced segments are then independent, and trainers fold
             them into the batch.
+        first_forced: the first of the entries of the state that `signals` are for.
         dynamical: whether `step` is a law of motion; False if the model replays data, so its Jacobian is meaningless.
     """
 
@@ -40,6 +41,7 @@ class Forecaster(nn.Module, ABC):
     dimension: int
     state_size: int
     resets: bool = False
+    first_forced: int = 0
     dynamical: bool = True
     broadcasts: ClassVar[bool] = True  # its step takes (K, B, S) as it is
 
@@ -100,7 +102,7 @@ class Forecaster(nn.Module, ABC):
         return restated and still_holds(cls, "tangent_network")
 
     def signals(self, observation: Tensor) -> Tensor:
-        """Return the values that `force` gives to the first N units, `(K, B, D) -> (K, B, N)`, beside a `network`."""
+        """Return the values that `force` gives to N entries, `(K, B, D) -> (K, B, N)`, beside a `tangent_network`."""
         raise NotImplementedError
 
     def predict(self, state: Tensor, steps: int) -> tuple[Tensor, Tensor]:
