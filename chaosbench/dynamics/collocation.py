@@ -42,8 +42,8 @@ def collocation(family: Family, stages: int) -> Collocation:
         for s stages: Hairer & Wanner 1999, Journal of Computational and Applied Mathematics 111, 93.
     """
     nodes = _legendre_nodes(stages) if family == "gauss" else _radau_nodes(stages)
-    # In the basis of Legendre polynomials P, with P^T B P = 1, A is P X P^T B with a tridiagonal X (section IV.5). Powers
-    # of the nodes would lose a digit, and with it the conservation of quadratic invariants to rounding.
+    # In the basis of Legendre polynomials P, with P^T B P = 1, A is P X P^T B with a tridiagonal X (section IV.5).
+    # Powers of the nodes would lose a digit, and with it the conservation of quadratic invariants to rounding.
     polynomials = _legendre(nodes, stages)  # (stage, degree)
     weights = 1 / polynomials.square().sum(-1)
     weighted = polynomials.mT * weights
