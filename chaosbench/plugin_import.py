@@ -42,8 +42,8 @@ def import_module(entry_point: EntryPoint) -> Imported:
 def _exits_raise() -> Iterator[None]:
     """Let `os._exit`, which ends a process at once, raise `SystemExit`."""
 
-    def leave(code: int) -> NoReturn:
-        raise SystemExit(f"os._exit({code}) was called")
+    def leave(status: int) -> NoReturn:
+        raise SystemExit(f"os._exit({status}) was called")
 
     end = os._exit
     os._exit = leave
