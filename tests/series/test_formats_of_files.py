@@ -112,6 +112,16 @@ def test_dates_give_the_step_in_a_unit_that_is_stated(tmp_path, form, hours, dt,
     assert "'date'" in series(path)[2]
 
 
+def test_dates_that_are_not_evenly_spaced_are_refused_and_missing_ones_are_a_gap(tmp_path):
+    hours = [6 * row for row in range(200)]
+    dates = [datetime.datetime(2020, 1, 30) + datetime.timedelta(hours=hour) for hour in hours]
+    late = [*dates[:50], dates[50] + datetime.timedelta(hours=1), *dates[51:]]
+    table(tmp_path / "late.csv", "date,x", late)
+    assert "row 49 to 50" in rejection(tmp_path / "late.csv", time="date")
+    system = TimeSeries(path=table(tmp_path / "gap.csv", "date,x", [*dates[:50], *dates[53:]]), time="date")
+    assert (system.dt, system.recorded().gaps) == (6.0, 1)
+
+
 def test_months_are_even_although_their_days_are_not(tmp_path):
     months = np.arange("1990-01", "2010-01", dtype="datetime64[M]").astype("datetime64[D]")
     system = TimeSeries(path=table(tmp_path / "a.csv", "month,x", months), time="month")
