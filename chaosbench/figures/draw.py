@@ -159,7 +159,8 @@ def _slug(label: str) -> str:
 
 
 def _save_figure(figure: "Figure", path: Path) -> list[Path]:
-    figure.draw_without_rendering()  # computes the layout once instead of once per file
+    if (engine := figure.get_layout_engine()) is not None:
+        engine.execute(figure)  # once instead of once per file
     figure.set_layout_engine(None)  # with "none", each file would be drawn twice
     saved = []
     for ending, metadata in (("pdf", {"CreationDate": None}), ("png", {})):  # equal pictures give equal files

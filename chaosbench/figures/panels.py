@@ -111,18 +111,30 @@ def observables(names: Sequence[str], count: int) -> Sequence[str]:
 
 
 def sparse_ticks(axes: "Axes", directions: str) -> None:
-    """Use few ticks on the logarithmic axes in `directions`, "x", "y" or "xy": unlabelled ticks are slow to draw."""
-    from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter
+    """Use few ticks on the logarithmic axes in `directions`, "x", "y" or "xy", with plain labels.
+
+    Ticks without labels, and powers as formulas, are slow to draw.
+    """
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, StrMethodFormatter
 
     for direction in directions:
         axis = getattr(axes, f"{direction}axis")
         low, high = getattr(axes, f"get_{direction}lim")()
         if high >= 100 * low:
             axis.set_minor_locator(NullLocator())
+            axis.set_major_formatter(FuncFormatter(lambda value, _: _power_of_ten(value)))
         else:
             axis.set_minor_locator(LogLocator(subs=(2, 5)))
             axis.set_minor_formatter(StrMethodFormatter("{x:g}"))
             axis.set_major_formatter(StrMethodFormatter("{x:g}"))
+
+
+def _power_of_ten(value: float) -> str:
+    """Return 0.001 as 10⁻³; any other number, as an ordinary one."""
+    exponent = round(float(np.log10(value)))
+    if not np.isclose(value, 10.0**exponent, rtol=1e-9):
+        return f"{value:g}"
+    return "10" + str(exponent).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 
 
 def legend(axes: "Axes", **settings: Any) -> None:

@@ -22,14 +22,17 @@ SOURCES = ("entry.py", "lanes.py", *sorted(one.name for one in Path(__file__).pa
 def entry(function: Callable[..., None]) -> Callable[..., None]:
     """Compile `function(plan, room, work, ...)` at its first call for the precision of the array `work`.
 
-    One process compiles, which takes many seconds, and the others wait and load what it has cached.
+    One process compiles, which takes many seconds, and others that need the same function wait and load what it has
+    cached. Each function has a lock of its own, so that several processes compile different functions side by side.
     """
     with _cached_in(kernel_folder()) as cached:
         compiled, ready = njit(cache=cached, error_model="numpy", nogil=True)(function), set[Any]()
 
+    name = f"{function.__module__.rpartition('.')[2]}-{function.__name__}.lock"
+
     @wraps(function)
     def call(plan: Any, room: Any, work: Any, *others: Any) -> None:
-        with nullcontext() if work.dtype in ready else _alone(kernel_folder()):
+        with nullcontext() if work.dtype in ready else _alone(kernel_folder(), name):
             compiled(plan, room, work, *others)
         ready.add(work.dtype)
 
@@ -67,5 +70,5 @@ def _cached_in(folder: Path | None) -> Iterator[bool]:
         config.CACHE_DIR = before
 
 
-def _alone(folder: Path | None) -> AbstractContextManager[Any]:
-    return nullcontext() if folder is None else FileLock(folder / "lock")
+def _alone(folder: Path | None, name: str) -> AbstractContextManager[Any]:
+    return nullcontext() if folder is None else FileLock(folder / name)

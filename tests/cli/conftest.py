@@ -3,6 +3,7 @@ import sys
 import pytest
 
 from chaosbench import cli
+from chaosbench.figures import draw
 
 
 @pytest.fixture
@@ -17,3 +18,16 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
         return int(stop.value.code or 0), out, err
 
     return run
+
+
+@pytest.fixture
+def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Draw two pictures of each experiment, since nine take seconds; those that compare experiments are all drawn."""
+    draw_all = draw.draw
+
+    def draw_two(stored, pictures):
+        return draw_all(
+            stored, [one for one in pictures if one.model_fields["kind"].default in {"attractor", "training"}]
+        )
+
+    monkeypatch.setattr(draw, "draw", draw_two)

@@ -41,7 +41,7 @@ def test_version(call):
 
 
 def test_a_sweep_is_drawn_and_failing_pictures_do_not_stop_the_run(
-    call, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    call, few_pictures, tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     def broken(picture: object, arguments: object) -> None:
         raise ValueError("no such colour")

@@ -36,7 +36,7 @@ def test_ranking_and_explaining_read_each_folder_once(call, command: str, reads:
     assert sorted(reads.values()) == [1, 1]
 
 
-def test_running_a_suite_reads_old_folders_and_new_ones_once(call, reads: Counter[str], tmp_path: Path):
+def test_running_a_suite_reads_old_folders_and_new_ones_once(call, few_pictures, reads: Counter[str], tmp_path: Path):
     """The command also draws pictures of each experiment and of the sweep, and shows the ranking."""
     (tmp_path / "tiny.toml").write_text(TINY)
     words = ("run", tmp_path / "tiny.toml", "--device", "cpu", "--results", tmp_path / "results", "--workers", "1")
