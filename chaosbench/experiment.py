@@ -144,7 +144,7 @@ class Run:
     trainer: str
     status: Status
     message: str  # the reason for a status other than "ok", or for suspecting a run whose status is "ok"
-    parameters: int  # number of trained parameters of one seed
+    parameters: int | None  # number of trained parameters of one seed; None: not given with a submission
     updates: int  # [updates] done
     train_seconds: float  # wall time of the batch of seeds, divided by their number
     total_seconds: float  # the same for data, training, diagnosis and scoring together

@@ -35,7 +35,7 @@ RUNS = pa.schema(
         _column(
             "message", pa.string(), "reason for a status other than ok, or for suspecting a run whose status is ok"
         ),
-        _column("parameters", pa.int64(), "number of trained parameters of one seed"),
+        _column("parameters", pa.int64(), "number of trained parameters of one seed; null: not given", nullable=True),
         _column("updates", pa.int64(), "[updates] number of updates done, those of a search included"),
         _column(
             "train_seconds",
