@@ -1,4 +1,4 @@
-"""What is searched: fields of a model and its trainer, each with choices or a range."""
+"""The space of a search: fields of a model and its trainer, each with choices or a range."""
 
 from collections.abc import Iterator
 from typing import Any, Self, TypeVar
