@@ -17,7 +17,6 @@ def page(tmp_path):
 
 def test_a_dry_run_tells_the_number_of_trials_and_their_cost(page, tmp_path, call):
     """Twenty trials of 1,000 updates, beside three seeds of 5,000."""
-    pytest.importorskip("optuna")
     code, out, _ = call("run", page, "--results", tmp_path / "results", "--dry-run")
     assert code == 0
     (line,) = [line for line in out.splitlines() if "trials" in line]

@@ -24,8 +24,6 @@ from chaosbench.search import study as search_study
 from chaosbench.search.study import find, require
 from chaosbench.trainers.early_stopping import validation_error
 
-pytest.importorskip("optuna")
-
 SEARCH = SearchSpec(
     model={"hidden": (3, 6)}, trainer={"learning_rate": {"low": 1e-3, "high": 1e-1, "log": True}}, trials=5
 )
