@@ -64,7 +64,9 @@ def _call(
     state, inputs = (one.contiguous() for one in given)
     present = reservoir.weight != 0
     entries = max(1, int(present.sum(-1).max()))
-    columns = present.to(torch.uint8).topk(entries, dim=-1).indices.contiguous()
+    # Entries in the order of their columns, zeros behind: sums then do not depend on the rows of other seeds.
+    order = torch.arange(present.shape[-1], 0, -1) + present.shape[-1] * present
+    columns = order.topk(entries, dim=-1).indices.contiguous()
     weights = reservoir.weight.gather(-1, columns)
     others = reservoir.drive, reservoir.bias, reservoir.readout, reservoir.offset
     coefficients = [one.to(state).contiguous() for one in (weights, *others)]
