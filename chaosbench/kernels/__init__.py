@@ -1,6 +1,7 @@
 """Fast unrolls with gradients: a reference in torch, numba for the CPU, Triton for CUDA."""
 
-from chaosbench.kernels.compiling import compiled_growth, compiled_orbits, for_data, for_exponents
+from chaosbench.kernels.compiled_step import CompiledStep
+from chaosbench.kernels.compiling import compiled_growth, compiled_orbits, compiled_part, for_data, for_exponents
 from chaosbench.kernels.decomposition import orthonormal_columns
 from chaosbench.kernels.gated import GatedMap, GatedNetwork
 from chaosbench.kernels.network import Activation, Forcing, Network
@@ -18,6 +19,7 @@ from chaosbench.kernels.unroll import (
 
 __all__ = [
     "Activation",
+    "CompiledStep",
     "CompiledTangents",
     "Forcing",
     "GatedMap",
@@ -30,6 +32,7 @@ __all__ = [
     "comparing_backend_for",
     "compiled_growth",
     "compiled_orbits",
+    "compiled_part",
     "compiled_tangents",
     "compiles_for_cpu",
     "for_data",
