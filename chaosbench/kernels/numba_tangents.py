@@ -100,11 +100,11 @@ def _work(
     begin, rows, inner = sizes
     size, count = tangents.shape[-2:]
     across = -(-count // plan.width) * plan.width
-    inner_at, products_at = begin + rows * across, begin + (rows + inner) * across
+    inner_at, lengths_at = begin + rows * across, begin + (rows + inner) * across
     entries = (0, 0, 0) if forcing is None else (forcing.signals.shape[-1], forcing.first, int(forcing.renewed))
-    places = begin, inner_at, products_at, products_at + across
+    places = begin, inner_at, *range(lengths_at, lengths_at + 4 * across, across)
     vectors = Tangents(size, count, across, *places, every, *entries)
-    return vectors, tangents.new_empty(products_at + 2 * across).numpy()
+    return vectors, tangents.new_empty(lengths_at + 4 * across).numpy()
 
 
 def _data(forcing: TangentForcing | None) -> Sequence[Tensor | None]:
