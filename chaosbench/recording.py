@@ -61,6 +61,7 @@ class Training:
         if self.search is None:
             return self.updates, self.seconds
         return self.updates + self.search.updates, self.seconds + self.search.seconds
+
     remarks: tuple[str, ...] = ()
 
 

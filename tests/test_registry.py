@@ -193,7 +193,7 @@ def test_a_plug_in_that_raises_at_an_event_is_named_and_the_others_are_told(inst
     heard = tmp_path / "heard"
     listens = "from chaosbench import hookimpl\n@hookimpl\ndef chaosbench_experiment_started(experiment): "
     install("angry", listens + "raise ValueError('not now')")
-    install("calm", f"{listens}open({str(heard)!r}, 'w').write(experiment)")
+    install("calm", f"import pathlib\n{listens}pathlib.Path({str(heard)!r}).write_text(experiment)")
     (sentence,) = registry.load().tell("experiment_started", experiment="the first")
     assert "angry" in sentence
     assert "not now" in sentence
