@@ -157,7 +157,7 @@ def test_stroboscopic_exponents_are_those_of_the_flow_times_the_period():
 def test_the_section_shrinks_by_the_trace_times_the_time_and_by_the_ratio_of_speeds_through_it():
     """Volumes shrink by exp(trace * time) along the flow; an area times the speed through it is such a volume.
 
-    The flow's step of 0.03 has an error of 1e-5 of a volume; rounding errors of the Jacobian are relative to its entries.
+    The flow's step of 0.03 has an error of 1e-5 of a volume; rounding errors are relative to the Jacobian's entries.
     """
     states, unit = sample(LORENZ), torch.eye(2, dtype=torch.float64).expand(16, 2, 2)
     landed, jacobian = LORENZ.tangent_step(states, unit)
