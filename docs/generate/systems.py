@@ -47,6 +47,10 @@ def _row(certificate: Certificate) -> str:
     )
 
 
+def _is_equation(part: str) -> bool:
+    return part.startswith(("x", "a'", "u_t")) and "=" in part
+
+
 def _chapter(system: SystemSpec, certificate: Certificate) -> str:
     text = inspect.getdoc(type(system)) or ""
     body, _, source = text.partition("\n\nSource:\n")
@@ -58,10 +62,7 @@ def _chapter(system: SystemSpec, certificate: Certificate) -> str:
     paragraphs = [
         f"\n## {system.kind}",
         _line(summary),
-        *(
-            indent(part, "    ") if part.startswith(("x", "a'", "u_t")) and "=" in part else _line(part)
-            for part in rest
-        ),
+        *(indent(part, "    ") if _is_equation(part) else _line(part) for part in rest),
         f"Defaults: {parameters}; dt = {system.dt:g}. Observed: {_observed(system)}.",
         f"Source: {_line(source)}",
         f"Certificate: {checks}. Computed by {method}. {' '.join(certificate.remarks)}".rstrip(),

@@ -44,6 +44,22 @@ def test_a_regular_orbit_of_a_conservative_system_has_no_positive_exponent():
     assert any("conserved quantity" in remark for remark in certificate.remarks)
 
 
+@pytest.mark.parametrize("duration", [50, 100, 150])
+def test_a_chaotic_orbit_is_never_called_quasi_periodic_and_a_short_run_names_the_time_it_needs(duration):
+    """The orbit from this start is chaotic; 50 units of time are three Lyapunov times."""
+    certificate = certify_orbit(HenonHeiles(), [0.0, -0.25, 0.42081, 0.0], duration=duration)
+    assert certificate.regime in ("chaotic", "undecided")
+    needed = [float(remark.split()[1]) for remark in certificate.remarks if "would tell" in remark]
+    assert bool(needed) == (certificate.regime == "undecided")
+    assert all(time > duration for time in needed)
+
+
+@pytest.mark.parametrize("duration", [50, 200])
+def test_a_regular_orbit_is_quasi_periodic_however_long_it_is_followed(duration):
+    """Two nearly linear oscillations, whose frequencies depend a little on the energy."""
+    assert certify_orbit(HenonHeiles(), [0.0, 0.05, 0.05, 0.0], duration=duration).regime == "quasi-periodic"
+
+
 def test_the_energy_is_conserved_and_measured():
     states = torch.tensor([HenonHeiles.start], dtype=torch.float64)
     assert float(HenonHeiles().energy(states)) == pytest.approx(0.125, abs=1e-5)
