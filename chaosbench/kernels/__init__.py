@@ -5,6 +5,7 @@ from chaosbench.kernels.compiling import compiled_growth, compiled_orbits, compi
 from chaosbench.kernels.decomposition import orthonormal_columns
 from chaosbench.kernels.gated import GatedMap, GatedNetwork
 from chaosbench.kernels.network import Activation, Forcing, Network
+from chaosbench.kernels.reservoir import Reservoir, ReservoirBackend, reservoir_backend_for
 from chaosbench.kernels.tangents import CompiledTangents, TangentForcing, compiled_tangents
 from chaosbench.kernels.unroll import (
     backend_for,
@@ -24,6 +25,8 @@ __all__ = [
     "GatedMap",
     "GatedNetwork",
     "Network",
+    "Reservoir",
+    "ReservoirBackend",
     "TangentForcing",
     "backend_for",
     "comparing_backend_for",
@@ -37,6 +40,7 @@ __all__ = [
     "gated_backend_for",
     "orthonormal_columns",
     "plain_torch",
+    "reservoir_backend_for",
     "squared_error",
     "unroll",
 ]

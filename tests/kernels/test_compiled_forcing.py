@@ -2,10 +2,9 @@
 
 import pytest
 import torch
-from random_networks import MODELS
+from random_networks import MODELS, by_both
 from torch.testing import assert_close
 
-from chaosbench.kernels import plain_torch
 from chaosbench.models import GRU, LSTM, RNN, AlmostLinearRNN, ModelSpec
 from chaosbench.theory.forced import forced_exponents, forced_growth
 from chaosbench.trainers import ForcingScheme
@@ -29,45 +28,26 @@ SCHEMES = {
 }
 
 
-def by_both(model, dimension, scheme):
+def assert_agree(model, dimension, scheme):
+    """Rounding of 1e-16 over 40 steps."""
     draw = torch.randn(2, 3, scheme.warm_up + 41, dimension, generator=torch.Generator().manual_seed(0))
-    windows = draw.double() / 2
-    computed = []
-    for compiled in (True, False):
-        if compiled:
-            computed.append(results(model, windows, scheme))
-        else:
-            with plain_torch():
-                computed.append(results(model, windows, scheme))
-    return computed
-
-
-def results(model, windows, scheme):
-    exponents = min(2, getattr(model, "hidden", 2))  # those of an output that is fed back are -inf up to rounding
-    return forced_growth(model, windows, scheme).values, forced_exponents(model, windows, scheme, exponents=exponents)
+    windows, exponents = draw.double() / 2, min(2, getattr(model, "hidden", 2))  # others are -inf up to rounding
+    for compute in (
+        lambda: forced_growth(model, windows, scheme).values,
+        lambda: forced_exponents(model, windows, scheme, exponents=exponents),
+    ):
+        assert_close(*by_both(compute), rtol=1e-10, atol=1e-10)
 
 
 @pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
 @pytest.mark.parametrize("spec", [*MODELS, *GATED], ids=lambda spec: spec.label)
 def test_growth_and_exponents_under_forcing_agree_with_plain_torch(spec: ModelSpec, scheme):
-    found, expected = by_both(spec.build(3, range(2)).double(), 3, scheme)
-    for ours, torchs in zip(found, expected, strict=True):
-        assert_close(ours, torchs, rtol=1e-10, atol=1e-10)
+    assert_agree(spec.build(3, range(2)).double(), 3, scheme)
 
 
-@pytest.fixture
-def _memory_of_nan():
-    """Let torch fill every tensor that it does not compute with NaN."""
-    torch.use_deterministic_algorithms(True)
-    yield
-    torch.use_deterministic_algorithms(False)
-
-
-@pytest.mark.usefixtures("_memory_of_nan")
+@pytest.mark.usefixtures("memory_of_nan")
 @pytest.mark.parametrize("spec", SMALL, ids=lambda spec: spec.label)
 def test_all_small_sizes_agree_with_plain_torch_whatever_memory_holds(spec: ModelSpec):
     model = spec.build(1, range(2)).double()
     for name in ("interval", "zero", "blended"):
-        found, expected = by_both(model, 1, SCHEMES[name])
-        for ours, torchs in zip(found, expected, strict=True):
-            assert_close(ours, torchs, rtol=1e-10, atol=1e-10)
+        assert_agree(model, 1, SCHEMES[name])

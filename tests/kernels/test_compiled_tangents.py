@@ -4,11 +4,11 @@ import math
 
 import pytest
 import torch
-from random_networks import MODELS
+from random_networks import MODELS, by_both
 from torch.testing import assert_close
 
 from chaosbench.dynamics import finite_time_exponents, jacobian_growth
-from chaosbench.kernels import compiled_tangents, plain_torch
+from chaosbench.kernels import compiled_tangents
 from chaosbench.models import GRU, LSTM, PLRNN, RNN, AlmostLinearRNN, ModelSpec, ShallowPLRNN
 from chaosbench.models.gru import ClosedLoopGRU
 from chaosbench.models.lstm import AutonomousLSTM
@@ -25,20 +25,6 @@ def started(spec: ModelSpec, *, conditions: int = 3):
     model = spec.build(3, range(2)).double()
     with torch.no_grad():
         return model, model.initial_state(torch.randn(2, conditions, 1, 3, dtype=torch.float64))
-
-
-@pytest.fixture
-def _memory_of_nan():
-    """Let torch fill every tensor that it does not compute with NaN."""
-    torch.use_deterministic_algorithms(True)
-    yield
-    torch.use_deterministic_algorithms(False)
-
-
-def by_both(compute):
-    with plain_torch():
-        expected = compute()
-    return compute(), expected
 
 
 @pytest.mark.parametrize("spec", [*MODELS, *GATED], ids=lambda spec: spec.label)
@@ -120,7 +106,7 @@ SMALL += [kind(hidden=units, form=form) for kind in (LSTM, GRU) for units in ran
 SMALL += [ShallowPLRNN(hidden=units, states=3) for units in (1, 2, 9)] + [AlmostLinearRNN(hidden=5, rectified=2)]
 
 
-@pytest.mark.usefixtures("_memory_of_nan")
+@pytest.mark.usefixtures("memory_of_nan")
 @pytest.mark.parametrize("spec", SMALL, ids=lambda spec: spec.label)
 def test_all_small_sizes_agree_with_plain_torch_whatever_memory_holds(spec):
     """Tangents are padded to whole vectors of eight, units to groups of four; rounding is 1e-12 over six steps."""

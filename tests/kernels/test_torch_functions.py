@@ -5,16 +5,14 @@ import torch
 from torch.testing import assert_close
 
 pytest.importorskip("numba")
+from traced_steps import normal
+
 from chaosbench.dynamics import orbit
 from chaosbench.kernels import compiled_orbits, plain_torch
 from chaosbench.kernels.compiled_step import CompiledStep
 from chaosbench.kernels.tensor_trace import trace
 from chaosbench.kernels.torch_functions import address_of
 from chaosbench.systems import Duffing, SystemSpec, Thomas
-
-
-def normal(*shape: int) -> torch.Tensor:
-    return torch.randn(*shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
 
 
 @pytest.mark.skipif(address_of("sine", 64) is None, reason="this build of torch computes sines by itself")
