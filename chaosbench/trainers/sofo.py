@@ -13,6 +13,7 @@ from chaosbench.trainers.training_state import TrainingState
 
 _Tangents = dict[str, Tensor]
 _AT_ONCE = 25  # directions whose tangents are in memory together; no slower than all P
+_ENTRIES = 3_000_000  # of the parameters' tangents that are in memory together
 
 
 class SOFO(WindowTrainer):
@@ -100,7 +101,9 @@ def forward_derivatives(
         return predicted, slope
 
     batched = torch.vmap(derivative, out_dims=(None, 0))  # type: ignore[arg-type]  # None is allowed
-    split = {f"model.{name}": value.split(_AT_ONCE) for name, value in directions.items()}
+    size = sum(value.numel() for value in parameters.values())
+    at_once = max(1, min(_AT_ONCE, _ENTRIES // size))
+    split = {f"model.{name}": value.split(at_once) for name, value in directions.items()}
     parts = [batched(dict(zip(split, part, strict=True))) for part in zip(*split.values(), strict=True)]
     return parts[0][0], torch.cat([derivatives for _, derivatives in parts])
 
