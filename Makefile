@@ -19,7 +19,7 @@ quickstart: install
 test: install-test lint
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) tests plugins
 
-# Ratios against rivals on one thread, about six minutes; a rival that is not installed is reported as not measured.
+# Ratios against rivals on one thread, about fifteen minutes; a rival that is not installed is reported as not measured.
 bench: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks training diagnostics systems slopes
 

@@ -31,16 +31,15 @@ EVERY = 5  # [steps] between our QR decompositions; rivals decompose at each ste
 PER_HORIZON, PER_DIMENSION = "a backward call per horizon", "a backward call per dimension"
 ANALYTIC, AUTOGRAD = "loop with analytic Jacobians", "Jacobians by autograd"
 
-QUICK: tuple[ModelSpec, ...] = (RNN(hidden=UNITS), PLRNN(hidden=UNITS))
-SLOW: tuple[ModelSpec, ...] = (GRU(hidden=UNITS), LSTM(hidden=UNITS))  # a rival's call takes half a minute
+NETWORKS: tuple[ModelSpec, ...] = (RNN(hidden=UNITS), PLRNN(hidden=UNITS), GRU(hidden=UNITS), LSTM(hidden=UNITS))
 
 
-def lines(*, long: bool) -> Iterator[Line]:
-    """Time the spectrum and the growth of gradients; `long` adds gated networks."""
+def lines(*, long: bool) -> Iterator[Line]:  # noqa: ARG001  # all benchmarks take it
+    """Time the spectrum and the growth of gradients."""
     yield from spectrum()
     yield from system_spectrum()
     yield from users_flow()
-    for spec in (*QUICK, *(SLOW if long else ())):
+    for spec in NETWORKS:
         yield from growth(spec)
 
 

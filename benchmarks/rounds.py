@@ -1,7 +1,7 @@
 """Rivals that take turns in one process, so that load affects them alike."""
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, replace
 from math import ceil, inf
 from statistics import median
@@ -12,6 +12,7 @@ from benchmarks.lines import Line
 ROUNDS = 7
 _LEAST = 0.02  # [s] of a measurement; shorter calls are repeated
 _SLOW = 1.0  # [s] of a first call; after a longer one, calls are not repeated
+_VERY_SLOW = 20.0  # [s] of a rival's first call; after a longer one, the rival takes fewer turns
 
 
 @dataclass(frozen=True)
@@ -50,35 +51,49 @@ def compared(
     """Time a way against its rivals in interleaved rounds, and return a line for each rival.
 
     Without any rival the result is a single line. Times are divided by the number of models. If our first call takes
-    more than `longest` seconds, nothing is measured.
+    more than `longest` seconds, nothing is measured. A rival whose first call takes more than 20 s takes three turns:
+    in the first round, for which that call counts, in the middle one and in the last.
     """
     if longest < inf and not isinstance(ours.call, str) and _time(ours, 1, clock) > longest:
-        return [_line(case, name, Way(f"takes more than {longest:g} s"), [], {}) for name in rivals]
+        return [_line(case, name, Way(f"takes more than {longest:g} s"), {}, {}) for name in rivals]
     ways = {"": ours, **rivals}
     present = {name: way for name, way in ways.items() if not isinstance(way.call, str)}
-    counts = {name: _calls(way, clock) for name, way in present.items()}
-    times: dict[str, list[float]] = {name: [] for name in present}
-    for _ in range(rounds):
+    turns = {name: _turns(way, rounds, clock, often=not name) for name, way in present.items()}
+    for number in range(rounds):
         for name, way in present.items():
-            times[name].append(_time(way, counts[name], clock) / way.models)
-    own = times[""]
-    line = replace(case, value=median(own), least=min(own), most=max(own), rounds=rounds)
-    return [_line(line, name, way, own, times) for name, way in rivals.items()] or [line]
+            if number in turns[name].rounds:
+                turns[name].times[number] = _time(way, turns[name].calls, clock) / way.models
+    own = turns[""].times
+    line = replace(case, value=median(own.values()), least=min(own.values()), most=max(own.values()), rounds=rounds)
+    return [_line(line, name, way, own, turns) for name, way in rivals.items()] or [line]
 
 
-def _line(line: Line, name: str, way: Way, own: list[float], times: Mapping[str, list[float]]) -> Line:
+@dataclass(frozen=True)
+class _Turns:
+    """When a way takes turns, how often it is called in each, and the times it took."""
+
+    rounds: Container[int]
+    calls: int
+    times: dict[int, float]
+
+
+def _turns(way: Way, rounds: int, clock: Callable[[], float], *, often: bool) -> _Turns:
+    """Plan the turns of a way after a call that allocates or compiles."""
+    first = _time(way, 1, clock)
+    if first > _VERY_SLOW and not often:
+        return _Turns({rounds // 2, rounds - 1}, 1, {0: first / way.models})
+    calls = 1 if first > _SLOW else max(1, ceil(_LEAST / max(_time(way, 1, clock), 1e-6)))
+    return _Turns(range(rounds), calls, {})
+
+
+def _line(line: Line, name: str, way: Way, own: Mapping[int, float], turns: Mapping[str, _Turns]) -> Line:
     """Add a rival to a line, or the reason why it was not measured."""
     if isinstance(way.call, str):
         return replace(line, rival=name, reason=way.call)
-    ratios = [theirs / ours for theirs, ours in zip(times[name], own, strict=True)]
+    theirs = turns[name].times
+    ratios = [time / own[number] for number, time in theirs.items()]
     spread = {"ratio": median(ratios), "ratio_least": min(ratios), "ratio_most": max(ratios)}
-    return replace(line, rival=name, rival_value=median(times[name]), **spread)
-
-
-def _calls(way: Way, clock: Callable[[], float]) -> int:
-    """Return how often to call, after a call that allocates or compiles."""
-    first = _time(way, 1, clock)
-    return 1 if first > _SLOW else max(1, ceil(_LEAST / max(_time(way, 1, clock), 1e-6)))
+    return replace(line, rival=name, rival_value=median(theirs.values()), rounds=len(theirs), **spread)
 
 
 def _time(way: Way, calls: int, clock: Callable[[], float]) -> float:

@@ -42,16 +42,34 @@ def collocation(family: Family, stages: int) -> Collocation:
         for s stages: Hairer & Wanner 1999, Journal of Computational and Applied Mathematics 111, 93.
     """
     nodes = _legendre_nodes(stages) if family == "gauss" else _radau_nodes(stages)
-    orders = torch.arange(1, stages + 1, dtype=torch.float64)
-    powers = nodes[:, None] ** (orders - 1)  # (stage, order)
-    matrix = torch.linalg.solve(powers, nodes[:, None] ** orders / orders, left=False)
-    weights = torch.linalg.solve(powers.mT, 1 / orders)
+    # In the basis of Legendre polynomials P, with P^T B P = 1, A is P X P^T B with a tridiagonal X (section IV.5).
+    # Powers of the nodes would lose a digit, and with it the conservation of quadratic invariants to rounding.
+    polynomials = _legendre(nodes, stages)  # (stage, degree)
+    weights = 1 / polynomials.square().sum(-1)
+    weighted = polynomials.mT * weights
+    order = torch.arange(1, stages, dtype=torch.float64)
+    side = 1 / (2 * (4 * order * order - 1).sqrt())
+    shape = torch.diag(side, -1) - torch.diag(side, 1)
+    shape[0, 0] = 0.5
+    if family == "radau":
+        shape[-1, -1] = 1 / (4 * stages - 2) if stages > 1 else 1.0
+    matrix = polynomials @ shape @ weighted
     values = torch.linalg.eigvals(matrix)
     damping = float(values[values.imag.abs().argmin()].real)
     # The embedded formula uses gamma h f(z), so its other weights differ from b in the condition of order one alone.
-    difference = torch.linalg.solve(powers.mT, -damping * (orders == 1).double())
-    inverse = torch.linalg.inv(matrix)
-    return Collocation(nodes, matrix, weights, weights @ inverse, damping, difference @ inverse)
+    begin = _legendre(torch.zeros(1, dtype=torch.float64), stages)[0]
+    ends, errors = torch.linalg.solve(shape.mT, torch.stack([torch.eye(stages, dtype=torch.float64)[0], begin]).mT).mT
+    return Collocation(nodes, matrix, weights, ends @ weighted, damping, -damping * errors @ weighted)
+
+
+def _legendre(points: Tensor, count: int) -> Tensor:
+    """Return the first Legendre polynomials, orthonormal on [0, 1], at points `(n)`, as `(n, count)`."""
+    x = 2 * points - 1
+    values = [torch.ones_like(x), x]
+    for degree in range(1, count - 1):
+        values.append(((2 * degree + 1) * x * values[-1] - degree * values[-2]) / (degree + 1))
+    lengths = (2 * torch.arange(count, dtype=torch.float64) + 1).sqrt()
+    return torch.stack(values[:count], dim=-1) * lengths
 
 
 def _legendre_nodes(count: int) -> Tensor:

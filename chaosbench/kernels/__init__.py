@@ -1,10 +1,12 @@
 """Fast unrolls with gradients: a reference in torch, numba for the CPU, Triton for CUDA."""
 
-from chaosbench.kernels.compiling import compiled_growth, compiled_orbits, for_data, for_exponents
+from chaosbench.kernels.compiled_step import CompiledStep
+from chaosbench.kernels.compiling import compiled_growth, compiled_orbits, compiled_part, for_data, for_exponents
 from chaosbench.kernels.decomposition import orthonormal_columns
-from chaosbench.kernels.gated import GatedNetwork
+from chaosbench.kernels.gated import GatedMap, GatedNetwork
 from chaosbench.kernels.network import Activation, Forcing, Network
-from chaosbench.kernels.tangents import CompiledTangents, compiled_tangents
+from chaosbench.kernels.reservoir import Reservoir, ReservoirBackend, reservoir_backend_for
+from chaosbench.kernels.tangents import CompiledTangents, TangentForcing, compiled_tangents
 from chaosbench.kernels.unroll import (
     backend_for,
     comparing_backend_for,
@@ -17,14 +19,20 @@ from chaosbench.kernels.unroll import (
 
 __all__ = [
     "Activation",
+    "CompiledStep",
     "CompiledTangents",
     "Forcing",
+    "GatedMap",
     "GatedNetwork",
     "Network",
+    "Reservoir",
+    "ReservoirBackend",
+    "TangentForcing",
     "backend_for",
     "comparing_backend_for",
     "compiled_growth",
     "compiled_orbits",
+    "compiled_part",
     "compiled_tangents",
     "compiles_for_cpu",
     "for_data",
@@ -32,6 +40,7 @@ __all__ = [
     "gated_backend_for",
     "orthonormal_columns",
     "plain_torch",
+    "reservoir_backend_for",
     "squared_error",
     "unroll",
 ]

@@ -11,12 +11,14 @@ from torch import Tensor
 
 from chaosbench.kernels.scalar_graph import CONDITIONS, Node, derivatives
 from chaosbench.kernels.tensor_trace import Trace
+from chaosbench.kernels.torch_functions import address_of
 
-# Operations that IEEE 754 prescribes to the last bit; sines, say, differ between libraries.
+# Operations that IEEE 754 prescribes to the last bit; sines, say, differ between libraries, unless torch's is called.
 _PRESCRIBED = frozenset({
     "input", "constant", "add", "subtract", "multiply", "multiply_add", "divide", "negate", "root", "absolute",
     "minimum", "maximum", "sign", "choose", "floor", "ceil", "truncate", "less", "less_or_equal", "greater",
     "greater_or_equal", "equal", "different", "both", "either", "opposite",
+    "remainder",  # is exact
 })  # fmt: skip
 
 
@@ -37,8 +39,9 @@ class CompiledStep:
 
     @cached_property
     def prescribed(self) -> bool:
-        """True if every operation has a result prescribed to the last bit."""
-        return all(self._graph.operations[n].name in _PRESCRIBED for n in self._graph.needed(self._outputs))
+        """True if every operation has a result prescribed to the last bit, or is computed by torch's own function."""
+        names = {self._graph.operations[node].name for node in self._graph.needed(self._outputs)}
+        return all(name in _PRESCRIBED or address_of(name, 8 * self.dtype.itemsize) for name in names)
 
     @cached_property
     def operations(self) -> int:
@@ -102,6 +105,47 @@ class CompiledStep:
         width, (work, plan) = self._prepared(states)
         _loops().reach[width](plan, 0, work.numpy(), reached.numpy(), counts.contiguous().numpy())
         return reached
+
+    def carried(self, states: Tensor, tangents: Tensor, counts: Tensor) -> tuple[Tensor, Tensor]:
+        """Return states and tangents after each state's own number of steps, `(B, S), (B, S, M), (B,)`."""
+        reached, moved = states.contiguous().clone(), tangents.contiguous().clone()
+        width, (work, plan) = self._prepared(states, carrying=True, columns=tangents.shape[-1])
+        arrays = work.numpy(), reached.numpy(), moved.numpy(), counts.contiguous().numpy()
+        _sections().carry[width](plan, 0, *arrays)
+        return reached, moved
+
+    def before_crossing(self, states: Tensor, **crossing: Any) -> tuple[Tensor, Tensor]:
+        """Return the last states before a crossing, and after how many steps they are reached, `(B, S), (B,)`.
+
+        Args:
+            states: `(B, S)`.
+            crossing: the section, as fields of `numba_sections.Crossing`; `limit` is the largest number of steps.
+
+        Returns:
+            NaN and -1 for an orbit that does not cross, or is not finite.
+        """
+        reached, counts = states.contiguous().clone(), torch.empty(len(states), dtype=torch.int64)
+        width, (work, plan) = self._prepared(states)
+        loops = _sections()
+        arrays = work.numpy(), reached.numpy(), counts.numpy()
+        loops.approach[width](plan, 0, *arrays, loops.Crossing(**crossing))
+        return reached, counts
+
+    def crossing_times(self, states: Tensor, **crossing: Any) -> Tensor:
+        """Return the time from each state to its crossing, `(B, S) -> (B,)`.
+
+        This is for a function of a state and a time, of S + 1 entries, that returns the state after that time and the
+        rate of change of the entry that crosses.
+
+        Args:
+            states: `(B, S)`, less than a step before the crossing.
+            crossing: as for `before_crossing`; `limit` is the largest number of iterations.
+        """
+        times, loops = states.new_empty(len(states)), _sections()
+        width, (work, plan) = self._prepared(states)
+        arrays = work.numpy(), states.contiguous().numpy(), times.numpy()
+        loops.locate[width](plan, 0, *arrays, loops.Crossing(**crossing))
+        return times
 
     def growth(
         self,
@@ -177,3 +221,7 @@ def _blocks(count: int, width: int) -> list[Tensor]:
 def _loops() -> Any:
     """Import the compiled loops at their first use, which takes half a second."""
     return import_module("chaosbench.kernels.numba_orbits")
+
+
+def _sections() -> Any:
+    return import_module("chaosbench.kernels.numba_sections")

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from functools import lru_cache
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
 
 from chaosbench.kernels.compiled_step import CompiledStep
 from chaosbench.kernels.tensor_trace import UntraceableError, trace
@@ -78,6 +79,38 @@ def compiled_growth(
     return found.compiled if found is not None and found.carries(tangent_step) else None
 
 
+def compiled_part(
+    owner: Content,
+    name: str,
+    function: Step,
+    states: Tensor,
+    *,
+    tangent_step: TangentStep | None = None,
+    sample: Callable[[], Tensor] | None = None,
+) -> CompiledStep | None:
+    """Return a part of a system's step that is called again and again, compiled; None if torch must do it.
+
+    Bits are those of torch outside `for_exponents`, as for `compiled_orbits`.
+
+    Args:
+        owner: the frozen record whose part it is.
+        name: of the part, under which what is found is remembered.
+        function: maps `(B, S)` to `(B, S)`.
+        states: `(B, S)` for which it is needed.
+        tangent_step: as for `compiled_growth`, where tangents are needed, too.
+        sample: returns states `(B, S)` at which to compare with torch; None: along orbits from `states`.
+    """
+    if not _applies(owner, states) or states.dim() != 2:
+        return None
+    shelf = _shelf(owner, name, states.dtype)
+    if not shelf:
+        shelf.append(_made(function, states, sample))
+    found = shelf[0]
+    if isinstance(found, _Refusal) or not (found.exact or not _STRICT.get()):
+        return None
+    return found.compiled if tangent_step is None or found.carries(tangent_step) else None
+
+
 @dataclass
 class _Compared:
     """A compiled step that agrees with torch at `points`; `exact` if it does to the last bit."""
@@ -114,15 +147,7 @@ class _Refusal:
 def _found(owner: object, step: Step, states: Tensor, *, calls: int) -> _Compared | None:
     """Return the compiled step if it applies to these states and pays for `calls` steps."""
     strict = _STRICT.get()
-    if not (kernels_apply() and compiles_for_cpu()) or (strict and calls < FEWEST_STEPS):
-        return None
-    if not getattr(owner, "compilable", True):
-        return None
-    if states.dim() not in (1, 2) or not 0 < states.shape[-1] <= LARGEST or not states.numel():
-        return None
-    if states.device.type != "cpu" or states.dtype not in (torch.float32, torch.float64):
-        return None
-    if torch.is_grad_enabled() and states.requires_grad:
+    if (strict and calls < FEWEST_STEPS) or not _applies(owner, states):
         return None
     shelf = _shelf(owner, states.dtype, states.dim()) if isinstance(owner, Content) else list[_Compared | _Refusal]()
     if not shelf:
@@ -134,9 +159,21 @@ def _found(owner: object, step: Step, states: Tensor, *, calls: int) -> _Compare
     return found if not strict or calls * found.compiled.calls >= FEWEST_CALLS else None
 
 
+def _applies(owner: object, states: Tensor) -> bool:
+    """Return whether a step of these states may be compiled at all."""
+    if not (kernels_apply() and compiles_for_cpu() and getattr(owner, "compilable", True)):
+        return False
+    if states.dim() not in (1, 2) or not 0 < states.shape[-1] <= LARGEST or not states.numel():
+        return False
+    if states.device.type != "cpu" or states.dtype not in (torch.float32, torch.float64):
+        return False
+    differentiated = forward_ad._current_level >= 0 or (torch.is_grad_enabled() and states.requires_grad)
+    return not differentiated
+
+
 @lru_cache(maxsize=64)
-def _shelf(owner: Content, dtype: torch.dtype, axes: int) -> "list[_Compared | _Refusal]":  # noqa: ARG001  # the key
-    """Return where the compiled step of a frozen record is kept: an empty list at first."""
+def _shelf(*_key: Hashable) -> "list[_Compared | _Refusal]":
+    """Return where the compiled step of a frozen record is kept, under the record and more: an empty list at first."""
     return []
 
 
@@ -148,8 +185,8 @@ def _tell(owner: object, refusal: _Refusal, calls: int) -> None:
         _LOGGER.warning(text, seconds, refusal.reason)
 
 
-def _made(step: Step, states: Tensor) -> _Compared | _Refusal:
-    """Compile a step and compare it with torch."""
+def _made(step: Step, states: Tensor, sample: Callable[[], Tensor] | None = None) -> _Compared | _Refusal:
+    """Compile a step and compare it with torch, along orbits from these states or at a sample."""
     one = states if states.dim() == 1 else states[:1]
     try:
         if step(one).requires_grad:  # and whatever the step computes once at its first call is computed now
@@ -157,7 +194,8 @@ def _made(step: Step, states: Tensor) -> _Compared | _Refusal:
         compiled = CompiledStep(trace(step, one.detach().clone()), states.shape[-1], states.dtype)
         if compiled.operations > MOST_OPERATIONS:
             raise UntraceableError(f"it has {compiled.operations} operations, more than {MOST_OPERATIONS}")
-        return _compared(compiled, step, states)
+        visited = _visited(compiled, states.reshape(-1, states.shape[-1])) if sample is None else sample()
+        return _compared(compiled, step, states, visited)
     except UntraceableError as error:
         began = time.perf_counter()
         step(one)
@@ -165,13 +203,12 @@ def _made(step: Step, states: Tensor) -> _Compared | _Refusal:
 
 
 @torch.no_grad()
-def _compared(compiled: CompiledStep, step: Step, states: Tensor) -> _Compared:
-    """Compare with torch at states along orbits and at random states around them.
+def _compared(compiled: CompiledStep, step: Step, states: Tensor, visited: Tensor) -> _Compared:
+    """Compare with torch at states along orbits, and at random states around them.
 
     Raises:
         UntraceableError: if they disagree.
     """
-    visited = _visited(compiled, states.reshape(-1, states.shape[-1]))
     noise = torch.randn(visited.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).to(visited)
     around = visited.mean(0) + 2 * visited.std(0, correction=0) * noise
     exact = compiled.prescribed

@@ -20,7 +20,7 @@ SOURCES = ("entry.py", "lanes.py", *sorted(one.name for one in Path(__file__).pa
 
 
 def entry(function: Callable[..., None]) -> Callable[..., None]:
-    """Compile `function(plan, room, work, ...)` at its first call for the precision of the array `work`.
+    """Compile `function(plan, room, work, ...)` at its first call for a kind of plan and the precision of `work`.
 
     One process compiles, which takes many seconds, and others that need the same function wait and load what it has
     cached. Each function has a lock of its own, so that several processes compile different functions side by side.
@@ -32,9 +32,10 @@ def entry(function: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(function)
     def call(plan: Any, room: Any, work: Any, *others: Any) -> None:
-        with nullcontext() if work.dtype in ready else _alone(kernel_folder(), name):
+        kinds = type(plan), work.dtype
+        with nullcontext() if kinds in ready else _alone(kernel_folder(), name):
             compiled(plan, room, work, *others)
-        ready.add(work.dtype)
+        ready.add(kinds)
 
     call.compiled = compiled
     return call

@@ -51,6 +51,32 @@ class GatedNetwork:
         return GatedNetwork(self.kind, weight, bias, candidate_bias, feedback, readout, offset)
 
 
+@dataclass(frozen=True)
+class GatedMap:
+    """The step of K LSTMs or GRUs, without input or with their own output as input, for tangents.
+
+    State: (h, c) or h, and behind them the output x where it is the input of the next step: x' = C h' + d.
+    LSTM: c' = f c + i g, h' = o tanh(c') with gates i, f, o = sigmoid(W h + V x + a), g = tanh(W h + V x + a).
+    GRU: h' = (1 - u) n + u h with gates r, u = sigmoid(W h + V x + a), n = tanh(V x + a + r (W h + b)).
+
+    Attributes:
+        weight: W, `(K, G M, M)`; gates i, f, g, o, or r, u, n.
+        bias: a, `(K, G M)`.
+        candidate_bias: b of the GRU, `(K, M)`.
+        drive: V, `(K, G M, D)`; None without input, as the following.
+        readout: C, `(K, D, M)`.
+        offset: d, `(K, D)`.
+    """
+
+    kind: Literal["lstm", "gru"]
+    weight: Tensor
+    bias: Tensor
+    candidate_bias: Tensor | None = None
+    drive: Tensor | None = None
+    readout: Tensor | None = None
+    offset: Tensor | None = None
+
+
 def unroll(network: GatedNetwork, start: Tensor, steps: int) -> tuple[Tensor, Tensor]:
     """Return what is observed after steps 1..T, `(K, B, T, D)`, and the last state, as `reference.unroll` does."""
     state, units, observed = start, network.weight.shape[-1], []

@@ -11,6 +11,7 @@ import llvmlite.binding as llvm
 from llvmlite import ir
 
 from chaosbench.kernels.scalar_graph import Graph, Node
+from chaosbench.kernels.torch_functions import MODE, address_of
 
 BYTES = 64  # of a vector of states
 
@@ -69,12 +70,13 @@ class _Writer:
         self._width, self._suffix = width, f"f{bits}" if width == 1 else f"v{width}f{bits}"
         self._values = dict[Node, Any]()
         self._builder = ir.IRBuilder()
+        self._room: tuple[Any, Any] | None = None  # where torch's functions read and write
 
     def write(self, section: Section) -> None:
         arrays = [*section.sources, *section.targets]
         pointers = [self._scalar.as_pointer()] * len(arrays)
         function = ir.Function(self._module, ir.FunctionType(ir.VoidType(), pointers), section.name)
-        self._builder = ir.IRBuilder(function.append_basic_block())
+        self._builder, self._room = ir.IRBuilder(function.append_basic_block()), None
         inputs = function.args[: len(section.sources)]
         given = {
             node: (array, at)
@@ -125,6 +127,8 @@ class _Writer:
         if operation.name in _INTRINSICS:
             name = f"llvm.{_INTRINSICS[operation.name]}.{self._suffix}"
             return build.call(self._declared(name, self._type, len(arguments)), arguments)
+        if (address := address_of(operation.name, 8 * self._scalar_bytes())) is not None:
+            return self._by_torch(address, *arguments)
         if operation.name in _LIBRARY:
             return self._by_library(_LIBRARY[operation.name], arguments)
         return getattr(self, f"_{operation.name}")(*arguments)
@@ -146,6 +150,23 @@ class _Writer:
             value = self._builder.call(function, [self._builder.extract_element(one, at) for one in arguments])
             result = self._builder.insert_element(result, value, at)
         return result
+
+    def _by_torch(self, address: int, argument: Any) -> Any:
+        """Call the function of arrays by which torch computes this operation."""
+        build, whole = self._builder, ir.IntType(64)
+        if self._room is None:
+            self._room = build.alloca(self._type), build.alloca(self._type)
+        source, target = self._room
+        kind = ir.FunctionType(ir.VoidType(), [whole, self._type.as_pointer(), self._type.as_pointer(), whole])
+        function = build.inttoptr(ir.Constant(whole, address), kind.as_pointer())
+        build.store(argument, source)
+        build.call(function, [ir.Constant(whole, self._width), source, target, ir.Constant(whole, MODE)])
+        return build.load(target)
+
+    def _sigmoid(self, x: Any) -> Any:
+        """Return 1 / (1 + exp(-x)); the exponential in torch's sigmoid is not the one of its own exponential."""
+        build, one = self._builder, self._constant(1.0)
+        return build.fdiv(one, build.fadd(one, self._by_library("exp", [build.fneg(x)])))
 
     def _sign(self, x: Any) -> Any:
         """Return -1, 0 or 1; NaN gives 0 as in torch."""

@@ -4,13 +4,13 @@ from chaosbench.kernels.lanes import broadcast, load, multiply_add, store
 from chaosbench.kernels.numba_compiled import compiled, inlined
 from chaosbench.kernels.numba_plan import KEPT
 from chaosbench.kernels.numba_products import CLIPPED, activated, pulled_back
-from chaosbench.kernels.numba_rows import padded
+from chaosbench.kernels.numba_rows import four_rows, padded, store_four
 
 
 @compiled
 def step_of_four(plan, room, work, state, state_at, following, following_at):
     """Write A z + W1 phi(W2 z + h2) + h1."""
-    z, (f, down), hidden = _four_rows(state, state_at), following_at, padded(plan.hidden)
+    z, (f, down), hidden = four_rows(state, *state_at), following_at, padded(plan.hidden)
     a, b, c, d = _scaled(work, room.diagonal, z)
     a, b = a + broadcast(work, room.bias), b + broadcast(work, room.bias + 1)
     c, d = c + broadcast(work, room.bias + 2), d + broadcast(work, room.bias + 3)
@@ -21,14 +21,14 @@ def step_of_four(plan, room, work, state, state_at, following, following_at):
         b = multiply_add(broadcast(work, at + hidden), active, b)
         c = multiply_add(broadcast(work, at + 2 * hidden), active, c)
         d = multiply_add(broadcast(work, at + 3 * hidden), active, d)
-    _store_four(following, (f, down), (a, b, c, d))
+    store_four(following, f, down, (a, b, c, d))
 
 
 @compiled
 def step_back_of_four(plan, room, work, u, source, source_at):
     """Turn the gradient by z' into that by z, in place; arguments as for `step_back`."""
-    z, gradient_at, hidden = _four_rows(source, source_at), (room.gradient, plan.width), padded(plan.hidden)
-    gradient = _four_rows(work, gradient_at)
+    z, hidden = four_rows(source, *source_at), padded(plan.hidden)
+    gradient = four_rows(work, room.gradient, plan.width)
     a, b, c, d = _scaled(work, room.diagonal, gradient)
     for i in range(plan.hidden):
         bare, upstream = _weighted(work, room.inward + 4 * i, 1, z), _weighted(work, room.outward + i, hidden, gradient)
@@ -37,7 +37,7 @@ def step_back_of_four(plan, room, work, u, source, source_at):
         b = multiply_add(broadcast(work, at + 1), inside, b)
         c = multiply_add(broadcast(work, at + 2), inside, c)
         d = multiply_add(broadcast(work, at + 3), inside, d)
-    _store_four(work, gradient_at, (a, b, c, d))
+    store_four(work, room.gradient, plan.width, (a, b, c, d))
 
 
 @inlined
@@ -60,21 +60,6 @@ def pull_unit_back(plan, room, work, where, bare, upstream):
         sum_at = room.by_threshold + i * width
         store(work, sum_at, load(work, sum_at) + by_threshold)
     return by_argument
-
-
-@inlined
-def _four_rows(rows, rows_at):
-    r, stride = rows_at
-    return load(rows, r), load(rows, r + stride), load(rows, r + 2 * stride), load(rows, r + 3 * stride)
-
-
-@inlined
-def _store_four(rows, rows_at, four):
-    (r, stride), (a, b, c, d) = rows_at, four
-    store(rows, r, a)
-    store(rows, r + stride, b)
-    store(rows, r + 2 * stride, c)
-    store(rows, r + 3 * stride, d)
 
 
 @inlined

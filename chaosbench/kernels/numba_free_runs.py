@@ -84,7 +84,7 @@ def advance(plan, room, work, sloping):
     for v in range(0, room.hidden, plan.width):
         bare = load(work, room.state + v)
         if plan.inward:
-            bare = _product(work, room.inward + v, room.hidden, room.state, plan.units)
+            bare = product_with_columns(work, room.inward + v, room.hidden, room.state, plan.units)
         value = _activated(plan, room, work, v, bare)
         store(work, room.active + v, value)
         if sloping:
@@ -92,7 +92,7 @@ def advance(plan, room, work, sloping):
     for v in range(0, room.units, plan.width):
         driven = load(work, room.active + v)
         if plan.outward:
-            driven = _product(work, room.outward + v, room.units, room.active, plan.hidden)
+            driven = product_with_columns(work, room.outward + v, room.units, room.active, plan.hidden)
         z = load(work, room.state + v)
         store(work, room.state + v, multiply_add(load(work, room.diagonal + v), z, driven + load(work, room.bias + v)))
 
@@ -103,12 +103,12 @@ def _show(plan, room, work):
     for v in range(0, room.seen, plan.width):
         shown = load(work, room.state + v)
         if plan.readout:
-            shown = _product(work, room.readout + v, room.seen, room.state, plan.units)
+            shown = product_with_columns(work, room.readout + v, room.seen, room.state, plan.units)
         store(work, room.shown + v, shown + load(work, room.offset + v))
 
 
 @inlined
-def _product(work, matrix, down, source, count):
+def product_with_columns(work, matrix, down, source, count):
     """Return one vector of a product of a matrix and `count` numbers, in four sums that the processor overlaps."""
     zero = constant(load(work, matrix), 0.0)
     a, b, c, d = zero, zero, zero, zero

@@ -10,7 +10,16 @@ from chaosbench.kernels.lanes import broadcast, constant, load, multiply_add, st
 from chaosbench.kernels.numba_compiled import compiled, inlined
 from chaosbench.kernels.numba_plan import CHUNK, KEPT
 from chaosbench.kernels.numba_products import add_outer, add_sums, product_of_four
-from chaosbench.kernels.numba_rows import clear_rows, copy_rows, from_rows, into_rows, mute_copies, padded
+from chaosbench.kernels.numba_rows import (
+    clear_rows,
+    copy_rows,
+    four_rows,
+    from_rows,
+    into_rows,
+    mute_copies,
+    padded,
+    store_four,
+)
 from chaosbench.kernels.numba_tanh import squashed
 
 GATES = 4  # products of a unit
@@ -99,10 +108,7 @@ def _step(plan, room, work, states, moment):
             d = squashed(multiply_add(a, c, d))
             hidden = multiply_add(b, load(states, here + at) - d, d)
         store(states, ahead + at, hidden)
-        store(states, gates + at, a)
-        store(states, gates + apart + at, b)
-        store(states, gates + 2 * apart + at, c)
-        store(states, gates + 3 * apart + at, d)
+        store_four(states, gates + at, apart, (a, b, c, d))
 
 
 @inlined
@@ -116,12 +122,11 @@ def _show(plan, room, work, states, hidden):
     """Write C h + d to the rows for what is observed."""
     width, columns = plan.width, padded(plan.units)
     for i in range(0, plan.seen, 4):
-        matrix_at, at = (room.readout + i * columns, columns, 1), room.shown + i * width
+        matrix_at = (room.readout + i * columns, columns, 1)
         a, b, c, d = product_of_four(work, matrix_at, states, (hidden, width), plan.units)
-        store(work, at, a + broadcast(work, room.offset + i))
-        store(work, at + width, b + broadcast(work, room.offset + i + 1))
-        store(work, at + 2 * width, c + broadcast(work, room.offset + i + 2))
-        store(work, at + 3 * width, d + broadcast(work, room.offset + i + 3))
+        a, b = a + broadcast(work, room.offset + i), b + broadcast(work, room.offset + i + 1)
+        c, d = c + broadcast(work, room.offset + i + 2), d + broadcast(work, room.offset + i + 3)
+        store_four(work, room.shown + i * width, width, (a, b, c, d))
 
 
 @compiled
@@ -172,17 +177,15 @@ def _add_product(plan, room, work, matrix, right):
     for m in range(0, columns, 4):
         a, b, c, d = product_of_four(work, (matrix + m, 1, columns), work, (y, stride), rows)
         at = room.by_hidden + m * width
-        store(work, at, load(work, at) + a)
-        store(work, at + width, load(work, at + width) + b)
-        store(work, at + 2 * width, load(work, at + 2 * width) + c)
-        store(work, at + 3 * width, load(work, at + 3 * width) + d)
+        p, q, r, s = four_rows(work, at, width)
+        store_four(work, at, width, (p + a, q + b, r + c, s + d))
 
 
 @compiled
 def _lstm_back(plan, room, work, states, moment, u):
     """Turn the gradients by h' and c' into that by c and those by the gates before activation."""
     (here, ahead), units, width, apart = moment, plan.units, plan.width, plan.units * plan.width
-    gates = ahead + 2 * apart
+    gates, inside = ahead + 2 * apart, room.inside + u
     for j in range(units):
         i, f, g, o, tanh = _stored(states, gates + j * width, apart)
         at, cell_at, one = room.by_hidden + j * width, room.by_cell + j * width, constant(i, 1.0)
@@ -190,7 +193,7 @@ def _lstm_back(plan, room, work, states, moment, u):
         by_cell = multiply_add(by_hidden * o, one - tanh * tanh, load(work, cell_at))
         by_i, by_f = by_cell * g * i * (one - i), by_cell * before * f * (one - f)
         by_g, by_o = by_cell * i * (one - g * g), by_hidden * tanh * o * (one - o)
-        _store_inside(plan, room, work, (u, j), (by_i, by_f, by_g, by_o))
+        store_four(work, inside + j * KEPT * width, KEPT * apart, (by_i, by_f, by_g, by_o))
         store(work, cell_at, by_cell * f)
         store(work, at, constant(i, 0.0))
 
@@ -199,36 +202,21 @@ def _lstm_back(plan, room, work, states, moment, u):
 def _gru_back(plan, room, work, states, moment, u):
     """Turn the gradient by h' into what is direct of that by h, and those by the products."""
     (here, ahead), units, width, apart = moment, plan.units, plan.width, plan.units * plan.width
-    gates = ahead + apart
+    gates, inside = ahead + apart, room.inside + u
     for j in range(units):
-        r, v, q, n = _stored_four(states, gates + j * width, apart)
+        r, v, q, n = four_rows(states, gates + j * width, apart)
         at, one = room.by_hidden + j * width, constant(r, 1.0)
         by_hidden, before = load(work, at), load(states, here + j * width)
         by_v = by_hidden * (before - n) * v * (one - v)
         by_p = by_hidden * (one - v) * (one - n * n)
-        _store_inside(plan, room, work, (u, j), (by_p * q * r * (one - r), by_v, by_p * r, by_p))
+        store_four(work, inside + j * KEPT * width, KEPT * apart, (by_p * q * r * (one - r), by_v, by_p * r, by_p))
         store(work, at, by_hidden * v)
 
 
 @inlined
-def _stored_four(states, at, apart):
-    return load(states, at), load(states, at + apart), load(states, at + 2 * apart), load(states, at + 3 * apart)
-
-
-@inlined
 def _stored(states, at, apart):
-    a, b, c, d = _stored_four(states, at, apart)
+    a, b, c, d = four_rows(states, at, apart)
     return a, b, c, d, load(states, at + GATES * apart)
-
-
-@inlined
-def _store_inside(plan, room, work, where, four):
-    (u, j), (a, b, c, d) = where, four
-    at, apart = room.inside + u + j * KEPT * plan.width, plan.units * KEPT * plan.width
-    store(work, at, a)
-    store(work, at + apart, b)
-    store(work, at + 2 * apart, c)
-    store(work, at + 3 * apart, d)
 
 
 @compiled

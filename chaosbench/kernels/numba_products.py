@@ -14,6 +14,7 @@ from chaosbench.kernels.lanes import (
     where_positive,
 )
 from chaosbench.kernels.numba_compiled import compiled, inlined
+from chaosbench.kernels.numba_rows import four_rows, store_four
 from chaosbench.kernels.numba_tanh import squashed
 
 RELU, TANH, CLIPPED, ALMOST_LINEAR = range(4)
@@ -65,38 +66,24 @@ def add_outer(work, out_at, left_at, right, right_at, sizes):
     for i in range(0, rows, 4):
         for j in range(0, right_rows, 4):
             p, q, at, below = x + i * down, y + j * across, o + (i * columns + j) * width, columns * width
-            a, b = _column_of_four(work, at, below), _column_of_four(work, at + width, below)
-            c, d = _column_of_four(work, at + 2 * width, below), _column_of_four(work, at + 3 * width, below)
+            a, b = four_rows(work, at, below), four_rows(work, at + width, below)
+            c, d = four_rows(work, at + 2 * width, below), four_rows(work, at + 3 * width, below)
             for _ in range(steps):
                 v = load(work, p), load(work, p + down), load(work, p + 2 * down), load(work, p + 3 * down)
                 a, b = _added(a, v, load(right, q)), _added(b, v, load(right, q + across))
                 c, d = _added(c, v, load(right, q + 2 * across)), _added(d, v, load(right, q + 3 * across))
                 p += width
                 q += width
-            _store_column(work, at, below, a)
-            _store_column(work, at + width, below, b)
-            _store_column(work, at + 2 * width, below, c)
-            _store_column(work, at + 3 * width, below, d)
+            store_four(work, at, below, a)
+            store_four(work, at + width, below, b)
+            store_four(work, at + 2 * width, below, c)
+            store_four(work, at + 3 * width, below, d)
 
 
 @inlined
 def _added(column, left, right):
     (a, b, c, d), (p, q, r, s) = column, left
     return multiply_add(p, right, a), multiply_add(q, right, b), multiply_add(r, right, c), multiply_add(s, right, d)
-
-
-@inlined
-def _column_of_four(work, at, below):
-    return load(work, at), load(work, at + below), load(work, at + 2 * below), load(work, at + 3 * below)
-
-
-@inlined
-def _store_column(work, at, below, four):
-    a, b, c, d = four
-    store(work, at, a)
-    store(work, at + below, b)
-    store(work, at + 2 * below, c)
-    store(work, at + 3 * below, d)
 
 
 @compiled

@@ -1,7 +1,7 @@
 """Copies between tensors as they come and rows of samples as the kernels of `numba_cpu` keep them."""
 
 from chaosbench.kernels.lanes import at_address, constant, load, store, total
-from chaosbench.kernels.numba_compiled import compiled
+from chaosbench.kernels.numba_compiled import compiled, inlined
 
 
 @compiled
@@ -103,3 +103,19 @@ def clear_rows(rows, rows_at, count):
     for i in range(count):
         at = r + i * stride
         store(rows, at, constant(load(rows, at), 0.0))
+
+
+@inlined
+def four_rows(rows, at, stride):
+    """Return the vectors at `at` and at three further rows."""
+    return load(rows, at), load(rows, at + stride), load(rows, at + 2 * stride), load(rows, at + 3 * stride)
+
+
+@inlined
+def store_four(rows, at, stride, four):
+    """Write four vectors to `at` and to three further rows."""
+    a, b, c, d = four
+    store(rows, at, a)
+    store(rows, at + stride, b)
+    store(rows, at + 2 * stride, c)
+    store(rows, at + 3 * stride, d)

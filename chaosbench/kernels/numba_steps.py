@@ -5,7 +5,7 @@ from chaosbench.kernels.numba_compiled import compiled, inlined
 from chaosbench.kernels.numba_four import pull_unit_back, step_back_of_four, step_of_four
 from chaosbench.kernels.numba_plan import KEPT
 from chaosbench.kernels.numba_products import TANH, activated, product_of_four
-from chaosbench.kernels.numba_rows import clear_rows, copy_rows, from_rows, into_rows, padded
+from chaosbench.kernels.numba_rows import clear_rows, copy_rows, four_rows, from_rows, into_rows, padded, store_four
 
 
 @compiled
@@ -71,14 +71,14 @@ def step(plan, room, work, state, state_at, following, following_at):
     width, active_at = plan.width, (room.active, plan.width)
     for i in range(0, plan.hidden, 4):
         a, b, c, d = _arguments(plan, room, work, state, state_at, i)
-        at = room.active + i * width
-        store(work, at, activated(plan, i, a, a + broadcast(work, room.threshold + i)))
-        store(work, at + width, activated(plan, i + 1, b, b + broadcast(work, room.threshold + i + 1)))
-        store(work, at + 2 * width, activated(plan, i + 2, c, c + broadcast(work, room.threshold + i + 2)))
-        store(work, at + 3 * width, activated(plan, i + 3, d, d + broadcast(work, room.threshold + i + 3)))
+        a = activated(plan, i, a, a + broadcast(work, room.threshold + i))
+        b = activated(plan, i + 1, b, b + broadcast(work, room.threshold + i + 1))
+        c = activated(plan, i + 2, c, c + broadcast(work, room.threshold + i + 2))
+        d = activated(plan, i + 3, d, d + broadcast(work, room.threshold + i + 3))
+        store_four(work, room.active + i * width, width, (a, b, c, d))
     (z, stride), (f, following_stride) = state_at, following_at
     for i in range(0, plan.units, 4):
-        a, b, c, d = _four_rows(work, room.active + i * width, width)
+        a, b, c, d = four_rows(work, room.active + i * width, width)
         if plan.outward:
             matrix_at = (room.outward + i * padded(plan.hidden), padded(plan.hidden), 1)
             a, b, c, d = product_of_four(work, matrix_at, work, active_at, plan.hidden)
@@ -99,18 +99,13 @@ def _store_following(room, work, i, driven, source, target):
 
 
 @inlined
-def _four_rows(rows, r, stride):
-    return load(rows, r), load(rows, r + stride), load(rows, r + 2 * stride), load(rows, r + 3 * stride)
-
-
-@inlined
 def _arguments(plan, room, work, state, state_at, i):
     """Return four rows of W2 z."""
     z, stride = state_at
     if plan.inward:
         matrix_at = (room.inward + i * padded(plan.units), padded(plan.units), 1)
         return product_of_four(work, matrix_at, state, state_at, plan.units)
-    return _four_rows(state, z + i * stride, stride)
+    return four_rows(state, z + i * stride, stride)
 
 
 @compiled
@@ -125,15 +120,13 @@ def show(plan, room, work, state, state_at):
     """Write C z + d, or the first units, to the rows for what is observed."""
     width, (z, stride) = plan.width, state_at
     for i in range(0, plan.seen, 4):
-        a, b, c, d = _four_rows(state, z + i * stride, stride)
+        a, b, c, d = four_rows(state, z + i * stride, stride)
         if plan.readout:
             matrix_at = (room.readout + i * padded(plan.units), padded(plan.units), 1)
             a, b, c, d = product_of_four(work, matrix_at, state, state_at, plan.units)
-        at = room.shown + i * width
-        store(work, at, a + broadcast(work, room.offset + i))
-        store(work, at + width, b + broadcast(work, room.offset + i + 1))
-        store(work, at + 2 * width, c + broadcast(work, room.offset + i + 2))
-        store(work, at + 3 * width, d + broadcast(work, room.offset + i + 3))
+        a, b = a + broadcast(work, room.offset + i), b + broadcast(work, room.offset + i + 1)
+        c, d = c + broadcast(work, room.offset + i + 2), d + broadcast(work, room.offset + i + 3)
+        store_four(work, room.shown + i * width, width, (a, b, c, d))
 
 
 @compiled
@@ -151,11 +144,11 @@ def step_back(plan, room, work, u, source, source_at, following, following_at):
     gradient_at, inside_at = (room.gradient, width), (room.inside + u, stride)
     reached = plan.direct and plan.activation == TANH  # z' is tanh, whose slope is 1 - z'²
     for i in range(0, plan.hidden, 4):
-        e, f_, g, h = _four_rows(work, room.gradient + i * width, width)
+        e, f_, g, h = four_rows(work, room.gradient + i * width, width)
         if plan.outward:
             e, f_, g, h = product_of_four(work, (room.outward + i, 1, hidden), work, gradient_at, plan.units)
         if reached:
-            a, b, c, d = _four_rows(following, f + i * down, down)
+            a, b, c, d = four_rows(following, f + i * down, down)
         else:
             a, b, c, d = _arguments(plan, room, work, source, source_at, i)
         pull_unit_back(plan, room, work, (i, u, reached), a, e)
@@ -163,7 +156,7 @@ def step_back(plan, room, work, u, source, source_at, following, following_at):
         pull_unit_back(plan, room, work, (i + 2, u, reached), c, g)
         pull_unit_back(plan, room, work, (i + 3, u, reached), d, h)
     for i in range(0, plan.units, 4):
-        a, b, c, d = _four_rows(work, room.inside + u + i * stride, stride)
+        a, b, c, d = four_rows(work, room.inside + u + i * stride, stride)
         if plan.inward:
             matrix_at = (room.inward + i, 1, padded(plan.units))
             a, b, c, d = product_of_four(work, matrix_at, work, inside_at, plan.hidden)
@@ -190,7 +183,5 @@ def observe_back(plan, room, work, u):
         matrix_at = (room.readout + i, 1, padded(plan.units))
         a, b, c, d = product_of_four(work, matrix_at, work, (room.by_shown + u, stride), plan.seen)
         at = room.gradient + i * width
-        store(work, at, load(work, at) + a)
-        store(work, at + width, load(work, at + width) + b)
-        store(work, at + 2 * width, load(work, at + 2 * width) + c)
-        store(work, at + 3 * width, load(work, at + 3 * width) + d)
+        p, q, r, s = four_rows(work, at, width)
+        store_four(work, at, width, (p + a, q + b, r + c, s + d))

@@ -1,4 +1,4 @@
-"""The hyperbolic tangent of vectors of samples."""
+"""The hyperbolic tangent and the logistic function of vectors of samples."""
 
 from fractions import Fraction
 from math import factorial, log
@@ -37,9 +37,27 @@ def _squashed(x):
 
 
 def exponential_tanh(x):
-    """Return tanh(x) = u / (u + 2), u = e^2x - 1 = 2^k s + 2^k - 1, where 2x = k ln 2 + r and s = e^r - 1."""
+    """Return tanh(x) = u / (u + 2), u = e^2x - 1, to rounding in double precision."""
     x = limited(x, constant(x, 20.0))  # beyond, tanh is 1 in double precision
-    shift, x = constant(x, 1.5 * 2.0**52), x + x  # the sum with the shift is rounded to an integer
+    power, s = _exponential(x + x)
+    u = multiply_add(power, s, power - constant(x, 1.0))
+    return u / (u + constant(x, 2.0))
+
+
+@inlined
+def logistic(x):
+    """Return 1 / (1 + e^-x) and 1 / (1 + e^x), both to rounding in double precision, however small."""
+    x, one = limited(x, constant(x, 700.0)), constant(x, 1.0)  # e^700 is still a number
+    power, s = _exponential(x)
+    grown = multiply_add(power, s, power)
+    rest = one / (one + grown)
+    return grown * rest, rest
+
+
+@inlined
+def _exponential(x):
+    """Return 2^k and s of e^x = 2^k (1 + s), where x = k ln 2 + r and s = e^r - 1, in double precision."""
+    shift = constant(x, 1.5 * 2.0**52)  # the sum with the shift is rounded to an integer
     whole = multiply_add(x, constant(x, 1 / log(2)), shift)
     k = whole - shift
     r = multiply_add(k, constant(x, -_LN2_REST), multiply_add(k, constant(x, -_LN2), x))
@@ -55,9 +73,7 @@ def exponential_tanh(x):
     s = multiply_add(r, s, constant(x, _TAYLOR[3]))
     s = multiply_add(r, s, constant(x, _TAYLOR[2]))
     s = multiply_add(r * r, s, r)
-    power = power_of_two(whole)
-    u = multiply_add(power, s, power - constant(x, 1.0))
-    return u / (u + constant(x, 2.0))
+    return power_of_two(whole), s
 
 
 def rational_tanh(x):

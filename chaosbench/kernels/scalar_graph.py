@@ -220,6 +220,10 @@ def _reciprocal(graph: Graph, node: Node) -> Node:
     return graph.apply("divide", graph.constant(1.0), node)
 
 
+def _one_minus(graph: Graph, node: Node) -> Node:
+    return graph.apply("subtract", graph.constant(1.0), node)
+
+
 def _one_plus(graph: Graph, sign: str, node: Node) -> Node:
     """Return 1 + x^2, or 1 - x^2 where the sign is `subtract`."""
     return graph.apply(sign, graph.constant(1.0), graph.apply("multiply", node, node))
@@ -248,6 +252,7 @@ _SLOPES: Mapping[str, _Slope] = {
     "exponential": _by(lambda graph, node, x: node),
     "log": _by(lambda graph, node, x: _reciprocal(graph, x)),
     "hyperbolic_tangent": _by(lambda graph, node, x: _one_plus(graph, "subtract", node)),
+    "sigmoid": _by(lambda graph, node, x: graph.apply("multiply", node, _one_minus(graph, node))),
     "hyperbolic_sine": _by(lambda graph, node, x: graph.apply("hyperbolic_cosine", x)),
     "hyperbolic_cosine": _by(lambda graph, node, x: graph.apply("hyperbolic_sine", x)),
 }

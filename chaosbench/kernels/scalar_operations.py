@@ -84,10 +84,6 @@ def _rsqrt(graph: Graph, one: Nodes) -> Nodes:
     return _reciprocal(graph, _broadcast(graph, "root", one))
 
 
-def _sigmoid(graph: Graph, one: Nodes) -> Nodes:
-    return _reciprocal(graph, _add(graph, 1.0, _broadcast(graph, "exponential", _broadcast(graph, "negate", one))))
-
-
 def _relu(graph: Graph, one: Nodes) -> Nodes:
     return _broadcast(graph, "choose", _broadcast(graph, "less_or_equal", one, 0.0), 0.0, one)
 
@@ -261,12 +257,12 @@ _NAMES = {
     "minimum": "minimum", "maximum": "maximum", "remainder": "remainder", "where": "choose", "lt": "less",
     "le": "less_or_equal", "gt": "greater", "ge": "greater_or_equal", "eq": "equal", "ne": "different",
     "logical_and": "both", "bitwise_and": "both", "logical_or": "either", "bitwise_or": "either",
-    "logical_not": "opposite", "bitwise_not": "opposite",
+    "logical_not": "opposite", "bitwise_not": "opposite", "sigmoid": "sigmoid",
 }  # fmt: skip
 ELEMENTWISE: dict[str, Recorder] = {
     **{name: _entrywise(ours) for name, ours in _NAMES.items()},
     "add": _add, "sub": _sub, "rsub": _rsub, "div": _div, "pow": _pow, "reciprocal": _reciprocal, "rsqrt": _rsqrt,
-    "sigmoid": _sigmoid, "relu": _relu, "clamp": _clamp, "clamp_min": _clamp,
+    "relu": _relu, "clamp": _clamp, "clamp_min": _clamp,
     "clamp_max": lambda graph, one, highest: _clamp(graph, one, None, highest),
     "addcmul": _addcmul, "addcdiv": _addcdiv, "lerp": _lerp, "square": lambda graph, one: _pow(graph, one, 2),
     "clone": _copy, "_to_copy": _converted,

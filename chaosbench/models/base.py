@@ -33,7 +33,7 @@ class ModelSpec(Spec, ABC):
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(seed_generator(seed, "weights").initial_seed())
                 modules.append(self.module(dimension))
-        return stack(modules, dimension)
+        return stack(modules, dimension, seeds)
 
     def module(self, dimension: int) -> nn.Module:
         """Return a plain module of one seed, with random weights from torch's global generator.

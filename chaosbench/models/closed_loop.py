@@ -36,7 +36,7 @@ class ClosedLoopNetwork(Forecaster):
     def __init__(self, generators: Sequence[Generator], dimension: int, *, hidden: int, hidden_state_size: int) -> None:
         super().__init__()
         self.seeds, self.dimension, self.state_size = len(generators), dimension, hidden_state_size + dimension
-        self.hidden, self.hidden_state_size = hidden, hidden_state_size
+        self.hidden, self.hidden_state_size, self.first_forced = hidden, hidden_state_size, hidden_state_size
         self.readout = AffineReadout(generators, dimension, hidden)
 
     @abstractmethod
@@ -125,6 +125,10 @@ class ClosedLoopNetwork(Forecaster):
     def force(self, state: Tensor, observation: Tensor) -> Tensor:
         """Keep h and replace x by the observation."""
         return torch.cat([state[..., : self.hidden_state_size], observation], dim=-1)
+
+    @override
+    def signals(self, observation: Tensor) -> Tensor:
+        return observation
 
     @override
     def initial_state(self, history: Tensor) -> Tensor:

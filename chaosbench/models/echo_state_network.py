@@ -8,9 +8,11 @@ from pydantic import Field
 from torch import Generator, Tensor
 from typing_extensions import override
 
+from chaosbench.kernels import Reservoir, ReservoirBackend, reservoir_backend_for
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.closed_loop import ClosedLoopNetwork
 from chaosbench.models.forecaster import Forecaster
+from chaosbench.models.inheritance import still_holds
 from chaosbench.models.regression import RegressionForecaster
 from chaosbench.models.weights import multiply_tangents, weight_generators
 
@@ -87,6 +89,34 @@ class ClosedLoopEchoStateNetwork(ClosedLoopNetwork, RegressionForecaster):
             (), state[..., : self.hidden_state_size], torch.baddbmm(self.bias, observation, self.drive.mT)
         )
         return torch.cat([hidden_state, observation], dim=-1), hidden_state
+
+    @override
+    def drive_along(self, state: Tensor, observations: Tensor) -> tuple[Tensor, Tensor]:
+        """Call one compiled kernel for all observations where there is one."""
+        found = self._kernel(state, observations.shape[2]) if still_holds(type(self), "drive_along") else None
+        if found is None:
+            return super().drive_along(state, observations)
+        backend, reservoir = found
+        responses = backend.respond(reservoir, state[..., : self.hidden], observations)
+        return torch.cat([responses[:, :, -1], observations[:, :, -1]], dim=-1), responses
+
+    @override
+    def predict(self, state: Tensor, steps: int) -> tuple[Tensor, Tensor]:
+        """Call one compiled kernel for all steps where there is one."""
+        holds = still_holds(type(self), "predict") and still_holds(type(self.readout), "affine_map")
+        found = self._kernel(state, steps) if holds else None
+        if found is None:
+            return super().predict(state, steps)
+        backend, reservoir = found
+        hidden_state, output = self.split_state(state)
+        observed, hidden_state = backend.run_freely(reservoir, hidden_state, output, steps)
+        return observed, torch.cat([hidden_state, observed[:, :, -1]], dim=-1)
+
+    def _kernel(self, state: Tensor, steps: int) -> tuple[ReservoirBackend, Reservoir] | None:
+        readout, offset = self.readout.affine_map()
+        reservoir = Reservoir(self.weight, self.drive, self.bias[:, 0], readout, offset, self.leak)
+        backend = reservoir_backend_for(state, reservoir, steps)
+        return None if backend is None else (backend, reservoir)
 
     @override
     def set_readout(self, weight: Tensor, offset: Tensor) -> None:

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from chaosbench import kernels
 from chaosbench.dynamics import Loop, Tensors, iterates, tangent_step_by_jvp
-from chaosbench.kernels import Network
+from chaosbench.kernels import GatedMap, Network
 from chaosbench.models.inheritance import owner, still_holds
 
 
@@ -33,6 +33,7 @@ class Forecaster(nn.Module, ABC):
         state_size: S.
         resets: whether `force` ignores the state it replaces. Forced segments are then independent, and trainers fold
             them into the batch.
+        first_forced: the first of the entries of the state that `signals` are for.
         dynamical: whether `step` is a law of motion; False if the model replays data, so its Jacobian is meaningless.
     """
 
@@ -40,6 +41,7 @@ class Forecaster(nn.Module, ABC):
     dimension: int
     state_size: int
     resets: bool = False
+    first_forced: int = 0
     dynamical: bool = True
     broadcasts: ClassVar[bool] = True  # its step takes (K, B, S) as it is
 
@@ -88,13 +90,19 @@ class Forecaster(nn.Module, ABC):
         """Return `network`, or None if a subclass overrides what it restates: `step`, `observe`, `force` and others."""
         return self.network() if still_holds(type(self), "network") else None
 
-    def tangent_network(self) -> Network | None:
-        """Return `compiled_network`, or None if a subclass overrides the `tangent_step` that belongs to it."""
+    def tangent_network(self) -> Network | GatedMap | None:
+        """Return what compiled kernels carry tangents by: `compiled_network`, unless `tangent_step` is overridden."""
         cls = type(self)
         return self.compiled_network() if owner(cls, "tangent_step") is owner(cls, "network") else None
 
+    def tangents_hold(self) -> bool:
+        """Return whether an overridden `tangent_network` still restates `step` and `tangent_step` in this subclass."""
+        cls = type(self)
+        restated = issubclass(owner(cls, "tangent_network"), owner(cls, "tangent_step"))
+        return restated and still_holds(cls, "tangent_network")
+
     def signals(self, observation: Tensor) -> Tensor:
-        """Return the values that `force` gives to the first N units, `(K, B, D) -> (K, B, N)`, beside a `network`."""
+        """Return the values that `force` gives to N entries, `(K, B, D) -> (K, B, N)`, beside a `tangent_network`."""
         raise NotImplementedError
 
     def predict(self, state: Tensor, steps: int) -> tuple[Tensor, Tensor]:

@@ -9,7 +9,7 @@ from torch import Tensor
 from typing_extensions import override
 
 from chaosbench import kernels
-from chaosbench.kernels import GatedNetwork
+from chaosbench.kernels import GatedMap, GatedNetwork
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.closed_loop import ClosedLoopNetwork, Form
 from chaosbench.models.forecaster import Forecaster
@@ -75,6 +75,12 @@ class AutonomousGRU(ReadoutForecaster):
         return kernels.unroll(backend, network, state, steps)
 
     @override
+    def tangent_network(self) -> GatedMap | None:
+        """The weights of gates and candidate; None if a subclass has another step."""
+        biases = self.bias[:, 0], self.candidate_bias[:, 0]
+        return GatedMap("gru", self.weight, *biases) if self.tangents_hold() else None
+
+    @override
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
         """Apply the product rule to gates and candidate."""
         arguments = (torch.bmm(state, self.weight.mT), self.bias, self.candidate_bias, state)
@@ -129,6 +135,14 @@ class ClosedLoopGRU(ClosedLoopNetwork):
         arguments = (torch.bmm(hidden_state, self.weight.mT), input_term, self.candidate_bias, hidden_state)
         dhidden_state, dinput_term = tangents
         return gru_tangents(arguments, (multiply_tangents(self.weight, dhidden_state), dinput_term, dhidden_state))
+
+    @override
+    def tangent_network(self) -> GatedMap | None:
+        """The whole step, output included; None if a subclass has another one."""
+        if not self.tangents_hold() or not still_holds(type(self.readout), "affine_map"):
+            return None
+        biases = self.bias[:, 0], self.candidate_bias[:, 0]
+        return GatedMap("gru", self.weight, *biases, self.drive, *self.readout.affine_map())
 
 
 def gru_step(recurrent: Tensor, input_term: Tensor, candidate_bias: Tensor, hidden: Tensor) -> Tensor:

@@ -10,7 +10,7 @@ from typing_extensions import override
 
 from chaosbench import kernels
 from chaosbench.dynamics import iterates
-from chaosbench.kernels import GatedNetwork
+from chaosbench.kernels import GatedMap, GatedNetwork
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.closed_loop import ClosedLoopNetwork, Form
 from chaosbench.models.forecaster import Forecaster
@@ -80,6 +80,11 @@ class AutonomousLSTM(Forecaster):
         return predict_lstm((self.weight, self.bias), self.readout, state, steps)
 
     @override
+    def tangent_network(self) -> GatedMap | None:
+        """The weights of the gates; None if a subclass has another step."""
+        return GatedMap("lstm", self.weight, self.bias[:, 0]) if self.tangents_hold() else None
+
+    @override
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
         """Apply the product rule to gates, cell and output."""
         h, c = state.split(self.hidden, dim=-1)
@@ -117,6 +122,13 @@ class ClosedLoopLSTM(ClosedLoopNetwork):
         dh, dc = dhidden_state.chunk(2, dim=-2)
         gates = torch.baddbmm(input_term, h, self.weight.mT)
         return lstm_tangents(gates, c, multiply_tangents(self.weight, dh) + dinput_term, dc)
+
+    @override
+    def tangent_network(self) -> GatedMap | None:
+        """The whole step, output included; None if a subclass has another one."""
+        if not self.tangents_hold() or not still_holds(type(self.readout), "affine_map"):
+            return None
+        return GatedMap("lstm", self.weight, self.bias[:, 0], None, self.drive, *self.readout.affine_map())
 
     @override
     def predict(self, state: Tensor, steps: int) -> tuple[Tensor, Tensor]:

@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 
+import torch
 from torch import Generator, Tensor
 
 from chaosbench.models.forecaster import Forecaster
@@ -25,6 +26,18 @@ class RegressionForecaster(Forecaster):
             The new state, `(K, B, S)`, and the features phi, `(K, B, F)`, from which the next observation is
             predicted. The new state need not show the next observation yet.
         """
+
+    def drive_along(self, state: Tensor, observations: Tensor) -> tuple[Tensor, Tensor]:
+        """Call `respond` for all observations, `(K, B, S), (K, B, T, D)`.
+
+        Returns:
+            The last state, `(K, B, S)`, and all features, `(K, B, T, F)`.
+        """
+        features = []
+        for observation in observations.unbind(2):
+            state, phi = self.respond(state, observation)
+            features.append(phi)
+        return state, torch.stack(features, dim=2)
 
     @abstractmethod
     def set_readout(self, weight: Tensor, offset: Tensor) -> None:

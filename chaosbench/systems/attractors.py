@@ -17,6 +17,7 @@ class _System(Protocol):
     """The part of a system that its attractors depend on."""
 
     neutral: ClassVar[int]
+    survey_steps: ClassVar[int]
 
     @property
     def dt(self) -> float: ...
@@ -27,17 +28,18 @@ class _System(Protocol):
 
 
 def attractors(
-    system: _System, states: Tensor, *, steps: int = 2500, every: int = 5, exponents: int | None = 1
+    system: _System, states: Tensor, *, steps: int | None = None, every: int = 5, exponents: int | None = 1
 ) -> tuple[list[Found], Ensemble]:
     """Return the attractors that bounded orbits are on, most frequent first, and the ensemble of bounded orbits.
 
     Args:
         system: the system.
         states: `(B, S)`, behind the transient.
-        steps: length of the run, a fifth of which is for the alignment of tangents [steps].
+        steps: length of the run, a fifth of which is for the alignment of tangents; None: the system's own [steps].
         every: steps between two QR decompositions [steps].
         exponents: number of leading exponents; None: all.
     """
+    steps, longest = steps or system.survey_steps, min(PATH, system.survey_steps)
     ensemble = follow(
         system,
         states,
@@ -50,7 +52,7 @@ def attractors(
     ensemble = ensemble.chosen(ensemble.bounded)
     if len(ensemble.states) == 0:
         return [], ensemble
-    paths = [stretch(system, states) for states in (ensemble.starts, ensemble.states)]
+    paths = [stretch(system, states, longest=longest) for states in (ensemble.starts, ensemble.states)]
     found, _ = find_attractors(ensemble, paths, continuous=system.continuous, neutral=system.neutral)
     return found, ensemble
 

@@ -33,7 +33,8 @@ class SystemSpec(Source):
     Class attributes that a system may set: `start` (a point in the basin of its attractor; a single number is used for
     all entries, None is the origin), `spread` (standard deviation of random starts around it), `transient` (time until
     orbits have reached the attractor and no longer depend on their starts), `leading` and `neutral` (how many exponents
-    are certified, and how many are zero by symmetry), and `references` (published or exact exponents).
+    are certified, and how many are zero by symmetry), `survey_steps` (length of the run that looks for several
+    attractors), and `references` (published or exact exponents).
 
     Where several attractors coexist, the field `attractor` chooses one: by its regime, or by a state that leads to it.
     """
@@ -43,6 +44,7 @@ class SystemSpec(Source):
     transient: ClassVar[float] = 100.0  # [system time]
     leading: ClassVar[int | None] = None  # number of exponents that are certified; None: all
     neutral: ClassVar[int] = 1  # number of exponents that are zero by symmetry in time or space
+    survey_steps: ClassVar[int] = 2500  # [steps]; a fifth is for the alignment of tangents
     references: ClassVar[tuple[Reference, ...]] = ()
     broadcasts: ClassVar[bool] = True  # its step takes any leading axes
 

@@ -9,7 +9,27 @@ from typing_extensions import override
 from chaosbench.systems.flow import Flow
 
 
-class DrivenFlow(Flow):
+class ClockedFlow(Flow):
+    """A flow whose state ends with the clock of its drive, which is kept within one `cycle`."""
+
+    @override
+    def step(self, state: Tensor) -> Tensor:
+        return self._wrapped(super().step(state))
+
+    @override
+    def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the next state and tangents; wrapping the clock has derivative 1."""
+        stepped, carried = super().tangent_step(state, tangents)
+        return self._wrapped(stepped), carried
+
+    def _wrapped(self, state: Tensor) -> Tensor:
+        """Wrap the clock to one cycle; a growing clock would lose digits."""
+        if self.cycle is None:
+            return state
+        return torch.cat([state[..., :-1], state[..., -1:].remainder(abs(self.cycle))], dim=-1)
+
+
+class DrivenFlow(ClockedFlow):
     """A flow with dz/dt = f(z, t), without a state for the time in the equations.
 
     A subclass defines `driven_field(state, time)`, and `period` where the drive is periodic. The time is carried as the
@@ -38,22 +58,18 @@ class DrivenFlow(Flow):
         """True with a period, or where the time is held."""
         return self.period is not None or self.frozen_at is not None
 
+    @property
+    @override
+    def cycle(self) -> float | None:
+        """Growth of the time in one period; None without a period, or where the time is held."""
+        return self.period if self.frozen_at is None else None
+
     @override
     def vector_field(self, state: Tensor) -> Tensor:
         if self.frozen_at is not None:
             return self.driven_field(state, torch.full_like(state[..., 0], self.frozen_at))
         slope = self.driven_field(state[..., :-1], state[..., -1])
         return torch.cat([slope, torch.ones_like(state[..., -1:])], dim=-1)
-
-    @override
-    def step(self, state: Tensor) -> Tensor:
-        return self._wrapped(super().step(state))
-
-    @override
-    def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the next state and tangents; wrapping the time has derivative 1."""
-        stepped, carried = super().tangent_step(state, tangents)
-        return self._wrapped(stepped), carried
 
     @override
     def random_starts(self, batch: int, generator: Generator) -> Tensor:
@@ -72,9 +88,3 @@ class DrivenFlow(Flow):
             return super().initial_state(batch, generator)
         state = self.replaced(frozen_at=0.0).initial_state(batch, generator)
         return torch.cat([state, state.new_zeros(batch, 1)], dim=-1)
-
-    def _wrapped(self, state: Tensor) -> Tensor:
-        """Wrap the time to one period; a growing time would lose digits."""
-        if self.frozen_at is not None or self.period is None:
-            return state
-        return torch.cat([state[..., :-1], state[..., -1:].remainder(self.period)], dim=-1)

@@ -8,10 +8,10 @@ from pydantic import Field
 from torch import Tensor
 from typing_extensions import override
 
-from chaosbench.systems.flow import Flow
+from chaosbench.systems.driven import ClockedFlow
 
 
-class Duffing(Flow):
+class Duffing(ClockedFlow):
     """A damped particle in a double-well potential with a periodic drive.
 
     The third state is the phase of the drive, the third observable its cosine.
@@ -58,20 +58,6 @@ class Duffing(Flow):
         return torch.stack([across, force, torch.zeros_like(shift)], dim=-2)
 
     @override
-    def step(self, state: Tensor) -> Tensor:
-        return self._wrapped(super().step(state))
-
-    @override
-    def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the next state and tangents; wrapping the phase has derivative 1."""
-        stepped, carried = super().tangent_step(state, tangents)
-        return self._wrapped(stepped), carried
-
-    @override
     def observe(self, state: Tensor) -> Tensor:
         """Return position, velocity and the cosine of the drive's phase, `(..., 3) -> (..., 3)`."""
         return torch.cat([state[..., :2], state[..., 2:].cos()], dim=-1)
-
-    def _wrapped(self, state: Tensor) -> Tensor:
-        """Wrap the phase to [0, 2 pi); a growing phase would lose digits."""
-        return torch.cat([state[..., :2], state[..., 2:].remainder(2 * math.pi)], dim=-1)

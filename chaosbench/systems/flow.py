@@ -8,7 +8,15 @@ from pydantic import Field, model_validator
 from torch import Tensor
 from typing_extensions import override
 
-from chaosbench.dynamics import CONTROLLED, Method, VectorField, integrate, long_step, runge_kutta_step
+from chaosbench.dynamics import (
+    CONTROLLED,
+    Method,
+    VectorField,
+    integrate,
+    long_step,
+    runge_kutta_step,
+    tangent_step_by_jvp,
+)
 from chaosbench.errors import DataError
 from chaosbench.systems.base import SystemSpec
 
@@ -48,13 +56,13 @@ class Flow(SystemSpec):
         """Return dz/dt, `(..., S) -> (..., S)`."""
 
     def tangent_field(self, state: Tensor, tangents: Tensor) -> Tensor:
-        """Return the field's Jacobian times `tangents`, `(..., S), (..., S, M) -> (..., S, M)`; optional, for speed."""
-        raise NotImplementedError
+        """Return the field's Jacobian times `tangents`, `(..., S), (..., S, M) -> (..., S, M)`; override for speed."""
+        return tangent_step_by_jvp(self.vector_field, state, tangents)[1]
 
     @property
     @override
     def analytic_tangents(self) -> bool:
-        """False where tangents come from differentiating the step: there is no `tangent_field`, nor another way."""
+        """False where tangents come from differentiating the step: neither it nor the field has an analytic form."""
         return type(self).tangent_field is not Flow.tangent_field or type(self).tangent_step is not Flow.tangent_step
 
     @property
@@ -64,8 +72,12 @@ class Flow(SystemSpec):
         return self.method == "dop853"
 
     def energy(self, state: Tensor) -> Tensor:
-        """Return a quantity that the flow conserves, `(..., S) -> (...)`; optional, for conservative flows."""
-        raise NotImplementedError
+        """Return a quantity that the flow conserves, `(..., S) -> (...)`; a conservative flow defines it.
+
+        Raises:
+            DataError: if this flow defines none.
+        """
+        raise DataError(f"{self.label} defines no energy; only conservative flows do")
 
     @property
     def conservative(self) -> bool:

@@ -2,20 +2,19 @@
 
 import math
 from functools import lru_cache
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 import torch
 from pydantic import Field, model_validator
 from torch import Generator, Tensor
 from typing_extensions import override
 
-from chaosbench.systems.base import Map
 from chaosbench.systems.flow import Flow
-from chaosbench.systems.nested import AnyFlow
-from chaosbench.systems.partial_steps import advanced
+from chaosbench.systems.flow_steps import advanced, carried
+from chaosbench.systems.map_of_flow import MapOfFlow
 
 
-class StroboscopicMap(Map):
+class StroboscopicMap(MapOfFlow):
     """The state of a driven flow once in each period of its drive.
 
     The state is that of the flow without its clock. The exponents are those of the flow, without the zero exponent of
@@ -27,58 +26,28 @@ class StroboscopicMap(Map):
     """
 
     kind: Literal["stroboscopic_map"] = "stroboscopic_map"
-    flow: AnyFlow  # a flow with a period
     phase: float = Field(default=0.0, ge=0, lt=1)  # of the drive at which the state is seen [periods]
 
     @model_validator(mode="after")
     def _flow_has_a_period(self) -> Self:
-        if self.flow.period is None or getattr(self.flow, "frozen_at", None) is not None:
+        if self.flow.cycle is None:
             raise ValueError(f"flow={self.flow.label} has no drive with a period; a poincare_map needs none")
         return self
 
     @property
     @override
-    def dimension(self) -> int:
-        """Number of the flow's observables, without one that shows the clock."""
-        return min(self.flow.dimension, self.state_size)
-
-    @property
-    @override
-    def state_size(self) -> int:
-        """Size of the flow's state without its clock."""
+    def fixed_entry(self) -> int:
         return self.flow.state_size - 1
 
     @property
     @override
-    def parameters(self) -> dict[str, Any]:
-        """The flow by its label, and the phase."""
-        return {"flow": self.flow.label, "phase": self.phase}
-
-    @property
-    @override
-    def compilable(self) -> bool:
-        """False: one step is hundreds of steps of the flow."""
-        return False
+    def fixed_value(self) -> float:
+        return self.phase * self._cycle
 
     @override
-    def step(self, state: Tensor) -> Tensor:
+    def next_visit(self, joined: Tensor) -> Tensor:
         flow, steps = _divided(self.flow)
-        state = self._with_clock(state)
-        for _ in range(steps):
-            state = flow.step(state)
-        return state[..., :-1]
-
-    @override
-    def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
-        flow, steps = _divided(self.flow)
-        state, tangents = self._with_clock(state), torch.cat([tangents, torch.zeros_like(tangents[..., :1, :])], dim=-2)
-        for _ in range(steps):
-            state, tangents = flow.tangent_step(state, tangents)
-        return state[..., :-1], tangents[..., :-1, :]
-
-    @override
-    def observe(self, state: Tensor) -> Tensor:
-        return self.flow.observe(self._with_clock(state))[..., : self.dimension]
+        return carried(flow, joined, torch.full((len(joined),), steps, device=joined.device))
 
     @override
     def initial_state(self, batch: int, generator: Generator) -> Tensor:
@@ -95,9 +64,6 @@ class StroboscopicMap(Map):
     def _cycle(self) -> float:
         assert self.flow.cycle is not None
         return self.flow.cycle
-
-    def _with_clock(self, state: Tensor) -> Tensor:
-        return torch.cat([state, torch.full_like(state[..., :1], self.phase * self._cycle)], dim=-1)
 
 
 @lru_cache(maxsize=64)

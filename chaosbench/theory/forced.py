@@ -1,6 +1,7 @@
 """Growth and exponents of the products of Jacobians in training, with the state forced and gradients cut."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from chaosbench.dynamics import (
     starting_tangents,
     tangent_step_by_jvp,
 )
-from chaosbench.kernels import orthonormal_columns
+from chaosbench.kernels import CompiledTangents, TangentForcing, compiled_tangents, orthonormal_columns
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.seeds import seed_generator
 from chaosbench.theory.growth import Growth
@@ -55,7 +56,13 @@ def forced_growth(
         state, product = model.tangent_step(*_apply_forcing(model, state, product, moment, scheme))
         return (state, *rescaled(product, scale)), ()
 
-    loop, moments, kept = Loop(body), _moments(model, windows, scheme), []
+    moments = _moments(model, windows, scheme)
+    if (found := _compiled(model, state, moments, scheme)) is not None:
+        compiled, forcing = found
+        _, products, scales = compiled.multiply(carried, list(horizons), every=1, forcing=forcing)
+        return Growth(horizons, scales + spectral_norm(products).log())
+
+    loop, kept = Loop(body), []
     for begin, end in pairwise((0, *horizons)):
         carried, _ = loop(carried, steps=end - begin, inputs=tuple(one[begin:end] for one in moments))
         kept.append(carried[1:])
@@ -80,8 +87,11 @@ def forced_exponents(model: Forecaster, windows: Tensor, scheme: ForcingScheme, 
         Hess et al. 2023, ICML (2306.04406), section 3.3.
     """
     state, windows = _begin(model, windows, scheme)
-    steps = windows.shape[2] - 1
+    steps, moments = windows.shape[2] - 1, _moments(model, windows, scheme)
     fresh, renewed = starting_tangents(state, exponents), cuts_products(model, scheme)
+    if (found := _compiled(model, state, moments, scheme)) is not None:
+        compiled, forcing = found[0], replace(found[1], renewed=renewed)
+        return compiled.grow(state, fresh, steps=steps, every=1, forcing=forcing)[2] / steps
 
     def body(carried: Tensors, moment: Tensors) -> tuple[Tensors, Tensors]:
         state, tangents, growth = carried
@@ -93,7 +103,7 @@ def forced_exponents(model: Forecaster, windows: Tensor, scheme: ForcingScheme, 
         return (state, tangents, growth + stretched.double().log()), ()
 
     start = state, fresh, windows.new_zeros(*windows.shape[:2], exponents, dtype=torch.float64)
-    (_, _, growth), _ = Loop(body)(start, steps=steps, inputs=_moments(model, windows, scheme))
+    (_, _, growth), _ = Loop(body)(start, steps=steps, inputs=moments)
     return growth / steps
 
 
@@ -219,6 +229,27 @@ def _apply_forcing(
         forced, carried = _force(model, state, tangents, moment)
         state, tangents = torch.lerp(state, forced, weight), torch.lerp(tangents, carried, weight[..., None])
     return state, tangents
+
+
+def _compiled(
+    model: Forecaster, state: Tensor, moments: Tensors, scheme: ForcingScheme
+) -> tuple[CompiledTangents, TangentForcing] | None:
+    """Return compiled tangents, and what `_apply_forcing` does at all steps; None if plain torch must do it."""
+    compiled = compiled_tangents(model, state)
+    if compiled is None or (scheme.alpha is not None and not scheme.forced):
+        return None
+    due, weights, observations, shown = moments
+    cut = due[:, None].expand(*observations.shape[:3]).to(observations)
+    blended, drawn = weights[..., None], torch.zeros_like(cut) if scheme.restart == "kept" else cut
+    first, signals = 0, shown
+    if scheme.restart in ("zero", "kept"):
+        signals = observations.new_zeros(1).expand(*cut.shape, model.state_size)
+    elif scheme.forced and not model.resets:
+        values = model.signals(observations.movedim(0, 2).flatten(1, 2))
+        first, signals = model.first_forced, values.unflatten(1, (-1, len(cut))).movedim(2, 0)
+    given = signals, 1 - (1 - drawn) * (1 - blended), (1 - cut) * (1 - blended)
+    signals, weights, kept = (one.movedim(0, 2) for one in given)
+    return compiled, TangentForcing(signals, weights, kept, first)
 
 
 def _restart(

@@ -16,9 +16,9 @@ from chaosbench.models.regression import RegressionForecaster
 from chaosbench.seeds import seed_generator
 from chaosbench.source import Source
 from chaosbench.trainers.base import TrainerSpec, TrainingStep, check_window, window_too_long
-from chaosbench.trainers.one_step import one_step_error
 
-_CHUNK = 32  # steps whose regressors are in memory at once
+_CHUNK = 1024  # regressors of a seed that are in memory at once; fewer would make products of matrices slow
+_DRAWN = 32  # steps whose noise is drawn at once, on which the numbers depend
 
 
 class Ridge(TrainerSpec):
@@ -46,12 +46,20 @@ class Ridge(TrainerSpec):
         exact, orbits = deepcopy(model).double(), data.train.double()
         exact.sample_features(orbits, [seed_generator(seed, "sampling") for seed in seeds])
         readout = Regression(self.regularisation)
-        for responses, targets in self._driven(exact, orbits, seeds):
-            readout.add(responses.flatten(1, 2), targets.flatten(1, 2))
-        exact.set_readout(*readout.solution())
+        for responses, targets in self._driven(exact, orbits, [seed_generator(seed, "noise") for seed in seeds]):
+            readout.add(responses, targets)
+        weight, offset = readout.solution()
+        exact.set_readout(weight, offset)
         model.load_state_dict(exact.state_dict())
-        loss = one_step_error(model, data.train.expand(len(seeds), -1, -1, -1), warm_up=self.warm_up)
-        yield TrainingStep(1, 1, loss, model, data)
+        yield TrainingStep(1, 1, self._error(model, data.train, weight, offset), model, data)
+
+    def _error(self, model: RegressionForecaster, orbits: Tensor, weight: Tensor, offset: Tensor) -> Tensor:
+        """Return the mean squared error of one step along orbits without noise, `(K,)`."""
+        weight, offset, total, count = weight.to(orbits), offset.to(orbits), orbits.new_zeros(len(weight)).double(), 0
+        for responses, targets in self._driven(model, orbits, [None] * model.seeds):
+            error = torch.baddbmm(offset, responses, weight.mT) - targets
+            total, count = total + error.double().square().sum((1, 2)), count + error[0].numel()
+        return (total / count).to(orbits.dtype)
 
     @override
     def check(self, data: Dataset) -> None:
@@ -63,32 +71,36 @@ class Ridge(TrainerSpec):
         return reason or super().incompatibility(system, data, model)
 
     def _driven(
-        self, model: RegressionForecaster, orbits: Tensor, seeds: Sequence[int]
-    ) -> Iterator[tuple[Tensor, ...]]:
+        self, model: RegressionForecaster, orbits: Tensor, generators: Sequence[Generator | None]
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         """Drive the model with the orbits; yield chunks of time, without the warm-up.
 
-        Yields:
-            Responses and targets, `(K, chunk, N, ...)` each.
-        """
-        generators = [seed_generator(seed, "noise") for seed in seeds]
-        state = orbits.new_zeros(len(seeds), len(orbits), model.state_size)
-        for begin in range(0, orbits.shape[1] - 1, _CHUNK):
-            inputs, targets = (orbits[:, begin + d : begin + d + _CHUNK].transpose(0, 1) for d in (0, 1))
-            driving = torch.stack([self._disturbed(inputs[: len(targets)], generator) for generator in generators])
-            responses = []
-            for observation in driving.unbind(1):
-                state, response = model.respond(state, observation)
-                responses.append(response)
-            parts = torch.stack(responses, 1), targets.expand(len(seeds), -1, -1, -1)
-            if begin + len(targets) > self.warm_up:
-                yield tuple(part[:, max(0, self.warm_up - begin) :] for part in parts)
+        Args:
+            generators: one per seed for noise on the driving observations; None: no noise.
 
-    def _disturbed(self, observations: Tensor, generator: Generator) -> Tensor:
-        """Add one seed's noise; draw none if the noise is zero."""
-        if self.noise == 0:
+        Yields:
+            Responses `(K, N chunk, F)` and targets `(K, N chunk, D)`.
+        """
+        state = orbits.new_zeros(len(generators), len(orbits), model.state_size)
+        chunk = max(1, _CHUNK // (_DRAWN * len(orbits))) * _DRAWN
+        for begin in range(0, orbits.shape[1] - 1, chunk):
+            inputs, targets = (orbits[:, begin + d : begin + d + chunk] for d in (0, 1))
+            inputs = inputs[:, : targets.shape[1]]
+            driving = torch.stack([self._disturbed(inputs, generator) for generator in generators])
+            state, responses = model.drive_along(state, driving)
+            parts = responses, targets.expand(len(generators), -1, -1, -1)
+            if begin + targets.shape[1] > self.warm_up:
+                after = max(0, self.warm_up - begin)
+                yield parts[0][:, :, after:].flatten(1, 2), parts[1][:, :, after:].flatten(1, 2)
+
+    def _disturbed(self, observations: Tensor, generator: Generator | None) -> Tensor:
+        """Add one seed's noise to observations `(N, chunk, D)`; draw none if the noise is zero."""
+        if self.noise == 0 or generator is None:
             return observations
-        draw = torch.randn(observations.shape, dtype=torch.float64, generator=generator)
-        return observations + self.noise * draw.to(observations)
+        orbits, steps, dimension = observations.shape
+        sizes = [min(_DRAWN, steps - begin) for begin in range(0, steps, _DRAWN)]
+        draws = [torch.randn(size, orbits, dimension, dtype=torch.float64, generator=generator) for size in sizes]
+        return observations + self.noise * torch.cat(draws).transpose(0, 1).to(observations)
 
 
 class Regression:

@@ -7,7 +7,8 @@ changes from update to update must lie in tensors at fixed addresses (`TrainingS
 """
 
 import logging
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
+from contextlib import contextmanager
 from typing import Protocol, TypeVar, cast
 
 import torch
@@ -101,13 +102,25 @@ class Updates:
 
     def gradient(self) -> Tensor:
         """Store raw gradients in the parameters, and return each seed's loss and norm of the gradient, `(2, K)`."""
-        loss = self._trainer.gradient(self._model, self._trainer.windows(self._training), self._training)
+        windows = self._trainer.windows(self._training)
+        with _training_mode(self._model):
+            loss = self._trainer.gradient(self._model, windows, self._training)
         self._training.norms = gradient_norms(self._model)
         return torch.stack([loss, self._training.norms])
 
     def advance(self) -> None:
         """Change the parameters by one step along the stored gradients."""
         self._trainer.advance(self._model, self._training)
+
+
+@contextmanager
+def _training_mode(model: Forecaster) -> Iterator[None]:
+    """Let layers such as dropout act as in training, which they do nowhere else."""
+    model.train()
+    try:
+        yield
+    finally:
+        model.eval()
 
 
 def updates_of(trainer: Trains, model: Forecaster, training: TrainingState) -> Updates:

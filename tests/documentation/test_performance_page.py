@@ -72,6 +72,14 @@ def test_ratios_are_of_the_same_round():
     assert (line.ratio, line.ratio_least, line.ratio_most) == (10.0, 10.0, 10.0)
 
 
+def test_a_very_slow_rival_takes_three_turns_of_seven_its_first_call_included():
+    clock = Clock()
+    ours = clock.work(*[1.0] * 5, 2.0, 1.0, 1.0, 4.0)
+    (line,) = compared(Line("b", "w"), ours, {"rival": clock.work(30.0, 80.0, 80.0)}, clock=clock)
+    assert (line.rounds, line.value, line.rival_value) == (3, 1.0, 80.0)
+    assert (line.ratio, line.ratio_least, line.ratio_most) == (30.0, 20.0, 40.0)
+
+
 def test_times_are_per_model():
     clock = Clock()
     ours = replace(clock.work(8.0), models=8)

@@ -120,12 +120,22 @@ def test_dop853_is_stable_for_decay_up_to_the_stated_limit():
 
 
 def test_gauss_methods_conserve_the_energy_of_an_oscillator_to_rounding():
-    """They conserve quadratic invariants exactly; each of 200 steps rounds to 1e-15."""
+    """They conserve quadratic invariants exactly; each of 200 steps rounds the energy by at most one unit of eps."""
     joined = torch.tensor([[[1.0], [0.0]]], dtype=torch.float64)
     turn = torch.tensor([[0.0, 1.0], [-1.0, 0.0]], dtype=torch.float64)
     for _ in range(200):
         joined = integrate(VectorField(lambda z: z @ turn.mT), joined, 0.7, method="gauss")
-    assert float(joined.square().sum()) == pytest.approx(1, abs=1e-12)
+    assert float(joined.square().sum()) == pytest.approx(1, abs=200 * torch.finfo(torch.float64).eps)
+
+
+@pytest.mark.parametrize("stages", [1, 2, 3, 4, 5])
+def test_the_coefficients_of_gauss_methods_conserve_quadratic_invariants_to_rounding(stages):
+    """The condition is b_i a_ij + b_j a_ji = b_i b_j (Hairer & Wanner 1996, section IV.12)."""
+    rule = collocation("gauss", stages)
+    products = rule.weights[:, None] * rule.matrix
+    expected = rule.weights[:, None] * rule.weights
+    assert_close(products + products.mT, expected, atol=torch.finfo(torch.float64).eps, rtol=0)
+    assert_close(rule.ends @ rule.matrix, rule.weights, atol=8 * torch.finfo(torch.float64).eps, rtol=0)
 
 
 def test_gauss_steps_are_symplectic_to_rounding():

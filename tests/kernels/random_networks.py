@@ -1,9 +1,12 @@
 """Random networks and forcings for tests of kernels."""
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor
 
-from chaosbench.kernels import Forcing, GatedNetwork, Network
+from chaosbench.kernels import Forcing, GatedNetwork, Network, plain_torch
 from chaosbench.models import PLRNN, RNN, AlmostLinearRNN, ShallowPLRNN
 
 SEEDS, UNITS, HIDDEN, SEEN = 2, 7, 11, 3
@@ -45,6 +48,21 @@ def a_gated_network(kind: str, *, fed_back: bool, seeds: int = 2, units: int = 5
     given = zip(shapes, present, strict=True)
     tensors = [draw(seeds, *shape, scale=scale) if there else None for shape, there in given]
     return GatedNetwork(kind, *tensors)
+
+
+def outputs_and_gradients(unrolled: tuple[Tensor, Tensor], inputs: list[Tensor]) -> list[Tensor]:
+    """Return what was observed, the last state, and the gradients of squared errors that differ from entry to entry."""
+    observed, last = unrolled
+    target = torch.linspace(-1, 1, observed.numel(), dtype=observed.dtype).view_as(observed)
+    errors = (observed - target).square().mean(dim=(1, 2, 3)) + last.square().mean(dim=(1, 2))
+    return [observed, last, *torch.autograd.grad(errors.sum(), inputs)]
+
+
+def by_both(compute: Callable[[], Any]) -> tuple[Any, Any]:
+    """Return what kernels compute, and what plain torch does."""
+    with plain_torch():
+        expected = compute()
+    return compute(), expected
 
 
 MODELS = (

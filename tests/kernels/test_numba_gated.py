@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 import torch
-from random_networks import a_gated_network
+from random_networks import a_gated_network, outputs_and_gradients
 from torch import Tensor
 
 from chaosbench.kernels import GatedNetwork, gated, plain_torch, unroll
@@ -21,13 +21,6 @@ SPECS = (LSTM(hidden=5), LSTM(hidden=5, form="closed_loop"), GRU(hidden=5), GRU(
 def a_start(network: GatedNetwork, samples: int) -> Tensor:
     size = network.weight.shape[-1] * (2 if network.kind == "lstm" else 1)
     return torch.randn(network.weight.shape[0], samples, size, dtype=network.weight.dtype).requires_grad_()
-
-
-def outputs_and_gradients(unrolled: tuple[Tensor, Tensor], inputs: list[Tensor]) -> list[Tensor]:
-    observed, last = unrolled
-    target = torch.linspace(-1, 1, observed.numel(), dtype=observed.dtype).view_as(observed)
-    loss = (observed - target).square().mean() + last.square().mean()
-    return [observed, last, *torch.autograd.grad(loss, inputs)]
 
 
 @pytest.mark.parametrize("sizes", SIZES)

@@ -2,30 +2,11 @@
 
 import pytest
 import torch
-from torch.testing import assert_close
 
 pytest.importorskip("numba")
+from traced_steps import agree, compiled_of, normal
+
 from chaosbench.dynamics import tangent_step_by_jvp
-from chaosbench.kernels.compiled_step import CompiledStep
-from chaosbench.kernels.tensor_trace import trace
-
-
-def generator(seed: int = 0) -> torch.Generator:
-    return torch.Generator().manual_seed(seed)
-
-
-def normal(*shape: int) -> torch.Tensor:
-    return torch.randn(*shape, dtype=torch.float64, generator=generator())
-
-
-def compiled_of(step, states) -> CompiledStep:
-    return CompiledStep(trace(step, states[:1]), states.shape[-1], states.dtype)
-
-
-def agree(found, expected, tolerance=1e-12):
-    """Rounding counts relative to the largest entry of each result."""
-    assert_close(found, expected, rtol=tolerance, atol=tolerance * float(expected.abs().max()))
-
 
 FUNCTIONS = {
     "numbers times tensors": lambda s: 2 * s * s.roll(1, -1) - s / 3 + (1 - s) * 0.25,

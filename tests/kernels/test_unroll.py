@@ -2,7 +2,18 @@ from itertools import product
 
 import pytest
 import torch
-from random_networks import ACTIVATIONS, FORCINGS, MODELS, SEEDS, SHAPES, UNITS, a_forcing, a_network, draw
+from random_networks import (
+    ACTIVATIONS,
+    FORCINGS,
+    MODELS,
+    SEEDS,
+    SHAPES,
+    UNITS,
+    a_forcing,
+    a_network,
+    draw,
+    outputs_and_gradients,
+)
 from torch import Tensor
 
 from chaosbench.kernels import plain_torch, reference, unroll
@@ -13,17 +24,10 @@ from chaosbench.trainers.forcing import blended_unroll, forced_unroll
 numba_cpu = pytest.importorskip("chaosbench.kernels.numba_cpu", exc_type=ImportError)
 
 
-def losses_and_gradients(unrolled: tuple[Tensor, Tensor], inputs: list[Tensor]) -> list[Tensor]:
-    observed, last = unrolled
-    target = torch.linspace(-1, 1, observed.numel(), dtype=observed.dtype).view_as(observed)
-    loss = (observed - target).square().mean(dim=(1, 2, 3)) + last.square().mean(dim=(1, 2))
-    return [loss, *torch.autograd.grad(loss.sum(), inputs)]
-
-
 @pytest.mark.parametrize("forcing_kind", FORCINGS)
 @pytest.mark.parametrize(("activation", "shape"), list(product(ACTIVATIONS, SHAPES)))
-def test_loss_and_gradients_agree_with_autograd(activation, shape, forcing_kind):
-    """Sums in another order differ by rounding: 1e-12 of the loss, 1e-10 of a gradient; steps exceed one chunk."""
+def test_outputs_and_gradients_agree_with_autograd(activation, shape, forcing_kind):
+    """Sums in another order differ by rounding: 1e-12 of an output, 1e-10 of a gradient; steps exceed one chunk."""
     torch.manual_seed(0)
     for samples, steps in ((5, 6), (19, 35)):
         network, start = a_network(activation, shape), draw(SEEDS, samples, UNITS)
@@ -31,11 +35,10 @@ def test_loss_and_gradients_agree_with_autograd(activation, shape, forcing_kind)
         inputs = [*(one for one in network.coefficients if one is not None), start]
         inputs += [] if forcing is None else [forcing.signals]
         given = (network, start, steps, forcing)
-        expected = losses_and_gradients(reference.unroll(*given), inputs)
-        found = losses_and_gradients(unroll(numba_cpu, *given), inputs)
-        torch.testing.assert_close(found[0], expected[0], rtol=1e-12, atol=0)
-        for ours, autograd in zip(found[1:], expected[1:], strict=True):
-            assert (ours - autograd).norm() <= 1e-10 * autograd.norm()
+        expected = outputs_and_gradients(reference.unroll(*given), inputs)
+        found = outputs_and_gradients(unroll(numba_cpu, *given), inputs)
+        for index, (ours, autograd) in enumerate(zip(found, expected, strict=True)):
+            assert (ours - autograd).norm() <= (1e-12 if index < 2 else 1e-10) * autograd.norm()
 
 
 @pytest.mark.parametrize("activation", ACTIVATIONS)
@@ -44,11 +47,13 @@ def test_single_precision_stays_close_to_double(activation):
     torch.manual_seed(0)
     network, start = a_network(activation, SHAPES[0]), draw(SEEDS, 9, UNITS)
     inputs = [*(one for one in network.coefficients if one is not None), start]
-    expected = losses_and_gradients(reference.unroll(network, start, 20), inputs)
+    expected = outputs_and_gradients(reference.unroll(network, start, 20), inputs)
     rough = [one.detach().float().requires_grad_() for one in inputs]
     *coefficients, begin = rough
     single = network.with_coefficients(coefficients)
-    for ours, autograd in zip(losses_and_gradients(unroll(numba_cpu, single, begin, 20), rough), expected, strict=True):
+    for ours, autograd in zip(
+        outputs_and_gradients(unroll(numba_cpu, single, begin, 20), rough), expected, strict=True
+    ):
         assert torch.isfinite(ours).all()
         assert (ours - autograd).norm() <= 1e-4 * autograd.norm()
 
@@ -57,10 +62,10 @@ def test_nan_stays_within_its_seed():
     torch.manual_seed(0)
     network, start = a_network("relu", SHAPES[0]), draw(SEEDS, 9, UNITS)
     inputs = [*(one for one in network.coefficients if one is not None), start]
-    alone = losses_and_gradients(unroll(numba_cpu, network, start, 8), inputs)
+    alone = outputs_and_gradients(unroll(numba_cpu, network, start, 8), inputs)
     with torch.no_grad():
         network.bias[0, 0] = torch.nan
-    beside = losses_and_gradients(unroll(numba_cpu, network, start, 8), inputs)
+    beside = outputs_and_gradients(unroll(numba_cpu, network, start, 8), inputs)
     for before, after in zip(alone, beside, strict=True):
         assert torch.isnan(after[0]).any()
         assert torch.equal(before[1], after[1])

@@ -15,16 +15,7 @@ numba_gated = pytest.importorskip("chaosbench.kernels.numba_gated", exc_type=Imp
 
 FORMS = list(product(ACTIVATIONS, SHAPES))
 UNITS = range(1, 10)
-
-
-@pytest.fixture(autouse=True)
-def _memory_of_nan():
-    """Let torch fill every tensor that it does not compute with NaN."""
-    torch.use_deterministic_algorithms(True)
-    assert torch.empty_like(torch.zeros(3)).isnan().all()
-    assert torch.zeros(3).new_empty(3).isnan().all()
-    yield
-    torch.use_deterministic_algorithms(False)
+pytestmark = pytest.mark.usefixtures("memory_of_nan")
 
 
 def squares(unrolled: tuple[Tensor, Tensor]) -> Tensor:

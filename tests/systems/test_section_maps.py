@@ -11,6 +11,8 @@ from chaosbench import registry, suite
 from chaosbench.data import simulate
 from chaosbench.dynamics import finite_time_exponents, orbit, tangent_step_by_jvp
 from chaosbench.errors import DataError
+from chaosbench.kernels import plain_torch
+from chaosbench.kernels.torch_functions import address_of
 from chaosbench.systems import (
     Duffing,
     KuramotoSivashinsky,
@@ -64,6 +66,48 @@ def test_a_step_accepts_any_leading_axes(system):
     stepped = system.step(points)
     assert_close(system.step(points.unflatten(0, (2, 3))), stepped.unflatten(0, (2, 3)), atol=1e-11, rtol=0)
     assert_close(system.step(points[0]), stepped[0], atol=1e-11, rtol=0)
+
+
+@pytest.mark.parametrize("orbits", [1, 9])
+@pytest.mark.parametrize("direction", ["up", "down", "both"])
+def test_compiled_returns_have_the_bits_of_torch_where_the_flow_has_them(direction, orbits):
+    """Data on a section do not depend on whether numba is installed; tangents agree to rounding."""
+    system = PoincareMap(flow=Lorenz63(dt=0.03), coordinate=2, level=27.0, direction=direction)
+    points = sample(LORENZ)[:orbits]
+    tangents = torch.randn(orbits, 2, 2, dtype=torch.float64, generator=generator())
+    found = system.step(points), *system.tangent_step(points, tangents), system.return_time(points)
+    with plain_torch():
+        expected = system.step(points), *system.tangent_step(points, tangents), system.return_time(points)
+    for ours, torchs in zip(found[:2], expected[:2], strict=True):
+        assert torch.equal(ours, torchs)
+    assert_close(found[2:], expected[2:], rtol=1e-11, atol=1e-11)
+
+
+@pytest.mark.skipif(address_of("cosine", 64) is None, reason="this build of torch computes cosines by itself")
+def test_compiled_periods_have_the_bits_of_torch():
+    strobe, points = MAPS[0], sample(MAPS[0])
+    with plain_torch():
+        expected = strobe.step(points)
+    assert torch.equal(strobe.step(points), expected)
+
+
+@by_map
+def test_an_orbit_of_a_map_does_not_depend_on_its_neighbours(system):
+    """Vectors of orbits round as single ones do."""
+    together = system.step(sample(system))
+    assert torch.equal(torch.cat([system.step(point[None]) for point in sample(system)]), together)
+
+
+def test_an_orbit_that_never_returns_is_nan_and_leaves_its_neighbours_alone():
+    """At rho = 10 all orbits end at fixed points; one that starts there never crosses the section z = 9.5 again."""
+    system = PoincareMap(flow=Lorenz63(rho=10.0, dt=0.05), coordinate=2, level=9.5, direction="up", patience=20.0)
+    points = torch.tensor([[-8.0, -8.0], [1.0, 10.0], [torch.nan, 0.0]], dtype=torch.float64)
+    found = system.step(points), system.tangent_step(points, torch.ones(3, 2, 1, dtype=torch.float64))[1]
+    with plain_torch():
+        expected = system.step(points), system.tangent_step(points, torch.ones(3, 2, 1, dtype=torch.float64))[1]
+    assert_close(found, expected, rtol=1e-11, atol=1e-11, equal_nan=True)
+    assert bool(found[0][2].isnan().all())
+    assert bool(found[0].isfinite().all(-1).any())
 
 
 def test_a_stroboscopic_step_is_one_period_of_the_flow():
@@ -150,7 +194,6 @@ def test_a_section_that_no_orbit_reaches_is_reported():
         PoincareMap(flow=Lorenz63(dt=0.05), coordinate=2, level=99.0, patience=5.0).initial_state(2, generator())
 
 
-@pytest.mark.slow
 def test_maps_of_flows_come_from_suites_and_give_data(tmp_path):
     path = tmp_path / "maps.toml"
     path.write_text(

@@ -12,6 +12,7 @@ from chaosbench.dynamics import orbit, tangent_step_by_jvp
 from chaosbench.errors import DataError
 from chaosbench.exponents import largest_exponent, measured_reference
 from chaosbench.systems import Flow, Henon, Lorenz63, Map, Rossler, SystemSpec
+from chaosbench.systems import Thomas as ShippedThomas
 
 SYSTEMS = [Lorenz63(), Lorenz63(rho=38.0), Rossler(), Rossler(a=0.15, c=10.0), Henon()]
 by_label = pytest.mark.parametrize("system", SYSTEMS, ids=lambda system: system.label)
@@ -135,6 +136,17 @@ def test_a_flow_needs_only_a_dimension_and_a_vector_field():
         difference = (system.step(points + step * direction) - system.step(points - step * direction)) / (2 * step)
         # Central differences have errors of step^2 and eps / step.
         assert_close(carried[..., index], difference, atol=1e-8, rtol=0)
+
+
+def test_a_flow_has_tangents_of_its_field_by_differentiation_and_no_energy_unless_it_defines_one():
+    """The Jacobian of the default is that of the shipped equation, whose tangents are written out."""
+    states, unit = 3 * torch.randn(4, 3, dtype=torch.float64, generator=generator()), torch.eye(3, dtype=torch.float64)
+    tangents = unit.expand(4, 3, 3)
+    shipped = ShippedThomas(friction=0.19)
+    assert_close(Thomas().tangent_field(states, tangents), shipped.tangent_field(states, tangents), atol=1e-15, rtol=0)
+    assert not Thomas().conservative
+    with pytest.raises(DataError, match="thomas"):
+        Thomas().energy(states)
 
 
 def test_a_part_of_the_state_may_be_hidden():
