@@ -15,7 +15,8 @@ _PAGE = """\
 
 Systems that chaosbench does not ship, or ships with other parameters, certified as a user would certify them: most
 are a plain function of the state ([docs/generate/verdicts](generate/verdicts)), given to the functions behind
-`chaosbench certify` ([certificates](certificates.md)). What is known about each comes from theory or from a paper.
+`chaosbench certify` ([certificates](certificates.md)). What is known about each comes from theory,
+from a paper, or, where both give no number, from an independent program.
 
 {summary}
 
