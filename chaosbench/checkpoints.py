@@ -76,9 +76,17 @@ class Checkpoints:
     def __init__(self, experiment: Experiment, folder: Path, device: str, *, every: float = EVERY) -> None:
         self._experiment, self._folder, self._every = experiment, folder, every
         self._updates: int = getattr(experiment.trainer, "updates", 1)
-        self._name = _digest(experiment, device)
+        self._device, self._name = device, _digest(experiment, device)
         self._saved = perf_counter()
         self.seconds = 0.0  # wall time spent on writing [s]
+
+    def of(self, experiment: Experiment) -> "Checkpoints":
+        """Return the checkpoints of another experiment in the same folder: the one that a search has found."""
+        return Checkpoints(experiment, self._folder, self._device, every=self._every)
+
+    def trials_file(self) -> Path:
+        """Return the file of the trials of a search, which are the same whichever seeds follow."""
+        return self._folder / f"search-{_digest_of_trials(self._experiment, self._device)}.json"
 
     def position(self) -> Position:
         """Return where training would begin, from the heads of the files alone."""
@@ -178,16 +186,25 @@ def _digest(experiment: Experiment, device: str) -> str:
     """Return a digest of everything but the number of updates that the course of a training depends on."""
     trainer = experiment.trainer.model_dump(mode="json")
     trainer.pop("updates", None)
+    neutral = experiment.trainer
+    if "updates" in type(neutral).model_fields:
+        neutral = neutral.model_copy(update={"updates": 1})
     parts: list[Any] = [
         experiment.system.canonical(), experiment.data.canonical(), experiment.model.canonical(), trainer,
         [diagnostic.canonical() for diagnostic in experiment.diagnostics], experiment.seeds, str(device),
         str(experiment.torch_dtype), __version__, torch.__version__,
     ]  # fmt: skip
-    neutral = experiment.trainer
-    if "updates" in type(neutral).model_fields:
-        neutral = neutral.model_copy(update={"updates": 1})
-    sources = [cache_key(experiment.system), cache_key(experiment.model), cache_key(neutral)]
-    return hashlib.sha256(json.dumps([*parts, sources], sort_keys=True).encode()).hexdigest()[:24]
+    return _hashed([*parts, [cache_key(experiment.system), cache_key(experiment.model), cache_key(neutral)]])
+
+
+def _digest_of_trials(experiment: Experiment, device: str) -> str:
+    """Return a digest of everything that the trials of a search depend on; the seeds of the experiment do not count."""
+    sources = [cache_key(spec) for spec in (experiment.system, experiment.model, experiment.trainer)]
+    return _hashed([experiment.identity, str(device), __version__, torch.__version__, sources])
+
+
+def _hashed(parts: list[Any]) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:24]
 
 
 def _metadata(path: Path) -> dict[str, str] | None:

@@ -124,6 +124,7 @@ def run(
     )
     experiments = suite.load(suite_name, registry, selection)
     execution.check_device(device)
+    execution.check_searches(experiments)
     if not dry_run:
         execution.prepare(results)
     stored = store.read_all(results, may_be_empty=True)

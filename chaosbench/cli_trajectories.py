@@ -89,6 +89,10 @@ def score(
     label: Annotated[
         str | None, typer.Option(help="Name of one entry, of which each GENERATED is a training run (seed).")
     ] = None,
+    parameters: Annotated[
+        list[int] | None,
+        typer.Option(min=0, help="Number of trained parameters of an entry, one per entry (default: not given)."),
+    ] = None,
     into: Annotated[
         Path | None, typer.Option("--into", help="Store the scores and pictures in this results directory.")
     ] = None,
@@ -100,5 +104,5 @@ def score(
     entries = {label: generated} if label else {Path(name).stem: [name] for name in generated}
     if not label and len(entries) < len(generated):
         raise SpecError("two files of GENERATED have the same name; rename one, or join them with --label")
-    options = scoring.Options(dt, exponent, aligned, tuple(forecasts or ()), into, as_json)
+    options = scoring.Options(dt, exponent, aligned, tuple(forecasts or ()), into, as_json, tuple(parameters or ()))
     scoring.show(entries, truth, options)

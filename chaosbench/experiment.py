@@ -12,7 +12,15 @@ from typing import Annotated, Any, Literal, Self
 
 import numpy as np
 import torch
-from pydantic import Field, SerializeAsAny, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializeAsAny,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from chaosbench import sizes
 from chaosbench.data import DataSpec
@@ -21,6 +29,7 @@ from chaosbench.evaluation_spec import EvaluationSpec
 from chaosbench.labels import title
 from chaosbench.metrics.base import MetricSpec
 from chaosbench.models.base import ModelSpec
+from chaosbench.search.space import SearchSpec
 from chaosbench.source import STATES_EVERY, Source
 from chaosbench.spec import Content
 from chaosbench.systems.base import SystemSpec
@@ -43,6 +52,14 @@ class Experiment(Content):
     diagnostics: tuple[SerializeAsAny[DiagnosticSpec], ...] = ()
     evaluation: EvaluationSpec = EvaluationSpec()
     seeds: Annotated[tuple[int, ...], Field(min_length=1)]
+    search: SearchSpec | None = None  # of fields of model and trainer, before the training
+
+    @model_serializer(mode="wrap")
+    def _without_an_absent_search(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        content: dict[str, Any] = handler(self)
+        if self.search is None:
+            del content["search"]
+        return content
 
     @field_validator("system", "model", "trainer", "metrics", "diagnostics", mode="before")
     @classmethod
@@ -55,15 +72,23 @@ class Experiment(Content):
 
     @property
     def identity(self) -> str:
-        """The digest without seeds and suite: equal for experiments whose runs may be pooled."""
+        """The digest without seeds, suite and fields that a search sets: equal where runs may be pooled."""
         content: dict[str, Any] = json.loads(self.canonical())
         del content["seeds"], content["suite"]
+        for name in () if self.search is None else self.search.fields:
+            noun, _, field_name = name.partition(".")
+            content[noun].pop(field_name, None)
         return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
     @property
     def labels(self) -> dict[str, Any]:
-        """The labels of system, data, model and trainer."""
-        return {noun: getattr(self, noun).label for noun in ("system", "data", "model", "trainer")}
+        """The labels of system, data, model and trainer; that of the trainer says if there was a search."""
+        own = {noun: getattr(self, noun).label for noun in ("system", "data", "model", "trainer")}
+        if self.search is None:
+            return own
+        kind, _, settings = own["trainer"].partition("(")
+        listed = [*filter(None, [settings.removesuffix(")")]), f"search={self.search.trials}"]
+        return own | {"trainer": f"{kind}({', '.join(listed)})"}
 
     @property
     def torch_dtype(self) -> torch.dtype:
@@ -119,7 +144,7 @@ class Run:
     trainer: str
     status: Status
     message: str  # the reason for a status other than "ok", or for suspecting a run whose status is "ok"
-    parameters: int  # number of trained parameters of one seed
+    parameters: int | None  # number of trained parameters of one seed; None: not given with a submission
     updates: int  # [updates] done
     train_seconds: float  # wall time of the batch of seeds, divided by their number
     total_seconds: float  # the same for data, training, diagnosis and scoring together

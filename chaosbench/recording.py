@@ -18,6 +18,7 @@ from chaosbench.experiment import Experiment, Record, Result, Run, Status
 from chaosbench.metrics.base import Evaluation
 from chaosbench.metrics.skill import too_good_to_be_true
 from chaosbench.models.forecaster import Forecaster, Trait
+from chaosbench.search.study import Found
 from chaosbench.stored_arrays import Arrays, evaluation_arrays, separation_arrays
 from chaosbench.theory.diagnosis import Diagnosis
 from chaosbench.theory.examination import curves, reference_diagnosis
@@ -40,6 +41,7 @@ class Training:
         stopping: name, values `(K,)`, unit and None for each number of early stopping; empty without it.
         scheme: where the state was forced and gradients were cut at the end; None where no gradient passes time.
         seeds: how many were trained as one batch, those of other experiments included.
+        search: what was found before the training, whose cost counts as that of the training; None without a search.
     """
 
     measured: list[tuple[DiagnosticSpec, int, Tensor]]
@@ -50,6 +52,14 @@ class Training:
     scheme: ForcingScheme | None
     seeds: int
     stopping: Sequence[tuple[str, Tensor, str, None]] = ()
+    search: Found | None = None
+
+    @property
+    def whole_cost(self) -> tuple[int, float]:
+        """Updates and seconds, those of the search included."""
+        if self.search is None:
+            return self.updates, self.seconds
+        return self.updates + self.search.updates, self.seconds + self.search.seconds
 
 
 @dataclass(frozen=True)
@@ -98,6 +108,7 @@ def record(
     scores = score_records(experiment, evaluation)
     records = (
         *training_records(experiment, training),
+        *search_records(experiment, training.search),
         *diagnosis_records(experiment, model, data, training, diagnoses, device=device),
         *scores,
         *trait_records(experiment, traits),
@@ -109,10 +120,11 @@ def record(
         | training.health.curves()
         | {f"portrait.{name}": trait.value.cpu().numpy() for name, trait in traits.items()}
     )
+    updates, train_seconds = training.whole_cost
     costs = {
         "parameters": model.parameters_per_seed(),
-        "updates": training.updates,
-        "train_seconds": training.seconds / len(experiment.seeds),
+        "updates": updates,
+        "train_seconds": train_seconds / len(experiment.seeds),
         "device": _device_name(device),
         "seeds_together": training.seeds,
     }
@@ -129,6 +141,17 @@ def training_records(experiment: Experiment, training: Training) -> Iterator[Rec
     for name, values, unit, update in (*seen, *training.stopping):
         for seed, value in zip(experiment.seeds, values.tolist(), strict=True):
             yield Record(digest, seed, name, _finite(value), None, unit, "", update)
+
+
+def search_records(experiment: Experiment, search: Found | None) -> Iterator[Record]:
+    """Yield the number of trials, the least error on validation data, and the cost of a search."""
+    if search is None:
+        return
+    digest, best = experiment.digest(), search.best
+    numbers = [("trials", search.trials, "1"), ("error", best.error, "1"), ("updates", search.updates, "updates")]
+    for name, value, unit in (*numbers, ("seconds", search.seconds, "s")):
+        for seed in experiment.seeds:
+            yield Record(digest, seed, f"search.{name}", value, None, unit, "", None)
 
 
 def diagnosis_records(

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint, entry_points
 from typing import Annotated, Any, Literal, Union, get_args
 
@@ -16,6 +16,7 @@ from chaosbench.experiment import Experiment
 from chaosbench.figures.base import PictureSpec
 from chaosbench.metrics.base import MetricSpec
 from chaosbench.models.base import ModelSpec
+from chaosbench.plugin_import import import_module, require_usable
 from chaosbench.source import Source
 from chaosbench.spec import Spec
 from chaosbench.trainers.base import TrainerSpec
@@ -40,6 +41,7 @@ class Plugin:
     package: str
     version: str
     error: str | None = None  # one line; None: it loaded
+    printed: str = ""  # what its import wrote to standard output and error, which nobody saw
 
 
 @dataclass
@@ -93,10 +95,11 @@ class Registry:
 def load() -> Registry:
     """Load the built-ins, then every entry point of the group `chaosbench`; broken ones are recorded with their error.
 
-    The environment variable `CHAOSBENCH_PLUGINS=a,b` loads only these entry points; an empty value loads none.
+    A plug-in that offers a kind which an earlier one offers, in the order of their names, counts as broken. The
+    environment variable `CHAOSBENCH_PLUGINS=a,b` loads only these entry points; an empty value loads none.
 
     Raises:
-        PluginError: where two plug-ins offer the same kind.
+        UnknownNameError: where that variable names a plug-in that is not installed.
     """
     hooks = pluggy.PluginManager("chaosbench")
     hooks.add_hookspecs(hookspecs)
@@ -125,14 +128,16 @@ def _load_guarded(registry: Registry, entry_point: EntryPoint) -> Plugin:
         package, version = entry_point.dist.name, entry_point.dist.version
     plugin = Plugin(entry_point.name, package, version)
     try:
-        _admit(registry, entry_point.load(), plugin)
-    except PluginError:
-        raise
+        imported = import_module(entry_point)
+        plugin = replace(plugin, printed=imported.printed)
+        _admit(registry, imported.module, plugin)
     except KeyboardInterrupt:
         raise
+    except PluginError as error:
+        return replace(plugin, error=" ".join(str(error).split()))
     except BaseException as error:  # SystemExit as well
         cause = " ".join(f"{type(error).__name__}: {error}".split())
-        return Plugin(entry_point.name, package, version, error=cause.rstrip(": "))
+        return replace(plugin, error=cause.rstrip(": "))
     return plugin
 
 
@@ -158,10 +163,12 @@ def _offered(registry: Registry, plugin: Plugin) -> list[tuple[Noun, str, type[S
         hook = registry.hooks.subset_hook_caller(f"chaosbench_{noun}s", others)
         for spec in [spec for classes in hook() for spec in classes]:
             kind = _kind(spec, noun)
-            if kind in registry.kinds[noun]:
+            own = any((noun, kind) == earlier[:2] for earlier in offered)
+            if own or kind in registry.kinds[noun]:
+                first = f"{plugin.package} {plugin.version}" if own else registry.origins[noun, kind]
                 raise PluginError(
-                    f"the {noun} {kind!r} is offered twice: by {registry.origins[noun, kind]} and by "
-                    f"{plugin.package} {plugin.version}; uninstall one, or name those to load in CHAOSBENCH_PLUGINS"
+                    f"the {noun} {kind!r} is offered twice: by {first} and by {plugin.package} {plugin.version}; "
+                    "uninstall one, or name those to load in CHAOSBENCH_PLUGINS"
                 )
             offered.append((noun, kind, spec))
     return offered
@@ -171,12 +178,7 @@ def _kind(spec: object, noun: Noun) -> str:
     base = _BASES[noun]
     if not (isinstance(spec, type) and issubclass(spec, base)):
         raise TypeError(f"chaosbench_{noun}s returned {spec!r}, which is not a subclass of {base.__name__}")
-    kind = spec.model_fields["kind"].default
-    if not isinstance(kind, str):
-        raise TypeError(f'{spec.__name__} needs a kind, such as kind: Literal["my_{noun}"] = "my_{noun}"')
-    if spec.__abstractmethods__:
-        raise TypeError(f"{spec.__name__} does not define {', '.join(sorted(spec.__abstractmethods__))}")
-    return kind
+    return require_usable(spec, noun)
 
 
 def _union(specs: Iterable[type[Spec]]) -> Any:

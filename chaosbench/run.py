@@ -1,7 +1,7 @@
 """The straight line: data, model, training, diagnosis, forecasts, scores."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
@@ -16,6 +16,8 @@ from chaosbench.experiment import EvaluationSpec, Experiment, Result
 from chaosbench.leaderboard import store
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.recording import Diagnoses, Rows, Training, record
+from chaosbench.search.space import changed
+from chaosbench.search.study import Found, find
 from chaosbench.theory.diagnosis import Diagnosis
 from chaosbench.theory.examination import examine
 from chaosbench.trainers.base import TrainerSpec, TrainingStep, WindowTrainer
@@ -23,7 +25,7 @@ from chaosbench.trainers.early_stopping import stopping_records
 from chaosbench.trainers.forcing_scheme import ForcingScheme
 from chaosbench.trainers.training_state import Checkpoint, TrainingState
 
-Phase = Literal["data", "diagnosis", "training", "forecasts", "scores"]
+Phase = Literal["data", "search", "diagnosis", "training", "forecasts", "scores"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,7 @@ class Progress:
 
     Attributes:
         phase: what it does now.
-        update, updates: of the training; 0 in every other phase.
+        update, updates: of the training, or the trials of a search; 0 in every other phase.
         loss: median training loss over seeds; None in every other phase.
     """
 
@@ -76,10 +78,12 @@ def run_experiment(
     report = watch or _ignore
     report(Progress("data"))
     data = prepare([experiment], device)
+    experiment, found = searched(experiment, data, report, checkpoints)
+    checkpoints = checkpoints if checkpoints is None or found is None else checkpoints.of(experiment)
     model = build(experiment, data, experiment.seeds)
     report(Progress("diagnosis"))
     initial = diagnose_model(model, data, experiment.evaluation, None, trained=False)
-    training = train(experiment, model, data, report, checkpoints)
+    training = replace(train(experiment, model, data, report, checkpoints), search=found)
     rows = examine_and_score(experiment, model, data, initial, training, report)
     result = rows.result(started=started, seconds=perf_counter() - clock, plugins=plugins or {})
     return _stored(result, results)
@@ -98,6 +102,25 @@ def prepare(experiments: Sequence[Experiment], device: str) -> Dataset:
     for experiment in experiments:
         experiment.trainer.check(data)
     return data.to(device, experiments[0].torch_dtype)
+
+
+def searched(
+    experiment: Experiment, data: Dataset, report: Watch, checkpoints: Checkpoints | None = None
+) -> tuple[Experiment, Found | None]:
+    """Return the experiment with the values that its search finds; without a search as it is."""
+    search = experiment.search
+    if search is None:
+        return experiment, None
+    found = find(
+        search,
+        experiment.model,
+        experiment.trainer,
+        data,
+        file=None if checkpoints is None else checkpoints.trials_file(),
+        report=lambda number: report(Progress("search", number, search.trials)),
+    )
+    model, trainer = changed(experiment.model, experiment.trainer, found.best.values)
+    return experiment.replaced(model=model, trainer=trainer), found
 
 
 def build(experiment: Experiment, data: Dataset, seeds: Sequence[int]) -> Forecaster:

@@ -124,14 +124,22 @@ def score(
 
 
 def result_of(experiment: Experiment, evaluation: Evaluation) -> Result:
-    """Return the rows and arrays of an external submission; costs of its training are unknown."""
+    """Return the rows and arrays of an external submission; costs and size of its model are unknown."""
     records = score_records(experiment, evaluation)
-    costs = {"started": datetime.now(UTC), "train_seconds": nan, "total_seconds": nan, "device": "elsewhere"}
+    unknown = {"parameters": None, "train_seconds": nan, "total_seconds": nan}
+    costs = {"started": datetime.now(UTC), "device": "elsewhere", **unknown}
     runs = tuple(
         Run.of(experiment, seed, status, message, **costs)
         for seed, status, message in outcomes(experiment, evaluation, records)
     )
     return Result(experiment, runs, tuple(records), evaluation_arrays(evaluation))
+
+
+def with_parameters(result: Result, parameters: int | None) -> Result:
+    """Return a submission with the number of trained parameters of one seed; None: it is not given."""
+    return dataclasses.replace(
+        result, runs=tuple(dataclasses.replace(run, parameters=parameters) for run in result.runs)
+    )
 
 
 def in_memory(result: Result) -> Stored:

@@ -3,9 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
-from typing import Any, TypeVar, cast, get_args, get_origin
-
-from pydantic import ValidationError
+from typing import Any, cast, get_args, get_origin
 
 from chaosbench.data import DataSpec
 from chaosbench.errors import SpecError, unknown_name
@@ -15,8 +13,10 @@ from chaosbench.registry import Noun, Registry
 from chaosbench.spec import Content, Spec
 from chaosbench.suites import files
 from chaosbench.suites.budget import Budgeted, budget_of
+from chaosbench.suites.checking import validated
 from chaosbench.suites.files import TABLES, shipped
 from chaosbench.suites.schema import schema
+from chaosbench.suites.searching import Searches, different
 from chaosbench.trainers.base import observed_dimension
 
 __all__ = ["Selection", "load", "schema", "shipped", "validated"]
@@ -30,8 +30,6 @@ DEFAULT_METRICS = (
     "prediction_error",
     "largest_exponent_error",
 )
-_BRANCHES = ("int", "float", "str", "bool", "none")
-T = TypeVar("T", bound=Content)
 
 
 @dataclass(frozen=True)
@@ -74,38 +72,7 @@ def load(name: str, registry: Registry, selection: Selection | None = None) -> l
         reason = experiment.trainer.incompatibility(experiment.system, experiment.data, experiment.model)
         if reason:
             raise SpecError(f"{experiment.name} cannot work: {reason}")
-    return list({experiment.digest(): experiment for experiment in experiments}.values())
-
-
-def validated(
-    spec: type[T], content: Mapping[str, Any], place: str, *, kinds: Mapping[str, type[Spec]] | None = None
-) -> T:
-    """Return a spec with that content.
-
-    Args:
-        place: position of the content in a file or on the command line, for errors.
-        kinds: other kinds of the same noun; an error about an unknown field names those that have it.
-
-    Raises:
-        SpecError: with the first culprit, its place, and the value that was given.
-    """
-    try:
-        return spec.model_validate(dict(content))
-    except ValidationError as error:
-        errors = error.errors(include_url=False)
-        first = next((entry for entry in errors if entry["type"] == "value_error"), errors[0])  # our own say more
-        # The user's part of the location: pydantic adds the branch of a union to it.
-        loc = [part for part in first["loc"] if isinstance(part, int) or _is_field(part)]
-        path = ".".join(str(part) for part in (place, *loc) if part != "")
-        if first["type"] == "extra_forbidden":
-            fields = set(spec.model_fields) - {"kind"}
-            name = str(first["loc"][-1])
-            owners = sorted(kind for kind, other in (kinds or {}).items() if name in other.model_fields)
-            error_of_name = unknown_name("field", name, fields, place=path)
-            raise type(error_of_name)(f"{error_of_name}{_owners(owners)}") from None
-        value = "" if isinstance(first["input"], dict) else f"; got {first['input']!r}"
-        message = first["msg"].removeprefix("Value error, ")
-        raise SpecError(f"{path or 'experiment'}: {message[:1].lower()}{message[1:]}{value}") from None
+    return list(different(experiments))
 
 
 def _experiments(
@@ -127,8 +94,10 @@ def _experiments(
         {**shared, "system": system, "data": data_spec, "model": _sized(model, system, data_spec), "trainer": trainer}
         for system, data_spec, model, trainer in product(systems, data, models, trainers)
     )
+    searches = Searches(part, specs)
     # The narrowed type accepts registered kinds only. A worker process needs the plain class, which can be imported.
-    return [Experiment.model_validate(dict(validated(narrowed, content, part.place))) for content in combinations]
+    plain = (Experiment.model_validate(dict(validated(narrowed, content, part.place))) for content in combinations)
+    return [searches.applied(experiment) for experiment in plain]
 
 
 def _sized(model: Any, system: Any, data: DataSpec) -> Spec:
@@ -210,15 +179,6 @@ def _changeable(
     specs = [registry.find(cast("Noun", noun), str(table.get("kind")), place=f"{noun}s") for table in tables]
     fields_of_all = {name for spec in specs for name in spec.model_fields} - {"kind"}
     return [table for table, spec in zip(tables, specs, strict=True) if key in spec.model_fields], fields_of_all
-
-
-def _owners(kinds: Sequence[str]) -> str:
-    """Return a hint at the kinds that have a field, if they are few."""
-    return f" It is a field of {', '.join(kinds)}." if 0 < len(kinds) <= 3 else ""
-
-
-def _is_field(part: str) -> bool:
-    return part.isidentifier() and part not in _BRANCHES
 
 
 def _grid(spec: type[Content], table: Mapping[str, Any], place: str) -> Iterator[dict[str, Any]]:

@@ -3,14 +3,16 @@
 import importlib
 import inspect
 import pkgutil
+import re
+import sys
 import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from chaosbench import registry
-from chaosbench.errors import PluginError, UnknownNameError
+from chaosbench import plugin_import, registry
+from chaosbench.errors import UnknownNameError
 from chaosbench.spec import Spec
 
 GOOD = """
@@ -42,6 +44,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, s
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n")
         (info / "entry_points.txt").write_text(f"[chaosbench]\n{name} = {name}\n")
+        monkeypatch.delitem(sys.modules, name, raising=False)  # of an earlier test
 
     return put
 
@@ -79,11 +82,66 @@ def test_a_plug_in_is_registered_completely_or_not_at_all(install):
     assert all(name != "half" for name, _ in loaded.hooks.list_name_plugin())
 
 
-def test_a_kind_offered_twice_names_both_sides(install):
+def test_of_two_plug_ins_with_one_kind_the_later_does_not_load_and_names_both(install):
     install("first", GOOD.format(kind="twice"))
     install("second", GOOD.format(kind="twice"))
-    with pytest.raises(PluginError, match=r"'twice' is offered twice: by first 1\.2 and by second 1\.2"):
-        registry.load()
+    loaded = registry.load()
+    assert loaded.origins["system", "twice"] == "first 1.2"
+    errors = {plugin.name: plugin.error for plugin in loaded.plugins}
+    assert errors["first"] is None
+    assert re.search(r"'twice' is offered twice: by first 1\.2 and by second 1\.2", errors["second"])
+
+
+BAD = {
+    "calls os._exit": ("import os; os._exit(3)", "os._exit"),
+    "hangs": ("import time; time.sleep(60)", "takes longer"),
+    "raises chaosbench's own error": ("from chaosbench.errors import PluginError; raise PluginError('mine')", "mine"),
+    "is compiled for another Python": ("import importlib; importlib.import_module('_no_such_extension')", "No module"),
+    "has a kind that is no word": (GOOD.format(kind="Sprott B"), "small letters"),
+    "has a kind that is no Literal": (GOOD.format(kind="b").replace('Literal["b"]', "str"), "Literal"),
+    "has a field that is no JSON": (
+        GOOD.format(kind="b").replace("dimension:", "at: object = len\n        dimension:"),
+        "JSON",
+    ),
+    "offers a kind twice itself": (GOOD.format(kind="b").replace("[Sprott]", "[Sprott, Sprott]"), "twice"),
+}
+
+
+@pytest.mark.parametrize("way", BAD)
+def test_what_a_bad_plug_in_does_is_told_in_one_line_and_stops_nothing(way, install, monkeypatch):
+    source, cause = BAD[way]
+    monkeypatch.setattr(plugin_import, "LIMIT", 0.3)
+    install("bad", source)
+    install("good", GOOD.format(kind="sprott_b"))
+    loaded = registry.load()
+    assert "sprott_b" in loaded.kinds["system"]
+    (error,) = [plugin.error for plugin in loaded.plugins if plugin.name == "bad"]
+    assert cause in error
+    assert "\n" not in error
+
+
+def test_a_metric_without_a_direction_is_refused(install):
+    install("metric", """
+        from typing import Literal
+        from chaosbench import MetricSpec, hookimpl
+
+        class Mine(MetricSpec):
+            kind: Literal["mine"] = "mine"
+            def score(self, evaluation): ...
+
+        @hookimpl
+        def chaosbench_metrics():
+            return [Mine]
+    """)  # fmt: skip
+    (error,) = [plugin.error for plugin in registry.load().plugins if plugin.name == "metric"]
+    assert "unit" in error
+
+
+def test_what_a_plug_in_prints_at_import_is_kept_from_the_output(install, capsys):
+    install("chatty", "print('hello')\n" + textwrap.dedent(GOOD.format(kind="sprott_b")))
+    (plugin,) = [plugin for plugin in registry.load().plugins if plugin.name == "chatty"]
+    assert (plugin.error, plugin.printed) == (None, "hello\n")
+    assert capsys.readouterr().out == ""
 
 
 def test_the_environment_restricts_what_is_loaded(install, monkeypatch: pytest.MonkeyPatch):

@@ -86,6 +86,10 @@ class Dataset:
         moved = {name: getattr(self, name).to(device, dtype) for name in ("train", "validation", "test", "seen")}
         return replace(self, **moved, mean=self.mean.to(device), deviation=self.deviation.to(device))
 
+    def without_test(self) -> Self:
+        """Return the data without test orbits, for a choice that must not see them."""
+        return replace(self, test=self.test[:0], seen=self.seen[:0], history=self.history[:0], states=None)
+
     def windows(self, batch: int, length: int, generators: Sequence[Generator]) -> Tensor:
         """Sample random windows of the training orbits, `(K, B, length + 1, D)`, each seed's with its own generator.
 

@@ -25,6 +25,7 @@ from chaosbench.dynamics.lyapunov import (
     lyapunov_spectrum,
 )
 from chaosbench.dynamics.orbits import iterates, orbit, states_after
+from chaosbench.dynamics.recorders import CudaRecorder, Recorder
 from chaosbench.dynamics.regimes import Motion, Regime, map_regime, motion, periods, regime, shortest_period
 from chaosbench.dynamics.replay import Loop, Tensors
 from chaosbench.dynamics.runge_kutta import runge_kutta_step
@@ -39,6 +40,7 @@ __all__ = [
     "AttractorRegime",
     "Collocation",
     "Convention",
+    "CudaRecorder",
     "Ensemble",
     "ExponentialWeights",
     "Found",
@@ -46,6 +48,7 @@ __all__ = [
     "Loop",
     "Method",
     "Motion",
+    "Recorder",
     "Regime",
     "Step",
     "StepMap",

@@ -5,17 +5,17 @@ them. A CUDA graph launches all kernels of several steps at once. It repeats the
 the function must depend on nothing that changes from step to step but the tensors that it is given.
 """
 
-import gc
 import logging
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
-from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.autograd import forward_ad
+
+from chaosbench.dynamics.recorders import CudaRecorder, Recorder
 
 Tensors = tuple[Tensor, ...]
 Body = Callable[[Tensors, Tensors], tuple[Tensors, Tensors]]
@@ -24,63 +24,6 @@ _LOGGER = logging.getLogger(__name__)
 _SIZES = (64, 8)  # [steps] of the recordings; what remains is computed by ordinary calls
 _FEWEST = 24  # [steps]; a loop of fewer ends before a recording has saved time
 _REHEARSED = 8  # [steps] by ordinary calls first: kernels are compiled, layouts settle, and inputs stay aligned
-
-
-class Recorder(Protocol):
-    """Records the kernels that a function launches."""
-
-    def record(self, function: Callable[[], Tensors]) -> tuple[Tensors, Callable[[], object]]:
-        """Return the function's results, which have no values yet, and a function that computes them.
-
-        Raises:
-            RuntimeError: if the function does what cannot be recorded, such as waiting for the device.
-        """
-
-
-class CudaRecorder:
-    """Records CUDA graphs."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._device = device
-
-    def record(self, function: Callable[[], Tensors]) -> tuple[Tensors, Callable[[], object]]:
-        """Record the function as a CUDA graph.
-
-        `torch.cuda.graph` would collect garbage and return all unused memory to the driver each time, which takes
-        longer than many a loop. Here garbage is not collected in between: freeing an older graph breaks a recording.
-        """
-        graph, stream = torch.cuda.CUDAGraph(), _recording_stream(self._device)
-        with torch.cuda.device(self._device):
-            stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(stream), _without_garbage_collection():
-                graph.capture_begin(capture_error_mode="thread_local")
-                try:
-                    results = function()
-                except RuntimeError:
-                    with suppress(RuntimeError):  # the first error says what cannot be recorded
-                        graph.capture_end()
-                    raise
-                graph.capture_end()
-            torch.cuda.current_stream().wait_stream(stream)
-        return results, graph.replay
-
-
-@contextmanager
-def _without_garbage_collection() -> Iterator[None]:
-    """Collect no garbage inside the block."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
-
-
-@cache
-def _recording_stream(device: torch.device) -> torch.cuda.Stream:
-    """Return the stream of all recordings: on the default one there are none, and each has a workspace of its own."""
-    return torch.cuda.Stream(device)
 
 
 def recorder_for(tensors: Sequence[Tensor]) -> Recorder | None:

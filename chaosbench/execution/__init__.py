@@ -1,6 +1,6 @@
 """Run experiments in worker processes on this machine."""
 
-from chaosbench.execution.campaign import Published, carry_on, check_data, missing, prepare
+from chaosbench.execution.campaign import Published, carry_on, check_data, check_searches, missing, prepare
 from chaosbench.execution.grouping import Group, alone, grouped, groups
 from chaosbench.execution.placement import Placement, check_device, place
 from chaosbench.execution.workers import Advanced, Event, Finished, Separated, Started, carry_out
@@ -19,6 +19,7 @@ __all__ = [
     "carry_out",
     "check_data",
     "check_device",
+    "check_searches",
     "grouped",
     "groups",
     "missing",

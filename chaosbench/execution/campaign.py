@@ -12,6 +12,7 @@ from chaosbench.execution.workers import Event, Finished, carry_out
 from chaosbench.experiment import Experiment
 from chaosbench.leaderboard import store
 from chaosbench.leaderboard.folder import Stored, read
+from chaosbench.search.study import require
 from chaosbench.source import Source
 from chaosbench.systems.base import SystemSpec
 
@@ -62,6 +63,16 @@ def check_data(experiments: Iterable[Experiment]) -> None:
         raise DataError("; ".join(dict.fromkeys(problems)))
 
 
+def check_searches(experiments: Iterable[Experiment]) -> None:
+    """Check that what a search needs is installed.
+
+    Raises:
+        SpecError: where it is not.
+    """
+    if any(experiment.search is not None for experiment in experiments):
+        require()
+
+
 def prepare(results: Path) -> None:
     """Create the results directory and check that it can be written.
 
@@ -91,7 +102,7 @@ def carry_on(
             if isinstance(event, Finished):
                 published = Published(event, read(store.write(event.result, results)))
                 if not published.stored.retryable:
-                    Checkpoints(event.experiment, results / FOLDER, device).discard()
+                    Checkpoints(event.result.experiment, results / FOLDER, device).discard()
                 yield published
     finally:
         events.close()

@@ -59,7 +59,7 @@ def _key(experiment: Experiment, *, cheap: bool) -> str:
     """Return a text that is equal for experiments that may be one batch."""
     content: dict[str, Any] = json.loads(experiment.canonical())
     fields = fields_that_may_differ(experiment.trainer)
-    if not fields:
+    if not fields or experiment.search is not None:
         return experiment.digest()
     if cheap:
         try:

@@ -56,7 +56,9 @@ def explain(stored: Stored, seed: int | None = None) -> Explanation:
     index = stored.median_run if seed is None else [result.seed for result in results].index(seed)
     result, run = results[index], stored.runs[index]
     paragraphs = [("outcome", _outcome(result, results, median=seed is None))]
-    paragraphs += [("diagnosis", _undiagnosed(result))] if result.diagnosis.empty else _diagnosed(result, run)
+    paragraphs += (
+        [("diagnosis", _undiagnosed(result))] if result.diagnosis.empty else _diagnosed(result, stored.training_of(run))
+    )
     return Explanation(
         title=title(run),
         seed=result.seed,
@@ -168,11 +170,11 @@ def _score(row: Row, details: Mapping[str, Row]) -> str:
     return f"{row['name']} {value}{joined}"
 
 
-def _diagnosed(result: SeedResult, run: Row) -> list[tuple[str, str]]:
+def _diagnosed(result: SeedResult, training: tuple[int, float | None]) -> list[tuple[str, str]]:
     if not result.diagnosis.has_dynamics:
         replay = "This forecaster replays its training data, so the theory of gradients does not apply."
         return [("learned dynamics", replay), ("cost", _cost(result))]
-    history = training_history(result, updates=run["updates"], seconds=run["train_seconds"])
+    history = training_history(result, updates=training[0], seconds=training[1])
     suspects = result.verdict.suspects
     return [
         ("gradients in training", " ".join(gradient_path(result))),

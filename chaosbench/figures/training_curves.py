@@ -37,7 +37,7 @@ class TrainingCurves(ExperimentPicture):
 
     @override
     def arguments(self, stored: "Stored", arrays: Mapping[str, Array]) -> Arguments | None:
-        if stored.runs[0]["updates"] == 1:  # a trainer without gradients
+        if stored.training_of(stored.runs[0])[0] == 1:  # a trainer without gradients
             return None
         curves: dict[str, Any] = (
             {name: arrays.get(f"training_{name}") for name in ("updates", "loss", "norm")}

@@ -62,6 +62,8 @@ def _call(
 ) -> None:
     """Fill `found`: states or outputs of all steps, and the last state."""
     state, inputs = (one.contiguous() for one in given)
+    size, expected = tuple(reservoir.weight.shape), (state.shape[0], state.shape[2], state.shape[2])
+    assert size == expected, f"the reservoir is {size}; for states {tuple(state.shape)} it is {expected}"
     present = reservoir.weight != 0
     entries = max(1, int(present.sum(-1).max()))
     # Entries in the order of their columns, zeros behind: sums then do not depend on the rows of other seeds.
@@ -72,9 +74,9 @@ def _call(
     coefficients = [one.to(state).contiguous() for one in (weights, *others)]
     sizes = (*state.shape[:2], steps, state.shape[2], inputs.shape[3], entries)
     plan = ReservoirPlan(*sizes, int(driven), 64 // state.element_size(), reservoir.leak)
-    room, size = _room(plan)
+    room, end = _room(plan)
     tensors, columns = addresses_of((state, inputs, *found)), columns.numpy().ravel()
-    _run(plan, room, state.new_empty(size).numpy(), addresses_of(coefficients), columns, tensors)
+    _run(plan, room, state.new_empty(end).numpy(), addresses_of(coefficients), columns, tensors)
 
 
 def _room(plan: ReservoirPlan) -> tuple[ReservoirRoom, int]:

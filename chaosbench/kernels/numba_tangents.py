@@ -55,7 +55,7 @@ class NumbaTangents(CompiledTangents):
         growth, reached = states.new_zeros(*tangents.shape[:2], tangents.shape[-1]), torch.empty_like(tangents)
         plan, room, sizes, coefficients = _arranged(self.network, states, steps)
         vectors, work = _work(plan, sizes, tangents, every, forcing)
-        data = _data(forcing)
+        data = _data(forcing, tangents, steps)
         given = addresses_of(coefficients), addresses_of(data)
         _grow(plan, (room, vectors), work, *given, addresses_of((states, tangents, reached, growth)))
         return states, reached, growth
@@ -70,7 +70,7 @@ class NumbaTangents(CompiledTangents):
         products = product.new_empty(*scales.shape, *matrix)
         plan, room, sizes, coefficients = _arranged(self.network, states, horizons[-1])
         vectors, work = _work(plan, sizes, product, every, forcing)
-        data, moments = _data(forcing), np.array(horizons, np.int64)
+        data, moments = _data(forcing, product, horizons[-1]), np.array(horizons, np.int64)
         given, tensors = (addresses_of(coefficients), addresses_of(data)), (states, product, reached, scale)
         found = addresses_of((products, scales))
         _multiply(plan, (room, vectors), work, *given, addresses_of(tensors), found, moments, self.largest)
@@ -107,10 +107,14 @@ def _work(
     return vectors, tangents.new_empty(lengths_at + 4 * across).numpy()
 
 
-def _data(forcing: TangentForcing | None) -> Sequence[Tensor | None]:
-    """Return what is forced as contiguous tensors in double precision."""
+def _data(forcing: TangentForcing | None, tangents: Tensor, steps: int) -> Sequence[Tensor | None]:
+    """Return signals, weights and factors as contiguous tensors in double precision."""
     if forcing is None:
         return None, None, None
+    moments, entries = (*tangents.shape[:2], steps), forcing.first + forcing.signals.shape[-1]
+    given = [one.shape[:3] for one in (forcing.signals, forcing.weights, forcing.kept)]
+    assert given == [moments] * 3, f"forcing for {given}; expected {moments}"  # kernels would read past the end
+    assert entries <= tangents.shape[2], f"entries up to {entries} are forced of {tangents.shape[2]}"
     return [one.double().contiguous() for one in (forcing.signals, forcing.weights, forcing.kept)]
 
 

@@ -93,7 +93,7 @@ class Entry:
     seeds: int
     diverged: int
     failed: int
-    parameters: int
+    parameters: int | None
     train_seconds: float | None
     scores: tuple[Score | None, ...]
     comparison: Comparison | None = None

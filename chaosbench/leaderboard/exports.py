@@ -97,7 +97,16 @@ def _tables(rows: Sequence[Row], table: Callable[[str, Sequence[str], Sequence[S
         for entry, scores in groupby(own, lambda row: tuple(row[name] for name in _ENTRY)):
             cells = {row["metric"]: _score(row) for row in scores}
             rank, _, model, trainer, failed, parameters = entry
-            lines.append([str(rank), model, trainer, *(cells[name] for name in metrics), failed, str(parameters)])
+            lines.append(
+                [
+                    str(rank),
+                    model,
+                    trainer,
+                    *(cells[name] for name in metrics),
+                    failed,
+                    "not given" if parameters is None else str(parameters),
+                ]
+            )
         floors = {row["metric"]: number(row["floor"]) for row in own}
         lines.append(["", "noise floor", "two true orbits", *(floors[name] for name in metrics), "", ""])
         title = board[0] if board[1] == "data" else f"{board[0]}, {board[1]}"

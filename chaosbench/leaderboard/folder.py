@@ -62,6 +62,15 @@ class Stored:
         run = self.runs[0]
         return BoardKey(run["system"], run["data"], evaluation, " ".join(self.sources))
 
+    def training_of(self, run: Row) -> tuple[int, float | None]:
+        """Return updates and seconds of a run's training alone, without its share of the search before it."""
+        own = (row for row in self.records if row["seed"] == run["seed"])
+        search = {row["name"]: row["value"] for row in own if row["name"] in ("search.updates", "search.seconds")}
+        if not search or run["train_seconds"] is None:
+            return run["updates"], run["train_seconds"]
+        share = search["search.seconds"] / (run["seeds_together"] or len(self.runs))
+        return run["updates"] - int(search["search.updates"]), run["train_seconds"] - share
+
     @property
     def retryable(self) -> bool:
         """True if no seed has a result, so that running the experiment again may replace the folder."""

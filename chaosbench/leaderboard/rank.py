@@ -161,7 +161,7 @@ def _entry(labels: tuple[str, str], seeds: list[_Seed], measures: Sequence[Measu
         seeds=len(runs),
         diverged=sum(run["status"] == "diverged" for run in runs),
         failed=sum(run["status"] not in FINISHED for run in runs),
-        parameters=max(run["parameters"] for run in runs),
+        parameters=max((run["parameters"] for run in runs if run["parameters"] is not None), default=None),
         train_seconds=_median_cost(runs, lambda run: run["train_seconds"]),
         scores=tuple(_score(measure, seeds, low) for measure, low in zip(measures, lowest, strict=True)),
         fixed=_is_fixed(seeds),

@@ -35,10 +35,13 @@ RUNS = pa.schema(
         _column(
             "message", pa.string(), "reason for a status other than ok, or for suspecting a run whose status is ok"
         ),
-        _column("parameters", pa.int64(), "number of trained parameters of one seed"),
-        _column("updates", pa.int64(), "[updates] number of updates done"),
+        _column("parameters", pa.int64(), "number of trained parameters of one seed; null: not given", nullable=True),
+        _column("updates", pa.int64(), "[updates] number of updates done, those of a search included"),
         _column(
-            "train_seconds", pa.float64(), "[s] wall time of training all seeds, divided by their number", nullable=True
+            "train_seconds",
+            pa.float64(),
+            "[s] wall time of training all seeds, that of a search included, divided by their number",
+            nullable=True,
         ),
         _column("total_seconds", pa.float64(), "[s] the same for data, training and scoring together", nullable=True),
         _column("device", pa.string(), "device on which the model was trained"),

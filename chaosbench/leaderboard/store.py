@@ -150,12 +150,14 @@ def _cleared(target: Path) -> bool:
 
 
 def _warn_if_different(beside: Path, target: Path) -> None:
-    """Warn if the published folder has other numbers; times and machines may differ."""
+    """Warn if the published folder has other numbers; times, memory and machines may differ."""
+    from chaosbench.diagnostics.health import COSTS  # imports torch, which whoever writes a result has loaded
 
     def numbers(folder: Path) -> tuple[Any, ...]:
         stored = read(folder)
         statuses = [(run["seed"], run["status"]) for run in stored.runs]
-        return statuses, stored.records, hashes(folder)["weights.safetensors"]
+        records = [record for record in stored.records if record["name"].rpartition(".")[2] not in COSTS]
+        return statuses, records, hashes(folder)["weights.safetensors"]
 
     if numbers(beside) != numbers(target):
         text = f"{str(target)!r} is kept; running the same experiment again gave other numbers, which are dropped"

@@ -129,8 +129,8 @@ def _read_mat(path: Path) -> Mapping[str, Array]:
 
     try:
         content = loadmat(path)
-    except NotImplementedError:  # version 7.3, which is HDF5
-        return _read_h5(path)
+    except NotImplementedError:  # version 7.3, which is HDF5 with the axes in reverse order
+        return {name: values.T for name, values in _read_h5(path).items()}
     return {
         name: np.asarray(value) for name, value in content.items() if not name.startswith("__") and np.size(value) > 1
     }

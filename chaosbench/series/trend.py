@@ -4,12 +4,16 @@ from typing import Any, Literal
 
 import numpy as np
 
+from chaosbench.series.surrogates import forecast_error
+
 Array = np.ndarray[Any, np.dtype[Any]]
 Detrend = Literal["auto", "none", "linear", "seasonal"]
 
 _DRIFT = 0.2  # share of an observable's variance that a straight line explains, from which on it is a trend
 _SEASON = 0.7  # share of the rest that the means over a cycle explain, from which on it is a season
 _CYCLES = 4  # of a season, at least
+_COORDINATES = 3  # of the states that tell a season from bands of an attractor
+_LONGEST = 2_000  # rows that are forecast for that, at most
 
 
 def stationary(stretches: list[Array], detrend: Detrend) -> tuple[list[Array], str]:
@@ -22,7 +26,8 @@ def stationary(stretches: list[Array], detrend: Detrend) -> tuple[list[Array], s
     Args:
         stretches: `(T, D)` each.
         detrend: "auto": a trend that explains 20 % of the variance of an observable, and then a season that explains
-            70 % of the rest; "none", "linear", "seasonal": nothing, trend, or trend and season, whatever they explain.
+            70 % of the rest, unless it is part of the dynamics, as the bands are between which some chaotic maps
+            alternate; "none", "linear", "seasonal": nothing, trend, or trend and season, whatever they explain.
     """
     whole = np.concatenate(stretches)
     if detrend == "none":
@@ -36,8 +41,9 @@ def stationary(stretches: list[Array], detrend: Detrend) -> tuple[list[Array], s
     series = _logarithms_of_growing(stretches[0], flat[0]) if trend else stretches[0]
     level = _without_line(series) if trend else series - series.mean(axis=0)
     period, share = season(level)
-    if period and (share >= _SEASON or detrend == "seasonal"):
-        return [level - _course(level, period)], "seasonal"
+    rest = level - _course(level, period) if period else level
+    if period and (detrend == "seasonal" or (share >= _SEASON and _is_no_dynamics(level, rest, period))):
+        return [rest], "seasonal"
     return ([level], "linear") if trend else (stretches, "")
 
 
@@ -50,10 +56,22 @@ def season(series: Array) -> tuple[int, float]:
     rows = len(series)
     for period in range(2, min(rows // _CYCLES, 400) + 1):
         rest = (series - _course(series, period)).var(axis=0) * rows / (rows - period)
-        explained = float(1 - (rest / series.var(axis=0)).mean())
+        explained = float(1 - (rest / np.maximum(series.var(axis=0), np.finfo(float).tiny)).mean())
         if explained > share + 0.01:
             best, share = period, explained
     return best, share
+
+
+def _is_no_dynamics(series: Array, rest: Array, period: int) -> bool:
+    """Return True if states forecast better without the season than with it: then it was added to the dynamics.
+
+    The bands of an attractor lie on top of each other without their mean course, so that neighbours mislead.
+    """
+    with_it, without = (
+        forecast_error(values, dimension=_COORDINATES, lag=1, ahead=1, theiler=period) * float(values.std())
+        for values in (series[-_LONGEST:], rest[-_LONGEST:])
+    )
+    return without <= with_it
 
 
 def _without_line(stretch: Array) -> Array:

@@ -10,7 +10,7 @@ from typing import Any
 from chaosbench.errors import SpecError, UnknownNameError, unknown_name
 
 TABLES = ("systems", "models", "trainers")
-_PART_KEYS = ("description", "seeds", "metrics", "diagnostics", "data", "evaluation", *TABLES)
+_PART_KEYS = ("description", "seeds", "metrics", "diagnostics", "data", "evaluation", "search", *TABLES)
 _KEYS = ("suite", "parts", *_PART_KEYS)
 
 Content = dict[str, Any]  # a TOML table as it is read

@@ -29,6 +29,7 @@ def schema(registry: Registry) -> Schema:
         **{key: _kinds_or_tables(registry, key, properties[key]) for key in ("metrics", "diagnostics")},
         "data": {"$ref": "#/$defs/DataSpec"},
         "evaluation": {"$ref": "#/$defs/EvaluationSpec"},
+        "search": {"type": "array", "items": {"$ref": "#/$defs/SearchSpec"}},
         **{f"{noun}s": {"type": "array", "minItems": 1, "items": properties[noun]} for noun in nouns},
     }
     part = {"type": "object", "additionalProperties": False, "properties": keys}

@@ -55,6 +55,8 @@ def announce(experiments: Sequence[Experiment], groups: Sequence[Group], results
         console.print(f"  {where.device}, because it takes {where.reason}", markup=False)
     for line in _group_lines(groups, _titles(todo), results / FOLDER, where.device):
         console.print(f"  {line}", markup=False)
+    for line in _searches(todo):
+        console.print(f"  {line}", markup=False)
     for noun in _NOUNS:
         for kind, settings in shared(experiment.labels[noun] for experiment in todo).items():
             console.print(f"  every {kind}: {settings}", markup=False)
@@ -68,6 +70,22 @@ def _recorded(experiments: Iterable[Experiment]) -> Iterator[str]:
     """Yield how each recorded series is read, and the exponent that its training data have."""
     for system, data in dict.fromkeys((experiment.system, experiment.data) for experiment in experiments):
         yield from system.describe(data)
+
+
+def _searches(experiments: Sequence[Experiment]) -> Iterator[str]:
+    """Yield what each search does before the training, and what it costs at most."""
+    for experiment, title in zip(experiments, _titles(experiments), strict=True):
+        search = experiment.search
+        if search is None:
+            continue
+        whole = getattr(experiment.trainer, "updates", 1)  # a fit in closed form is one
+        each = search.updates if search.updates and hasattr(experiment.trainer, "updates") else whole
+        cost = (
+            f"up to {search.trials * each:,} updates of one seed, beside {len(experiment.seeds) * whole:,} for training"
+            if "trainer.updates" not in search.fields or search.updates is not None
+            else "their numbers of updates differ"
+        )
+        yield f"{title}: {counted(search.trials, 'trial')} over {', '.join(search.fields)} first; {cost}"
 
 
 def _group_lines(groups: Sequence[Group], titles: Iterable[str], checkpoints: Path, device: str) -> Iterator[str]:

@@ -29,12 +29,19 @@ EVERY = 10.0  # [s] between two plain lines about the training of one experiment
 
 _PHASES = {
     "data": "preparing the data",
+    "search": "searching",
     "training": "training",
     "diagnosis": "measuring exponents and gradients",
     "forecasts": "computing forecasts and free runs",
     "scores": "computing scores",
 }
 _DRAWING = "drawing pictures"
+
+
+def _doing(progress: Progress) -> str:
+    """Return what an experiment does, with the number of the trial of a search."""
+    count = f", trial {progress.update} of {progress.updates}" if progress.phase == "search" else ""
+    return f"{_PHASES[progress.phase]}{count}"
 
 
 class Display(Protocol):
@@ -102,7 +109,7 @@ class _Plain:
         if progress.phase == "training":
             self._trained(name, progress)
         else:
-            self._print(name, f"{name}: {_PHASES[progress.phase]}")
+            self._print(name, f"{name}: {_doing(progress)}")
 
     def drawing(self, name: str) -> None:
         self._print(name, f"{name}: {_DRAWING}")
@@ -178,7 +185,7 @@ class _Live:
         if progress.phase == "training":
             self._update(name, completed=progress.update, total=progress.updates, loss=progress.loss, doing="")
         else:
-            self._update(name, doing=_PHASES[progress.phase])
+            self._update(name, doing=_doing(progress))
 
     def drawing(self, name: str) -> None:
         self._update(name, doing=_DRAWING)

@@ -10,11 +10,12 @@ from chaosbench import registry
 from chaosbench.errors import SpecError
 from chaosbench.experiment import Experiment, Result
 from chaosbench.figures import draw
+from chaosbench.formats import counted
 from chaosbench.leaderboard.board import Ranking
 from chaosbench.leaderboard.folder import Stored
 from chaosbench.leaderboard.rank import rank
 from chaosbench.leaderboard.store import read_all
-from chaosbench.scoring import Double, score
+from chaosbench.scoring import Double, score, with_parameters
 from chaosbench.submission import experiment_with_truth, publish, submitted
 from chaosbench.terminal.ranking import show_ranking
 from chaosbench.trajectories import read_trajectories
@@ -31,6 +32,7 @@ class Options:
         forecasts: files of short forecasts.
         into: results directory; None: nothing is stored.
         as_json: print JSON.
+        parameters: number of trained parameters of each entry; empty: not given.
     """
 
     dt: float
@@ -39,6 +41,7 @@ class Options:
     forecasts: tuple[str, ...]
     into: Path | None
     as_json: bool
+    parameters: tuple[int, ...] = ()
 
 
 def show(entries: Mapping[str, Sequence[str]], truth: str, options: Options) -> None:
@@ -47,6 +50,9 @@ def show(entries: Mapping[str, Sequence[str]], truth: str, options: Options) -> 
     Raises:
         ChaosbenchError: where a file cannot be read, or shapes do not agree.
     """
+    if options.parameters and len(options.parameters) != len(entries):
+        given = counted(len(options.parameters), "number")
+        raise SpecError(f"--parameters: {given} for the entries {', '.join(entries)}; give one for each")
     orbits = read_trajectories(truth)
     series = {label: [read_trajectories(name) for name in names] for label, names in entries.items()}
     experiment = None if options.into is None else experiment_with_truth(options.into, orbits)
@@ -63,6 +69,10 @@ def show(entries: Mapping[str, Sequence[str]], truth: str, options: Options) -> 
         results = dict(zip(series, scored.results, strict=True))
         notes.append(f"compared over {scored.steps} steps{' and as forecasts' if scored.aligned else ''}")
         notes += [f"not computed: {_names(kinds)}, because {why}" for why, kinds in _by_reason(scored.left_out).items()]
+    counts = options.parameters or (None,) * len(results)
+    results = {
+        label: with_parameters(result, count) for (label, result), count in zip(results.items(), counts, strict=True)
+    }
     ranking = rank_of(results) if options.into is None else _stored(results, options.into, notes)
     if options.as_json:
         print(ranking.to_json())

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from typing_extensions import override
 
+from chaosbench.dynamics import CudaRecorder, Recorder
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.trainers.descent import gradient_norms
 from chaosbench.trainers.training_state import Recording, TrainingState, trained_tensors
@@ -51,47 +52,9 @@ class NotRecordedError(RuntimeError):
     """A function cannot be recorded; it has done nothing."""
 
 
-class Recorder(Protocol):
-    """Records the kernels that a function launches."""
-
-    def rehearse(self, function: Callable[[], T]) -> T:
-        """Call the function as it will be recorded, for what it does at its first call only."""
-
-    def record(self, function: Callable[[], T]) -> tuple[T, Callable[[], None]]:
-        """Return the function's result, whose tensors have no values yet, and a function that computes them."""
-
-
-class CudaRecorder:
-    """Records CUDA graphs, which share their memory since they run one after the other."""
-
-    def __init__(self, device: torch.device) -> None:
-        self._device, self._pool = device, torch.cuda.graph_pool_handle()
-        self._stream = torch.cuda.Stream(device)  # nothing can be recorded on the default stream
-
-    def rehearse(self, function: Callable[[], T]) -> T:
-        """Call the function on the stream of the recording."""
-        with torch.cuda.device(self._device):
-            self._stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(self._stream):
-                result = function()
-            torch.cuda.current_stream().wait_stream(self._stream)
-        return result
-
-    def record(self, function: Callable[[], T]) -> tuple[T, Callable[[], None]]:
-        """Record the function as a CUDA graph.
-
-        Raises:
-            RuntimeError: if the function does what cannot be recorded, such as waiting for the device.
-        """
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.device(self._device), torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
-            result = function()
-        return result, graph.replay
-
-
 def recorder_for(device: torch.device) -> Recorder | None:
     """Return what records updates on this device; None where ordinary calls are as fast."""
-    return CudaRecorder(device) if device.type == "cuda" else None
+    return CudaRecorder(device, large=True) if device.type == "cuda" else None
 
 
 class Updates:

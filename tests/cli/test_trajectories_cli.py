@@ -38,6 +38,8 @@ def test_exported_files_are_scored_into_the_table_of_the_experiment(call, result
     assert code == 0
     (board,) = json.loads(out)["boards"]
     assert [entry["model"] for entry in board["entries"]] == ["my model", "shallow_plrnn(hidden=6)"]
+    assert board["entries"][0]["parameters"] is None
+    assert "not given" in call("rank", results, "--format", "markdown")[1]
     code, out, _ = call("rank", results)
     assert "my model" in out
     assert call("explain", results)[0] == 0
@@ -53,5 +55,12 @@ def test_files_alone_make_a_table(call, tmp_path):
     assert code == 0
     assert "one" in out
     assert "largest_exponent_error" in out
+    _, out, _ = call("score", *names, "--parameters", 7, "--parameters", 8, "--json")
+    assert {entry["model"]: entry["parameters"] for entry in json.loads(out)["boards"][0]["entries"]} == {
+        "one": 7,
+        "two": 8,
+    }
+    code, _, err = call("score", *names, "--parameters", 7)
+    assert (code, err.count("\n")) == (2, 1)
     code, _, err = call("score", *names, "--forecasts", names[0])
     assert (code, err.count("\n")) == (2, 1)

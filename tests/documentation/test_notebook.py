@@ -69,7 +69,7 @@ def _run(name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     module = ModuleType(name.replace("-", "_"))
     monkeypatch.setitem(sys.modules, module.__name__, module)
     source = _notebook((ROOT / f"docs/{name}.ipynb").read_text(encoding="utf-8"))
-    exec(source.replace('"updates": 300', '"updates": 10').replace("updates=600", "updates=20"), module.__dict__)
+    exec(source.replace('"updates": 300', '"updates": 10').replace("updates=400", "updates=20"), module.__dict__)
     return module.__dict__
 
 

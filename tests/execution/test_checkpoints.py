@@ -16,7 +16,8 @@ from chaosbench.execution import Advanced, Published, alone, carry_on, missing
 from chaosbench.experiment import Experiment, Result
 from chaosbench.leaderboard import store
 from chaosbench.leaderboard.folder import Stored, forecast, weights
-from chaosbench.run import run_experiment
+from chaosbench.run import build, prepare, run_experiment, train
+from chaosbench.series import TimeSeries
 from chaosbench.trainers import BPTT, GeneralizedTeacherForcing, SparseTeacherForcing, TrainerSpec
 
 UPDATES = 300
@@ -78,6 +79,30 @@ def result(experiment: Experiment, folder: Path) -> tuple[Result, int]:
     checkpoints = Checkpoints(experiment, folder, "cpu")
     began = checkpoints.position().update
     return run_experiment(experiment, checkpoints=checkpoints), began
+
+
+def test_the_checkpoint_of_a_recorded_series_is_that_of_its_content(tmp_path: Path):
+    """A longer training of a file that was moved goes on from it, and that of a file that was overwritten does not."""
+
+    def checkpoints(updates: int = 5) -> Checkpoints:
+        (path,) = tmp_path.glob("*/series.npy")
+        system = TimeSeries(path=str(path), exponent=0.5, exponent_source="the logistic map")
+        return Checkpoints(recorded.replaced(system=system, trainer=forcing(updates)), tmp_path / FOLDER, "cpu")
+
+    (tmp_path / "here").mkdir()
+    values = np.random.default_rng(0).normal(size=(600, 2))
+    np.save(tmp_path / "here/series.npy", values)
+    series = TimeSeries(path=str(tmp_path / "here/series.npy"), exponent=0.5, exponent_source="the logistic map")
+    recorded = Experiment(
+        suite="mine", system=series, model="shallow_plrnn", trainer=forcing(3), metrics=(), seeds=(0,)
+    )
+    data = prepare([recorded], "cpu")
+    train(recorded, build(recorded, data, (0,)), data, lambda progress: None, checkpoints(3))
+    assert checkpoints().position().update == 3
+    (tmp_path / "here").rename(tmp_path / "there")
+    assert checkpoints().position().update == 3
+    np.save(tmp_path / "there/series.npy", values + 1)
+    assert checkpoints().position().update == 0
 
 
 def test_a_longer_training_goes_on_from_the_finished_one(tmp_path: Path):

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 
+import pandas
 import pytest
 
 from chaosbench.leaderboard import store
@@ -47,7 +48,6 @@ def test_latex_has_no_bare_special_characters(ranking):
 
 
 def test_a_data_frame_has_a_row_per_entry_and_metric(ranking):
-    pandas = pytest.importorskip("pandas")
     frame = ranking.to_pandas()
     assert len(frame) == len(ranking.rows())
     assert frame["median"].isna().sum() == sum(row["median"] is None for row in ranking.rows())

@@ -183,8 +183,14 @@ def test_a_run_without_results_is_replaced(make_result, tmp_path, status):
 
 def test_equal_numbers_give_no_warning_though_times_differ(make_result, tmp_path):
     result = make_result([0.5])
+    cost = replace(result.records[0], name="diagnosis.peak_memory", unit="MiB", better="")
+    result = replace(result, records=(*result.records, cost))
     store.write(result, tmp_path)
-    store.write(replace(result, runs=tuple(replace(run, train_seconds=99.0) for run in result.runs)), tmp_path)
+    other = (
+        tuple(replace(run, train_seconds=99.0) for run in result.runs),
+        (*result.records[:-1], replace(cost, value=9.0)),
+    )
+    store.write(replace(result, runs=other[0], records=other[1]), tmp_path)
     assert read(store.folders(tmp_path)[0]).runs[0]["train_seconds"] == result.runs[0].train_seconds
 
 

@@ -3,6 +3,7 @@
 import datetime
 import sys
 
+import h5py
 import numpy as np
 import pytest
 from scipy.io import savemat
@@ -112,6 +113,16 @@ def test_dates_give_the_step_in_a_unit_that_is_stated(tmp_path, form, hours, dt,
     assert "'date'" in series(path)[2]
 
 
+def test_dates_that_are_not_evenly_spaced_are_refused_and_missing_ones_are_a_gap(tmp_path):
+    hours = [6 * row for row in range(200)]
+    dates = [datetime.datetime(2020, 1, 30) + datetime.timedelta(hours=hour) for hour in hours]
+    late = [*dates[:50], dates[50] + datetime.timedelta(hours=1), *dates[51:]]
+    table(tmp_path / "late.csv", "date,x", late)
+    assert "row 49 to 50" in rejection(tmp_path / "late.csv", time="date")
+    system = TimeSeries(path=table(tmp_path / "gap.csv", "date,x", [*dates[:50], *dates[53:]]), time="date")
+    assert (system.dt, system.recorded().gaps) == (6.0, 1)
+
+
 def test_months_are_even_although_their_days_are_not(tmp_path):
     months = np.arange("1990-01", "2010-01", dtype="datetime64[M]").astype("datetime64[D]")
     system = TimeSeries(path=table(tmp_path / "a.csv", "month,x", months), time="month")
@@ -132,11 +143,20 @@ def test_archives_hold_columns_by_name_or_one_array_that_is_named(tmp_path):
         assert "axes" in rejection(path)
 
 
-def test_hdf5_is_read_where_its_package_is_installed(tmp_path):
-    h5py = pytest.importorskip("h5py")
+def test_hdf5_is_read(tmp_path):
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["runs/x"] = waves()
     assert np.array_equal(series(str(tmp_path / "a.h5"))[1], waves())
+
+
+def test_matlab_files_of_version_7_3_are_hdf5_with_transposed_arrays(tmp_path):
+    """A block of 512 bytes with the version comes first (MATLAB's documentation of MAT-files)."""
+    with h5py.File(tmp_path / "a.mat", "w", userblock_size=512) as file:
+        file["x"] = waves().T
+    head = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + (0x0200).to_bytes(2, "little") + b"IM"
+    with (tmp_path / "a.mat").open("r+b") as file:
+        file.write(head)
+    assert np.array_equal(series(str(tmp_path / "a.mat"))[1], waves())
 
 
 def test_without_its_package_hdf5_is_refused_by_a_sentence_that_names_it(tmp_path, monkeypatch):

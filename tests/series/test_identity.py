@@ -53,18 +53,14 @@ def publish(results, experiment, value):
 
 
 def test_two_files_of_one_name_are_two_systems(folder):
-    """The exponents are those of the logistic map at r = 3.9 and r = 3.6: 0.496 and 0.183 per step.
-
-    Of 600 rows 420 are for training: few, for five delay coordinates, so that the estimate is up to 20 % low.
-    """
+    """The exponents are those of the logistic map at r = 3.9 and r = 3.6: 0.496 and 0.183 per step."""
     first, second = experiments()
     assert first.system.label != second.system.label
     assert first.identity != second.identity
     for experiment, exponent in ((first, 0.496), (second, 0.183)):
         curve = experiment.system.separation()
         assert curve.verdict == "chaotic"
-        assert abs(curve.exponent - exponent) < 1.5 * curve.interval
-        assert curve.exponent == pytest.approx(exponent, rel=0.2)
+        assert abs(curve.exponent - exponent) < curve.interval
     for experiment, value in ((first, 1.0), (second, 2.0)):
         publish(folder / "results", experiment, value)
     boards = rank(store.read_all(folder / "results")).boards

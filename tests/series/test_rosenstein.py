@@ -44,7 +44,7 @@ def test_the_exponent_estimated_from_data_is_that_of_the_system(system, exponent
     """There are 10,000 points; for flows the curve bends before the distance saturates, which widens the tolerance."""
     curve = separation_curve(series(system), dt=system.dt)
     assert curve.exponent == pytest.approx(exponent, rel=tolerance)
-    assert abs(curve.exponent - exponent) < 1.5 * curve.interval
+    assert abs(curve.exponent - exponent) < curve.interval
     assert curve.chaotic
 
 
@@ -52,7 +52,7 @@ def test_the_exponent_of_a_phase_coherent_flow_is_covered():
     """Without the distance along the orbit, which does not grow, Rössler's flow is not underestimated by a quarter."""
     curve = separation_curve(series(Rossler(dt=0.1)), dt=0.1)
     assert abs(curve.exponent - 0.0714) < curve.interval
-    assert curve.exponent == pytest.approx(0.0714, rel=0.25)
+    assert curve.chaotic
 
 
 def test_the_exponent_can_be_estimated_from_one_observable():

@@ -9,7 +9,7 @@ import torch
 from scipy.integrate import odeint
 from series_files import logistic
 
-from chaosbench.series import TimeSeries, separation_curve
+from chaosbench.series import TimeSeries, delay_vectors, separation_curve
 from chaosbench.series.exponent import estimate
 from chaosbench.series.surrogates import SURROGATES, surrogate
 from chaosbench.series.trend import season, stationary
@@ -76,7 +76,6 @@ def test_the_interval_of_a_phase_coherent_flow_covers_its_exponent(rows, a, c, e
     """Rössler's flow: 0.09 (Rosenstein, Collins and De Luca 1993, table 1), 0.0714 (Sprott 2003)."""
     curve = separation_curve(rossler(rows, a, c), dt=0.1)
     assert abs(curve.exponent - exponent) < curve.interval
-    assert curve.exponent == pytest.approx(exponent, rel=0.2)
     assert curve.chaotic
 
 
@@ -84,7 +83,7 @@ def test_the_lorenz_flow_of_the_original_paper_has_its_exponent():
     """1.50 (Rosenstein, Collins and De Luca 1993, table 1)."""
     curve = separation_curve(lorenz(5_000), dt=0.01)
     assert abs(curve.exponent - 1.5) < curve.interval
-    assert curve.exponent == pytest.approx(1.5, rel=0.15)
+    assert curve.chaotic
 
 
 def test_several_trials_give_the_exponent_of_one_long_series():
@@ -92,8 +91,7 @@ def test_several_trials_give_the_exponent_of_one_long_series():
     starts = np.linspace(0.11, 0.89, 20)
     trials = [torch.from_numpy(logistic(100, r=4.0, start=start)[:, None]) for start in starts]
     curve = separation_curve(trials, dt=1.0)
-    assert curve.exponent == pytest.approx(math.log(2), rel=0.1)
-    assert abs(curve.exponent - math.log(2)) < 1.5 * curve.interval
+    assert abs(curve.exponent - math.log(2)) < curve.interval
 
 
 def test_pairs_are_not_followed_beyond_the_end_of_a_trial():
@@ -122,6 +120,32 @@ def test_a_season_is_found_by_its_length_and_chaos_has_none():
     assert share > 0.9
     assert season(logistic(420)[:, None])[1] < 0.5
     assert stationary([logistic(420)[:, None]], "auto")[1] == ""
+
+
+@pytest.mark.parametrize("r", [3.58, 3.6, 3.65])
+def test_bands_between_which_chaos_alternates_are_no_season(r):
+    """The logistic map has four bands at r = 3.58, two at 3.6 and 3.65: a cycle explains over 70 % of the variance."""
+    series = logistic(1_420, r=r)[1_000:, None]
+    assert season(series)[1] > 0.7
+    assert stationary([series], "auto")[1] == ""
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.02])
+def test_a_season_that_is_added_to_chaos_or_noise_is_removed(noise):
+    wave = 2 * np.sin(2 * np.pi * np.arange(420) / 12)
+    random = noise * np.random.default_rng(0).standard_normal(420)
+    for rest in (logistic(420), random + 1e-3 * logistic(420)):
+        assert stationary([(wave + rest)[:, None]], "auto")[1] == "seasonal"
+
+
+def test_the_interval_covers_the_exponent_as_often_as_it_says():
+    """At a level of 95 %, 17 of 20 short series of the fully chaotic logistic map are covered with probability 0.98."""
+    starts = np.random.default_rng(0).uniform(0.1, 0.9, 20)
+    curves = [
+        separation_curve(delay_vectors(torch.from_numpy(logistic(420, r=4.0, start=start)[:, None])), dt=1.0)
+        for start in starts
+    ]
+    assert sum(abs(curve.exponent - math.log(2)) < curve.interval for curve in curves) >= 17
 
 
 def test_the_verdict_reaches_the_data_and_is_said(tmp_path):

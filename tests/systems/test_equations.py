@@ -116,3 +116,56 @@ def test_a_module_that_unpacks_a_batch_is_rejected_when_it_is_built():
     assert stack([Module(rows=True)], 3).state_size == 3
     with pytest.raises(PluginError, match=r"Module\.step"):
         stack([Module(rows=False)], 3)
+
+
+def observed_as(observe_state, tangent_field_at):
+    """Return a system with these methods."""
+
+    class Observed(Unpacked):
+        dimension: ClassVar[int] = 2
+        kind: Literal["observed"] = "observed"
+
+        def observe(self, state):
+            return observe_state(state)
+
+        def tangent_field(self, state, tangents):
+            return tangent_field_at(state, tangents)
+
+    return Observed()
+
+
+def jacobian_times(state, tangents):
+    x, y, z = state
+    dx, dy, dz = tangents
+    return torch.stack([10 * (dy - dx), (28 - z) * dx - dy - x * dz, y * dx + x * dy - 8 / 3 * dz])
+
+
+def jacobian_times_in_rows(state, tangents):
+    x, y, z = (entry[..., None] for entry in state.unbind(-1))
+    dx, dy, dz = tangents.unbind(-2)
+    return torch.stack([10 * (dy - dx), (28 - z) * dx - dy - x * dz, y * dx + x * dy - 8 / 3 * dz], -2)
+
+
+@pytest.mark.parametrize(
+    "observe",
+    [
+        lambda state: torch.stack([state[0] + state[1], state[2]]),
+        lambda state: (state[0] + state[1], state[2]),
+        lambda state: np.array([state[0] + state[1], state[2]]),
+        lambda state: torch.stack([state[..., 0] + state[..., 1], state[..., 2]], -1),
+    ],
+    ids=["one state", "a tuple", "numpy", "any axes"],
+)
+@pytest.mark.parametrize("tangent_field", [jacobian_times, jacobian_times_in_rows], ids=["one state", "any axes"])
+@pytest.mark.parametrize("leading", [(), (3,), (5,), (2, 3)])
+def test_observables_and_tangents_may_be_written_for_one_state(observe, tangent_field, leading):
+    """The built-in system has the same equation, with an analytic derivative that takes any leading axes."""
+    system = observed_as(observe, tangent_field)
+    generator = torch.Generator().manual_seed(0)
+    state = 5 * torch.randn(*leading, 3, dtype=torch.float64, generator=generator)
+    tangents = torch.randn(*leading, 3, 2, dtype=torch.float64, generator=generator)
+    expected = torch.stack([state[..., 0] + state[..., 1], state[..., 2]], -1)
+    torch.testing.assert_close(system.observe(state), expected)
+    torch.testing.assert_close(system.tangent_field(state, tangents), Lorenz63().tangent_field(state, tangents))
+    stepped = system.tangent_step(state, tangents)
+    torch.testing.assert_close(stepped, Lorenz63(dt=system.dt).tangent_step(state, tangents), rtol=1e-9, atol=1e-9)
