@@ -24,7 +24,7 @@ RESULTS = _FOLDER / "results.json"
 
 
 class Known(Content):
-    """What is known about a system.
+    """Exact or published values of a system.
 
     Attributes:
         exponents: the leading exponents, descending [1 / system time]; as many as are known.
