@@ -59,6 +59,7 @@ def explain(stored: Stored, seed: int | None = None) -> Explanation:
     paragraphs += (
         [("diagnosis", _undiagnosed(result))] if result.diagnosis.empty else _diagnosed(result, stored.training_of(run))
     )
+    paragraphs.append(("search", _search(stored, run)))
     return Explanation(
         title=title(run),
         seed=result.seed,
@@ -194,6 +195,19 @@ def _undiagnosed(result: SeedResult) -> str:
     if result.status == "skipped":
         return "The run was skipped, so there is nothing to diagnose."
     return "The run did not finish. Run the same command again to retry it."
+
+
+def _search(stored: Stored, run: Row) -> str:
+    """Return what the search before the training tried and cost; empty without one."""
+    updates, seconds = stored.training_of(run)
+    if updates == run["updates"] or seconds is None:
+        return ""
+    searched = stored.experiment["search"]
+    fields = ", ".join(f"{noun}.{name}" for noun in ("model", "trainer") for name in searched[noun])
+    return (
+        f"A search of {searched['trials']} trials over {fields} came first: {run['updates'] - updates} updates, "
+        f"{duration(run['train_seconds'] - seconds)} per seed, which count as training in tables."
+    )
 
 
 def _cost(result: SeedResult) -> str:

@@ -17,6 +17,7 @@ from chaosbench.data import simulate
 from chaosbench.errors import ChaosbenchError, DataError, SpecError
 from chaosbench.execution import check_searches, groups
 from chaosbench.experiment import Experiment
+from chaosbench.explain.explanation import explain
 from chaosbench.leaderboard.folder import in_memory
 from chaosbench.run import run_experiment
 from chaosbench.search import SearchSpec
@@ -116,6 +117,7 @@ def test_the_result_holds_the_values_and_counts_the_cost_of_the_search(tmp_path)
     assert {run.updates for run in result.runs} == {5 * 3 + 3}
     seconds = sum(trial["seconds"] for trial in trials)
     stored = in_memory(result)
+    assert "15 updates" in dict(explain(stored).paragraphs)["search"]
     for run in stored.runs:
         updates, training = stored.training_of(run)
         assert (updates, run["train_seconds"]) == (3, pytest.approx(training + seconds / 2))
