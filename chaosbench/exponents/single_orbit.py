@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from chaosbench.dynamics import finite_time_exponents, orbit, regime, shortest_period
+from chaosbench.dynamics import AttractorRegime, finite_time_exponents, orbit, regime, shortest_period
 from chaosbench.errors import SpecError
 from chaosbench.exponents.conservation import energy_checks, energy_drift, mean_trace
 from chaosbench.exponents.contraction import unresolved_contraction
@@ -46,10 +46,13 @@ def certify_orbit(
     state = _state(system, start)
     steps = _affordable(system, state, budget) if duration is None else max(_BLOCKS, round(duration / system.dt))
     aligning = max(1, steps // 20, 0 if _conservative(system) else round(system.transient / system.dt))
-    reference = _reference(system, state, steps=steps, aligning=aligning)
+    blocks = _rates(system, state, steps=steps, aligning=aligning)
+    reference = _reference(system, blocks, steps=steps, aligning=aligning)
     neutral = 2 if _conservative(system) and system.neutral == 1 else system.neutral
     period = _period(system, state, reference, steps)
-    kind = regime(reference.exponents, reference.tolerances, neutral=neutral, period=period)
+    kind: AttractorRegime = regime(reference.exponents, reference.tolerances, neutral=neutral, period=period)
+    if kind == "quasi-periodic" and _may_be_chaotic(reference, blocks, steps * system.dt):
+        kind = "undecided"
     trace, checks = _sum_check(system, state)
     cause = None if all(check.passed for check in checks) else _contraction(system, state)
     if neutral and kind != "fixed point":
@@ -65,7 +68,11 @@ def certify_orbit(
         divergence=trace,
         reference=reference,
         checks=tuple(checks),
-        remarks=(*_remarks(system, state, steps), *([cause] if cause else [])),
+        remarks=(
+            *_remarks(system, state, steps),
+            *_doubts(reference, kind, steps * system.dt),
+            *([cause] if cause else []),
+        ),
     )
 
 
@@ -94,12 +101,42 @@ def _affordable(system: SystemSpec, state: Tensor, budget: float) -> int:
     return max(10 * _BLOCKS, int(budget / cost / 1.5))
 
 
-def _reference(system: SystemSpec, state: Tensor, *, steps: int, aligning: int) -> Reference:
+def _rates(system: SystemSpec, state: Tensor, *, steps: int, aligning: int) -> Tensor:
+    """Return the exponents of successive blocks, `(blocks, M)`."""
     blocks = finite_time_exponents(
         system, state, steps=steps, blocks=_BLOCKS, transient=aligning, exponents=system.leading, dt=system.dt
     )[0].double()
     if not bool(blocks.isfinite().all()):
         raise system.escape_error(f" from {_text(state)}")
+    return blocks
+
+
+def _may_be_chaotic(reference: Reference, blocks: Tensor, time: float) -> bool:
+    """Return whether neighbours still separate in the second half of a run whose exponent is not clearly positive.
+
+    Along a regular orbit tangents grow in proportion to time, by ln 2 in the second half of the run; twice as much is
+    allowed.
+    """
+    growth = blocks[len(blocks) // 2 :].mean(0) * time / 2
+    return reference.largest > 0 and float(growth.max()) > 2 * math.log(2)
+
+
+def _doubts(reference: Reference, kind: AttractorRegime, time: float) -> tuple[str, ...]:
+    """Return what a run of this length cannot tell, and the time that would.
+
+    Intervals shrink with the square root of the time, the resolution with the time.
+    """
+    value, width, resolution = reference.largest, reference.intervals[0], reference.resolution
+    if kind == "undecided":
+        root = (width + math.sqrt(width * width + 4 * value * resolution)) / (2 * value)
+        needed = 2 * max(1.0, root * root) * time
+        return (f"about {needed:.2g} units of time would tell an exponent of {value:.2g} from zero",)
+    if kind == "quasi-periodic" and value > width:
+        return (f"tangents grow by no more than in proportion to time, which looks like an exponent of {value:.2g}",)
+    return ()
+
+
+def _reference(system: SystemSpec, blocks: Tensor, *, steps: int, aligning: int) -> Reference:
     mean, order = blocks.mean(0).sort(descending=True)
     widths = half_width(blocks.std(0)[order], _BLOCKS)
     return Reference(

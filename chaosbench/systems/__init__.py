@@ -2,6 +2,7 @@
 
 from chaosbench.systems.base import Map, SystemSpec
 from chaosbench.systems.chen import Chen
+from chaosbench.systems.double_pendulum import DoublePendulum
 from chaosbench.systems.driven import DrivenFlow
 from chaosbench.systems.duffing import Duffing
 from chaosbench.systems.flow import Flow
@@ -18,6 +19,7 @@ from chaosbench.systems.lorenz84 import Lorenz84
 from chaosbench.systems.lorenz96 import Lorenz96
 from chaosbench.systems.lozi import Lozi
 from chaosbench.systems.mackey_glass import MackeyGlass
+from chaosbench.systems.oregonator import Oregonator
 from chaosbench.systems.poincare_map import PoincareMap
 from chaosbench.systems.reference import Reference
 from chaosbench.systems.rossler import Rossler
@@ -29,6 +31,7 @@ from chaosbench.systems.two_cycle import TwoCycle
 
 __all__ = [
     "Chen",
+    "DoublePendulum",
     "DrivenFlow",
     "Duffing",
     "Flow",
@@ -46,6 +49,7 @@ __all__ = [
     "Lozi",
     "MackeyGlass",
     "Map",
+    "Oregonator",
     "PoincareMap",
     "Reference",
     "Rossler",

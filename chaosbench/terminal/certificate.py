@@ -18,7 +18,7 @@ _WORDS = {
     "fixed point": "comes to rest at a fixed point",
     "divergent": "escapes to infinity",
     "onset of chaos": "is at the onset of chaos: after infinitely many period doublings, neither chaotic nor periodic",
-    "undecided": "cannot be told: its largest exponent is zero or small and positive; a longer budget decides",
+    "undecided": "cannot be told: its largest exponent is zero or small and positive; a longer run decides",
 }
 
 

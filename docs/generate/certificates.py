@@ -33,6 +33,7 @@ SHIPPED: tuple[SystemSpec, ...] = (
     systems.Thomas(),
     systems.HyperRossler(),
     systems.HenonHeiles(),
+    systems.DoublePendulum(),
     systems.Henon(),
     systems.Logistic(),
     systems.Logistic(r=3.8),

@@ -1,6 +1,7 @@
 """Write the catalogue of systems: `python -m docs.generate.systems > docs/systems.md`."""
 
 import inspect
+from textwrap import indent
 
 from chaosbench.systems.base import SystemSpec
 from chaosbench.systems.certificate import Certificate, shipped_certificates
@@ -46,6 +47,10 @@ def _row(certificate: Certificate) -> str:
     )
 
 
+def _is_equation(part: str) -> bool:
+    return part.startswith(("x", "a'", "u_t")) and "=" in part
+
+
 def _chapter(system: SystemSpec, certificate: Certificate) -> str:
     text = inspect.getdoc(type(system)) or ""
     body, _, source = text.partition("\n\nSource:\n")
@@ -57,7 +62,7 @@ def _chapter(system: SystemSpec, certificate: Certificate) -> str:
     paragraphs = [
         f"\n## {system.kind}",
         _line(summary),
-        *(f"    {part}" if part.startswith(("x", "u_t")) and "=" in part else _line(part) for part in rest),
+        *(indent(part, "    ") if _is_equation(part) else _line(part) for part in rest),
         f"Defaults: {parameters}; dt = {system.dt:g}. Observed: {_observed(system)}.",
         f"Source: {_line(source)}",
         f"Certificate: {checks}. Computed by {method}. {' '.join(certificate.remarks)}".rstrip(),
