@@ -36,6 +36,7 @@ class Course:
         updates: how many were done by earlier processes.
         seconds: wall time of training in earlier processes [s].
         watching: wall time of the diagnostics [s].
+        failures: what each diagnostic raised that is left out since, by its label.
     """
 
     health: TrainingHealth
@@ -43,6 +44,7 @@ class Course:
     updates: int = 0
     seconds: float = 0.0
     watching: float = 0.0
+    failures: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,11 @@ class StoreError(ChaosbenchError):
     """Results that cannot be read or written."""
 
 
+def one_line(error: BaseException) -> str:
+    """Return the type and the message of an error in one line of at most 300 letters."""
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300].rstrip(": ")
+
+
 def unknown_name(what: str, name: str, known: Iterable[str], *, place: str = "") -> UnknownNameError:
     """Return an error that names the nearest known name.
 

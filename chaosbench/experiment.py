@@ -3,8 +3,8 @@
 import hashlib
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
 from importlib import import_module
@@ -196,6 +196,11 @@ class Result:
     arrays: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)  # from which pictures are drawn
     weights: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)  # leading axis: the seeds in order
     standardisation: dict[str, np.ndarray[Any, Any]] = field(default_factory=dict)  # mean, deviation of the data
+
+    def with_remarks(self, remarks: Sequence[str]) -> "Result":
+        """Return the result with sentences added to the message of every run."""
+        added = [replace(run, message="; ".join(filter(None, [run.message, *remarks]))) for run in self.runs]
+        return replace(self, runs=tuple(added)) if remarks else self
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a row per seed: labels, status, costs and the score by each metric, as `pandas.DataFrame` takes them.

@@ -42,6 +42,7 @@ class Training:
         scheme: where the state was forced and gradients were cut at the end; None where no gradient passes time.
         seeds: how many were trained as one batch, those of other experiments included.
         search: what was found before the training, whose cost counts as that of the training; None without a search.
+        remarks: a sentence on each diagnostic that raised.
     """
 
     measured: list[tuple[DiagnosticSpec, int, Tensor]]
@@ -60,6 +61,8 @@ class Training:
         if self.search is None:
             return self.updates, self.seconds
         return self.updates + self.search.updates, self.seconds + self.search.seconds
+
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -130,7 +133,10 @@ def record(
     }
     weights = {name: value.detach().cpu().numpy() for name, value in model.state_dict().items()}
     standardisation = {name: getattr(data, name).cpu().numpy() for name in ("mean", "deviation")}
-    seen = tuple(outcomes(experiment, evaluation, scores))
+    seen = tuple(
+        (seed, status, "; ".join(filter(None, [message, *training.remarks])))
+        for seed, status, message in outcomes(experiment, evaluation, scores)
+    )
     return Rows(experiment, seen, records, arrays, weights, standardisation, costs)
 
 

@@ -11,6 +11,7 @@ from chaosbench.checkpoints import Checkpoints, Course
 from chaosbench.data import Dataset, simulate
 from chaosbench.diagnostics.base import DiagnosticSpec
 from chaosbench.diagnostics.health import TrainingHealth
+from chaosbench.errors import one_line
 from chaosbench.evaluation import describe_dynamics, evaluate
 from chaosbench.experiment import EvaluationSpec, Experiment, Result
 from chaosbench.leaderboard import store
@@ -139,7 +140,8 @@ def train(
     scheme = None if training is None else experiment.trainer.forcing_scheme(training)
     times = course.seconds, course.watching
     stopping = stopping_records(training)
-    return Training(course.measured, course.updates, *times, course.health, scheme, len(experiment.seeds), stopping)
+    seeds, remarks = len(experiment.seeds), tuple(course.failures.values())
+    return Training(course.measured, course.updates, *times, course.health, scheme, seeds, stopping, remarks=remarks)
 
 
 def _steps(
@@ -195,12 +197,18 @@ def follow(
 
 
 def _watch(step: TrainingStep, course: Course, diagnostics: Sequence[DiagnosticSpec]) -> None:
-    """Record the health of an update and measure what is due."""
+    """Record the health of an update and measure what is due; a diagnostic that raises is left out from then on."""
     began = perf_counter()
     course.health.see(step)
     for diagnostic in diagnostics:
-        if diagnostic.due(step):
-            course.measured.append((diagnostic, step.update, diagnostic.measure(step).detach()))
+        if diagnostic.label in course.failures:
+            continue
+        try:
+            if diagnostic.due(step):
+                course.measured.append((diagnostic, step.update, diagnostic.measure(step).detach()))
+        except Exception as error:  # one of a plug-in may raise anything, and training must not be lost
+            why = f"the diagnostic {diagnostic.label} raised {one_line(error)}"
+            course.failures[diagnostic.label] = f"{why} at update {step.update}, and is left out from there"
     course.watching += perf_counter() - began
 
 

@@ -96,7 +96,8 @@ class Company:
             scheme = None if own is None else trainer.forcing_scheme(own)
             times = course.seconds * self._share(index), course.watching * self._share(index)
             count = sum(self._counts)
-            yield Training(measured, course.updates, *times, health, scheme, count, stopping_records(own))
+            stopping, remarks = stopping_records(own), tuple(course.failures.values())
+            yield Training(measured, course.updates, *times, health, scheme, count, stopping, remarks=remarks)
 
     def _share(self, index: int) -> float:
         return self._counts[index] / sum(self._counts)

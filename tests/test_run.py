@@ -1,7 +1,7 @@
 """The straight line from end to end: outcomes, records, arrays and progress."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pytest
@@ -9,6 +9,7 @@ import torch
 
 from chaosbench.data import DataSpec
 from chaosbench.diagnostics import COSTS, GradientNorm, Loss
+from chaosbench.diagnostics.base import DiagnosticSpec
 from chaosbench.experiment import EvaluationSpec, Experiment, Result
 from chaosbench.leaderboard.statistics import median
 from chaosbench.metrics import (
@@ -20,6 +21,7 @@ from chaosbench.models import AlmostLinearRNN, Forecaster, ModelSpec, ShallowPLR
 from chaosbench.recording import outcomes, score_records
 from chaosbench.run import Progress, run_experiment
 from chaosbench.systems import Henon, TwoCycle
+from chaosbench.theory.run_diagnosis import PREFIX
 from chaosbench.trainers import SparseTeacherForcing, TrainerSpec, TrainingStep
 
 
@@ -219,3 +221,27 @@ def test_a_lost_forecast_leaves_a_reason_and_no_status():
     assert "1 of 5 forecasts" in found[1][2]
     lost = [record.value for record in scores if record.name == "prediction_error.lost_share"]
     assert lost == [0.0, pytest.approx(0.2), 0.0]
+
+
+class Fragile(DiagnosticSpec):
+    """A diagnostic that raises at its second measurement."""
+
+    kind: Literal["fragile"] = "fragile"
+    unit: ClassVar[str] = "1"
+
+    def measure(self, step: TrainingStep) -> torch.Tensor:
+        if step.update > 1:
+            raise ZeroDivisionError("of course")
+        return torch.ones_like(step.loss)
+
+
+def test_a_diagnostic_that_raises_is_left_out_and_named_and_the_run_keeps_its_scores():
+    result = run_experiment(small(ShallowPLRNN(hidden=5), diagnostics=(Fragile(every=1), Loss(every=1))))
+    without = run_experiment(small(ShallowPLRNN(hidden=5), diagnostics=(Loss(every=1),)))
+    assert [run.status for run in result.runs] == [run.status for run in without.runs]
+    assert all("fragile" in run.message and "of course" in run.message for run in result.runs)
+    assert {record.update for record in result.records if record.name.startswith("fragile")} == {1}
+    assert (
+        numbers(result, 0).items()
+        >= {name: value for name, value in numbers(without, 0).items() if not name.startswith(PREFIX)}.items()
+    )

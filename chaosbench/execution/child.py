@@ -18,7 +18,7 @@ import torch
 
 from chaosbench import registry
 from chaosbench.checkpoints import Checkpoints
-from chaosbench.errors import ChaosbenchError
+from chaosbench.errors import ChaosbenchError, one_line
 from chaosbench.execution.freed_memory import keep_freed_memory
 from chaosbench.experiment import Experiment, Result
 from chaosbench.run import Watch, run_experiment
@@ -63,17 +63,17 @@ def _run(
 ) -> None:
     """Run one experiment, or several as one batch, of which one that fails does not stop the others."""
     kinds = registry.load()
-    hooks, plugins = kinds.hooks.hook, kinds.provenance()
+    plugins, failures = kinds.provenance(), list[str]()
 
     def watch(index: int) -> Watch:
         return lambda progress: pipe.send(("advanced", index, progress))
 
     def publish(index: int, result: Result) -> None:
-        hooks.chaosbench_experiment_finished(experiment=experiments[index], result=result)
-        pipe.send(("result", index, result))
+        remarks = failures + kinds.tell("experiment_finished", experiment=experiments[index], result=result)
+        pipe.send(("result", index, result.with_remarks(remarks)))
 
     for experiment in experiments:
-        hooks.chaosbench_experiment_started(experiment=experiment)
+        failures += kinds.tell("experiment_started", experiment=experiment)
     if len(experiments) == 1:
         saved = saving(experiments[0])
         publish(0, run_experiment(experiments[0], device=device, watch=watch(0), plugins=plugins, checkpoints=saved))
@@ -92,7 +92,7 @@ def _reason(function: Callable[[], None], log: Path) -> str:
         return str(error)
     except Exception as error:  # a plug-in may raise anything; the log has the traceback
         traceback.print_exc()
-        return f"{type(error).__name__}: {' '.join(str(error).split())[:300]} (see {log})"
+        return f"{one_line(error)} (see {log})"
     return ""
 
 
