@@ -44,7 +44,7 @@ install-test: $(VENV)/.installed-test
 # Pages that programs write; each is written beside and then renamed, so that a failure leaves the old page.
 docs: install-test
 	mkdir -p build
-	set -e; for page in "models: pages models" "trainers: pages trainers" "systems: systems" \
+	set -e; for page in "models: pages models" "trainers: pages trainers" "systems: systems" "verdicts: verdicts" \
 		"faithfulness: faithfulness leaderboards/faithful" "theory: theory leaderboards/theory" \
 		"forcing-interval: forcing_interval leaderboards/forcing-interval" "performance: performance"; do \
 		$(BIN)/python -m docs.generate.$${page#*: } > build/page.md; mv build/page.md docs/$${page%%:*}.md; done

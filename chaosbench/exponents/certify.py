@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, arange, finfo, float32
 
-from chaosbench.dynamics import Ensemble, Found, find_attractors, mean_and_interval
+from chaosbench.dynamics import Ensemble, Found, find_attractors, mean_and_interval, orbit
 from chaosbench.errors import DataError
 from chaosbench.exponents.checks import (
     carried_field,
@@ -30,6 +30,7 @@ from chaosbench.systems.reference import ROUNDING
 _SORTED = 256  # orbits that are sorted into attractors; if all are on one, so are the others
 _CHANGED = 0.02  # largest share of orbits whose transient may end during the run
 _ENERGIES = 32  # orbits along which a conserved quantity is checked
+_TIMED = 8  # [steps] that show what a step of the states costs
 _SHORT = 20  # [steps] of a block in single precision of maps, whose orbits merge by rounding
 
 
@@ -143,7 +144,7 @@ def _main(system: SystemSpec, chosen: Plan, timer: Timer) -> _Result:
     numbers, ensemble = whole.bounded.nonzero().flatten(), whole.chosen(whole.bounded)
     timer.begin("attractors")
     sample = ensemble.states[:_SORTED]
-    step_time = timer.duration(lambda: stretch(system, sample, longest=64)) / 64
+    step_time = timer.duration(lambda: orbit(system, sample, steps=_TIMED)) / _TIMED
     longest = int(min(PATH, 0.25 * timer.left / step_time / 1.5))
     paths = [
         stretch(system, ensemble.starts[:_SORTED], longest=longest // 2),

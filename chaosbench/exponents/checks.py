@@ -13,6 +13,7 @@ from chaosbench.dynamics import (
     tangent_step_by_jvp,
 )
 from chaosbench.exponents.conservation import mean_trace
+from chaosbench.exponents.contraction import unresolved_contraction
 from chaosbench.systems.base import ESCAPING, Map, SystemSpec
 from chaosbench.systems.certificate import Check
 from chaosbench.systems.flow import Flow
@@ -98,7 +99,7 @@ def sum_of_exponents(system: SystemSpec, states: Tensor, count: int) -> tuple[fl
     """Compare the sum of the exponents with the mean trace of the Jacobian, which needs no tangent step.
 
     Returns:
-        The mean trace, the check, and a remark if there is none.
+        The mean trace, the check, and a remark if there is none, or if it fails for a step that is too long.
     """
     size = system.state_size
     if count < size:
@@ -121,7 +122,8 @@ def sum_of_exponents(system: SystemSpec, states: Tensor, count: int) -> tuple[fl
         tolerance=1e-5 if isinstance(system, Flow) else 1e-9,
     )
     mean = float(traces.mean())
-    return (mean if math.isfinite(mean) else None), [check], None
+    remark = unresolved_contraction(system, points) if isinstance(system, Flow) and not check.passed else None
+    return (mean if math.isfinite(mean) else None), [check], remark
 
 
 def no_collapse(system: SystemSpec, main: Found, repeating: float) -> list[Check]:

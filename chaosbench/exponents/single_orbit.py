@@ -10,6 +10,7 @@ from torch import Tensor
 from chaosbench.dynamics import AttractorRegime, finite_time_exponents, orbit, regime, shortest_period
 from chaosbench.errors import SpecError
 from chaosbench.exponents.conservation import energy_checks, energy_drift, mean_trace
+from chaosbench.exponents.contraction import unresolved_contraction
 from chaosbench.intervals import half_width
 from chaosbench.systems.base import Map, SystemSpec
 from chaosbench.systems.certificate import Certificate, Check
@@ -18,6 +19,7 @@ from chaosbench.systems.reference import ROUNDING, Reference
 
 _BLOCKS = 20
 _SUM_STEPS = 100
+_WATCHED, _POINTS = 20_000, 2_000  # [steps] of the orbit along which the error of a step is estimated, and points there
 _APART = 1.5  # as in `certify`
 
 
@@ -52,9 +54,10 @@ def certify_orbit(
     if kind == "quasi-periodic" and _may_be_chaotic(reference, blocks, steps * system.dt):
         kind = "undecided"
     trace, checks = _sum_check(system, state)
+    cause = None if all(check.passed for check in checks) else _contraction(system, state)
     if neutral and kind != "fixed point":
         checks.append(_neutral_check(reference, neutral))
-    checks += [_step_check(system, state)] if isinstance(system, Flow) and not system.own_step else []
+    checks += [_step_check(system, state, steps)] if isinstance(system, Flow) and not system.own_step else []
     checks += energy_checks(system, state, steps=steps)
     return Certificate(
         kind=system.kind,
@@ -65,7 +68,11 @@ def certify_orbit(
         divergence=trace,
         reference=reference,
         checks=tuple(checks),
-        remarks=_remarks(system, state, steps) + _doubts(reference, kind, steps * system.dt),
+        remarks=(
+            *_remarks(system, state, steps),
+            *_doubts(reference, kind, steps * system.dt),
+            *([cause] if cause else []),
+        ),
     )
 
 
@@ -165,6 +172,12 @@ def _sum_check(system: SystemSpec, state: Tensor) -> tuple[float | None, list[Ch
     return trace, [check]
 
 
+@torch.no_grad()
+def _contraction(system: SystemSpec, state: Tensor) -> str | None:
+    """Return a remark if steps along the orbit contract more than they resolve."""
+    return unresolved_contraction(system, orbit(system, state, steps=256)[0]) if isinstance(system, Flow) else None
+
+
 def _neutral_check(reference: Reference, neutral: int) -> Check:
     pairs = sorted(zip(reference.exponents, reference.intervals, strict=True), key=lambda pair: abs(pair[0]))[:neutral]
     worst = max(abs(value) / (width + reference.resolution + ROUNDING) for value, width in pairs)
@@ -177,9 +190,10 @@ def _neutral_check(reference: Reference, neutral: int) -> Check:
 
 
 @torch.no_grad()
-def _step_check(system: Flow, state: Tensor) -> Check:
-    """Compare steps with finer ones along the orbit."""
-    points = orbit(system, state, steps=256)[0]
+def _step_check(system: Flow, state: Tensor, steps: int) -> Check:
+    """Compare steps with finer ones at points all along the orbit, or along its first `_WATCHED` steps."""
+    every = max(1, min(steps, _WATCHED) // _POINTS)
+    points = orbit(system, state, steps=_POINTS, every=every)[0]
     difference = (system.step(points) - system.refined().step(points)).abs()
     if system.period is not None:
         difference = difference[..., :-1]  # the clock may wrap in one of the two alone

@@ -103,6 +103,12 @@ def test_the_command_follows_one_orbit():
     assert isinstance(wrong, SpecError)
 
 
+def test_a_step_that_is_too_long_for_a_later_jump_of_an_orbit_fails():
+    """The relaxation oscillator at mu = 100 stays slow for some 80 units of time, then jumps within a hundredth."""
+    certificate = certify_orbit(LimitCycle(mu=100.0, substeps=10), [2.0, 0.0], duration=150.0)
+    assert "half the step" in {check.name for check in certificate.checks if not check.passed}
+
+
 @pytest.mark.slow
 def test_the_orbit_of_henon_and_heiles_has_the_published_exponent():
     """0.055 over 10,000 units of time from (0, -0.25, 0.42081, 0), energy 1/8; exponents of pairs are opposite."""
@@ -139,3 +145,17 @@ def test_a_stiff_oscillator_has_the_exponents_of_its_relaxation_oscillation(mu):
     assert abs(first) < certificate.reference.tolerances[0]
     assert second == pytest.approx(expected, abs=1.5 * width + 4.35 * mu ** (-4 / 3) * abs(expected))
     assert certificate.passed
+
+
+def test_a_contraction_that_an_implicit_step_does_not_resolve_is_named():
+    """The Radau method is stable at any step, but damps a direction that decays by exp(-150) by far less."""
+    certificate = certify_orbit(LimitCycle(mu=100.0, method="radau", dt=0.5), [2.0, 0.0], duration=10.0)
+    assert "sum of exponents" in {check.name for check in certificate.checks if not check.passed}
+    assert "dt=" in certificate.remarks[-1]
+    assert certificate.reference.exponents[-1] > -178.0
+
+
+def test_a_step_that_resolves_the_contraction_gets_no_remark():
+    certificate = certify_orbit(LimitCycle(mu=100.0, substeps=20), [2.0, 0.0], duration=10.0)
+    assert "sum of exponents" in {check.name for check in certificate.checks if check.passed}
+    assert "dt=" not in " ".join(certificate.remarks)

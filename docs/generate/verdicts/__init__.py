@@ -1,0 +1,1 @@
+"""Certificates of systems outside the catalogue, compared with exact and published exponents."""
