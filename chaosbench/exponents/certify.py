@@ -21,7 +21,7 @@ from chaosbench.exponents.conservation import energy_checks
 from chaosbench.exponents.plan import Plan, check_escapes, compile_steps, measured_run, plan, run
 from chaosbench.exponents.timing import Report, Timer
 from chaosbench.kernels import for_exponents
-from chaosbench.systems.attractors import PATH, stretch
+from chaosbench.systems.attractors import LEAST, PATH, stretch
 from chaosbench.systems.base import Map, SystemSpec
 from chaosbench.systems.certificate import Attractor, Certificate, Check
 from chaosbench.systems.flow import Flow
@@ -30,7 +30,7 @@ from chaosbench.systems.reference import ROUNDING
 _SORTED = 256  # orbits that are sorted into attractors; if all are on one, so are the others
 _CHANGED = 0.02  # largest share of orbits whose transient may end during the run
 _ENERGIES = 32  # orbits along which a conserved quantity is checked
-_TIMED = 8  # [steps] that show what a step of the states costs
+_TIMED = 16  # [steps] that show what a step of the states costs
 _SHORT = 20  # [steps] of a block in single precision of maps, whose orbits merge by rounding
 
 
@@ -144,11 +144,12 @@ def _main(system: SystemSpec, chosen: Plan, timer: Timer) -> _Result:
     numbers, ensemble = whole.bounded.nonzero().flatten(), whole.chosen(whole.bounded)
     timer.begin("attractors")
     sample = ensemble.states[:_SORTED]
-    step_time = timer.duration(lambda: orbit(system, sample, steps=_TIMED)) / _TIMED
+    step_time = min(timer.duration(lambda: orbit(system, sample, steps=_TIMED)) for _ in range(2)) / _TIMED
+    least = LEAST if 3 * LEAST * step_time < timer.left else _TIMED
     longest = int(min(PATH, 0.25 * timer.left / step_time / 1.5))
     paths = [
-        stretch(system, ensemble.starts[:_SORTED], longest=longest // 2),
-        stretch(system, sample, longest=longest),
+        stretch(system, ensemble.starts[:_SORTED], longest=longest // 2, least=least),
+        stretch(system, sample, longest=longest, least=least),
     ]
     found, sorting = find_attractors(
         ensemble.chosen(arange(len(sample))), paths, continuous=system.continuous, neutral=system.neutral

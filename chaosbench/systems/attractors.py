@@ -7,7 +7,7 @@ from torch import Tensor
 
 from chaosbench.dynamics import Ensemble, Found, find_attractors, follow, orbit
 
-_LEAST = 16  # [steps] of this stretch, even if there is no time for them
+LEAST = 64  # [steps] of this stretch, even if there is no time for them
 PATH = 1000  # [steps] of the stretch in which orbits are searched for repetitions
 _BLOCKS = 50  # of which the first ten are for the alignment of tangents
 _LARGEST = 30_000_000  # entries of the stored stretch
@@ -58,7 +58,7 @@ def attractors(
 
 
 @torch.no_grad()
-def stretch(system: _System, states: Tensor, *, longest: int = PATH) -> Tensor:
-    """Return the orbits that follow `states`, `(B, T, S)`, at most `longest` steps and as many as fit into memory."""
-    steps = max(_LEAST, min(longest, _LARGEST // max(1, states.numel())))
+def stretch(system: _System, states: Tensor, *, longest: int = PATH, least: int = LEAST) -> Tensor:
+    """Return the orbits that follow `states`, `(B, T, S)`: `least` to `longest` steps, as many as fit into memory."""
+    steps = max(least, min(longest, _LARGEST // max(1, states.numel())))
     return orbit(system, states, steps=steps)
