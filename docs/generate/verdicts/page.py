@@ -25,6 +25,13 @@ from the known one by at most {allowed:g} times the sum of both intervals, as in
 values have none. The interval of a published value is that of its source, or else two units of its last digit. A
 certificate of one orbit, marked "orbit", holds for its start alone.
 
+Published values were quoted without the books and papers at hand, so that a number, or its place in the source, may be
+misquoted. Where a certificate agrees to all digits, the computation itself confirms the number. Six more systems were
+certified and then left out, because their values disagreed with the quoted ones and neither could be confirmed: the
+Moore-Spiegel oscillator (0.0938 computed, 0.1119 quoted), and the systems of Burke and Shaw (2.2488, 2.3088), Rucklidge
+(0.1916, 0.0643) and Lü (1.3357, 1.5046), the labyrinth of cyclic symmetry (0.092, 0.1402; an independent program gives
+0.097 and 0.094), and the generalised Hénon map (0.224, 0.276). Parameters that differ between authors may be the cause.
+
 `python -m docs.generate.verdicts certify` computes what has changed; `python -m docs.generate.verdicts >
 docs/verdicts.md` writes this page.
 
