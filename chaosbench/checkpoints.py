@@ -18,7 +18,7 @@ from chaosbench import __version__
 from chaosbench.diagnostics.base import DiagnosticSpec
 from chaosbench.diagnostics.health import TrainingHealth
 from chaosbench.experiment import Experiment
-from chaosbench.files import cache_key, write_whole
+from chaosbench.files import cache_key, remove_unfinished, write_whole
 from chaosbench.trainers.base import TrainingStep
 from chaosbench.trainers.training_state import Checkpoint
 
@@ -151,6 +151,8 @@ class Checkpoints:
     def discard(self) -> None:
         """Remove the checkpoint of a training that has a result; the state at its end stays, to make it longer."""
         self._path(self._updates, False).unlink(missing_ok=True)
+        for last in (True, False):
+            remove_unfinished(self._path(self._updates, last))
 
     def _measured(self, course: Course) -> dict[str, Tensor]:
         tensors = {}

@@ -1,5 +1,6 @@
 """Files that are whole or absent: atomic writes, the cache folder and its keys."""
 
+import glob
 import hashlib
 import inspect
 import os
@@ -22,7 +23,7 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
     Raises:
         OSError: where the file cannot be written; nothing is left behind.
     """
-    temporary = path.with_name(f".{uuid.uuid4().hex}{path.suffix}")
+    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
     try:
         write(temporary)
         flush(temporary)
@@ -30,6 +31,12 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
     finally:
         temporary.unlink(missing_ok=True)
     return path
+
+
+def remove_unfinished(path: Path) -> None:
+    """Remove what processes left that were killed while `write_whole` wrote this file; no other may write it now."""
+    for temporary in path.parent.glob(f".{glob.escape(path.stem)}.*{path.suffix}"):
+        temporary.unlink(missing_ok=True)
 
 
 def flush(path: Path) -> None:

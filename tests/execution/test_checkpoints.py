@@ -151,3 +151,17 @@ def test_a_damaged_checkpoint_is_ignored(tmp_path: Path):
     for path in tmp_path.iterdir():
         path.write_bytes(path.read_bytes()[:40])
     assert Checkpoints(trained_by(forcing(20)), tmp_path, "cpu").position().update == 0
+
+
+def test_what_a_killed_process_left_half_written_goes_with_the_checkpoint_and_nothing_else(tmp_path: Path):
+    experiment = trained_by(forcing(5))
+    result(experiment, tmp_path)
+    (whole,) = tmp_path.glob("*.safetensors")
+    half = tmp_path / f".{whole.stem}.0123abcd.safetensors"
+    other = tmp_path / ".another-5-end.0123abcd.safetensors"
+    for path in (half, other):
+        path.write_bytes(b"half")
+    Checkpoints(experiment, tmp_path, "cpu").discard()
+    assert not half.exists()
+    assert whole.exists()
+    assert other.exists()

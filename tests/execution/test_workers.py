@@ -134,29 +134,30 @@ def test_a_worker_computes_what_this_process_computes_bit_for_bit(model, tmp_pat
         assert record.value == other.value or record.name.removeprefix("diagnosis.") in COSTS
 
 
-@pytest.mark.parametrize(
-    ("fault", "status", "message"),
-    [
-        ("raise", "failed", "RuntimeError: the weights are on fire"),
-        ("exit", "crashed", "exit code 7"),
-        ("leave", "crashed", "exit code 3"),
-        ("kill", "crashed", "SIGKILL"),
-        ("fork", "crashed", "SIGKILL"),
-    ],
-)
-def test_a_failure_becomes_runs_with_a_status_and_other_experiments_go_on(fault, status, message, tmp_path: Path):
-    broken = Misbehaving(fault=fault, folder=str(tmp_path))
-    working = [RNN(hidden=5), LSTM(hidden=5)]
-    outcomes = results([experiment(model) for model in (working[0], broken, working[1])], tmp_path / "logs", workers=1)
-    assert len(outcomes) == 3
-    assert [run.seed for run in outcomes[broken.label].runs] == [0, 1]
-    for run in outcomes[broken.label].runs:
-        assert run.status == status
-        assert message in run.message
-        assert "\n" not in run.message
-    assert all(run.status == "ok" for model in working for run in outcomes[model.label].runs)
-    if fault == "fork":
-        assert eventually(lambda: not alive(noted(tmp_path, "forked")))
+FAULTS = {
+    "raise": ("failed", "RuntimeError: the weights are on fire"),
+    "exit": ("crashed", "exit code 7"),
+    "leave": ("crashed", "exit code 3"),
+    "kill": ("crashed", "SIGKILL"),
+    "fork": ("crashed", "SIGKILL"),
+}
+
+
+def test_failures_become_runs_with_a_status_and_other_experiments_go_on(tmp_path: Path):
+    """A working experiment runs before, between and after those that fail, in one process at a time."""
+    broken = {fault: Misbehaving(fault=fault, folder=str(tmp_path)) for fault in FAULTS}
+    first, between, last = RNN(hidden=5), RNN(hidden=6), LSTM(hidden=5)
+    models = [first, broken["raise"], broken["exit"], between, broken["leave"], broken["kill"], broken["fork"], last]
+    outcomes = results([experiment(model) for model in models], tmp_path / "logs", workers=1)
+    assert len(outcomes) == len(models)
+    for fault, (status, message) in FAULTS.items():
+        assert [run.seed for run in outcomes[broken[fault].label].runs] == [0, 1]
+        for run in outcomes[broken[fault].label].runs:
+            assert run.status == status
+            assert message in run.message
+            assert "\n" not in run.message
+    assert all(run.status == "ok" for model in (first, between, last) for run in outcomes[model.label].runs)
+    assert eventually(lambda: not alive(noted(tmp_path, "forked")))
 
 
 @pytest.mark.parametrize("fault", ["print", "exit"])

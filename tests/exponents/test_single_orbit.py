@@ -36,6 +36,7 @@ def test_the_orbit_from_a_fixed_point_of_a_map_has_its_exact_exponent():
     assert certificate.reference.exponents == pytest.approx((math.log(0.5),), abs=1e-9)
 
 
+@pytest.mark.slow
 def test_a_regular_orbit_of_a_conservative_system_has_no_positive_exponent():
     """At low energy the system of Hénon and Heiles is close to two oscillators, whose tangents do not grow."""
     certificate = certify_orbit(HenonHeiles(), [0.0, 0.05, 0.05, 0.0], duration=100)
@@ -54,7 +55,7 @@ def test_a_chaotic_orbit_is_never_called_quasi_periodic_and_a_short_run_names_th
     assert all(time > duration for time in needed)
 
 
-@pytest.mark.parametrize("duration", [50, 200])
+@pytest.mark.parametrize("duration", [50, pytest.param(200, marks=pytest.mark.slow)])
 def test_a_regular_orbit_is_quasi_periodic_however_long_it_is_followed(duration):
     """Two nearly linear oscillations, whose frequencies depend a little on the energy."""
     assert certify_orbit(HenonHeiles(), [0.0, 0.05, 0.05, 0.0], duration=duration).regime == "quasi-periodic"
@@ -103,6 +104,7 @@ def test_the_command_follows_one_orbit():
     assert isinstance(wrong, SpecError)
 
 
+@pytest.mark.slow
 def test_a_step_that_is_too_long_for_a_later_jump_of_an_orbit_fails():
     """The relaxation oscillator at mu = 100 stays slow for some 80 units of time, then jumps within a hundredth."""
     certificate = certify_orbit(LimitCycle(mu=100.0, substeps=10), [2.0, 0.0], duration=150.0)
@@ -147,6 +149,7 @@ def test_a_stiff_oscillator_has_the_exponents_of_its_relaxation_oscillation(mu):
     assert certificate.passed
 
 
+@pytest.mark.slow
 def test_a_contraction_that_an_implicit_step_does_not_resolve_is_named():
     """The Radau method is stable at any step, but damps a direction that decays by exp(-150) by far less."""
     certificate = certify_orbit(LimitCycle(mu=100.0, method="radau", dt=0.5), [2.0, 0.0], duration=10.0)
@@ -155,6 +158,7 @@ def test_a_contraction_that_an_implicit_step_does_not_resolve_is_named():
     assert certificate.reference.exponents[-1] > -178.0
 
 
+@pytest.mark.slow
 def test_a_step_that_resolves_the_contraction_gets_no_remark():
     certificate = certify_orbit(LimitCycle(mu=100.0, substeps=20), [2.0, 0.0], duration=10.0)
     assert "sum of exponents" in {check.name for check in certificate.checks if check.passed}

@@ -1,6 +1,6 @@
 """The conformance check of systems passes every registered system and fails every broken one."""
 
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import pytest
 import torch
@@ -20,7 +20,12 @@ EQUATIONS = sorted(
 )
 
 
-@pytest.mark.parametrize("kind", EQUATIONS)
+def slow_if(kind: str) -> Any:
+    """Return the kind of a system, marked as slow where its steps solve equations."""
+    return pytest.param(kind, marks=[pytest.mark.slow] if kind == "oregonator" else [])
+
+
+@pytest.mark.parametrize("kind", [slow_if(kind) for kind in EQUATIONS])
 def test_every_system_passes(kind: str, monkeypatch: pytest.MonkeyPatch):
     """A fifth of the transient suffices and saves time; the fourth-order step of the spectral system errs by 2e-6."""
     monkeypatch.setattr(KNOWN["system"][kind], "transient", KNOWN["system"][kind].transient / 5)
