@@ -38,7 +38,7 @@ Beside others: experiments with an LSTM run in as many processes, and the time i
 ![The time of an update against seeds, steps, units and experiments](pictures/performance-slopes.png)"""
 _PHASES = """\
 The CPU time of the eight experiments of the suite `quickstart`, one after another on one thread, measured once.
-*Before* is the version of commit 76fefba.
+*Before* is the version of commit b8309cf.
 
 ![The time of the quickstart by phase, before and after](pictures/performance-phases.png)"""
 _GPU = """\
@@ -116,7 +116,7 @@ TARGETS = (
     Target("100,000 points of `lorenz63`, one orbit", "", "0.1 s", "100,000 points of lorenz63, one orbit", value=True),
     Target("free run of 100,000 steps of `shallow_plrnn`", "", "20 ms",
            "free run of 100,000 steps of shallow_plrnn", value=True),
-    Target("the suite `quickstart` on two cores, wall time", "60 s", "40 s", "quickstart on two cores", value=True),
+    Target("the suite `quickstart` on two cores, wall time", "60 s", "40 s", "quickstart on 2 cores", value=True),
     *_gpu(),
     Target("everything outside training of an experiment with 64 seeds on a GPU", "5 s", "2 s",
            "outside training, 64 seeds", device="NVIDIA", value=True),

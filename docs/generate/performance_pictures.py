@@ -47,7 +47,7 @@ def draw_phases(stored: Sequence[Stored], path: Path) -> None:
             bar[one.line.phase] = bar.get(one.line.phase, 0.0) + (one.line.value or 0.0)
     if not totals:
         return
-    figure = new_figure(8.0, 1.2 + 0.5 * len(totals), "the suite quickstart, experiment after experiment")
+    figure = new_figure(8.0, 1.2 + 0.5 * len(totals), "")
     axes: Any = figure.add_subplot()
     left = dict.fromkeys(totals, 0.0)
     for index, phase in enumerate(PHASES):
