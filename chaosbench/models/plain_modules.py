@@ -119,9 +119,10 @@ def state_size(module: nn.Module, dimension: int) -> int:
         raise PluginError(f"{name} needs `state_size`, or an `initial_state` from which to read it")
     shape = (2, _STEPS, dimension)
     promise = f"{name}.initial_state must return (B, S) for a history (B, H, D), whose last entry is history[:, -1]"
+    history = torch.zeros(shape, dtype=_dtype(module))
     try:
         with torch.no_grad():
-            state = module.initial_state(torch.zeros(shape, dtype=_dtype(module)))  # type: ignore[operator]  # as above
+            state = module.initial_state(history)  # type: ignore[operator]  # nn.Module types attributes as Tensor | Module
     except (IndexError, RuntimeError) as error:
         raise PluginError(f"{promise}; for {shape} it raises {error}") from error
     if state.dim() != 2 or len(state) != shape[0]:
