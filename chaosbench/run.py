@@ -7,6 +7,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from chaosbench.checkpoints import Checkpoints, Course
@@ -16,8 +17,9 @@ from chaosbench.diagnostics.health import TrainingHealth
 from chaosbench.errors import one_line
 from chaosbench.evaluation import describe_dynamics, evaluate
 from chaosbench.experiment import EvaluationSpec, Experiment, Record, Result
-from chaosbench.isolation import one_per_seed
+from chaosbench.isolation import attempt, one_per_seed
 from chaosbench.leaderboard import store
+from chaosbench.metrics.base import Evaluation
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.recording import Diagnoses, Rows, Training, announce_rest, measured_records, record
 from chaosbench.search.space import changed
@@ -88,8 +90,9 @@ def run_experiment(
     checkpoints = checkpoints if checkpoints is None or found is None else checkpoints.of(experiment)
     model = build(experiment, data, experiment.seeds)
     report(Progress("diagnosis"))
-    initial = diagnose_model(model, data, experiment.evaluation, None, trained=False)
-    training = replace(train(experiment, model, data, report, checkpoints, announce), search=found)
+    initial, remarks = diagnose_untrained(experiment, model, data)
+    training = train(experiment, model, data, report, checkpoints, announce)
+    training = replace(training, search=found, remarks=(*remarks, *training.remarks))
     rows = examine_and_score(experiment, model, data, initial, training, report)
     announce_rest(rows, training, announce or _ignore)
     result = rows.result(started=started, seconds=perf_counter() - clock, plugins=plugins or {})
@@ -153,11 +156,20 @@ def train(
     saved = None if checkpoints is None else checkpoints.resume(course, data.train.device)
     steps = _steps(experiment, model, data, saved)
     training = follow(steps, course, experiment, report, checkpoints)
-    scheme = None if training is None else experiment.trainer.forcing_scheme(training)
-    times = course.seconds, course.watching
-    stopping = stopping_records(training)
-    seeds, remarks = len(experiment.seeds), tuple(course.failures.values())
-    return Training(course.measured, course.updates, *times, course.health, scheme, seeds, stopping, remarks=remarks)
+    remarks = list(course.failures.values())
+    scheme = scheme_of(experiment.trainer, training, remarks)
+    times, seeds, stopping = (course.seconds, course.watching), len(experiment.seeds), stopping_records(training)
+    return Training(
+        course.measured, course.updates, *times, course.health, scheme, seeds, stopping, remarks=tuple(remarks)
+    )
+
+
+def scheme_of(trainer: TrainerSpec, training: TrainingState | None, remarks: list[str]) -> ForcingScheme | None:
+    """Return where a trainer forces the state at its end; None if it does not say, or raises."""
+    if training is None:
+        return None
+    what = f"forcing_scheme of the trainer {trainer.label}"
+    return attempt(lambda: trainer.forcing_scheme(training), otherwise=None, what=what, remarks=remarks)
 
 
 def _steps(
@@ -239,19 +251,57 @@ def _finish(trainer: TrainerSpec, step: TrainingStep) -> None:
         trainer.finish(step.model, step.training)
 
 
+def diagnose_untrained(
+    experiment: Experiment, model: Forecaster, data: Dataset
+) -> tuple[Diagnosis | None, tuple[str, ...]]:
+    """Return the diagnosis before training, or None and a sentence on what it raised."""
+    remarks = list[str]()
+    what = f"the diagnosis of {experiment.model.label} before training"
+    initial = attempt(
+        lambda: diagnose_model(model, data, experiment.evaluation, None, trained=False),
+        otherwise=None, what=what, remarks=remarks,
+    )  # fmt: skip
+    return initial, tuple(remarks)
+
+
 def examine_and_score(
-    experiment: Experiment, model: Forecaster, data: Dataset, initial: Diagnosis, training: Training, report: Watch
+    experiment: Experiment,
+    model: Forecaster,
+    data: Dataset,
+    initial: Diagnosis | None,
+    training: Training,
+    report: Watch,
 ) -> Rows:
-    """Diagnose the trained model, run it freely, compute forecasts, and score them."""
+    """Diagnose the trained model, run it freely, compute forecasts, and score them; what raises is left out."""
+    spec, name, remarks = experiment.evaluation, experiment.model.label, list(training.remarks)
     report(Progress("diagnosis"))
-    final = diagnose_model(model, data, experiment.evaluation, training.scheme)
+    final = attempt(
+        lambda: diagnose_model(model, data, spec, training.scheme),
+        otherwise=None, what=f"the diagnosis of {name}", remarks=remarks,
+    )  # fmt: skip
     report(Progress("forecasts"))
-    bounded = final.motion.bounded.double().mean(1)
-    evaluation = evaluate(model, data, experiment.evaluation, final.spectrum / data.dt, bounded=bounded)
-    traits = describe_dynamics(model, data, experiment.evaluation)
+    evaluation = attempt(
+        lambda: _evaluated(model, data, spec, final, remarks, name),
+        otherwise=None, what=f"the free run of {name}", remarks=remarks,
+    )  # fmt: skip
+    traits = attempt(
+        lambda: describe_dynamics(model, data, spec),
+        otherwise={}, what=f"describe_dynamics of {name}", remarks=remarks,
+    )  # fmt: skip
     report(Progress("scores"))
-    device = str(data.train.device)
+    training, device = replace(training, remarks=tuple(remarks)), str(data.train.device)
     return record(experiment, model, data, training, Diagnoses(initial, final), evaluation, traits, device=device)
+
+
+def _evaluated(
+    model: Forecaster, data: Dataset, spec: EvaluationSpec, final: Diagnosis | None, remarks: list[str], name: str
+) -> Evaluation | None:
+    """Return free runs and forecasts; without a diagnosis the exponents are unknown."""
+    if final is None:
+        unknown = torch.full((model.seeds, spec.exponent_count(data.dimension)), torch.nan)
+        return evaluate(model, data, spec, unknown, failures=remarks, name=name)
+    bounded = final.motion.bounded.double().mean(1)
+    return evaluate(model, data, spec, final.spectrum / data.dt, bounded=bounded, failures=remarks, name=name)
 
 
 def diagnose_model(
