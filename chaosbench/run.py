@@ -1,56 +1,33 @@
 """The straight line: data, model, training, diagnosis, forecasts, scores."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
-from typing import Literal
 
-import torch
 from torch import Tensor
 
+from chaosbench.assessment import diagnose_untrained, examine_and_score
 from chaosbench.checkpoints import Checkpoints, Course
 from chaosbench.data import Dataset, simulate
 from chaosbench.diagnostics.base import DiagnosticSpec
 from chaosbench.diagnostics.health import TrainingHealth
 from chaosbench.errors import one_line
-from chaosbench.evaluation import describe_dynamics, evaluate
-from chaosbench.experiment import EvaluationSpec, Experiment, Record, Result
+from chaosbench.experiment import Experiment, Record, Result
 from chaosbench.isolation import attempt, one_per_seed
 from chaosbench.leaderboard import store
-from chaosbench.metrics.base import Evaluation
 from chaosbench.models.forecaster import Forecaster
-from chaosbench.recording import Diagnoses, Rows, Training, announce_rest, measured_records, record
+from chaosbench.progress import Progress, Watch
+from chaosbench.recording import Training, announce_rest, measured_records
 from chaosbench.search.space import changed
 from chaosbench.search.study import Found, find
-from chaosbench.theory.diagnosis import Diagnosis
-from chaosbench.theory.examination import examine
 from chaosbench.trainers.base import TrainerSpec, TrainingStep, WindowTrainer
 from chaosbench.trainers.early_stopping import stopping_records
 from chaosbench.trainers.forcing_scheme import ForcingScheme
 from chaosbench.trainers.training_state import Checkpoint, TrainingState
 
-Phase = Literal["data", "search", "diagnosis", "training", "forecasts", "scores"]
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far an experiment is.
-
-    Attributes:
-        phase: what it does now.
-        update, updates: of the training, or the trials of a search; 0 in every other phase.
-        loss: median training loss over seeds; None in every other phase.
-    """
-
-    phase: Phase
-    update: int = 0
-    updates: int = 0
-    loss: float | None = None
-
-
-Watch = Callable[[Progress], None]
+__all__ = ["Progress", "Watch", "run_experiment"]
 
 
 def run_experiment(
@@ -249,77 +226,6 @@ def _finish(trainer: TrainerSpec, step: TrainingStep) -> None:
     """Let a trainer that is not asked for further updates set the model to its final weights."""
     if isinstance(trainer, WindowTrainer) and step.training is not None:
         trainer.finish(step.model, step.training)
-
-
-def diagnose_untrained(
-    experiment: Experiment, model: Forecaster, data: Dataset
-) -> tuple[Diagnosis | None, tuple[str, ...]]:
-    """Return the diagnosis before training, or None and a sentence on what it raised."""
-    remarks = list[str]()
-    what = f"the diagnosis of {experiment.model.label} before training"
-    initial = attempt(
-        lambda: diagnose_model(model, data, experiment.evaluation, None, trained=False),
-        otherwise=None, what=what, remarks=remarks,
-    )  # fmt: skip
-    return initial, tuple(remarks)
-
-
-def examine_and_score(
-    experiment: Experiment,
-    model: Forecaster,
-    data: Dataset,
-    initial: Diagnosis | None,
-    training: Training,
-    report: Watch,
-) -> Rows:
-    """Diagnose the trained model, run it freely, compute forecasts, and score them; what raises is left out."""
-    spec, name, remarks = experiment.evaluation, experiment.model.label, list(training.remarks)
-    report(Progress("diagnosis"))
-    final = attempt(
-        lambda: diagnose_model(model, data, spec, training.scheme),
-        otherwise=None, what=f"the diagnosis of {name}", remarks=remarks,
-    )  # fmt: skip
-    report(Progress("forecasts"))
-    evaluation = attempt(
-        lambda: _evaluated(model, data, spec, final, remarks, name),
-        otherwise=None, what=f"the free run of {name}", remarks=remarks,
-    )  # fmt: skip
-    traits = attempt(
-        lambda: describe_dynamics(model, data, spec),
-        otherwise={}, what=f"describe_dynamics of {name}", remarks=remarks,
-    )  # fmt: skip
-    report(Progress("scores"))
-    training, device = replace(training, remarks=tuple(remarks)), str(data.train.device)
-    return record(experiment, model, data, training, Diagnoses(initial, final), evaluation, traits, device=device)
-
-
-def _evaluated(
-    model: Forecaster, data: Dataset, spec: EvaluationSpec, final: Diagnosis | None, remarks: list[str], name: str
-) -> Evaluation | None:
-    """Return free runs and forecasts; without a diagnosis the exponents are unknown."""
-    if final is None:
-        unknown = torch.full((model.seeds, spec.exponent_count(data.dimension)), torch.nan)
-        return evaluate(model, data, spec, unknown, failures=remarks, name=name)
-    bounded = final.motion.bounded.double().mean(1)
-    return evaluate(model, data, spec, final.spectrum / data.dt, bounded=bounded, failures=remarks, name=name)
-
-
-def diagnose_model(
-    model: Forecaster, data: Dataset, spec: EvaluationSpec, scheme: ForcingScheme | None, *, trained: bool = True
-) -> Diagnosis:
-    """Measure gradient growth and Lyapunov exponents; before training, exponents over a quarter of the steps."""
-    return examine(
-        model,
-        data,
-        context=spec.context,
-        conditions=spec.exponent_conditions,
-        steps=spec.exponent_steps if trained else max(1, spec.exponent_steps // 4),
-        transient=spec.exponent_transient,
-        # One more than the system can have: the gap behind its own exponents sets the others apart.
-        exponents=spec.exponent_count(data.dimension) + 1,
-        path=scheme,
-        trained=trained,
-    )
 
 
 def _ignore(_: object) -> None:

@@ -13,13 +13,15 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
+from chaosbench.assessment import diagnose_untrained, examine_and_score
 from chaosbench.checkpoints import Course
 from chaosbench.diagnostics.base import DiagnosticSpec
 from chaosbench.diagnostics.health import TrainingHealth
 from chaosbench.experiment import Experiment, Record, Result
 from chaosbench.models.forecaster import Forecaster
+from chaosbench.progress import Progress, Watch
 from chaosbench.recording import Training, announce_rest, measured_records
-from chaosbench.run import Progress, Watch, build, diagnose_untrained, examine_and_score, follow, prepare, scheme_of
+from chaosbench.run import build, follow, prepare, scheme_of
 from chaosbench.theory.diagnosis import Diagnosis
 from chaosbench.trainers.early_stopping import stopping_records
 from chaosbench.trainers.training_state import TrainingState
