@@ -1,4 +1,4 @@
-"""What follows the training of an experiment: diagnosis, free runs, forecasts and scores; what raises is left out."""
+"""The part of an experiment after training: diagnosis, free runs, forecasts, scores; what raises is left out."""
 
 from dataclasses import replace
 
