@@ -27,6 +27,7 @@ from chaosbench.data import DataSpec
 from chaosbench.diagnostics.base import DiagnosticSpec
 from chaosbench.evaluation_spec import EvaluationSpec
 from chaosbench.labels import title
+from chaosbench.limits import LARGEST_SEED, MOST_SEEDS
 from chaosbench.metrics.base import MetricSpec
 from chaosbench.models.base import ModelSpec
 from chaosbench.search.space import SearchSpec
@@ -51,7 +52,9 @@ class Experiment(Content):
     metrics: tuple[SerializeAsAny[MetricSpec], ...]
     diagnostics: tuple[SerializeAsAny[DiagnosticSpec], ...] = ()
     evaluation: EvaluationSpec = EvaluationSpec()
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)]
+    seeds: Annotated[
+        tuple[Annotated[int, Field(strict=True, ge=0, le=LARGEST_SEED)], ...], Field(min_length=1, max_length=MOST_SEEDS)
+    ]
     search: SearchSpec | None = None  # of fields of model and trainer, before the training
 
     @model_serializer(mode="wrap")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chaosbench.checkpoints import EVERY, FOLDER, Checkpoints
-from chaosbench.data import DataSpec, simulate
+from chaosbench.data import DataSpec, require_possible, simulate
 from chaosbench.errors import DataError
 from chaosbench.execution.grouping import Group
 from chaosbench.execution.workers import Event, Finished, carry_out
@@ -42,17 +42,19 @@ def missing(experiments: Sequence[Experiment], stored: Iterable[Stored]) -> list
 
 
 def check_data(experiments: Iterable[Experiment]) -> None:
-    """Read every recorded series and check that each trainer can work with it, so that no run has to find out.
+    """Check that data can be made and fit into memory, and that trainers can work with recorded series.
 
     Raises:
         DataError: with everything that does not fit.
     """
     together: dict[tuple[Source, DataSpec], list[Experiment]] = {}
     for experiment in experiments:
-        if not isinstance(experiment.system, SystemSpec):
-            together.setdefault((experiment.system, experiment.data), []).append(experiment)
+        together.setdefault((experiment.system, experiment.data), []).append(experiment)
     problems = []
     for (system, spec), group in together.items():
+        require_possible(system, spec)
+        if isinstance(system, SystemSpec):
+            continue
         data = simulate(system, spec)
         for experiment in group:
             try:
