@@ -1,5 +1,6 @@
 """The command line; heavy imports are inside the commands, so that `--help` is fast."""
 
+import errno
 import json
 import os
 import sys
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chaosbench import __version__, cli_certify, cli_trajectories, options
-from chaosbench.errors import ChaosbenchError, SpecError, unknown_name
+from chaosbench.errors import ChaosbenchError, SpecError, printable, unknown_name
 from chaosbench.terminal.plugins import load_registry
 
 if TYPE_CHECKING:
@@ -40,6 +41,7 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # a pipe on Windows may lack the signs of tables
     try:
         code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        sys.stdout.flush()
     except _UsageError as error:
         _print_error(f"{error.format_message()} See: chaosbench --help")
         code = 2
@@ -49,16 +51,27 @@ def main() -> None:
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe, such as `head`, has closed it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         code = 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _discard_output()
+        _print_error(f"there is no space left on the device: {error.filename or 'the output cannot be written'}")
+        code = 3
     if code == _INTERRUPTED:  # Typer itself may turn the interrupt into this code
         _print_error("interrupted; finished experiments are kept, and the same command goes on with the rest")
     sys.exit(code)
 
 
+def _discard_output() -> None:
+    """Redirect standard output to nowhere, so that the interpreter does not fail to flush it when it ends."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 def _print_error(text: str) -> None:
     """Print a message as one line on standard error."""
-    print(" ".join(text.split()), file=sys.stderr)
+    print(printable(" ".join(text.split())), file=sys.stderr)
 
 
 def _version(requested: bool) -> None:
@@ -79,7 +92,10 @@ def _root(
 @app.command()
 def run(
     suite_name: Annotated[str, typer.Argument(metavar="SUITE", help="A shipped suite, or the path of a TOML file.")],
-    results: Annotated[Path, typer.Option(help="Directory for results, one folder per experiment.")] = Path("results"),
+    results: Annotated[
+        Path,
+        typer.Option(parser=options.folder, metavar="DIRECTORY", help="Where results go, a folder per experiment."),
+    ] = Path("results"),
     device: Annotated[str, typer.Option(help="auto (a GPU if it is faster here), cpu, cuda or cuda:N.")] = "auto",
     seeds: Annotated[str | None, typer.Option(help="Replace the suite's seeds: 0:5 for 0 to 4, or 1,4,7.")] = None,
     changes: Annotated[

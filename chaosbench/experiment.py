@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 import torch
 from pydantic import (
+    AfterValidator,
     Field,
     SerializeAsAny,
     SerializerFunctionWrapHandler,
@@ -25,6 +26,7 @@ from pydantic import (
 from chaosbench import sizes
 from chaosbench.data import DataSpec
 from chaosbench.diagnostics.base import DiagnosticSpec
+from chaosbench.errors import printable
 from chaosbench.evaluation_spec import EvaluationSpec
 from chaosbench.labels import title
 from chaosbench.limits import LARGEST_SEED, MOST_SEEDS
@@ -44,7 +46,7 @@ Status = Literal["ok", "diverged", "failed", "crashed", "timeout", "oom", "skipp
 class Experiment(Content):
     """One system, its data, one model and one trainer, with the seeds to run and the metrics to compute."""
 
-    suite: str
+    suite: Annotated[str, AfterValidator(printable)]
     system: SerializeAsAny[Source]
     data: DataSpec = DataSpec()
     model: SerializeAsAny[ModelSpec]
@@ -53,7 +55,8 @@ class Experiment(Content):
     diagnostics: tuple[SerializeAsAny[DiagnosticSpec], ...] = ()
     evaluation: EvaluationSpec = EvaluationSpec()
     seeds: Annotated[
-        tuple[Annotated[int, Field(strict=True, ge=0, le=LARGEST_SEED)], ...], Field(min_length=1, max_length=MOST_SEEDS)
+        tuple[Annotated[int, Field(strict=True, ge=0, le=LARGEST_SEED)], ...],
+        Field(min_length=1, max_length=MOST_SEEDS),
     ]
     search: SearchSpec | None = None  # of fields of model and trainer, before the training
 

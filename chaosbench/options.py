@@ -2,6 +2,7 @@
 
 import tomllib
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,8 @@ def seeds(text: str | None) -> list[int] | None:
         return None
     first, colon, last = text.partition(":")
     numbers: Sequence[int] = []
-    try:
+    with suppress(ValueError):  # refused below
         numbers = range(int(first or 0), int(last)) if colon else [int(part) for part in text.split(",")]
-    except ValueError:
-        pass  # refused below
     if not numbers or min(numbers) < 0:
         raise SpecError(f"--seeds {text!r} names no seeds; write 0:5 for 0 to 4, or 1,4,7")
     return list(valid_seeds(numbers))

@@ -92,7 +92,7 @@ def _experiments(
     place = part.at("data")
     data = [validated(DataSpec, table, place) for table in _grid(DataSpec, content.get("data", {}), place)]
     systems, models, trainers = (_selected(specs[table], getattr(selection, table)) for table in TABLES)
-    require_few(math.prod(map(len, (systems, data, models, trainers))), part.place or str(content["suite"]))
+    require_few(len(systems) * len(data) * len(models) * len(trainers), part.place or str(content["suite"]))
     combinations = (
         {**shared, "system": system, "data": data_spec, "model": _sized(model, system, data_spec), "trainer": trainer}
         for system, data_spec, model, trainer in product(systems, data, models, trainers)
