@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chaosbench import __version__, cli_certify, cli_trajectories, options
+from chaosbench import __version__, cli_authors, cli_certify, cli_trajectories, options
 from chaosbench.errors import ChaosbenchError, SpecError, unknown_name
 from chaosbench.terminal.plugins import load_registry
 
@@ -22,9 +22,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-plugins_app = typer.Typer(help="List plug-ins.")
+plugins_app = typer.Typer(help="List, write and test plug-ins.")
 app.add_typer(plugins_app, name="plugins")
 cli_trajectories.register(app)
+cli_authors.register(plugins_app)
 
 
 _LISTINGS = ("systems", "models", "trainers", "diagnostics", "metrics", "pictures", "suites")

@@ -105,7 +105,7 @@ class Upside(Distance):
     better: ClassVar = "up"
 
 
-class RewardsLargerErrors(PredictionError):
+class RewardsError(PredictionError):
     """Scores the truth best, and all spoiled forecasts in the wrong order."""
 
     def average(self, scores):
@@ -129,7 +129,7 @@ class RewardsLargerErrors(PredictionError):
         (WithoutAReason, ["why_undefined", "text"]),
         (UnknownWay, ["`unordered`", "tickled", "shuffled"]),
         (Upside, ["`better`", "'lower'", "'up'"]),
-        (RewardsLargerErrors, ["the more of a run is spoiled", "`unordered`"]),
+        (RewardsError, ["the more of a run is spoiled", "`unordered`"]),
         (NeedsTheExponents, ["a recorded series", "must not raise", "TypeError"]),
     ],
 )
@@ -141,8 +141,8 @@ def test_a_broken_metric_fails_with_the_promise_that_it_breaks(metric: type[Metr
 
 def test_a_metric_may_name_the_way_in_which_levels_are_not_in_order(monkeypatch: pytest.MonkeyPatch):
     ways = ("fewer points", "collapsed runs", "points thrown away", "shuffled", "enlarged", "shrunk")
-    monkeypatch.setattr(RewardsLargerErrors, "unordered", dict.fromkeys(ways, "an example"))
-    check_metric(RewardsLargerErrors())
+    monkeypatch.setattr(RewardsError, "unordered", dict.fromkeys(ways, "an example"))
+    check_metric(RewardsError())
 
 
 def test_a_sound_metric_of_thirty_lines_passes():
