@@ -3,8 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 RESULTS ?= results/quickstart
-# The template is tested but not installed, so that its kinds exist only in copies of it.
-PLUGINS = $(filter-out plugins/template/,$(dir $(wildcard plugins/*/pyproject.toml)))
+PLUGINS = $(dir $(wildcard plugins/*/pyproject.toml))
 # Processes that run tests side by side; each uses one thread.
 TEST_WORKERS ?= 2
 export OMP_NUM_THREADS = 1

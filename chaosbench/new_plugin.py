@@ -34,7 +34,8 @@ _FILES = {  # of the package, by the name of their template
     "{noun}/module.py": "{module}.py",
     "{noun}/test.py": "tests/test_{module}.py",
 }
-_NAME, _LONGEST = re.compile("[a-z][a-z0-9_-]*"), 40
+_NAME, _LONGEST = re.compile("[a-z][a-z0-9_-]*"), 24
+_KIND = re.compile(r"""\bkind: Literal\[["'](\w+)["']\]""")
 _USAGE = """Suites name it by its kind:
 
 ```toml
@@ -61,7 +62,8 @@ def create(name: str, noun: str, parent: Path) -> list[Path]:
     if noun not in NOUNS:
         raise unknown_name("kind of plug-in", noun, NOUNS, place="--kind")
     names = _names(name, noun)
-    _check_free(names["kind"], noun)
+    if owner := taken_kinds(noun).get(names["kind"]):
+        raise PluginError(f"the kind {names['kind']!r} is taken by {owner}; choose another name")
     target = parent / names["distribution"]
     if target.exists() and not (target.is_dir() and not any(target.iterdir())):
         raise StoreError(f"{str(target)!r} exists and is not an empty folder; remove it, or choose another --dir")
@@ -106,16 +108,14 @@ def _class_name(kind: str, noun: str) -> str:
     return name
 
 
-def _check_free(kind: str, noun: str) -> None:
-    """Raise a `PluginError` if chaosbench or an installed plug-in offers the kind; no module is imported."""
-    pattern = re.compile(rf"""\bkind: Literal\[["']{kind}["']\]""")
-    files = {path: "chaosbench" for folder in NOUNS[noun] for path in sorted((TEMPLATES.parent / folder).glob("*.py"))}
+def taken_kinds(noun: str) -> dict[str, str]:
+    """Return who offers each kind of a noun, chaosbench or a plug-in, as their source says; no module is imported."""
+    chaosbench = [path for folder in NOUNS[noun] for path in sorted((TEMPLATES.parent / folder).glob("*.py"))]
+    owners = dict.fromkeys(chaosbench, "chaosbench")
     for point in entry_points(group="chaosbench"):
-        owner = f"the plug-in {point.name}"
-        files |= dict.fromkeys(_sources(point.module), owner)
-    for path, owner in files.items():
-        if pattern.search(path.read_text(encoding="utf-8", errors="replace")):
-            raise PluginError(f"the kind {kind!r} is taken by {owner}; choose another name")
+        owners |= dict.fromkeys(_sources(point.module), f"the plug-in {point.name}")
+    texts = {path: path.read_text(encoding="utf-8", errors="replace") for path in owners}
+    return {kind: owners[path] for path, text in texts.items() for kind in _KIND.findall(text)}
 
 
 def _sources(module: str) -> list[Path]:
