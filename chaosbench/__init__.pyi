@@ -11,6 +11,7 @@ from chaosbench.errors import ChaosbenchError as ChaosbenchError
 from chaosbench.errors import DataError as DataError
 from chaosbench.experiment import EvaluationSpec as EvaluationSpec
 from chaosbench.experiment import Experiment as Experiment
+from chaosbench.experiment import Record as Record
 from chaosbench.experiment import Result as Result
 from chaosbench.hookspecs import hookimpl as hookimpl
 from chaosbench.loading import load as load
