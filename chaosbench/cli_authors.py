@@ -1,5 +1,6 @@
 """Commands for authors of plug-ins: write a new one, and test it; heavy imports are inside them."""
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ from chaosbench.new_plugin import NOUNS, create
 def register(app: typer.Typer) -> None:
     """Add the commands to `chaosbench plugins`."""
     app.command()(new)
+    app.command("test")(check)
 
 
 def new(
@@ -27,3 +29,24 @@ def new(
         print(f"  {path.relative_to(package)}")
     print(f"next:\n  cd {package}\n  pip install -e .\n  chaosbench plugins test {suite.stem}")
     print(f"  chaosbench run {suite.name}")
+
+
+def check(
+    package: Annotated[
+        str | None,
+        typer.Argument(metavar="PACKAGE", help="A plug-in or its distribution (default: all installed plug-ins)."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Check everything that plug-ins offer, and train their models and trainers; exit with code 1 if a check fails."""
+    from chaosbench.terminal import conformance
+    from chaosbench.terminal.plugins import load_registry
+    from chaosbench.testing.plugins import check_plugins
+
+    outcomes = conformance.collected(check_plugins(load_registry(quiet=True), package))
+    if as_json:
+        print(json.dumps(conformance.rows(outcomes), indent=1, ensure_ascii=False))
+    else:
+        conformance.show(outcomes)
+    if any(outcome.failure is not None for outcome in outcomes):
+        raise typer.Exit(1)

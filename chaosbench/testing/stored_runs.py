@@ -1,4 +1,4 @@
-"""Small experiments on the Hénon map, stored as a run leaves them: what the check of a picture draws."""
+"""Small experiments on the Hénon map: what the check of a picture draws, and a short training of a plug-in."""
 
 from collections.abc import Sequence
 from functools import cache
@@ -10,10 +10,10 @@ from chaosbench.experiment import EvaluationSpec, Experiment
 from chaosbench.leaderboard import store
 from chaosbench.leaderboard.folder import Stored, read
 from chaosbench.metrics import PredictionError, StateSpaceDivergence, ValidPredictionTime
-from chaosbench.models import ShallowPLRNN
+from chaosbench.models import ModelSpec, ShallowPLRNN
 from chaosbench.run import run_experiment
 from chaosbench.systems import Henon
-from chaosbench.trainers import SparseTeacherForcing
+from chaosbench.trainers import SparseTeacherForcing, TrainerSpec
 
 _INTERVALS = (5, 10, 15)  # [steps] of forcing, one experiment each
 _TOO_FAST = 1e30  # learning rate with which every seed diverges at the first update
@@ -32,16 +32,17 @@ def diverged_experiment() -> Stored:
 
 
 def _stored(trainer: SparseTeacherForcing) -> Stored:
-    return read(store.write(run_experiment(_experiment(trainer)), Path(mkdtemp(prefix="chaosbench-"))))
+    return read(store.write(run_experiment(small_experiment(trainer)), Path(mkdtemp(prefix="chaosbench-"))))
 
 
-def _experiment(trainer: SparseTeacherForcing) -> Experiment:
+def small_experiment(trainer: TrainerSpec, model: ModelSpec | None = None) -> Experiment:
+    """Return an experiment on the Hénon map that runs in a second; by default with a small shallow PLRNN."""
     lengths = {"train_orbits": 2, "train_length": 300, "validation_orbits": 1, "validation_length": 100}
     return Experiment(
-        suite="pictures",
+        suite="check",
         system=Henon(),
         data=DataSpec(**lengths, test_orbits=4, test_length=300),
-        model=ShallowPLRNN(hidden=6),
+        model=model or ShallowPLRNN(hidden=6),
         trainer=trainer,
         metrics=(StateSpaceDivergence(), ValidPredictionTime(), PredictionError(steps=5)),
         evaluation=EvaluationSpec(
