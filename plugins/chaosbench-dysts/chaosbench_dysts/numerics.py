@@ -32,7 +32,7 @@ def numerics() -> dict[str, dict[str, Numerics]]:
 
 @lru_cache(maxsize=1)
 def certificates() -> dict[tuple[str, str], Mapping[str, Any]]:
-    """Return the shipped certificates by kind and name of the system, as `chaosbench certify --json` prints them."""
+    """Return the shipped certificates by kind and name of the system, each with the versions it belongs to."""
     content = json.loads(resources.files(__package__).joinpath("certificates.json").read_text("utf-8"))
     return {(one["kind"], one["reference"]["parameters"]["name"]): one for one in content}
 

@@ -3,7 +3,6 @@
 import random
 from functools import lru_cache
 from math import pi
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,13 +13,9 @@ from torch.testing import assert_close
 pytest.importorskip("dysts", reason="pip install --no-deps -r without-dependencies.txt")
 
 from chaosbench_dysts import DystsDelay, DystsFlow, DystsMap, equations, installed
-from chaosbench_dysts.numerics import certificates
-from pydantic import ValidationError
 from scipy.optimize import fsolve
 
-from chaosbench import lyapunov_spectrum, registry, suite
 from chaosbench.dynamics import orbit
-from chaosbench.errors import PluginError
 from chaosbench.systems import Henon, Lorenz63, MackeyGlass, SystemSpec
 from chaosbench.testing import check_system
 
