@@ -6,7 +6,6 @@ python make_certificates.py collect FOLDER                       # numerics.json
 
 import argparse
 import json
-import sys
 import time
 import warnings
 from math import floor, log10
@@ -36,6 +35,7 @@ _PERIOD_ERROR = 1e-5  # the same per period that dysts stores
 _SUBSTEPS = 4  # more would take long to compile; dt becomes shorter instead
 _FINEST = 16  # part of a hundredth of a period; kinks are not resolved any better
 _ALIGNED = 45  # Lyapunov times after which orbits a billionth apart are independent, and mixed
+_NARROW = 0.2  # largest interval of a certified exponent, in units of the exponent
 _SAMPLES = 60  # of a delay, so that twice as many can still be compiled
 
 
@@ -156,7 +156,7 @@ def collect(folder: Path) -> None:
     _write(PACKAGE / "certificates.json", "[\n" + ",\n".join(lines) + "\n]\n")
     _write(PACKAGE / "numerics.json", _one_a_line(table))
     verdicts = {kind: {name: _verdict_row(rows.get((kind, name))) for name in table[kind]} for kind in table}
-    _write(PACKAGE / "verdicts.json", _one_a_line(verdicts))
+    _write(PACKAGE.parent / "verdicts.json", _one_a_line(verdicts))
 
 
 def verdict(row: dict[str, Any] | None) -> str:
@@ -167,7 +167,19 @@ def verdict(row: dict[str, Any] | None) -> str:
         return "refused"
     if row["failed"]:
         return "check failed"
-    return "undecided" if row["certificate"]["regime"] == "undecided" else "certified"
+    if row["certificate"]["regime"] == "undecided":
+        return "undecided"
+    return "certified" if _narrow(row) else "wide interval"
+
+
+def _narrow(row: dict[str, Any]) -> bool:
+    """Return whether the interval of the largest exponent is narrow beside it, or beside a period where it is zero."""
+    reference = row["certificate"]["reference"]
+    largest, interval = reference["exponents"][0], reference["intervals"][0]
+    if row["certificate"]["regime"] == "chaotic":
+        return bool(interval < _NARROW * largest)
+    system = KINDS[row["kind"]](name=row["name"])
+    return bool(interval < _NARROW / 10 / (1.0 if row["kind"] == "dysts_map" else system.entry.period))
 
 
 def _verdict_row(row: dict[str, Any] | None) -> dict[str, Any]:
@@ -216,4 +228,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

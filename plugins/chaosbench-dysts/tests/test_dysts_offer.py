@@ -1,6 +1,7 @@
 """The plug-in offers its kinds, names mistakes, and ships certificates that belong to its systems."""
 
 from importlib import metadata
+from math import log
 from pathlib import Path
 
 import pytest
@@ -95,7 +96,8 @@ def test_certified_exponents_agree_with_published_ones():
     """Sprott's are rounded to 0.001, from orbits of unknown length: 3 % are allowed beside that. Hénon's is 0.41922
     (Sprott 2003), Chebyshev's polynomial of degree a has ln a, and the tent of height mu ln(2 mu)."""
     kinds = {f"Sprott{case}": ("dysts_flow", value, 0.001 + 0.03 * value) for case, value in SPROTT.items()}
-    kinds |= {"Henon": ("dysts_map", 0.41922, 1e-5)}
+    kinds |= {"Henon": ("dysts_map", 0.41922, 1e-5), "Chebyshev": ("dysts_map", log(6), 1e-6)}
+    kinds |= {"Tent": ("dysts_map", log(1.9), 1e-6)}
     for name, (kind, published, allowed) in kinds.items():
         if (kind, name) in certificates():
             reference = KINDS[kind].model_validate({"name": name}).reference

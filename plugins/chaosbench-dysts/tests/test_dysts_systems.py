@@ -1,6 +1,5 @@
 """The systems of dysts fulfil chaosbench's contract and equal dysts's own functions."""
 
-import random
 from functools import lru_cache
 from math import pi
 from typing import Any
@@ -24,7 +23,10 @@ DELAYS = [name for name, entry in equations.entries("flows").items() if entry.de
 MAPS = list(equations.entries("maps"))
 SYSTEMS = [(DystsFlow, name) for name in FLOWS] + [(DystsMap, name) for name in MAPS]
 SYSTEMS += [(DystsDelay, name) for name in DELAYS]
-DRAWN = random.Random(0)
+KINKED = {
+    "AnishchenkoAstakhov", "CellularNeuralNetwork", "Chua", "Colpitts", "FluidTrampoline", "MacArthur", "MultiChua",
+    "SanUmSrisuchinwong", "SprottMore", "StickSlipOscillator",
+}  # fmt: skip
 
 
 def identity(value: object) -> str:
@@ -111,14 +113,17 @@ def test_drives_have_the_period_of_their_equations():
 
 @pytest.mark.parametrize(
     ("kind", "name"),
-    [
-        *[(DystsFlow, name) for name in ("DoublePendulum", "BickleyJet", "ForcedVanDerPol")],
-        (DystsFlow, DRAWN.choice(FLOWS)),
-        (DystsMap, DRAWN.choice(MAPS)),
-        (DystsDelay, "MackeyGlass"),
-    ],
+    [(DystsFlow, "Duffing"), (DystsMap, "KaplanYorke"), (DystsDelay, "ScrollDelay")],
     ids=identity,
 )
-def test_drawn_systems_fulfil_the_contract(kind: type[SystemSpec], name: str, monkeypatch: pytest.MonkeyPatch):
+def test_some_systems_fulfil_the_contract(kind: type[SystemSpec], name: str, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(kind, "transient", property(lambda system: 100 * system.dt))
     check_system(kind(name=name), steps=300)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("kind", "name"), SYSTEMS, ids=identity)
+def test_every_system_fulfils_the_contract(kind: type[SystemSpec], name: str, monkeypatch: pytest.MonkeyPatch):
+    """Where a field has kinks, an eighth-order step is not more exact than a short step of low order."""
+    monkeypatch.setattr(kind, "transient", property(lambda system: 100 * system.dt))
+    check_system(kind(name=name), steps=300, step_error=1e-2 if name in KINKED else 1e-6)
