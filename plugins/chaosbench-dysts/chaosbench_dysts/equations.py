@@ -16,7 +16,7 @@ Constant = float | tuple[float, ...] | tuple[tuple[float, ...], ...]
 
 
 class Entry(NamedTuple):
-    """What dysts stores about a system, without its estimates of exponents.
+    """The entry of a system in the tables of dysts, without its estimates of exponents.
 
     Attributes:
         parameters: by name.

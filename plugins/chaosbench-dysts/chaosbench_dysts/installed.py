@@ -43,7 +43,7 @@ def folder() -> Path:
 
 @lru_cache(maxsize=2)
 def table(module: str) -> dict[str, dict[str, Any]]:
-    """Return what dysts stores about each system that a module ("flows" or "maps") defines, by name."""
+    """Return the stored entry of each system that a module ("flows" or "maps") defines, by name."""
     file = {"flows": "chaotic_attractors.json", "maps": "discrete_maps.json"}[module]
     stored: dict[str, dict[str, Any]] = json.loads((folder() / "data" / file).read_text("utf-8"))
     defined = classes(module)

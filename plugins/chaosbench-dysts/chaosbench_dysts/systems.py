@@ -1,4 +1,4 @@
-"""What flows, maps and delay systems of dysts have in common: a name, and parameters that users may change."""
+"""The base class of flows, maps and delay systems of dysts: a name, and parameters that users may change."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
@@ -56,7 +56,7 @@ class DystsSystem(SystemSpec):
 
     @property
     def entry(self) -> Entry:
-        """What dysts stores about the system."""
+        """The entry of the system in the tables of dysts."""
         return equations.entry(self.module, self.name, delayed=self.delayed)
 
     @property
