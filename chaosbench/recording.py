@@ -1,10 +1,10 @@
 """The rows and arrays that an experiment leaves: from tensors of K seeds to records of each seed."""
 
 import platform
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,8 +16,8 @@ from chaosbench.diagnostics.base import DiagnosticSpec
 from chaosbench.diagnostics.health import TrainingHealth
 from chaosbench.experiment import Experiment, Record, Result, Run, Status
 from chaosbench.metrics.base import Evaluation
-from chaosbench.metrics.skill import too_good_to_be_true
 from chaosbench.models.forecaster import Forecaster, Trait
+from chaosbench.recorded_scores import finite, outcomes, score_records
 from chaosbench.search.study import Found
 from chaosbench.stored_arrays import Arrays, evaluation_arrays, separation_arrays
 from chaosbench.theory.diagnosis import Diagnosis
@@ -142,11 +142,29 @@ def record(
 
 def training_records(experiment: Experiment, training: Training) -> Iterator[Record]:
     """Yield what the diagnostics measured during training, and where each seed stopped early."""
+    for diagnostic, update, values in training.measured:
+        yield from measured_records(experiment, diagnostic, update, values)
     digest = experiment.digest()
-    seen = [(diagnostic.label, values, diagnostic.unit, update) for diagnostic, update, values in training.measured]
-    for name, values, unit, update in (*seen, *training.stopping):
+    for name, values, unit, _ in training.stopping:
         for seed, value in zip(experiment.seeds, values.tolist(), strict=True):
-            yield Record(digest, seed, name, _finite(value), None, unit, "", update)
+            yield Record(digest, seed, name, finite(value), None, unit, "", None)
+
+
+def measured_records(
+    experiment: Experiment, diagnostic: DiagnosticSpec, update: int, values: Tensor
+) -> Iterator[Record]:
+    """Yield what one diagnostic measured at one update, seed by seed; values are `(K,)`."""
+    digest = experiment.digest()
+    for seed, value in zip(experiment.seeds, values.tolist(), strict=True):
+        yield Record(digest, seed, diagnostic.label, finite(value), None, diagnostic.unit, "", update)
+
+
+def announce_rest(rows: "Rows", training: Training, announce: Callable[[Record], None]) -> None:
+    """Announce every record of a finished experiment but those of diagnostics, which training has announced."""
+    live = {(diagnostic.label, update) for diagnostic, update, _ in training.measured}
+    for one in rows.records:
+        if (one.name, one.update) not in live:
+            announce(one)
 
 
 def search_records(experiment: Experiment, search: Found | None) -> Iterator[Record]:
@@ -188,71 +206,13 @@ def diagnosis_records(
     yield from _column_records(experiment, final, truth, update=None)
 
 
-def score_records(experiment: Experiment, evaluation: Evaluation) -> list[Record]:
-    """Return every metric of every seed with its details, each beside its noise floor: that of another true orbit.
-
-    A detail is stored under the name of its metric, a dot and its own, such as `skill.censored_share`. The score on
-    the test orbit with index I alone is stored as `orbit.I.` and the name of the metric, without a floor.
-    """
-    digest, truth = experiment.digest(), evaluation.floor()
-    records: list[Record] = []
-
-    def add(name: str, values: Tensor, true: Tensor | None, unit: str, better: Literal["lower", "higher", ""]) -> None:
-        floor = None if true is None else _finite(float(true[0]))
-        for seed, value in zip(experiment.seeds, values.tolist(), strict=True):
-            records.append(Record(digest, seed, name, _finite(value), floor, unit, better, None))
-
-    for metric in experiment.metrics:
-        scores, by_orbit = metric.score_with_orbits(evaluation)
-        add(metric.label, scores, metric.score(truth), metric.unit, metric.better)
-        for orbit, values in enumerate([] if by_orbit is None else by_orbit.T):
-            add(f"orbit.{orbit}.{metric.label}", values, None, metric.unit, "")
-        true = metric.details(truth)
-        for name, shares in metric.details(evaluation).items():
-            add(f"{metric.label}.{name}", shares, true[name], "1", "")
-    return records
-
-
 def trait_records(experiment: Experiment, traits: Traits) -> Iterator[Record]:
     """Yield the numbers that a model reports about its own dynamics; its arrays lie beside the pictures."""
     digest = experiment.digest()
     for name, trait in traits.items():
         if trait.value.dim() == 1:
             for seed, value in zip(experiment.seeds, trait.value.tolist(), strict=True):
-                yield Record(digest, seed, f"portrait.{name}", _finite(value), None, trait.unit, "", None)
-
-
-def outcomes(
-    experiment: Experiment, evaluation: Evaluation, scores: Iterable[Record]
-) -> Iterator[tuple[int, Status, str]]:
-    """Yield seed, status and message of each seed.
-
-    A run has diverged where a free run is not finite or leaves the box of ten standard deviations around the data, and
-    for no other reason. A score that is undefined although the truth has one is explained in the message.
-    """
-    escaped = evaluation.escaped()
-    finite = evaluation.free_run.isfinite().flatten(2).all(-1)
-    suspicious = too_good_to_be_true(evaluation).tolist() if experiment.data.noise == 0 else [False] * len(escaped)
-    undefined = [
-        (record.seed, record.name)
-        for record in scores
-        if record.better and record.value is None and record.floor is not None
-    ]
-    metrics = {metric.label: metric for metric in experiment.metrics}
-    for index, seed in enumerate(experiment.seeds):
-        count, total = int(escaped[index].sum()), escaped.shape[1]
-        if count:
-            where = "leave the box around the data" if finite[index].all() else "are not finite or leave the box"
-            yield seed, "diverged", f"{count} of {total} free runs {where}"
-            continue
-        remarks = [
-            f"{name} is undefined: {metrics[name].why_undefined(evaluation, index)}"
-            for other, name in undefined
-            if other == seed
-        ]
-        if suspicious[index]:
-            remarks.append("too good to be true: forecasts outlast the true system's own, so test data were known")
-        yield seed, "ok", "; ".join(remarks)
+                yield Record(digest, seed, f"portrait.{name}", finite(value), None, trait.unit, "", None)
 
 
 def _column_records(
@@ -268,11 +228,6 @@ def _column_records(
     for numbers in zip(*runs, strict=True):
         for seed, (name, unit, value) in zip(experiment.seeds, numbers, strict=True):
             yield Record(digest, seed, f"{PREFIX}{name}", value, truth.get(name), unit, "", update)
-
-
-def _finite(value: float) -> float | None:
-    """Return None for a number that is not finite: at rest that is a category of its own."""
-    return value if np.isfinite(value) else None
 
 
 def _device_name(device: str) -> str:

@@ -7,16 +7,19 @@ from pathlib import Path
 from time import perf_counter
 from typing import Literal
 
+from torch import Tensor
+
 from chaosbench.checkpoints import Checkpoints, Course
 from chaosbench.data import Dataset, simulate
 from chaosbench.diagnostics.base import DiagnosticSpec
 from chaosbench.diagnostics.health import TrainingHealth
 from chaosbench.errors import one_line
 from chaosbench.evaluation import describe_dynamics, evaluate
-from chaosbench.experiment import EvaluationSpec, Experiment, Result
+from chaosbench.experiment import EvaluationSpec, Experiment, Record, Result
+from chaosbench.isolation import one_per_seed
 from chaosbench.leaderboard import store
 from chaosbench.models.forecaster import Forecaster
-from chaosbench.recording import Diagnoses, Rows, Training, record
+from chaosbench.recording import Diagnoses, Rows, Training, announce_rest, measured_records, record
 from chaosbench.search.space import changed
 from chaosbench.search.study import Found, find
 from chaosbench.theory.diagnosis import Diagnosis
@@ -56,6 +59,7 @@ def run_experiment(
     plugins: dict[str, str] | None = None,
     results: Path | str | None = None,
     checkpoints: Checkpoints | None = None,
+    announce: Callable[[Record], None] | None = None,
 ) -> Result:
     """Run one experiment in this process, all its seeds at once, on one device.
 
@@ -68,6 +72,7 @@ def run_experiment(
         plugins: versions to add to the provenance of each run.
         results: directory in which to store the result, for `chaosbench rank` and `explain`; None: nothing is stored.
         checkpoints: from which training goes on, and where its state is written; None: none are written.
+        announce: called with each record as soon as it exists, those of diagnostics while the model trains.
 
     Returns:
         Rows, records, arrays of pictures and trained weights, in memory.
@@ -84,8 +89,9 @@ def run_experiment(
     model = build(experiment, data, experiment.seeds)
     report(Progress("diagnosis"))
     initial = diagnose_model(model, data, experiment.evaluation, None, trained=False)
-    training = replace(train(experiment, model, data, report, checkpoints), search=found)
+    training = replace(train(experiment, model, data, report, checkpoints, announce), search=found)
     rows = examine_and_score(experiment, model, data, initial, training, report)
+    announce_rest(rows, training, announce or _ignore)
     result = rows.result(started=started, seconds=perf_counter() - clock, plugins=plugins or {})
     return _stored(result, results)
 
@@ -130,10 +136,20 @@ def build(experiment: Experiment, data: Dataset, seeds: Sequence[int]) -> Foreca
 
 
 def train(
-    experiment: Experiment, model: Forecaster, data: Dataset, report: Watch, checkpoints: Checkpoints | None = None
+    experiment: Experiment,
+    model: Forecaster,
+    data: Dataset,
+    report: Watch,
+    checkpoints: Checkpoints | None = None,
+    announce: Callable[[Record], None] | None = None,
 ) -> Training:
     """Train in place; diagnostics measure what is due, and `report` is called a few times a second."""
-    course = Course(TrainingHealth(experiment.trainer))
+
+    def announce_measured(diagnostic: DiagnosticSpec, update: int, values: Tensor) -> None:
+        for one in measured_records(experiment, diagnostic, update, values):
+            (announce or _ignore)(one)
+
+    course = Course(TrainingHealth(experiment.trainer), announce=announce_measured if announce else None)
     saved = None if checkpoints is None else checkpoints.resume(course, data.train.device)
     steps = _steps(experiment, model, data, saved)
     training = follow(steps, course, experiment, report, checkpoints)
@@ -204,11 +220,16 @@ def _watch(step: TrainingStep, course: Course, diagnostics: Sequence[DiagnosticS
         if diagnostic.label in course.failures:
             continue
         try:
-            if diagnostic.due(step):
-                course.measured.append((diagnostic, step.update, diagnostic.measure(step).detach()))
-        except Exception as error:  # one of a plug-in may raise anything, and training must not be lost
+            if not diagnostic.due(step):
+                continue
+            values = one_per_seed(diagnostic.measure(step), step.model.seeds)
+        except (Exception, SystemExit) as error:  # one of a plug-in may raise anything, and training must not be lost
             why = f"the diagnostic {diagnostic.label} raised {one_line(error)}"
             course.failures[diagnostic.label] = f"{why} at update {step.update}, and is left out from there"
+            continue
+        course.measured.append((diagnostic, step.update, values))
+        if course.announce is not None:
+            course.announce(diagnostic, step.update, values)
     course.watching += perf_counter() - began
 
 
@@ -251,5 +272,5 @@ def diagnose_model(
     )
 
 
-def _ignore(progress: Progress) -> None:
+def _ignore(_: object) -> None:
     """Report to nobody."""

@@ -4,18 +4,20 @@ A small network leaves most of a GPU idle, so that ten learning rates with ten s
 one. Every seed keeps its own weights, windows and numbers, and learns what it learns alone, to rounding.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import accumulate
 from time import perf_counter
 
 import torch
+from torch import Tensor
 
 from chaosbench.checkpoints import Course
+from chaosbench.diagnostics.base import DiagnosticSpec
 from chaosbench.diagnostics.health import TrainingHealth
-from chaosbench.experiment import Experiment, Result
+from chaosbench.experiment import Experiment, Record, Result
 from chaosbench.models.forecaster import Forecaster
-from chaosbench.recording import Training
+from chaosbench.recording import Training, announce_rest, measured_records
 from chaosbench.run import Progress, Watch, build, diagnose_model, examine_and_score, follow, prepare
 from chaosbench.theory.diagnosis import Diagnosis
 from chaosbench.trainers.early_stopping import stopping_records
@@ -32,12 +34,21 @@ class Company:
         experiments: they differ in their seeds and in the fields of `trainer.may_differ` only.
         device: "cpu", or a CUDA device.
         plugins: versions to add to the provenance of each run.
+        announce: called with each record as soon as it exists, those of diagnostics while the models train.
 
     Raises:
         ChaosbenchError: where one of them cannot be run with its data, model and trainer.
     """
 
-    def __init__(self, experiments: Sequence[Experiment], *, device: str, plugins: dict[str, str]) -> None:
+    def __init__(
+        self,
+        experiments: Sequence[Experiment],
+        *,
+        device: str,
+        plugins: dict[str, str],
+        announce: Callable[[Record], None] | None = None,
+    ) -> None:
+        self._announce = announce
         self._started, clock = datetime.now(UTC), perf_counter()
         self._experiments, self._plugins = list(experiments), plugins
         self._counts = [len(experiment.seeds) for experiment in experiments]
@@ -70,6 +81,8 @@ class Company:
         _take(model, self._whole, self._rows[index])
         initial = self._untrained[experiment.seeds]
         rows = examine_and_score(experiment, model, self._data, initial, self._trainings[index], watch)
+        if self._announce is not None:
+            announce_rest(rows, self._trainings[index], self._announce)
         others = [other.digest()[:DIGITS] for other in self._experiments if other is not experiment]
         seconds = self._shared * self._share(index) + perf_counter() - clock
         plugins = self._plugins | {COMPANY: " ".join(others)}
@@ -82,9 +95,17 @@ class Company:
         seeds = [seed for experiment in self._experiments for seed in experiment.seeds]
         steps = lead.trainer.fit(self._whole, self._data, seeds, trainers=each)  # type: ignore[call-arg]  # `may_differ`
         clipped = [one for one in trainers if getattr(one, "clip_norm", None) is not None]
-        course = Course(TrainingHealth((clipped or trainers)[0]))
+        announce = self._announce_measured if self._announce is not None else None
+        course = Course(TrainingHealth((clipped or trainers)[0]), announce=announce)
         training = follow(steps, course, lead, watch)
         return self._split(course, training)
+
+    def _announce_measured(self, diagnostic: DiagnosticSpec, update: int, values: Tensor) -> None:
+        """Announce what a diagnostic measured, `(K,)` for the seeds of all experiments."""
+        assert self._announce is not None
+        for experiment, rows in zip(self._experiments, self._rows, strict=True):
+            for one in measured_records(experiment, diagnostic, update, values[rows]):
+                self._announce(one)
 
     def _split(self, course: Course, training: TrainingState | None) -> Iterator[Training]:
         """Yield the training of each experiment, with its share of the time."""
