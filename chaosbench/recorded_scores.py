@@ -4,35 +4,59 @@ from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import numpy as np
-from torch import Tensor
 
 from chaosbench.experiment import Experiment, Record, Status
-from chaosbench.metrics.base import Evaluation
+from chaosbench.isolation import attempt, one_per_seed
+from chaosbench.metrics.base import Evaluation, MetricSpec
 from chaosbench.metrics.skill import too_good_to_be_true
 
 
-def score_records(experiment: Experiment, evaluation: Evaluation) -> list[Record]:
+def score_records(experiment: Experiment, evaluation: Evaluation, *, remarks: list[str] | None = None) -> list[Record]:
     """Return every metric of every seed with its details, each beside its noise floor: that of another true orbit.
 
     A detail is stored under the name of its metric, a dot and its own, such as `skill.censored_share`. The score on
     the test orbit with index I alone is stored as `orbit.I.` and the name of the metric, without a floor.
-    """
-    digest, truth = experiment.digest(), evaluation.floor()
-    records: list[Record] = []
 
-    def add(name: str, values: Tensor, true: Tensor | None, unit: str, better: Literal["lower", "higher", ""]) -> None:
-        floor = None if true is None else finite(float(true[0]))
-        for seed, value in zip(experiment.seeds, values.tolist(), strict=True):
+    Args:
+        experiment: gives the metrics and the seeds.
+        evaluation: of the trained models, in the order of the seeds.
+        remarks: receives a sentence on each metric that raises or returns something else than numbers of the seeds,
+            whose scores are then undefined; None: it raises.
+    """
+    truth = evaluation.floor()
+    records: list[Record] = []
+    for metric in experiment.metrics:
+        undefined = [
+            Record(experiment.digest(), seed, metric.label, None, None, metric.unit, metric.better, None)
+            for seed in experiment.seeds
+        ]
+        records += attempt(
+            lambda: _metric_records(metric, experiment, evaluation, truth),  # noqa: B023  # called at once
+            otherwise=undefined,
+            what=f"the metric {metric.label}",
+            remarks=remarks,
+        )
+    return records
+
+
+def _metric_records(
+    metric: MetricSpec, experiment: Experiment, evaluation: Evaluation, truth: Evaluation
+) -> list[Record]:
+    """Return the scores of one metric, those on each test orbit, and its details."""
+    digest, count, records = experiment.digest(), len(experiment.seeds), list[Record]()
+
+    def add(name: str, values: object, true: object, unit: str, better: Literal["lower", "higher", ""]) -> None:
+        floor = None if true is None else finite(float(one_per_seed(true, 1)[0]))
+        for seed, value in zip(experiment.seeds, one_per_seed(values, count).tolist(), strict=True):
             records.append(Record(digest, seed, name, finite(value), floor, unit, better, None))
 
-    for metric in experiment.metrics:
-        scores, by_orbit = metric.score_with_orbits(evaluation)
-        add(metric.label, scores, metric.score(truth), metric.unit, metric.better)
-        for orbit, values in enumerate([] if by_orbit is None else by_orbit.T):
-            add(f"orbit.{orbit}.{metric.label}", values, None, metric.unit, "")
-        true = metric.details(truth)
-        for name, shares in metric.details(evaluation).items():
-            add(f"{metric.label}.{name}", shares, true[name], "1", "")
+    scores, by_orbit = metric.score_with_orbits(evaluation)
+    add(metric.label, scores, metric.score(truth), metric.unit, metric.better)
+    for orbit, values in enumerate([] if by_orbit is None else by_orbit.T):
+        add(f"orbit.{orbit}.{metric.label}", values, None, metric.unit, "")
+    true = metric.details(truth)
+    for name, shares in metric.details(evaluation).items():
+        add(f"{metric.label}.{name}", shares, true[name], "1", "")
     return records
 
 
@@ -60,13 +84,22 @@ def outcomes(
             yield seed, "diverged", f"{count} of {total} free runs {where}"
             continue
         remarks = [
-            f"{name} is undefined: {metrics[name].why_undefined(evaluation, index)}"
+            f"{name} is undefined: {_why_undefined(metrics[name], evaluation, index)}"
             for other, name in undefined
             if other == seed
         ]
         if suspicious[index]:
             remarks.append("too good to be true: forecasts outlast the true system's own, so test data were known")
         yield seed, "ok", "; ".join(remarks)
+
+
+def _why_undefined(metric: MetricSpec, evaluation: Evaluation, index: int) -> str:
+    """Return the metric's reason; if it raises instead, what it raised."""
+    remarks = list[str]()
+    what = "its why_undefined"
+    return attempt(lambda: metric.why_undefined(evaluation, index), otherwise="", what=what, remarks=remarks) or (
+        remarks[0] if remarks else "its value is not finite"
+    )
 
 
 def finite(value: float) -> float | None:

@@ -42,7 +42,7 @@ class Training:
         scheme: where the state was forced and gradients were cut at the end; None where no gradient passes time.
         seeds: how many were trained as one batch, those of other experiments included.
         search: what was found before the training, whose cost counts as that of the training; None without a search.
-        remarks: a sentence on each diagnostic that raised.
+        remarks: a sentence on everything that raised so far and did not cost the training.
     """
 
     measured: list[tuple[DiagnosticSpec, int, Tensor]]
@@ -67,10 +67,10 @@ class Training:
 
 @dataclass(frozen=True)
 class Diagnoses:
-    """Diagnoses of one model: before training and after."""
+    """Diagnoses of one model: before training and after; None: it raised."""
 
-    initial: Diagnosis
-    final: Diagnosis
+    initial: Diagnosis | None
+    final: Diagnosis | None
 
 
 @dataclass(frozen=True)
@@ -102,13 +102,18 @@ def record(
     data: Dataset,
     training: Training,
     diagnoses: Diagnoses,
-    evaluation: Evaluation,
+    evaluation: Evaluation | None,
     traits: Traits,
     *,
     device: str,
 ) -> Rows:
-    """Score the evaluation and collect every number, curve and weight of an experiment."""
-    scores = score_records(experiment, evaluation)
+    """Score the evaluation and collect every number, curve and weight of an experiment.
+
+    Without an evaluation, because the free runs raised, the experiment has failed, and keeps its weights and the course
+    of its training.
+    """
+    remarks = list(training.remarks)
+    scores = [] if evaluation is None else score_records(experiment, evaluation, remarks=remarks)
     records = (
         *training_records(experiment, training),
         *search_records(experiment, training.search),
@@ -117,9 +122,8 @@ def record(
         *trait_records(experiment, traits),
     )
     arrays = (
-        evaluation_arrays(evaluation)
-        | separation_arrays(data)
-        | curves(diagnoses.final, diagnoses.initial)
+        ({} if evaluation is None else evaluation_arrays(evaluation) | separation_arrays(data))
+        | ({} if diagnoses.final is None else curves(diagnoses.final, diagnoses.initial))
         | training.health.curves()
         | {f"portrait.{name}": trait.value.cpu().numpy() for name, trait in traits.items()}
     )
@@ -133,9 +137,10 @@ def record(
     }
     weights = {name: value.detach().cpu().numpy() for name, value in model.state_dict().items()}
     standardisation = {name: getattr(data, name).cpu().numpy() for name in ("mean", "deviation")}
+    lost: list[tuple[int, Status, str]] = [(seed, "failed", "") for seed in experiment.seeds]
     seen = tuple(
-        (seed, status, "; ".join(filter(None, [message, *training.remarks])))
-        for seed, status, message in outcomes(experiment, evaluation, scores)
+        (seed, status, "; ".join(filter(None, [message, *remarks])))
+        for seed, status, message in (lost if evaluation is None else outcomes(experiment, evaluation, scores))
     )
     return Rows(experiment, seen, records, arrays, weights, standardisation, costs)
 
@@ -193,9 +198,11 @@ def diagnosis_records(
     diagnosis of its own.
     """
     initial, final = (
-        diagnosis.columns() if model.dynamical else {} for diagnosis in (diagnoses.initial, diagnoses.final)
+        diagnosis.columns() if model.dynamical and diagnosis is not None else {}
+        for diagnosis in (diagnoses.initial, diagnoses.final)
     )
-    seeds, seconds = len(experiment.seeds), diagnoses.initial.seconds + diagnoses.final.seconds + training.watching
+    diagnosed = sum(one.seconds for one in (diagnoses.initial, diagnoses.final) if one is not None)
+    seeds, seconds = len(experiment.seeds), diagnosed + training.watching
     final |= training.health.columns(training.seconds, device)
     final["cost_share"] = [seconds / training.seconds] * seeds
     if training.scheme is not None and data.largest_exponent is not None:

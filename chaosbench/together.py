@@ -5,6 +5,7 @@ one. Every seed keeps its own weights, windows and numbers, and learns what it l
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import accumulate
 from time import perf_counter
@@ -12,13 +13,15 @@ from time import perf_counter
 import torch
 from torch import Tensor
 
+from chaosbench.assessment import diagnose_untrained, examine_and_score
 from chaosbench.checkpoints import Course
 from chaosbench.diagnostics.base import DiagnosticSpec
 from chaosbench.diagnostics.health import TrainingHealth
 from chaosbench.experiment import Experiment, Record, Result
 from chaosbench.models.forecaster import Forecaster
+from chaosbench.progress import Progress, Watch
 from chaosbench.recording import Training, announce_rest, measured_records
-from chaosbench.run import Progress, Watch, build, diagnose_model, examine_and_score, follow, prepare
+from chaosbench.run import build, follow, prepare, scheme_of
 from chaosbench.theory.diagnosis import Diagnosis
 from chaosbench.trainers.early_stopping import stopping_records
 from chaosbench.trainers.training_state import TrainingState
@@ -56,7 +59,7 @@ class Company:
         self._rows = [slice(end - count, end) for end, count in zip(ends, self._counts, strict=True)]
         self._data = prepare(experiments, device)
         self._whole = build(experiments[0], self._data, [seed for one in experiments for seed in one.seeds])
-        self._untrained: dict[tuple[int, ...], Diagnosis] = {}  # by the seeds
+        self._untrained: dict[tuple[int, ...], tuple[Diagnosis | None, tuple[str, ...]]] = {}  # by the seeds
         self._trainings: list[Training] = []
         self._shared = perf_counter() - clock  # wall time for all experiments together [s]
 
@@ -66,8 +69,7 @@ class Company:
         watch(Progress("diagnosis"))
         for experiment in {one.seeds: one for one in self._experiments}.values():
             model = build(experiment, self._data, experiment.seeds)
-            initial = diagnose_model(model, self._data, experiment.evaluation, None, trained=False)
-            self._untrained[experiment.seeds] = initial
+            self._untrained[experiment.seeds] = diagnose_untrained(experiment, model, self._data)
         self._trainings = list(self._trained(watch))
         self._shared += perf_counter() - clock
 
@@ -79,10 +81,12 @@ class Company:
         clock, experiment = perf_counter(), self._experiments[index]
         model = build(experiment, self._data, experiment.seeds)
         _take(model, self._whole, self._rows[index])
-        initial = self._untrained[experiment.seeds]
-        rows = examine_and_score(experiment, model, self._data, initial, self._trainings[index], watch)
+        initial, remarks = self._untrained[experiment.seeds]
+        training = self._trainings[index]
+        training = replace(training, remarks=(*remarks, *training.remarks))
+        rows = examine_and_score(experiment, model, self._data, initial, training, watch)
         if self._announce is not None:
-            announce_rest(rows, self._trainings[index], self._announce)
+            announce_rest(rows, training, self._announce)
         others = [other.digest()[:DIGITS] for other in self._experiments if other is not experiment]
         seconds = self._shared * self._share(index) + perf_counter() - clock
         plugins = self._plugins | {COMPANY: " ".join(others)}
@@ -114,11 +118,12 @@ class Company:
         for index, (trainer, rows, health) in enumerate(zip(trainers, self._rows, healths, strict=True)):
             measured = [(diagnostic, update, values[rows]) for diagnostic, update, values in course.measured]
             own = None if training is None else training.part(rows)
-            scheme = None if own is None else trainer.forcing_scheme(own)
+            remarks = list(course.failures.values())
+            scheme = scheme_of(trainer, own, remarks)
             times = course.seconds * self._share(index), course.watching * self._share(index)
             count = sum(self._counts)
-            stopping, remarks = stopping_records(own), tuple(course.failures.values())
-            yield Training(measured, course.updates, *times, health, scheme, count, stopping, remarks=remarks)
+            stopping = stopping_records(own)
+            yield Training(measured, course.updates, *times, health, scheme, count, stopping, remarks=tuple(remarks))
 
     def _share(self, index: int) -> float:
         return self._counts[index] / sum(self._counts)
