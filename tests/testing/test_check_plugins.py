@@ -1,6 +1,5 @@
-"""The checks of all that a plug-in offers: one row each, whatever the plug-in does; bundled ones use public names."""
+"""The checks of all that a plug-in offers: one row each, whatever the plug-in does."""
 
-import ast
 import sys
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -8,7 +7,6 @@ from typing import ClassVar, Literal
 import pytest
 import torch
 
-import chaosbench
 from chaosbench import cli, registry
 from chaosbench.errors import UnknownNameError
 from chaosbench.metrics import FreeRunMetric
@@ -19,9 +17,6 @@ from chaosbench.testing.plugins import check_plugins
 
 ROOT = Path(__file__).parents[2]
 BUNDLED = sorted(path.parent for path in (ROOT / "plugins").glob("*/pyproject.toml"))
-# The public folders and modules of chaosbench; of pictures only what the folder itself offers.
-PUBLIC = {"systems", "series", "source", "models", "data", "trainers", "metrics", "diagnostics", "figures", "dynamics"}
-PUBLIC |= {"spec", "seeds", "errors", "testing"}
 
 
 class Good(FreeRunMetric):
@@ -122,33 +117,6 @@ def test_a_short_training_ends_in_scores(installed: registry.Registry, monkeypat
     ]  # fmt: skip
 
 
-def foreign_imports(path: Path) -> list[str]:
-    """Return the names that a module imports from parts of chaosbench that are not public."""
-    private = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else []
-        if isinstance(node, ast.ImportFrom) and node.module == "chaosbench":
-            private += [name for name in names if name not in {*chaosbench.__all__, *PUBLIC}]
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            modules = names if isinstance(node, ast.Import) else [node.module or ""]
-            for module in (module for module in modules if module.startswith("chaosbench.")):
-                part, _, rest = module.removeprefix("chaosbench.").partition(".")
-                if part not in PUBLIC or (part == "figures" and rest):
-                    private.append(module)
-            private += [
-                name
-                for name in names
-                if (getattr(node, "module", None) or "").startswith("chaosbench.") and name.startswith("_")
-            ]
-    return private
-
-
-@pytest.mark.parametrize("folder", BUNDLED, ids=lambda folder: folder.name)
-def test_bundled_plugins_import_public_names_only(folder: Path):
-    modules = [path for path in folder.rglob("*.py") if "tests" not in path.parts]
-    assert {path.name: foreign_imports(path) for path in modules} == {path.name: [] for path in modules}
-
-
 @pytest.mark.parametrize("folder", BUNDLED, ids=lambda folder: folder.name)
 def test_the_tests_of_bundled_plugins_call_the_check_of_each_noun_that_they_offer(folder: Path):
     """So that `make test`, which runs them, runs the conformance kit over every bundled plug-in."""
@@ -158,12 +126,3 @@ def test_the_tests_of_bundled_plugins_call_the_check_of_each_noun_that_they_offe
     offered = [noun for noun in nouns if any(f"def chaosbench_{noun}s(" in text for text in modules)]
     checks = {noun: (f"check_{noun}(",) for noun in nouns} | {"system": ("check_system(", "check_source(")}
     assert [noun for noun in offered if not any(check in tests for check in checks[noun])] == []
-
-
-def test_an_import_that_is_not_public_is_found(tmp_path: Path):
-    path = tmp_path / "module.py"
-    path.write_text(
-        "from chaosbench import Flow, registry\nimport chaosbench.run\nfrom chaosbench.figures.draw import draw\n"
-        "from chaosbench.models import _secret, uniform\nfrom chaosbench.metrics.orbits import FreeRunMetric\n"
-    )
-    assert foreign_imports(path) == ["registry", "chaosbench.run", "chaosbench.figures.draw", "_secret"]
