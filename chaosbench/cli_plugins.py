@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 import typer
 
-from chaosbench import plugin_listing
 from chaosbench.errors import unknown_name
 from chaosbench.plugin_choice import add_files
 
@@ -31,6 +30,8 @@ def register(app: typer.Typer) -> None:
 
 def list_(as_json: AsJson = False, _plugins: PluginFiles = None) -> None:
     """List the installed plug-ins, what they offer, and why broken ones were not loaded."""
+    from chaosbench import plugin_listing
+
     found = plugin_listing.listing()
     if as_json:
         _print_json(found.rows)
@@ -46,6 +47,8 @@ def info(
     _plugins: PluginFiles = None,
 ) -> None:
     """Show everything that is known about one plug-in."""
+    from chaosbench import plugin_listing
+
     found = plugin_listing.listing()
     names = [row["name"] for row in found.rows]
     if name not in names:

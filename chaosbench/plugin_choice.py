@@ -4,10 +4,13 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from chaosbench.errors import SpecError, unknown_name
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 NAMES, FILES = "CHAOSBENCH_PLUGINS", "CHAOSBENCH_PLUGIN_FILES"  # environment variables
 
@@ -39,12 +42,14 @@ class Choice:
         os.environ[FILES] = os.pathsep.join(self.files)
 
 
-def installed(choice: Choice) -> list[EntryPoint]:
+def installed(choice: Choice) -> "list[EntryPoint]":
     """Return the entry points of a choice, by name.
 
     Raises:
         UnknownNameError: where the choice names a plug-in that is not installed.
     """
+    from importlib.metadata import entry_points  # `--help` does not need it
+
     points = sorted(entry_points(group="chaosbench"), key=lambda point: point.name)
     names = {point.name for point in points} if choice.names is None else set(choice.names)
     for name in sorted(names - {point.name for point in points}):

@@ -19,7 +19,7 @@ from time import perf_counter
 from types import ModuleType
 from typing import Any, NoReturn, get_origin
 
-from chaosbench.errors import PluginError, unknown_name
+from chaosbench.errors import PluginError
 from chaosbench.spec import Spec
 
 LIMIT = 20.0  # time that an import may take [s]
@@ -110,7 +110,8 @@ def implemented_hooks(module: object, known: Iterable[str]) -> tuple[str, ...]:
         marked = getattr(function, "chaosbench_impl", None)
         meant = (marked and not marked.get("specname")) or get_close_matches(name, known, cutoff=0.8)
         if name not in known and meant:
-            raise PluginError(str(unknown_name("hook", name, known)))
+            hint = "".join(f"; did you mean {near!r}?" for near in get_close_matches(name, known, n=1, cutoff=0.6))
+            raise PluginError(f"no hook is called {name!r}{hint or '; docs/hooks.md lists all of them'}")
         if name in known and not marked:
             raise PluginError(f"{name} is not marked as a hook; write @hookimpl above it")
         if marked:

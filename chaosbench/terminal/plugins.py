@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from chaosbench.errors import PluginError
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from chaosbench.plugin_doctor import Examination
@@ -45,7 +46,8 @@ def show_plugins(listing: "Listing") -> None:
     if not listing.rows:
         console.print("no plug-ins are installed; all kinds come with chaosbench")
         return
-    console.print(_table(listing.rows, [row["error"] or ", ".join(row["offers"]) for row in listing.rows]))
+    console.print(_table(listing.rows))
+    _print_problems(console, {row["name"]: row["error"] for row in listing.rows if row["error"]})
     if listing.cached is not None:
         console.print(_age(listing.cached), markup=False)
 
@@ -84,8 +86,8 @@ def show_examination(examination: "Examination") -> None:
 
     console = Console(highlight=False)
     if examination.rows:
-        texts = ["; ".join(row["problems"]) or ", ".join(row["offers"]) for row in examination.rows]
-        console.print(_table(examination.rows, texts))
+        console.print(_table(examination.rows))
+        _print_problems(console, {row["name"]: "; ".join(row["problems"]) for row in examination.rows})
     for problem in examination.problems:
         console.print(problem, markup=False, soft_wrap=True)
     wrong = [row["name"] for row in examination.rows if row["problems"]]
@@ -95,20 +97,26 @@ def show_examination(examination: "Examination") -> None:
         console.print(f"{len(examination.rows)} plug-ins were imported, each in a process of its own; nothing is wrong")
 
 
-def _table(rows: list[Row], texts: list[str]) -> "Table":
+def _print_problems(console: "Console", problems: dict[str, str]) -> None:
+    """Print a line for each plug-in with a problem, in full, as messages may be long."""
+    for name, problem in problems.items():
+        if problem:
+            console.print(f"{name}: {problem}", markup=False, soft_wrap=True)
+
+
+def _table(rows: list[Row]) -> "Table":
     from rich import box
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.HORIZONTALS, pad_edge=False)
-    for heading in ("plug-in", "package", "status", "import", "offers, or what is wrong"):
+    for heading in ("plug-in", "package", "status", "import", "offers"):
         table.add_column(heading, overflow="fold")
-    for row, text in zip(rows, texts, strict=True):
+    for row in rows:
         status = "problem" if row.get("problems") and row["status"] == "ok" else row["status"]
-        heavy = f" {', '.join(row['heavy'])}" if row["heavy"] else ""
-        table.add_row(
-            row["name"], f"{row['package']} {_short(row['version'])}", status, Text(_seconds(row) + heavy), Text(text)
-        )
+        seconds, offers = ("\n".join([_seconds(row), *row["heavy"]]), ", ".join(row["offers"] or row["hooks"]))
+        package = f"{row['package']} {_short(row['version'])}"
+        table.add_row(row["name"], package, status, Text(seconds), Text("" if row["error"] else offers))
     return table
 
 
