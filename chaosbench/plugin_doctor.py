@@ -35,7 +35,7 @@ class Examination:
 
     @property
     def sound(self) -> bool:
-        """Whether nothing is wrong."""
+        """True if nothing is wrong."""
         return not self.problems and not any(row["problems"] for row in self.rows)
 
 
