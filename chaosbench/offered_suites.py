@@ -50,7 +50,4 @@ def checked(paths: Iterable[object], origin: str, known: Mapping[str, OfferedSui
 
 def offered_twice(noun: str, name: str, first: str, second: str) -> PluginError:
     """Return the error for a name that two plug-ins offer, given by package and version."""
-    return PluginError(
-        f"the {noun} {name!r} is offered twice: by {first} and by {second}; "
-        "uninstall one, or name those to load in CHAOSBENCH_PLUGINS"
-    )
+    return PluginError(f"the {noun} {name!r} is offered twice: by {first} and by {second}")
