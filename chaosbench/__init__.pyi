@@ -39,4 +39,5 @@ from chaosbench.trainers import TrainerSpec as TrainerSpec
 from chaosbench.trainers import TrainingStep as TrainingStep
 from chaosbench.trainers import one_step_error as one_step_error
 
+API_VERSION: str
 __version__: str

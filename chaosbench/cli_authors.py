@@ -39,11 +39,11 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check everything that plug-ins offer, and train their models and trainers; exit with code 1 if a check fails."""
+    from chaosbench import registry
     from chaosbench.terminal import conformance
-    from chaosbench.terminal.plugins import load_registry
     from chaosbench.testing.plugins import check_plugins
 
-    outcomes = conformance.collected(check_plugins(load_registry(quiet=True), package))
+    outcomes = conformance.collected(check_plugins(registry.load(), package))
     if as_json:
         print(json.dumps(conformance.rows(outcomes), indent=1, ensure_ascii=False))
     else:

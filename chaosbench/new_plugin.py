@@ -10,7 +10,7 @@ from keyword import iskeyword
 from pathlib import Path
 from string import Template
 
-from chaosbench import __version__
+from chaosbench import API_VERSION
 from chaosbench.errors import PluginError, StoreError, unknown_name
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -94,7 +94,7 @@ def _names(name: str, noun: str) -> dict[str, str]:
         "noun": noun,
         "usage": usage.format(kind=kind, table="systems" if noun == "source" else f"{noun}s"),
         "extra": "[plots]" if noun == "picture" else "",
-        "version": __version__,
+        "version": API_VERSION,
         "year": str(datetime.now(UTC).year),
     }
 

@@ -136,6 +136,8 @@ def work(kind: str, name: str, budget: float, path: Path) -> dict[str, Any]:
         certificate = certify(set_numerics(kind, name, chosen), budget=budget, clock=time.process_time)
         row["certificate"] = json.loads(certificate.model_dump_json())
         row["failed"] = [check.name for check in certificate.checks if not check.passed]
+    except torch.linalg.LinAlgError:
+        row["error"] = "orbits from the stored state are not finite"
     except (ChaosbenchError, ArithmeticError, RuntimeError, NotImplementedError) as error:
         row["error"] = str(error)
     write_whole(path, lambda beside: beside.write_text(json.dumps(row)))
@@ -161,7 +163,7 @@ def collect(folder: Path) -> None:
 
 def verdict(row: dict[str, Any] | None) -> str:
     """Return "certified", or why a system is not: a word for the reason."""
-    if row is None:
+    if row is None or not row["budget"]:
         return "not tried"
     if "certificate" not in row:
         return "refused"
@@ -184,11 +186,13 @@ def _narrow(row: dict[str, Any]) -> bool:
 
 def _verdict_row(row: dict[str, Any] | None) -> dict[str, Any]:
     content: dict[str, Any] = {"verdict": verdict(row)}
-    if row is not None and "certificate" in row:
+    if row is None or content["verdict"] == "not tried":
+        return content
+    if "certificate" in row:
         content |= {"regime": row["certificate"]["regime"], "failed": row["failed"]}
         content["largest"] = row["certificate"]["reference"]["exponents"][0]
         content["interval"] = row["certificate"]["reference"]["intervals"][0]
-    elif row is not None:
+    else:
         content["reason"] = row["error"]
     return content
 

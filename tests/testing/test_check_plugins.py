@@ -12,7 +12,6 @@ from chaosbench.errors import UnknownNameError
 from chaosbench.metrics import FreeRunMetric
 from chaosbench.models import ModelSpec
 from chaosbench.source import Source
-from chaosbench.terminal import plugins as loading
 from chaosbench.testing.plugins import check_plugins
 
 ROOT = Path(__file__).parents[2]
@@ -96,7 +95,7 @@ def test_a_plugin_that_is_not_installed_is_an_unknown_name(installed: registry.R
 def test_the_command_exits_with_1_if_anything_fails(
     installed: registry.Registry, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    monkeypatch.setattr(loading, "load_registry", lambda quiet: installed)
+    monkeypatch.setattr(registry, "load", lambda: installed)
     monkeypatch.setattr(sys, "argv", ["chaosbench", "plugins", "test", "lost"])
     with pytest.raises(SystemExit) as stop:
         cli.main()
