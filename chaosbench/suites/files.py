@@ -47,15 +47,15 @@ def shipped() -> dict[str, str]:
     return descriptions
 
 
-def parts(name: str) -> list[Part]:
+def parts(name: str, offered: Mapping[str, Path] | None = None) -> list[Part]:
     """Return the parts of a shipped suite, given by name, or of a TOML file, given by path.
 
-    A file without `[[parts]]` is a single part.
+    A file without `[[parts]]` is a single part. `offered` has the files of plug-ins' suites by name.
 
     Raises:
         ChaosbenchError: where a key is unknown, or a part has no system, model or trainer.
     """
-    content = _read(name)
+    content = _read(name, offered or {})
     _check_keys(content, _KEYS, name)
     if not isinstance(content.get("suite"), str) or not content["suite"]:
         raise SpecError(f'{name}: the key suite must name the suite, as in suite = "mine"')
@@ -72,14 +72,15 @@ def parts(name: str) -> list[Part]:
     return complete
 
 
-def _read(name: str) -> Content:
-    path = Path(name)
+def _read(name: str, offered: Mapping[str, Path]) -> Content:
+    path = offered.get(name, Path(name))
     if path.suffix == ".toml" or (name not in shipped() and _is_file(path)):
         text = _bytes(path)
     elif name in shipped():
         text = files("chaosbench.suites").joinpath(f"{name}.toml").read_bytes()
     else:
-        raise UnknownNameError(f"{unknown_name('suite', name, shipped())} Or give the path of a .toml file.")
+        error = unknown_name("suite", name, [*shipped(), *offered])
+        raise UnknownNameError(f"{error} Or give the path of a .toml file.")
     try:
         return tomllib.loads(text.decode("utf-8-sig"))  # some editors on Windows begin a file with a mark
     except RecursionError:
