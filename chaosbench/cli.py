@@ -2,7 +2,6 @@
 
 import errno
 import json
-import os
 import sys
 from io import TextIOWrapper
 from pathlib import Path
@@ -19,8 +18,9 @@ from chaosbench import (
     options,
     plugin_choice,
 )
+from chaosbench.cli_output import discard_output, print_error
 from chaosbench.cli_plugins import PluginFiles
-from chaosbench.errors import ChaosbenchError, SpecError, printable, unknown_name
+from chaosbench.errors import ChaosbenchError, SpecError, unknown_name
 from chaosbench.terminal.plugins import load_registry
 
 if TYPE_CHECKING:
@@ -55,35 +55,25 @@ def main() -> None:
             code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
         sys.stdout.flush()
     except _UsageError as error:
-        _print_error(f"{error.format_message()} See: chaosbench --help")
+        print_error(f"{error.format_message()} See: chaosbench --help")
         code = 2
     except ChaosbenchError as error:
-        _print_error(str(error))
+        print_error(str(error))
         code = 2
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe, such as `head`, has closed it
-        _discard_output()
+        discard_output()
         code = 0
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        _discard_output()
-        _print_error(f"there is no space left on the device: {error.filename or 'the output cannot be written'}")
+        discard_output()
+        print_error(f"there is no space left on the device: {error.filename or 'the output cannot be written'}")
         code = 3
     if code == _INTERRUPTED:  # Typer itself may turn the interrupt into this code
-        _print_error("interrupted; finished experiments are kept, and the same command goes on with the rest")
+        print_error("interrupted; finished experiments are kept, and the same command goes on with the rest")
     sys.exit(code)
-
-
-def _discard_output() -> None:
-    """Redirect standard output to nowhere, so that the interpreter does not fail to flush it when it ends."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
-def _print_error(text: str) -> None:
-    """Print a message as one line on standard error."""
-    print(printable(" ".join(text.split())), file=sys.stderr)
 
 
 def _version(requested: bool) -> None:
