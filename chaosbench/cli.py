@@ -11,6 +11,7 @@ import typer
 
 from chaosbench import __version__, cli_certify, cli_trajectories, options
 from chaosbench.errors import ChaosbenchError, SpecError, unknown_name
+from chaosbench.processes import start_server
 from chaosbench.terminal.plugins import load_registry
 
 if TYPE_CHECKING:
@@ -114,6 +115,8 @@ def run(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run, and stop.")] = False,
 ) -> None:
     """Run the experiments of a suite that have no result yet, and show the ranking."""
+    if not dry_run:
+        start_server()  # it loads torch on another core while this process does
     from chaosbench import execution, suite
     from chaosbench.leaderboard import store
     from chaosbench.terminal import campaign
@@ -137,7 +140,7 @@ def run(
         return
     events = execution.carry_on(groups, results, device=where.device, workers=where.workers)
     pictures = registry.kinds["picture"].values()
-    outcome = campaign.show(events, todo, pictures) if todo else campaign.Outcome()
+    outcome = campaign.show(events, todo, pictures, workers=where.workers) if todo else campaign.Outcome()
     campaign.conclude(experiments, store.merge(stored, outcome.published), results, pictures)
     if outcome.failed:
         raise typer.Exit(1)

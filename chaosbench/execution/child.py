@@ -41,10 +41,8 @@ def main(pipe: Connection, pickled: bytes, device: str, log: Path, checkpoints: 
         checkpoints: folder for the state of the training.
         every: time between two checkpoints [s].
     """
-    _isolate()
+    settle()
     _redirect_output(log)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    torch.set_num_threads(1)  # two threads on such small tensors are slower, and other workers use the other cores
     keep_freed_memory()
     torch.manual_seed(0)  # children of one server share its random state; chaosbench itself does not draw from it
     try:
@@ -52,6 +50,13 @@ def main(pipe: Connection, pickled: bytes, device: str, log: Path, checkpoints: 
         pipe.send(("ended", _reason(lambda: _run(pickle.loads(pickled), device, pipe, log, saving), log)))
     finally:
         pipe.close()
+
+
+def settle() -> None:
+    """Let this process have a session of its own, end with its parent, and compute on one thread."""
+    _isolate()
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    torch.set_num_threads(1)  # two threads on such small tensors are slower, and other workers use the other cores
 
 
 def _run(
