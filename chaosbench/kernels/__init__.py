@@ -5,6 +5,7 @@ from chaosbench.kernels.compiling import compiled_growth, compiled_orbits, compi
 from chaosbench.kernels.decomposition import orthonormal_columns
 from chaosbench.kernels.gated import GatedMap, GatedNetwork
 from chaosbench.kernels.network import Activation, Forcing, Network
+from chaosbench.kernels.readout import states_showing
 from chaosbench.kernels.reservoir import Reservoir, ReservoirBackend, reservoir_backend_for
 from chaosbench.kernels.tangents import CompiledTangents, TangentForcing, compiled_tangents
 from chaosbench.kernels.unroll import (
@@ -42,5 +43,6 @@ __all__ = [
     "plain_torch",
     "reservoir_backend_for",
     "squared_error",
+    "states_showing",
     "unroll",
 ]

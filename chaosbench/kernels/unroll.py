@@ -196,6 +196,8 @@ class _SquaredError(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, of_errors: Tensor) -> Any:
+        if of_errors.device.type == "cpu" and of_errors.tolist() == [1.0] * len(of_errors):  # as of a sum over seeds
+            return None, None, *ctx.saved_tensors
         scales = {dim: of_errors.view(-1, *[1] * (dim - 1)) for dim in (2, 3, 4)}
         return None, None, *(None if one is None else one * scales[one.dim()] for one in ctx.saved_tensors)
 
