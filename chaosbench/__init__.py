@@ -23,6 +23,7 @@ _HOMES = {
     "MemorisingForecaster": "chaosbench.models",
     "MetricSpec": "chaosbench.metrics",
     "ModelSpec": "chaosbench.models",
+    "Record": "chaosbench.experiment",
     "RegressionForecaster": "chaosbench.models",
     "Result": "chaosbench.experiment",
     "Source": "chaosbench.source",

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +37,7 @@ class Course:
         seconds: wall time of training in earlier processes [s].
         watching: wall time of the diagnostics [s].
         failures: what each diagnostic raised that is left out since, by its label.
+        announce: is called with every measurement: diagnostic, update and values `(K,)`; None: nothing is.
     """
 
     health: TrainingHealth
@@ -45,6 +46,7 @@ class Course:
     seconds: float = 0.0
     watching: float = 0.0
     failures: dict[str, str] = field(default_factory=dict)
+    announce: Callable[[DiagnosticSpec, int, Tensor], None] | None = None
 
 
 @dataclass(frozen=True)

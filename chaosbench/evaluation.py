@@ -9,6 +9,7 @@ from chaosbench.data import Dataset
 from chaosbench.dynamics import lyapunov_spectrum
 from chaosbench.errors import DataError
 from chaosbench.experiment import EvaluationSpec
+from chaosbench.isolation import attempt, real
 from chaosbench.metrics.base import Evaluation
 from chaosbench.models.forecaster import Forecaster, Trait
 
@@ -19,7 +20,14 @@ _CHUNK, _NUMBERS = 1_000, 2**22  # [steps] of a free run at once, and more while
 
 @torch.no_grad()
 def evaluate(
-    model: Forecaster, data: Dataset, spec: EvaluationSpec, exponents: Tensor, *, bounded: Tensor | None = None
+    model: Forecaster,
+    data: Dataset,
+    spec: EvaluationSpec,
+    exponents: Tensor,
+    *,
+    bounded: Tensor | None = None,
+    failures: list[str] | None = None,
+    name: str = "the model",
 ) -> Evaluation:
     """Run the trained models freely and forecast from test conditions.
 
@@ -28,6 +36,8 @@ def evaluate(
             compares are kept.
         bounded: share of the free runs behind the exponents that are bounded, `(K,)`; None: all. Where it is too small
             the exponents become NaN, because they are those of the surviving runs alone.
+        failures: receives a sentence if the forecasts raise, which are then NaN; None: they raise.
+        name: of the model, in that sentence.
 
     Raises:
         DataError: where the data have too few test orbits.
@@ -36,7 +46,12 @@ def evaluate(
     start = free_run_starts(model, data, spec)
     free = free_run(model, start, spec.free_run_transient + spec.free_run_steps)[:, :, spec.free_run_transient :]
     orbits, times, horizon = short_forecasts(data, spec)
-    forecast = free_run(model, starting_states(model, data.histories(orbits, times, spec.context)), horizon)
+    forecast = attempt(
+        lambda: free_run(model, starting_states(model, data.histories(orbits, times, spec.context)), horizon),
+        otherwise=free.new_full((len(free), len(orbits), horizon, free.shape[-1]), torch.nan),
+        what=f"the forecast of {name}",
+        remarks=failures,
+    )
     share = torch.ones(model.seeds) if bounded is None else bounded
     kept = exponents[:, : spec.exponent_count(data.dimension)].to(free)
     kept = kept.where((share >= spec.exponent_bounded_share).to(kept.device)[:, None], torch.nan)
@@ -98,9 +113,13 @@ def describe_dynamics(model: Forecaster, data: Dataset, spec: EvaluationSpec) ->
         return {}
     steps = min(spec.free_run_steps, DRAWN)
     start = free_run_starts(model, data, spec)
-    return model.describe_dynamics(
+    traits = model.describe_dynamics(
         model.unroll(start, spec.free_run_transient + steps)[:, :, spec.free_run_transient :]
     )
+    for name, trait in traits.items():
+        if len(real(trait.value)) != model.seeds:
+            raise TypeError(f"{name} has the shape {tuple(trait.value.shape)}; expected {model.seeds} seeds first")
+    return traits
 
 
 def free_run(model: Forecaster, state: Tensor, steps: int) -> Tensor:

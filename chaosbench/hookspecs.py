@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pluggy
 
 from chaosbench.diagnostics.base import DiagnosticSpec
-from chaosbench.experiment import Experiment, Result
+from chaosbench.experiment import Experiment, Record, Result
 from chaosbench.figures.base import PictureSpec
 from chaosbench.metrics.base import MetricSpec
 from chaosbench.models.base import ModelSpec
@@ -49,6 +49,22 @@ def chaosbench_pictures() -> Iterable[type[PictureSpec]]:  # type: ignore[empty-
 @hookspec
 def chaosbench_experiment_started(experiment: Experiment) -> None:
     """Called before an experiment runs, in the process that runs it."""
+
+
+@hookspec
+def chaosbench_recorded(experiment: Experiment, record: Record) -> None:
+    """Called with each number of an experiment as soon as it exists, in the process that runs the experiment.
+
+    Diagnostics are recorded while a model trains, every `DiagnosticSpec.every` updates, once per seed; scores and the
+    diagnosis after the training. A training that goes on from a checkpoint does not repeat earlier numbers. Return
+    quickly, because training waits; on a GPU, every measured diagnostic is copied to the host. A plug-in that raises
+    is not called again, and the message of the runs names it.
+
+    Args:
+        experiment: the experiment; `experiment.name` is its title and `experiment.digest()` its identity.
+        record: one number of one seed: `seed`, `name`, `value` (None: not finite or not defined), `floor` (the same
+            number for the truth, or None), `unit`, `better` and `update` (None: of the finished model).
+    """
 
 
 @hookspec

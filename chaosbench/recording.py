@@ -1,10 +1,10 @@
 """The rows and arrays that an experiment leaves: from tensors of K seeds to records of each seed."""
 
 import platform
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,8 +16,8 @@ from chaosbench.diagnostics.base import DiagnosticSpec
 from chaosbench.diagnostics.health import TrainingHealth
 from chaosbench.experiment import Experiment, Record, Result, Run, Status
 from chaosbench.metrics.base import Evaluation
-from chaosbench.metrics.skill import too_good_to_be_true
 from chaosbench.models.forecaster import Forecaster, Trait
+from chaosbench.recorded_scores import finite, outcomes, score_records
 from chaosbench.search.study import Found
 from chaosbench.stored_arrays import Arrays, evaluation_arrays, separation_arrays
 from chaosbench.theory.diagnosis import Diagnosis
@@ -42,7 +42,7 @@ class Training:
         scheme: where the state was forced and gradients were cut at the end; None where no gradient passes time.
         seeds: how many were trained as one batch, those of other experiments included.
         search: what was found before the training, whose cost counts as that of the training; None without a search.
-        remarks: a sentence on each diagnostic that raised.
+        remarks: a sentence on everything that raised so far and did not cost the training.
     """
 
     measured: list[tuple[DiagnosticSpec, int, Tensor]]
@@ -67,10 +67,10 @@ class Training:
 
 @dataclass(frozen=True)
 class Diagnoses:
-    """Diagnoses of one model: before training and after."""
+    """Diagnoses of one model: before training and after; None: it raised."""
 
-    initial: Diagnosis
-    final: Diagnosis
+    initial: Diagnosis | None
+    final: Diagnosis | None
 
 
 @dataclass(frozen=True)
@@ -102,13 +102,18 @@ def record(
     data: Dataset,
     training: Training,
     diagnoses: Diagnoses,
-    evaluation: Evaluation,
+    evaluation: Evaluation | None,
     traits: Traits,
     *,
     device: str,
 ) -> Rows:
-    """Score the evaluation and collect every number, curve and weight of an experiment."""
-    scores = score_records(experiment, evaluation)
+    """Score the evaluation and collect every number, curve and weight of an experiment.
+
+    Without an evaluation, because the free runs raised, the experiment has failed, and keeps its weights and the course
+    of its training.
+    """
+    remarks = list(training.remarks)
+    scores = [] if evaluation is None else score_records(experiment, evaluation, remarks=remarks)
     records = (
         *training_records(experiment, training),
         *search_records(experiment, training.search),
@@ -117,9 +122,8 @@ def record(
         *trait_records(experiment, traits),
     )
     arrays = (
-        evaluation_arrays(evaluation)
-        | separation_arrays(data)
-        | curves(diagnoses.final, diagnoses.initial)
+        ({} if evaluation is None else evaluation_arrays(evaluation) | separation_arrays(data))
+        | ({} if diagnoses.final is None else curves(diagnoses.final, diagnoses.initial))
         | training.health.curves()
         | {f"portrait.{name}": trait.value.cpu().numpy() for name, trait in traits.items()}
     )
@@ -133,20 +137,39 @@ def record(
     }
     weights = {name: value.detach().cpu().numpy() for name, value in model.state_dict().items()}
     standardisation = {name: getattr(data, name).cpu().numpy() for name in ("mean", "deviation")}
+    lost: list[tuple[int, Status, str]] = [(seed, "failed", "") for seed in experiment.seeds]
     seen = tuple(
-        (seed, status, "; ".join(filter(None, [message, *training.remarks])))
-        for seed, status, message in outcomes(experiment, evaluation, scores)
+        (seed, status, "; ".join(filter(None, [message, *remarks])))
+        for seed, status, message in (lost if evaluation is None else outcomes(experiment, evaluation, scores))
     )
     return Rows(experiment, seen, records, arrays, weights, standardisation, costs)
 
 
 def training_records(experiment: Experiment, training: Training) -> Iterator[Record]:
     """Yield what the diagnostics measured during training, and where each seed stopped early."""
+    for diagnostic, update, values in training.measured:
+        yield from measured_records(experiment, diagnostic, update, values)
     digest = experiment.digest()
-    seen = [(diagnostic.label, values, diagnostic.unit, update) for diagnostic, update, values in training.measured]
-    for name, values, unit, update in (*seen, *training.stopping):
+    for name, values, unit, _ in training.stopping:
         for seed, value in zip(experiment.seeds, values.tolist(), strict=True):
-            yield Record(digest, seed, name, _finite(value), None, unit, "", update)
+            yield Record(digest, seed, name, finite(value), None, unit, "", None)
+
+
+def measured_records(
+    experiment: Experiment, diagnostic: DiagnosticSpec, update: int, values: Tensor
+) -> Iterator[Record]:
+    """Yield what one diagnostic measured at one update, seed by seed; values are `(K,)`."""
+    digest = experiment.digest()
+    for seed, value in zip(experiment.seeds, values.tolist(), strict=True):
+        yield Record(digest, seed, diagnostic.label, finite(value), None, diagnostic.unit, "", update)
+
+
+def announce_rest(rows: "Rows", training: Training, announce: Callable[[Record], None]) -> None:
+    """Announce every record of a finished experiment but those of diagnostics, which training has announced."""
+    live = {(diagnostic.label, update) for diagnostic, update, _ in training.measured}
+    for one in rows.records:
+        if (one.name, one.update) not in live:
+            announce(one)
 
 
 def search_records(experiment: Experiment, search: Found | None) -> Iterator[Record]:
@@ -175,9 +198,11 @@ def diagnosis_records(
     diagnosis of its own.
     """
     initial, final = (
-        diagnosis.columns() if model.dynamical else {} for diagnosis in (diagnoses.initial, diagnoses.final)
+        diagnosis.columns() if model.dynamical and diagnosis is not None else {}
+        for diagnosis in (diagnoses.initial, diagnoses.final)
     )
-    seeds, seconds = len(experiment.seeds), diagnoses.initial.seconds + diagnoses.final.seconds + training.watching
+    diagnosed = sum(one.seconds for one in (diagnoses.initial, diagnoses.final) if one is not None)
+    seeds, seconds = len(experiment.seeds), diagnosed + training.watching
     final |= training.health.columns(training.seconds, device)
     final["cost_share"] = [seconds / training.seconds] * seeds
     if training.scheme is not None and data.largest_exponent is not None:
@@ -188,71 +213,13 @@ def diagnosis_records(
     yield from _column_records(experiment, final, truth, update=None)
 
 
-def score_records(experiment: Experiment, evaluation: Evaluation) -> list[Record]:
-    """Return every metric of every seed with its details, each beside its noise floor: that of another true orbit.
-
-    A detail is stored under the name of its metric, a dot and its own, such as `skill.censored_share`. The score on
-    the test orbit with index I alone is stored as `orbit.I.` and the name of the metric, without a floor.
-    """
-    digest, truth = experiment.digest(), evaluation.floor()
-    records: list[Record] = []
-
-    def add(name: str, values: Tensor, true: Tensor | None, unit: str, better: Literal["lower", "higher", ""]) -> None:
-        floor = None if true is None else _finite(float(true[0]))
-        for seed, value in zip(experiment.seeds, values.tolist(), strict=True):
-            records.append(Record(digest, seed, name, _finite(value), floor, unit, better, None))
-
-    for metric in experiment.metrics:
-        scores, by_orbit = metric.score_with_orbits(evaluation)
-        add(metric.label, scores, metric.score(truth), metric.unit, metric.better)
-        for orbit, values in enumerate([] if by_orbit is None else by_orbit.T):
-            add(f"orbit.{orbit}.{metric.label}", values, None, metric.unit, "")
-        true = metric.details(truth)
-        for name, shares in metric.details(evaluation).items():
-            add(f"{metric.label}.{name}", shares, true[name], "1", "")
-    return records
-
-
 def trait_records(experiment: Experiment, traits: Traits) -> Iterator[Record]:
     """Yield the numbers that a model reports about its own dynamics; its arrays lie beside the pictures."""
     digest = experiment.digest()
     for name, trait in traits.items():
         if trait.value.dim() == 1:
             for seed, value in zip(experiment.seeds, trait.value.tolist(), strict=True):
-                yield Record(digest, seed, f"portrait.{name}", _finite(value), None, trait.unit, "", None)
-
-
-def outcomes(
-    experiment: Experiment, evaluation: Evaluation, scores: Iterable[Record]
-) -> Iterator[tuple[int, Status, str]]:
-    """Yield seed, status and message of each seed.
-
-    A run has diverged where a free run is not finite or leaves the box of ten standard deviations around the data, and
-    for no other reason. A score that is undefined although the truth has one is explained in the message.
-    """
-    escaped = evaluation.escaped()
-    finite = evaluation.free_run.isfinite().flatten(2).all(-1)
-    suspicious = too_good_to_be_true(evaluation).tolist() if experiment.data.noise == 0 else [False] * len(escaped)
-    undefined = [
-        (record.seed, record.name)
-        for record in scores
-        if record.better and record.value is None and record.floor is not None
-    ]
-    metrics = {metric.label: metric for metric in experiment.metrics}
-    for index, seed in enumerate(experiment.seeds):
-        count, total = int(escaped[index].sum()), escaped.shape[1]
-        if count:
-            where = "leave the box around the data" if finite[index].all() else "are not finite or leave the box"
-            yield seed, "diverged", f"{count} of {total} free runs {where}"
-            continue
-        remarks = [
-            f"{name} is undefined: {metrics[name].why_undefined(evaluation, index)}"
-            for other, name in undefined
-            if other == seed
-        ]
-        if suspicious[index]:
-            remarks.append("too good to be true: forecasts outlast the true system's own, so test data were known")
-        yield seed, "ok", "; ".join(remarks)
+                yield Record(digest, seed, f"portrait.{name}", finite(value), None, trait.unit, "", None)
 
 
 def _column_records(
@@ -268,11 +235,6 @@ def _column_records(
     for numbers in zip(*runs, strict=True):
         for seed, (name, unit, value) in zip(experiment.seeds, numbers, strict=True):
             yield Record(digest, seed, f"{PREFIX}{name}", value, truth.get(name), unit, "", update)
-
-
-def _finite(value: float) -> float | None:
-    """Return None for a number that is not finite: at rest that is a category of its own."""
-    return value if np.isfinite(value) else None
 
 
 def _device_name(device: str) -> str:

@@ -12,6 +12,7 @@ from pydantic import Discriminator, create_model
 from chaosbench import __version__, builtin, hookspecs
 from chaosbench.diagnostics.base import DiagnosticSpec
 from chaosbench.errors import PluginError, one_line, unknown_name
+from chaosbench.events import Listeners
 from chaosbench.experiment import Experiment
 from chaosbench.figures.base import PictureSpec
 from chaosbench.metrics.base import MetricSpec
@@ -91,21 +92,9 @@ class Registry:
         """Return name and version of every plug-in that loaded."""
         return {f"plug-in {plugin.name}": plugin.version for plugin in self.plugins if not plugin.error}
 
-    def tell(self, event: str, **arguments: object) -> list[str]:
-        """Call an event hook of every plug-in, and return a sentence on each that raised.
-
-        Args:
-            event: the hook's name after `chaosbench_`, such as "experiment_started".
-            arguments: those of the hook.
-        """
-        failures, names = [], [name for name, _ in self.hooks.list_name_plugin()]
-        for name in names:
-            others = [plugin for other, plugin in self.hooks.list_name_plugin() if other != name]
-            try:
-                self.hooks.subset_hook_caller(f"chaosbench_{event}", others)(**arguments)
-            except Exception as error:  # a plug-in may raise anything, and the experiment must not be lost
-                failures.append(f"the plug-in {name} raised {one_line(error)} in chaosbench_{event}")
-        return failures
+    def listeners(self, event: str) -> Listeners:
+        """Return the plug-ins that implement an event hook, named without `chaosbench_`, such as "recorded"."""
+        return Listeners(self.hooks, event)
 
 
 def load() -> Registry:

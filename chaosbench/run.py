@@ -1,51 +1,33 @@
 """The straight line: data, model, training, diagnosis, forecasts, scores."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
-from typing import Literal
 
+from torch import Tensor
+
+from chaosbench.assessment import diagnose_untrained, examine_and_score
 from chaosbench.checkpoints import Checkpoints, Course
 from chaosbench.data import Dataset, simulate
 from chaosbench.diagnostics.base import DiagnosticSpec
 from chaosbench.diagnostics.health import TrainingHealth
 from chaosbench.errors import one_line
-from chaosbench.evaluation import describe_dynamics, evaluate
-from chaosbench.experiment import EvaluationSpec, Experiment, Result
+from chaosbench.experiment import Experiment, Record, Result
+from chaosbench.isolation import attempt, one_per_seed
 from chaosbench.leaderboard import store
 from chaosbench.models.forecaster import Forecaster
-from chaosbench.recording import Diagnoses, Rows, Training, record
+from chaosbench.progress import Progress, Watch
+from chaosbench.recording import Training, announce_rest, measured_records
 from chaosbench.search.space import changed
 from chaosbench.search.study import Found, find
-from chaosbench.theory.diagnosis import Diagnosis
-from chaosbench.theory.examination import examine
 from chaosbench.trainers.base import TrainerSpec, TrainingStep, WindowTrainer
 from chaosbench.trainers.early_stopping import stopping_records
 from chaosbench.trainers.forcing_scheme import ForcingScheme
 from chaosbench.trainers.training_state import Checkpoint, TrainingState
 
-Phase = Literal["data", "search", "diagnosis", "training", "forecasts", "scores"]
-
-
-@dataclass(frozen=True)
-class Progress:
-    """How far an experiment is.
-
-    Attributes:
-        phase: what it does now.
-        update, updates: of the training, or the trials of a search; 0 in every other phase.
-        loss: median training loss over seeds; None in every other phase.
-    """
-
-    phase: Phase
-    update: int = 0
-    updates: int = 0
-    loss: float | None = None
-
-
-Watch = Callable[[Progress], None]
+__all__ = ["Progress", "Watch", "run_experiment"]
 
 
 def run_experiment(
@@ -56,6 +38,7 @@ def run_experiment(
     plugins: dict[str, str] | None = None,
     results: Path | str | None = None,
     checkpoints: Checkpoints | None = None,
+    announce: Callable[[Record], None] | None = None,
 ) -> Result:
     """Run one experiment in this process, all its seeds at once, on one device.
 
@@ -68,6 +51,7 @@ def run_experiment(
         plugins: versions to add to the provenance of each run.
         results: directory in which to store the result, for `chaosbench rank` and `explain`; None: nothing is stored.
         checkpoints: from which training goes on, and where its state is written; None: none are written.
+        announce: called with each record as soon as it exists, those of diagnostics while the model trains.
 
     Returns:
         Rows, records, arrays of pictures and trained weights, in memory.
@@ -83,9 +67,11 @@ def run_experiment(
     checkpoints = checkpoints if checkpoints is None or found is None else checkpoints.of(experiment)
     model = build(experiment, data, experiment.seeds)
     report(Progress("diagnosis"))
-    initial = diagnose_model(model, data, experiment.evaluation, None, trained=False)
-    training = replace(train(experiment, model, data, report, checkpoints), search=found)
+    initial, remarks = diagnose_untrained(experiment, model, data)
+    training = train(experiment, model, data, report, checkpoints, announce)
+    training = replace(training, search=found, remarks=(*remarks, *training.remarks))
     rows = examine_and_score(experiment, model, data, initial, training, report)
+    announce_rest(rows, training, announce or _ignore)
     result = rows.result(started=started, seconds=perf_counter() - clock, plugins=plugins or {})
     return _stored(result, results)
 
@@ -130,18 +116,37 @@ def build(experiment: Experiment, data: Dataset, seeds: Sequence[int]) -> Foreca
 
 
 def train(
-    experiment: Experiment, model: Forecaster, data: Dataset, report: Watch, checkpoints: Checkpoints | None = None
+    experiment: Experiment,
+    model: Forecaster,
+    data: Dataset,
+    report: Watch,
+    checkpoints: Checkpoints | None = None,
+    announce: Callable[[Record], None] | None = None,
 ) -> Training:
     """Train in place; diagnostics measure what is due, and `report` is called a few times a second."""
-    course = Course(TrainingHealth(experiment.trainer))
+
+    def announce_measured(diagnostic: DiagnosticSpec, update: int, values: Tensor) -> None:
+        for one in measured_records(experiment, diagnostic, update, values):
+            (announce or _ignore)(one)
+
+    course = Course(TrainingHealth(experiment.trainer), announce=announce_measured if announce else None)
     saved = None if checkpoints is None else checkpoints.resume(course, data.train.device)
     steps = _steps(experiment, model, data, saved)
     training = follow(steps, course, experiment, report, checkpoints)
-    scheme = None if training is None else experiment.trainer.forcing_scheme(training)
-    times = course.seconds, course.watching
-    stopping = stopping_records(training)
-    seeds, remarks = len(experiment.seeds), tuple(course.failures.values())
-    return Training(course.measured, course.updates, *times, course.health, scheme, seeds, stopping, remarks=remarks)
+    remarks = list(course.failures.values())
+    scheme = scheme_of(experiment.trainer, training, remarks)
+    times, seeds, stopping = (course.seconds, course.watching), len(experiment.seeds), stopping_records(training)
+    return Training(
+        course.measured, course.updates, *times, course.health, scheme, seeds, stopping, remarks=tuple(remarks)
+    )
+
+
+def scheme_of(trainer: TrainerSpec, training: TrainingState | None, remarks: list[str]) -> ForcingScheme | None:
+    """Return where a trainer forces the state at its end; None if it does not say, or raises."""
+    if training is None:
+        return None
+    what = f"forcing_scheme of the trainer {trainer.label}"
+    return attempt(lambda: trainer.forcing_scheme(training), otherwise=None, what=what, remarks=remarks)
 
 
 def _steps(
@@ -204,11 +209,16 @@ def _watch(step: TrainingStep, course: Course, diagnostics: Sequence[DiagnosticS
         if diagnostic.label in course.failures:
             continue
         try:
-            if diagnostic.due(step):
-                course.measured.append((diagnostic, step.update, diagnostic.measure(step).detach()))
-        except Exception as error:  # one of a plug-in may raise anything, and training must not be lost
+            if not diagnostic.due(step):
+                continue
+            values = one_per_seed(diagnostic.measure(step), step.model.seeds)
+        except (Exception, SystemExit) as error:  # one of a plug-in may raise anything, and training must not be lost
             why = f"the diagnostic {diagnostic.label} raised {one_line(error)}"
             course.failures[diagnostic.label] = f"{why} at update {step.update}, and is left out from there"
+            continue
+        course.measured.append((diagnostic, step.update, values))
+        if course.announce is not None:
+            course.announce(diagnostic, step.update, values)
     course.watching += perf_counter() - began
 
 
@@ -218,38 +228,5 @@ def _finish(trainer: TrainerSpec, step: TrainingStep) -> None:
         trainer.finish(step.model, step.training)
 
 
-def examine_and_score(
-    experiment: Experiment, model: Forecaster, data: Dataset, initial: Diagnosis, training: Training, report: Watch
-) -> Rows:
-    """Diagnose the trained model, run it freely, compute forecasts, and score them."""
-    report(Progress("diagnosis"))
-    final = diagnose_model(model, data, experiment.evaluation, training.scheme)
-    report(Progress("forecasts"))
-    bounded = final.motion.bounded.double().mean(1)
-    evaluation = evaluate(model, data, experiment.evaluation, final.spectrum / data.dt, bounded=bounded)
-    traits = describe_dynamics(model, data, experiment.evaluation)
-    report(Progress("scores"))
-    device = str(data.train.device)
-    return record(experiment, model, data, training, Diagnoses(initial, final), evaluation, traits, device=device)
-
-
-def diagnose_model(
-    model: Forecaster, data: Dataset, spec: EvaluationSpec, scheme: ForcingScheme | None, *, trained: bool = True
-) -> Diagnosis:
-    """Measure gradient growth and Lyapunov exponents; before training, exponents over a quarter of the steps."""
-    return examine(
-        model,
-        data,
-        context=spec.context,
-        conditions=spec.exponent_conditions,
-        steps=spec.exponent_steps if trained else max(1, spec.exponent_steps // 4),
-        transient=spec.exponent_transient,
-        # One more than the system can have: the gap behind its own exponents sets the others apart.
-        exponents=spec.exponent_count(data.dimension) + 1,
-        path=scheme,
-        trained=trained,
-    )
-
-
-def _ignore(progress: Progress) -> None:
+def _ignore(_: object) -> None:
     """Report to nobody."""

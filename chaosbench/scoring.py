@@ -23,7 +23,7 @@ from chaosbench.leaderboard.board import Ranking
 from chaosbench.leaderboard.folder import Stored
 from chaosbench.leaderboard.rank import rank
 from chaosbench.metrics.base import Evaluation, MetricSpec
-from chaosbench.recording import outcomes, score_records
+from chaosbench.recorded_scores import outcomes, score_records
 from chaosbench.stored_arrays import evaluation_arrays
 from chaosbench.suite import DEFAULT_METRICS
 

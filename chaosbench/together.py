@@ -4,19 +4,24 @@ A small network leaves most of a GPU idle, so that ten learning rates with ten s
 one. Every seed keeps its own weights, windows and numbers, and learns what it learns alone, to rounding.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import accumulate
 from time import perf_counter
 
 import torch
+from torch import Tensor
 
+from chaosbench.assessment import diagnose_untrained, examine_and_score
 from chaosbench.checkpoints import Course
+from chaosbench.diagnostics.base import DiagnosticSpec
 from chaosbench.diagnostics.health import TrainingHealth
-from chaosbench.experiment import Experiment, Result
+from chaosbench.experiment import Experiment, Record, Result
 from chaosbench.models.forecaster import Forecaster
-from chaosbench.recording import Training
-from chaosbench.run import Progress, Watch, build, diagnose_model, examine_and_score, follow, prepare
+from chaosbench.progress import Progress, Watch
+from chaosbench.recording import Training, announce_rest, measured_records
+from chaosbench.run import build, follow, prepare, scheme_of
 from chaosbench.theory.diagnosis import Diagnosis
 from chaosbench.trainers.early_stopping import stopping_records
 from chaosbench.trainers.training_state import TrainingState
@@ -32,12 +37,21 @@ class Company:
         experiments: they differ in their seeds and in the fields of `trainer.may_differ` only.
         device: "cpu", or a CUDA device.
         plugins: versions to add to the provenance of each run.
+        announce: called with each record as soon as it exists, those of diagnostics while the models train.
 
     Raises:
         ChaosbenchError: where one of them cannot be run with its data, model and trainer.
     """
 
-    def __init__(self, experiments: Sequence[Experiment], *, device: str, plugins: dict[str, str]) -> None:
+    def __init__(
+        self,
+        experiments: Sequence[Experiment],
+        *,
+        device: str,
+        plugins: dict[str, str],
+        announce: Callable[[Record], None] | None = None,
+    ) -> None:
+        self._announce = announce
         self._started, clock = datetime.now(UTC), perf_counter()
         self._experiments, self._plugins = list(experiments), plugins
         self._counts = [len(experiment.seeds) for experiment in experiments]
@@ -45,7 +59,7 @@ class Company:
         self._rows = [slice(end - count, end) for end, count in zip(ends, self._counts, strict=True)]
         self._data = prepare(experiments, device)
         self._whole = build(experiments[0], self._data, [seed for one in experiments for seed in one.seeds])
-        self._untrained: dict[tuple[int, ...], Diagnosis] = {}  # by the seeds
+        self._untrained: dict[tuple[int, ...], tuple[Diagnosis | None, tuple[str, ...]]] = {}  # by the seeds
         self._trainings: list[Training] = []
         self._shared = perf_counter() - clock  # wall time for all experiments together [s]
 
@@ -55,8 +69,7 @@ class Company:
         watch(Progress("diagnosis"))
         for experiment in {one.seeds: one for one in self._experiments}.values():
             model = build(experiment, self._data, experiment.seeds)
-            initial = diagnose_model(model, self._data, experiment.evaluation, None, trained=False)
-            self._untrained[experiment.seeds] = initial
+            self._untrained[experiment.seeds] = diagnose_untrained(experiment, model, self._data)
         self._trainings = list(self._trained(watch))
         self._shared += perf_counter() - clock
 
@@ -68,8 +81,12 @@ class Company:
         clock, experiment = perf_counter(), self._experiments[index]
         model = build(experiment, self._data, experiment.seeds)
         _take(model, self._whole, self._rows[index])
-        initial = self._untrained[experiment.seeds]
-        rows = examine_and_score(experiment, model, self._data, initial, self._trainings[index], watch)
+        initial, remarks = self._untrained[experiment.seeds]
+        training = self._trainings[index]
+        training = replace(training, remarks=(*remarks, *training.remarks))
+        rows = examine_and_score(experiment, model, self._data, initial, training, watch)
+        if self._announce is not None:
+            announce_rest(rows, training, self._announce)
         others = [other.digest()[:DIGITS] for other in self._experiments if other is not experiment]
         seconds = self._shared * self._share(index) + perf_counter() - clock
         plugins = self._plugins | {COMPANY: " ".join(others)}
@@ -82,9 +99,17 @@ class Company:
         seeds = [seed for experiment in self._experiments for seed in experiment.seeds]
         steps = lead.trainer.fit(self._whole, self._data, seeds, trainers=each)  # type: ignore[call-arg]  # `may_differ`
         clipped = [one for one in trainers if getattr(one, "clip_norm", None) is not None]
-        course = Course(TrainingHealth((clipped or trainers)[0]))
+        announce = self._announce_measured if self._announce is not None else None
+        course = Course(TrainingHealth((clipped or trainers)[0]), announce=announce)
         training = follow(steps, course, lead, watch)
         return self._split(course, training)
+
+    def _announce_measured(self, diagnostic: DiagnosticSpec, update: int, values: Tensor) -> None:
+        """Announce what a diagnostic measured, `(K,)` for the seeds of all experiments."""
+        assert self._announce is not None
+        for experiment, rows in zip(self._experiments, self._rows, strict=True):
+            for one in measured_records(experiment, diagnostic, update, values[rows]):
+                self._announce(one)
 
     def _split(self, course: Course, training: TrainingState | None) -> Iterator[Training]:
         """Yield the training of each experiment, with its share of the time."""
@@ -93,11 +118,12 @@ class Company:
         for index, (trainer, rows, health) in enumerate(zip(trainers, self._rows, healths, strict=True)):
             measured = [(diagnostic, update, values[rows]) for diagnostic, update, values in course.measured]
             own = None if training is None else training.part(rows)
-            scheme = None if own is None else trainer.forcing_scheme(own)
+            remarks = list(course.failures.values())
+            scheme = scheme_of(trainer, own, remarks)
             times = course.seconds * self._share(index), course.watching * self._share(index)
             count = sum(self._counts)
-            stopping, remarks = stopping_records(own), tuple(course.failures.values())
-            yield Training(measured, course.updates, *times, health, scheme, count, stopping, remarks=remarks)
+            stopping = stopping_records(own)
+            yield Training(measured, course.updates, *times, health, scheme, count, stopping, remarks=tuple(remarks))
 
     def _share(self, index: int) -> float:
         return self._counts[index] / sum(self._counts)

@@ -10,6 +10,7 @@ import torch
 from pydantic import ValidationError
 from stored_runs import StoredSeed, publish
 
+from chaosbench.assessment import diagnose_model
 from chaosbench.data import Dataset, DataSpec, simulate
 from chaosbench.diagnostics.base import starting_states
 from chaosbench.errors import DataError
@@ -21,7 +22,6 @@ from chaosbench.leaderboard.rank import rank
 from chaosbench.metrics import PredictionError
 from chaosbench.models import LSTM, RNN, Forecaster, ShallowPLRNN
 from chaosbench.models.readouts import FullyObservedForecaster
-from chaosbench.run import diagnose_model
 from chaosbench.source import STATES_EVERY
 from chaosbench.systems import Henon
 from chaosbench.trainers import BPTT

@@ -9,6 +9,7 @@ import torch
 from pydantic import SerializeAsAny
 from torch.testing import assert_close
 
+from chaosbench.assessment import diagnose_model
 from chaosbench.data import DataSpec, simulate
 from chaosbench.dynamics import orbit
 from chaosbench.evaluation import evaluate, free_run
@@ -23,7 +24,7 @@ from chaosbench.metrics import (
     ValidPredictionTime,
 )
 from chaosbench.models import Forecaster, ModelSpec, ShallowPLRNN
-from chaosbench.run import diagnose_model, run_experiment
+from chaosbench.run import run_experiment
 from chaosbench.systems import Henon, Logistic, Lorenz63, SystemSpec, Tent
 from chaosbench.trainers import TrainerSpec, TrainingStep
 

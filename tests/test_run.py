@@ -18,7 +18,7 @@ from chaosbench.metrics import (
     StateSpaceDivergence,
 )
 from chaosbench.models import AlmostLinearRNN, Forecaster, ModelSpec, ShallowPLRNN, Trait
-from chaosbench.recording import outcomes, score_records
+from chaosbench.recorded_scores import outcomes, score_records
 from chaosbench.run import Progress, run_experiment
 from chaosbench.systems import Henon, TwoCycle
 from chaosbench.theory.run_diagnosis import PREFIX

@@ -20,7 +20,7 @@ from chaosbench import registry
 from chaosbench.checkpoints import Checkpoints
 from chaosbench.errors import ChaosbenchError, one_line
 from chaosbench.execution.freed_memory import keep_freed_memory
-from chaosbench.experiment import Experiment, Result
+from chaosbench.experiment import Experiment, Record, Result
 from chaosbench.run import Watch, run_experiment
 from chaosbench.together import Company
 
@@ -68,22 +68,34 @@ def _run(
 ) -> None:
     """Run one experiment, or several as one batch, of which one that fails does not stop the others."""
     kinds = registry.load()
-    plugins, failures = kinds.provenance(), list[str]()
+    plugins = kinds.provenance()
+    started, recorded, finished = (
+        kinds.listeners(event) for event in ("experiment_started", "recorded", "experiment_finished")
+    )
+    by_digest = {experiment.digest(): experiment for experiment in experiments}
+
+    def announce(record: Record) -> None:
+        recorded(experiment=by_digest[record.experiment], record=record)
 
     def watch(index: int) -> Watch:
         return lambda progress: pipe.send(("advanced", index, progress))
 
     def publish(index: int, result: Result) -> None:
-        remarks = failures + kinds.tell("experiment_finished", experiment=experiments[index], result=result)
+        finished(experiment=experiments[index], result=result)
+        remarks = [*started.failures.values(), *recorded.failures.values(), *finished.failures.values()]
         pipe.send(("result", index, result.with_remarks(remarks)))
 
     for experiment in experiments:
-        failures += kinds.tell("experiment_started", experiment=experiment)
+        started(experiment=experiment)
+    heard = announce if recorded else None
     if len(experiments) == 1:
         saved = saving(experiments[0])
-        publish(0, run_experiment(experiments[0], device=device, watch=watch(0), plugins=plugins, checkpoints=saved))
+        result = run_experiment(
+            experiments[0], device=device, watch=watch(0), plugins=plugins, checkpoints=saved, announce=heard
+        )
+        publish(0, result)
         return
-    company = Company(experiments, device=device, plugins=plugins)
+    company = Company(experiments, device=device, plugins=plugins, announce=heard)
     company.train(watch(0))
     for index in range(len(experiments)):
         _reason(lambda: publish(index, company.finish(index, watch(index))), log)  # noqa: B023  # called at once

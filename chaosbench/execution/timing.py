@@ -11,13 +11,13 @@ from time import perf_counter
 
 import torch
 
+from chaosbench.assessment import diagnose_model
 from chaosbench.data import Dataset, simulate
 from chaosbench.evaluation import evaluate
 from chaosbench.execution.freed_memory import keep_freed_memory
 from chaosbench.experiment import EvaluationSpec, Experiment
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.processes import context
-from chaosbench.run import diagnose_model
 
 PATIENCE = 120.0  # [s] until an experiment counts as one that cannot run on the device
 

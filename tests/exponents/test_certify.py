@@ -11,7 +11,8 @@ from typer.testing import CliRunner
 from chaosbench import cli
 from chaosbench.errors import SpecError, UnknownNameError
 from chaosbench.exponents import certify as by_wall_clock
-from chaosbench.systems import Flow, Henon, Logistic, Lorenz63, MackeyGlass, Map, Torus, TwoCycle
+from chaosbench.exponents.checks import sum_of_exponents
+from chaosbench.systems import Flow, Henon, Logistic, Lorenz63, MackeyGlass, Map, Rossler, Torus, TwoCycle
 from chaosbench.systems.certificate import Check
 
 # Other processes do not count, so that a busy machine does not shorten the orbits.
@@ -75,6 +76,27 @@ def test_a_map_is_certified_within_seconds():
 
 def test_the_sum_of_exponents_detects_tangents_that_are_not_the_derivative():
     assert "sum of exponents" in failed(certify(Sheared(), budget=0.5))
+
+
+class Spiking(Rossler):
+    """Rossler's system with high spikes of z, and tangents that shrink by a given rate more than they should."""
+
+    kind: Literal["spiking"] = "spiking"
+    a: float = 0.15
+    c: float = 10.0
+    surplus: float = 0.0
+
+    def tangent_field(self, state, tangents):
+        return super().tangent_field(state, tangents) - self.surplus * tangents
+
+
+@pytest.mark.parametrize("surplus", [0.0, 1e-3])
+def test_an_inexact_step_in_a_spike_is_told_from_wrong_tangents(surplus):
+    """At half the step only the first difference vanishes; at the step itself both exceed the tolerance."""
+    system = Spiking(surplus=surplus)
+    states = Rossler(a=0.15, c=10.0).initial_state(256, torch.Generator().manual_seed(1))
+    _, (check,), _ = sum_of_exponents(system, states, 3)
+    assert check.passed == (surplus == 0.0)
 
 
 def test_the_carried_field_detects_wrong_tangents_even_if_the_sum_is_right():

@@ -1,0 +1,26 @@
+"""How far an experiment is."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+Phase = Literal["data", "search", "diagnosis", "training", "forecasts", "scores"]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far an experiment is.
+
+    Attributes:
+        phase: what it does now.
+        update, updates: of the training, or the trials of a search; 0 in every other phase.
+        loss: median training loss over seeds; None in every other phase.
+    """
+
+    phase: Phase
+    update: int = 0
+    updates: int = 0
+    loss: float | None = None
+
+
+Watch = Callable[[Progress], None]
