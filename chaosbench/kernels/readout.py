@@ -1,6 +1,6 @@
 """States that show observations, z = B⁺ x, with gradients, compiled where many small operations would take longer."""
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -32,7 +32,7 @@ class _States(torch.autograd.Function):
         weight, observation = weight.contiguous(), observation.contiguous()
         states, ctx.solved = import_backend("numba", "numba_readout").forward(weight, observation)
         ctx.save_for_backward(weight, observation)
-        return states
+        return cast("Tensor", states)
 
     @staticmethod
     @once_differentiable
