@@ -60,7 +60,7 @@ def descend(optimizer: torch.optim.Optimizer, rate: float | Tensor) -> None:
 def _step_of_adam(optimizer: torch.optim.Adam, group: dict[str, Any]) -> bool:
     """Take a step as `optimizer.step()` does, without its hooks, which take as long; return False at the first step."""
     trained = [one for one in group["params"] if one.grad is not None]
-    if any(one.is_cuda or one not in optimizer.state for one in trained):
+    if any(one.is_cuda or "exp_avg" not in optimizer.state[one] for one in trained):
         return False
     first, second, steps = (
         [optimizer.state[one][name] for one in trained] for name in ("exp_avg", "exp_avg_sq", "step")
