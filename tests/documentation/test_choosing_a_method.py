@@ -9,8 +9,9 @@ from chaosbench import registry
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs/choosing-a-method.md").read_text(encoding="utf-8")
+DOCUMENTED = r"chaosbench\.|chaosbench_(sindy|reservoir)"
 KINDS = {
-    noun: {name: spec for name, spec in kinds.items() if re.match(r"chaosbench\.|chaosbench_sindy", spec.__module__)}
+    noun: {name: spec for name, spec in kinds.items() if re.match(DOCUMENTED, spec.__module__)}
     for noun, kinds in registry.load().kinds.items()
 }  # a kind from any other plug-in is not documented here
 

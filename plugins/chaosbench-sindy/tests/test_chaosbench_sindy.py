@@ -10,7 +10,9 @@ import numpy as np
 import pysindy
 import pytest
 import torch
-from chaosbench_sindy import STLSQ, Polynomial, SINDy, library, terms
+from chaosbench_sindy import STLSQ, EnsembleSTLSQ, Polynomial, SINDy, WeakSTLSQ, library, terms
+from chaosbench_sindy.weak import weak_rows
+from torch import Tensor
 from torch.testing import assert_close
 
 from chaosbench import lyapunov_spectrum, registry, suite
@@ -51,7 +53,17 @@ def test_the_model_fulfils_its_contract(spec: SINDy, dimension: int):
     check_model(spec, dimension, trainer=STLSQ(thresholds=(0.1,)))
 
 
-@pytest.mark.parametrize("trainer", [STLSQ(), STLSQ(thresholds=(0.1,), smoothing=9)], ids=lambda trainer: trainer.label)
+@pytest.mark.parametrize(
+    "trainer",
+    [
+        STLSQ(),
+        STLSQ(thresholds=(0.1,), smoothing=9),
+        WeakSTLSQ(),
+        EnsembleSTLSQ(thresholds=(0.0, 0.1), members=3, rows_seen=100, dropped_terms=1, inclusion=0.0),
+        EnsembleSTLSQ(thresholds=(0.1,), members=3, rows_seen=100, half_width=25),
+    ],
+    ids=lambda trainer: trainer.label,
+)
 def test_the_trainer_fulfils_its_contract(trainer: STLSQ):
     check_trainer(trainer, model=SINDy())
 
@@ -63,19 +75,64 @@ def test_the_library_equals_pysindys(dimension: int, degree: int):
     assert_close(library(points, terms(dimension, degree)).numpy(), np.asarray(expected), atol=1e-13, rtol=1e-13)
 
 
-def test_the_lorenz_equations_are_recovered():
-    """sigma = 10, rho = 28, beta = 8 / 3. The error of fourth-order differences is dt⁴ x⁽⁵⁾ / 30 with x⁽⁵⁾ up to 1e8 on
-    this attractor: 0.03 in derivatives of order 100, hence as much or less in coefficients."""
-    model = fitted(SINDy(), STLSQ(), short_data(Lorenz63()))
+def lorenz_coefficients(model: Polynomial) -> Tensor:
+    """Return the coefficients of Lorenz-63, `(terms, 3)` [1 / system time]."""
     expected = torch.zeros(len(model.terms), 3, dtype=torch.float64)
     for term, equation, value in (
         ((0,), 0, -10.0), ((1,), 0, 10.0), ((0,), 1, 28.0), ((1,), 1, -1.0), ((0, 2), 1, -1.0), ((0, 1), 2, 1.0),
         ((2,), 2, -8 / 3),
     ):  # fmt: skip
         expected[model.terms.index(term), equation] = value
+    return expected
+
+
+def test_the_lorenz_equations_are_recovered():
+    """sigma = 10, rho = 28, beta = 8 / 3. The error of fourth-order differences is dt⁴ x⁽⁵⁾ / 30 with x⁽⁵⁾ up to 1e8 on
+    this attractor: 0.03 in derivatives of order 100, hence as much or less in coefficients."""
+    model = fitted(SINDy(), STLSQ(), short_data(Lorenz63()))
+    expected = lorenz_coefficients(model)
     coefficients = model.coefficients / 0.01
     assert ((coefficients != 0) == (expected != 0)).all()
     assert_close(coefficients, expected.expand(2, -1, -1), atol=0.05, rtol=0)
+
+
+@pytest.mark.parametrize(
+    "trainer",
+    [WeakSTLSQ(thresholds=(0.5,)), EnsembleSTLSQ(thresholds=(0.5,), half_width=25, dropped_terms=1)],
+    ids=lambda trainer: trainer.kind,
+)
+def test_with_noise_the_weak_form_finds_the_terms_that_differences_do_not(trainer: STLSQ):
+    """Noise of 5 % of a standard deviation, and thresholds of half the smallest coefficient of Lorenz-63. The noise is
+    0.4 per coordinate, 40 per unit of time in a difference over dt = 0.01: as large as the terms that are sought."""
+    data = short_data(Lorenz63(), train_orbits=32, train_length=1_000, noise=0.05)
+    model = fitted(SINDy(), trainer, data)
+    expected = lorenz_coefficients(model)
+    assert ((model.coefficients != 0) == (expected != 0)).all()
+    assert_close(model.coefficients / 0.01, expected.expand(2, -1, -1), atol=0.1, rtol=0.1)
+    differences = fitted(SINDy(), STLSQ(thresholds=(0.5,)), data)
+    assert ((differences.coefficients != 0) != (expected != 0)).any()
+
+
+def test_weak_rows_hold_for_an_exact_solution():
+    """x = exp(a t) fulfils - int phi' x dt = a int phi x dt; the sum is exact up to the smoothness of phi."""
+    rate, dt = -0.7, 0.05
+    orbit = torch.exp(rate * dt * torch.arange(200, dtype=torch.float64)).view(1, -1, 1)
+    features, targets = weak_rows(SINDy(degree=1).build(1, (0,)), orbit, dt, 20, 8)
+    assert_close(features[:, 0], torch.ones(len(features), dtype=torch.float64))
+    assert_close(targets, rate * features[:, 1:], atol=1e-9, rtol=1e-9)
+
+
+def test_an_ensemble_counts_how_often_a_term_is_found():
+    """y = 2 a exactly, so all regressions find a, and those that lack no term drop b, which is unrelated."""
+    generator = torch.Generator().manual_seed(0)
+    a, b = torch.randn(2, 400, dtype=torch.float64, generator=generator).numpy()
+    features, targets = np.stack([a, b], axis=1), 2 * a[:, None]
+    for lacking in (0, 1):
+        trainer = EnsembleSTLSQ(members=30, dropped_terms=lacking, regularisation=0.0)
+        coefficients, inclusion = trainer.regress(features, targets, 0.1, SEEDS)
+        assert inclusion[:, 0].tolist() == [[1.0], [1.0]]
+        assert_close(coefficients[:, 0], torch.full((2, 1), 2.0, dtype=torch.float64))
+        assert lacking or not inclusion[:, 1].any()
 
 
 def test_the_henon_map_is_recovered_exactly_with_its_exponents():
@@ -119,12 +176,14 @@ def test_smoothing_reduces_the_noise_of_derivatives():
     """A sine of 100 steps with noise e: central differences err by e / sqrt(2) per step, a cubic over 15 steps by at
     most a third of that."""
     times = np.arange(1_000) * 2 * np.pi / 100
+    slope = np.cos(times) * 2 * np.pi / 100
     series = np.sin(times) + 0.01 * torch.randn(1_000, dtype=torch.float64).numpy()
+    orbit = torch.from_numpy(series).view(1, -1, 1)
     errors = [
-        np.std(STLSQ(order=2, smoothing=smoothing)._differences(pysindy)(series[:, None], times)[:, 0] - np.cos(times))
+        np.std(STLSQ(order=2, smoothing=smoothing).derivatives(orbit, 1.0).numpy().ravel() - slope)
         for smoothing in (None, 15)
     ]
-    assert errors[0] == pytest.approx(0.01 / 2**0.5 / (2 * np.pi / 100), rel=0.1)
+    assert errors[0] == pytest.approx(0.01 / 2**0.5, rel=0.1)
     assert errors[1] < errors[0] / 3
 
 

@@ -1,4 +1,4 @@
-"""Every test runs on one thread, as every worker does, and keeps its data to itself."""
+"""Every test, also those of the bundled plug-ins, runs on one thread and keeps its data to itself."""
 
 import os
 from collections.abc import Iterator
