@@ -73,11 +73,14 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[plots,fast]"
 	touch $@
 
-# The bundled plug-ins are tested, too, each with its own tests and with those that ask every kind there is.
+# The bundled plug-ins are tested, too, each with its own tests and with those that ask every kind there is. Packages
+# whose own dependencies would replace pinned ones, and of which no more than files is read, come without them.
 $(VENV)/.installed-test: pyproject.toml constraints.txt $(wildcard plugins/*/pyproject.toml)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[plots,fast,test]" \
 		$(addprefix -e ./,$(PLUGINS))
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		$(addprefix -r ,$(wildcard plugins/*/without-dependencies.txt))
 	touch $(VENV)/.installed $@
 
 $(VENV)/.installed-bench: pyproject.toml constraints.txt $(VENV)/.installed-test
