@@ -4,6 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+API_VERSION = "0.1"  # of the hooks and of the classes that plug-ins derive from; docs/hooks.md gives its promise
 
 # Where each public name lives; fetched when first asked for, so that `import chaosbench` brings no torch.
 _HOMES = {
@@ -48,7 +49,7 @@ _HOMES = {
     "show_ranking": "chaosbench.notebook",
 }
 
-__all__ = ["__version__", *sorted(_HOMES)]  # names served by __getattr__
+__all__ = ["API_VERSION", "__version__", *sorted(_HOMES)]  # names served by __getattr__
 
 if not TYPE_CHECKING:
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chaosbench import __version__, cli_certify, cli_trajectories, options
+from chaosbench import __version__, cli_certify, cli_plugins, cli_trajectories, options, plugin_choice
+from chaosbench.cli_plugins import PluginFiles
 from chaosbench.errors import ChaosbenchError, SpecError, unknown_name
 from chaosbench.processes import start_server
 from chaosbench.terminal.plugins import load_registry
@@ -23,9 +24,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-plugins_app = typer.Typer(help="List plug-ins.")
+plugins_app = typer.Typer(help="List and examine plug-ins.")
 app.add_typer(plugins_app, name="plugins")
 cli_trajectories.register(app)
+cli_plugins.register(plugins_app)
 
 
 _LISTINGS = ("systems", "models", "trainers", "diagnostics", "metrics", "pictures", "suites")
@@ -40,7 +42,8 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a pipe on Windows may lack the signs of tables
     try:
-        code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        with plugin_choice.restored():
+            code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
     except _UsageError as error:
         _print_error(f"{error.format_message()} See: chaosbench --help")
         code = 2
@@ -79,7 +82,7 @@ def _root(
 
 @app.command()
 def run(
-    suite_name: Annotated[str, typer.Argument(metavar="SUITE", help="A shipped suite, or the path of a TOML file.")],
+    suite_name: Annotated[str, typer.Argument(metavar="SUITE", help="A suite by name, or the path of a TOML file.")],
     results: Annotated[Path, typer.Option(help="Directory for results, one folder per experiment.")] = Path("results"),
     device: Annotated[str, typer.Option(help="auto (a GPU if it is faster here), cpu, cuda or cuda:N.")] = "auto",
     seeds: Annotated[str | None, typer.Option(help="Replace the suite's seeds: 0:5 for 0 to 4, or 1,4,7.")] = None,
@@ -113,6 +116,7 @@ def run(
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run, and stop.")] = False,
+    _plugins: PluginFiles = None,
 ) -> None:
     """Run the experiments of a suite that have no result yet, and show the ranking."""
     if not dry_run:
@@ -138,9 +142,11 @@ def run(
     campaign.announce(experiments, groups, results, where)
     if dry_run:
         return
-    events = execution.carry_on(groups, results, device=where.device, workers=where.workers)
+    events = execution.carry_on(groups, results, device=where.device, workers=where.workers, plugins=registry.choice())
     pictures = registry.kinds["picture"].values()
-    outcome = campaign.show(events, todo, pictures, workers=where.workers) if todo else campaign.Outcome()
+    outcome = campaign.Outcome()
+    if todo:
+        outcome = campaign.show(events, todo, pictures, workers=where.workers, plugins=registry.choice())
     campaign.conclude(experiments, store.merge(stored, outcome.published), results, pictures)
     if outcome.failed:
         raise typer.Exit(1)
@@ -198,6 +204,7 @@ def explain(
 def list_(
     what: Annotated[str, typer.Argument(metavar="WHAT", help=f"One of {', '.join(_LISTINGS)}.")],
     as_json: AsJson = False,
+    _plugins: PluginFiles = None,
 ) -> None:
     """List the available systems, models, metrics, suites and so on, including those of plug-ins."""
     from chaosbench import suite
@@ -206,7 +213,7 @@ def list_(
     if what not in _LISTINGS:
         raise unknown_name("listing", what, _LISTINGS)
     if what == "suites":
-        rows = [{"name": name, "summary": text} for name, text in suite.shipped().items()]
+        rows = catalogue.suite_rows(load_registry(), suite.shipped())
     else:
         rows = catalogue.rows(load_registry(), what)
     if as_json:
@@ -221,6 +228,7 @@ def describe(
         str, typer.Argument(metavar="KIND", help="A system, model, trainer, diagnostic, metric or picture.")
     ],
     as_json: AsJson = False,
+    _plugins: PluginFiles = None,
 ) -> None:
     """Describe a kind: definition, source, fields and defaults."""
     from chaosbench.terminal import catalogue
@@ -241,6 +249,7 @@ def certify(
     start: cli_certify.Start = None,
     duration: cli_certify.Duration = None,
     as_json: AsJson = False,
+    _plugins: PluginFiles = None,
 ) -> None:
     """Measure the Lyapunov exponents of a system and check them; exit with code 1 if a check fails."""
     from chaosbench.terminal import certificate as report
@@ -256,23 +265,11 @@ def certify(
 
 
 @app.command()
-def schema() -> None:
+def schema(_plugins: PluginFiles = None) -> None:
     """Print the JSON schema of suite files, for editors."""
     from chaosbench import suite
 
     _print_json(suite.schema(load_registry()))
-
-
-@plugins_app.command("list")
-def plugins_list(as_json: AsJson = False) -> None:
-    """List the installed plug-ins, and why broken ones were not loaded."""
-    from chaosbench.terminal import catalogue
-
-    registry = load_registry(quiet=True)
-    if as_json:
-        _print_json(catalogue.plugin_rows(registry))
-    else:
-        catalogue.show_plugins(registry)
 
 
 def _system(kind: str, changes: dict[str, Any]) -> "SystemSpec":

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -29,6 +28,7 @@ from chaosbench.evaluation_spec import EvaluationSpec
 from chaosbench.labels import title
 from chaosbench.metrics.base import MetricSpec
 from chaosbench.models.base import ModelSpec
+from chaosbench.plugin_choice import Choice
 from chaosbench.search.space import SearchSpec
 from chaosbench.source import STATES_EVERY, Source
 from chaosbench.spec import Content
@@ -122,13 +122,13 @@ def _spec(noun: str, content: Any) -> Any:
     table = {"kind": content} if isinstance(content, str) else content
     if not isinstance(table, Mapping) or not isinstance(table.get("kind"), str):
         return content
-    return _registry(os.environ.get("CHAOSBENCH_PLUGINS")).find(noun, table["kind"]).model_validate(dict(table))
+    return _registry(Choice.from_environment()).find(noun, table["kind"]).model_validate(dict(table))
 
 
 @cache
-def _registry(_plugins: str | None) -> Any:
+def _registry(choice: Choice) -> Any:
     """Load the kinds once for each choice of plug-ins; imported here, because the registry itself needs experiments."""
-    return import_module("chaosbench.registry").load()
+    return import_module("chaosbench.registry").load(choice)
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ import uuid
 from collections.abc import Callable
 from pathlib import Path
 from types import CodeType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from chaosbench.spec import Content
+if TYPE_CHECKING:
+    from chaosbench.spec import Content
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
@@ -61,7 +62,7 @@ def cache_folder() -> Path:
     return (Path(shared) if shared else Path.home() / ".cache") / "chaosbench"
 
 
-def cache_key(spec: Content, *parts: str) -> str:
+def cache_key(spec: "Content", *parts: str) -> str:
     """Return the SHA-256 of a spec, of the source code of its class, and of further parts.
 
     An equation that was edited gets another key. Of a class that was typed into an interpreter or a notebook, whose

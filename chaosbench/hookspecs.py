@@ -1,6 +1,7 @@
 """The hooks that plug-ins implement; chaosbench's own kinds are registered through the same hooks."""
 
 from collections.abc import Iterable
+from pathlib import Path
 
 import pluggy
 
@@ -44,6 +45,11 @@ def chaosbench_metrics() -> Iterable[type[MetricSpec]]:  # type: ignore[empty-bo
 @hookspec
 def chaosbench_pictures() -> Iterable[type[PictureSpec]]:  # type: ignore[empty-body]  # as above
     """Return classes of pictures."""
+
+
+@hookspec
+def chaosbench_suites() -> Iterable[Path]:  # type: ignore[empty-body]  # as above
+    """Return the TOML files of suites; each is called as its file without the suffix."""
 
 
 @hookspec

@@ -4,38 +4,119 @@ import io
 import os
 import re
 import signal
+import sys
 import threading
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from importlib.metadata import EntryPoint
+from difflib import get_close_matches
+from importlib.machinery import EXTENSION_SUFFIXES
+from importlib.util import module_from_spec, spec_from_file_location
+from inspect import isroutine
+from pathlib import Path
+from time import perf_counter
+from types import ModuleType
 from typing import Any, NoReturn, get_origin
 
+from chaosbench.errors import PluginError
 from chaosbench.spec import Spec
 
 LIMIT = 20.0  # time that an import may take [s]
+MANY = 100  # modules of a package that make an import heavy
 _KIND = re.compile("[a-z][a-z0-9_]*")
 
 
 @dataclass(frozen=True)
 class Imported:
-    """A module and what it printed while it was imported."""
+    """A module, and what its import did.
+
+    Attributes:
+        printed: what it wrote to standard output and error.
+        seconds: wall time beyond what chaosbench itself had imported [s].
+        heavy: packages of which it imported at least `MANY` modules, as "pandas (612 modules)".
+    """
 
     module: object
     printed: str
+    seconds: float
+    heavy: tuple[str, ...]
 
 
-def import_module(entry_point: EntryPoint) -> Imported:
-    """Import a plug-in's module, with its output caught, within `LIMIT`.
+def import_module(load: Callable[[], object]) -> Imported:
+    """Import a plug-in's module by the function that does so, with its output caught, within `LIMIT`.
 
     Raises:
         BaseException: whatever the module raises, `SystemExit` included; `SystemExit` where it calls `os._exit`;
             `TimeoutError` where it takes too long, on systems with alarms and in the main thread.
     """
-    printed = io.StringIO()
+    printed, before, began = io.StringIO(), set(sys.modules), perf_counter()
     with redirect_stdout(printed), redirect_stderr(printed), _exits_raise(), _alarm():
-        module = entry_point.load()
-    return Imported(module, printed.getvalue())
+        module = load()
+    seconds = perf_counter() - began
+    counts = Counter(name.partition(".")[0] for name in set(sys.modules) - before)
+    heavy = tuple(f"{name} ({count} modules)" for name, count in counts.most_common() if count >= MANY)
+    return Imported(module, printed.getvalue(), seconds, heavy)
+
+
+def import_file(path: Path) -> ModuleType:
+    """Import a file under a name by which worker processes find its classes; it can import what lies beside it.
+
+    Raises:
+        BaseException: whatever the module raises.
+    """
+    name = f"chaosbench_plugin_file_{path.stem}"
+    spec = spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[name] = module_from_spec(spec)
+    if str(path.parent) not in sys.path:
+        sys.path.append(str(path.parent))
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise
+    return module
+
+
+def compiled_elsewhere(error: BaseException) -> str:
+    """Return for which Pythons the module that is missing has been compiled, as a sentence; empty if for none."""
+    if not isinstance(error, ImportError) or not error.name:
+        return ""
+    *parents, name = error.name.split(".")
+    found = {
+        path.name.split(".")[1]
+        for folder in map(Path, sys.path)
+        for path in folder.joinpath(*parents).glob(f"{name}.*")
+        if path.suffix in {".so", ".pyd"} and not any(path.name.endswith(f".{name}{end}") for end in EXTENSION_SUFFIXES)
+    }
+    if not found:
+        return ""
+    return f"{error.name} is compiled for {', '.join(sorted(found))}, and this is {sys.implementation.cache_tag}"
+
+
+def implemented_hooks(module: object, known: Iterable[str]) -> tuple[str, ...]:
+    """Return the names of the hooks that a module implements.
+
+    Raises:
+        PluginError: where a function is called almost like a hook, or is not marked as one.
+    """
+    names = []
+    for name in dir(module):
+        function = getattr(module, name, None) if name.startswith("chaosbench_") else None
+        if not isroutine(function):
+            continue
+        marked = getattr(function, "chaosbench_impl", None)
+        meant = (marked and not marked.get("specname")) or get_close_matches(name, known, cutoff=0.8)
+        if name not in known and meant:
+            hint = "".join(f"; did you mean {near!r}?" for near in get_close_matches(name, known, n=1, cutoff=0.6))
+            raise PluginError(f"no hook is called {name!r}{hint or '; docs/hooks.md lists all of them'}")
+        if name in known and not marked:
+            raise PluginError(f"{name} is not marked as a hook; write @hookimpl above it")
+        if marked:
+            names.append(marked.get("specname") or name)
+    return tuple(sorted(names))
 
 
 @contextmanager

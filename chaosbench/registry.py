@@ -1,9 +1,10 @@
 """Load plug-ins and register the kinds that they offer; one that is broken does not stop the others."""
 
-import os
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args
 
 import pluggy
@@ -17,7 +18,16 @@ from chaosbench.experiment import Experiment
 from chaosbench.figures.base import PictureSpec
 from chaosbench.metrics.base import MetricSpec
 from chaosbench.models.base import ModelSpec
-from chaosbench.plugin_import import import_module, require_usable
+from chaosbench.offered_suites import OfferedSuite, checked, offered_twice
+from chaosbench.plugin_api import require_attribute, require_version
+from chaosbench.plugin_choice import Choice, installed
+from chaosbench.plugin_import import (
+    compiled_elsewhere,
+    implemented_hooks,
+    import_file,
+    import_module,
+    require_usable,
+)
 from chaosbench.source import Source
 from chaosbench.spec import Spec
 from chaosbench.trainers.base import TrainerSpec
@@ -43,6 +53,15 @@ class Plugin:
     version: str
     error: str | None = None  # one line; None: it loaded
     printed: str = ""  # what its import wrote to standard output and error, which nobody saw
+    seconds: float = 0.0  # wall time of its import [s]
+    heavy: tuple[str, ...] = ()  # packages of which its import pulled in many modules
+    hooks: tuple[str, ...] = ()  # that it implements
+    file: str = ""  # path of a module under development; empty: it is installed
+
+    @property
+    def origin(self) -> str:
+        """Package and version."""
+        return f"{self.package} {self.version}"
 
 
 @dataclass
@@ -53,6 +72,7 @@ class Registry:
     plugins: list[Plugin] = field(default_factory=list)
     kinds: dict[Noun, dict[str, type[Spec]]] = field(default_factory=lambda: {noun: {} for noun in NOUNS})
     origins: dict[tuple[Noun, str], str] = field(default_factory=dict)
+    suites: dict[str, OfferedSuite] = field(default_factory=dict)  # of plug-ins
 
     def find(self, noun: Noun, kind: str, *, place: str = "") -> type[Spec]:
         """Return the class of that kind.
@@ -88,6 +108,12 @@ class Registry:
         }
         return create_model("Experiment", __base__=Experiment, **narrowed)
 
+    def choice(self) -> Choice:
+        """Return the plug-ins that loaded, for a worker process, which then does not meet the broken ones again."""
+        sound = [plugin for plugin in self.plugins if not plugin.error]
+        names = tuple(dict.fromkeys(plugin.name for plugin in sound if not plugin.file))
+        return Choice(names, tuple(plugin.file for plugin in sound if plugin.file))
+
     def provenance(self) -> dict[str, str]:
         """Return name and version of every plug-in that loaded."""
         return {f"plug-in {plugin.name}": plugin.version for plugin in self.plugins if not plugin.error}
@@ -97,11 +123,15 @@ class Registry:
         return Listeners(self.hooks, event)
 
 
-def load() -> Registry:
-    """Load the built-ins, then every entry point of the group `chaosbench`; broken ones are recorded with their error.
+def load(choice: Choice | None = None) -> Registry:
+    """Load the built-ins, then plug-ins: files under development, and entry points of the group `chaosbench`.
 
-    A plug-in that offers a kind which an earlier one offers, in the order of their names, counts as broken. The
-    environment variable `CHAOSBENCH_PLUGINS=a,b` loads only these entry points; an empty value loads none.
+    Broken ones are recorded with their error. A plug-in that offers a kind which an earlier one offers, in the order of
+    their names, counts as broken. An entry point whose module has the name of a file under development is left out.
+
+    Args:
+        choice: the plug-ins to load; None: as the environment says, of which `CHAOSBENCH_PLUGINS=a,b` loads only these
+            entry points, and an empty value none.
 
     Raises:
         UnknownNameError: where that variable names a plug-in that is not installed.
@@ -110,39 +140,57 @@ def load() -> Registry:
     hooks.add_hookspecs(hookspecs)
     registry = Registry(hooks)
     _admit(registry, builtin, Plugin("builtin", "chaosbench", __version__))
-    for entry_point in _selected(entry_points(group="chaosbench")):
-        registry.plugins.append(_load_guarded(registry, entry_point))
+    chosen = Choice.from_environment() if choice is None else choice
+    for path in map(Path, chosen.files):
+        registry.plugins.append(_load_file(registry, path))
+    for entry_point in installed(chosen):
+        registry.plugins.append(_load_entry_point(registry, entry_point))
     return registry
 
 
-def _selected(entry_points_of_group: Iterable[EntryPoint]) -> list[EntryPoint]:
-    names_to_load = os.environ.get("CHAOSBENCH_PLUGINS")
-    points = sorted(entry_points_of_group, key=lambda point: point.name)
-    if names_to_load is None:
-        return points
-    names = {name.strip() for name in names_to_load.split(",") if name.strip()}
-    for name in sorted(names - {point.name for point in points}):
-        raise unknown_name("plug-in", name, [point.name for point in points], place="CHAOSBENCH_PLUGINS")
-    return [point for point in points if point.name in names]
-
-
-def _load_guarded(registry: Registry, entry_point: EntryPoint) -> Plugin:
-    """Load one plug-in; whatever its module does at import, `sys.exit` included, must not stop the others."""
-    package, version = "?", "?"
+def _load_entry_point(registry: Registry, entry_point: EntryPoint) -> Plugin:
+    package, version, place = "?", "?", entry_point.value
     if entry_point.dist is not None:
         package, version = entry_point.dist.name, entry_point.dist.version
-    plugin = Plugin(entry_point.name, package, version)
+        place = f"{entry_point.dist.locate_file('')} {place}"
+
+    def load() -> object:
+        require_version(entry_point.dist)
+        return entry_point.load()
+
+    return _load_guarded(registry, load, Plugin(entry_point.name, package, version), place)
+
+
+def _load_file(registry: Registry, path: Path) -> Plugin:
+    version = f"sha256:{hashlib.sha256(path.read_bytes()).hexdigest()}"
+    plugin = Plugin(path.stem, path.name, version, file=str(path))
+    return _load_guarded(registry, lambda: import_file(path), plugin, str(path))
+
+
+def _load_guarded(registry: Registry, load: Callable[[], object], plugin: Plugin, place: str) -> Plugin:
+    """Load one plug-in; whatever its module does at import, `sys.exit` included, must not stop the others."""
+    if place in _too_slow:
+        return replace(plugin, error=_too_slow[place])
     try:
-        imported = import_module(entry_point)
-        plugin = replace(plugin, printed=imported.printed)
+        imported = import_module(load)
+        plugin = replace(plugin, printed=imported.printed, seconds=imported.seconds, heavy=imported.heavy)
+        require_attribute(imported.module, plugin.package)
+        specified = {name for name in vars(hookspecs) if name.startswith("chaosbench_")}
+        plugin = replace(plugin, hooks=implemented_hooks(imported.module, specified))
         _admit(registry, imported.module, plugin)
     except KeyboardInterrupt:
         raise
     except PluginError as error:
         return replace(plugin, error=" ".join(str(error).split()))
     except BaseException as error:  # SystemExit as well
-        return replace(plugin, error=one_line(error))
+        cause = compiled_elsewhere(error) or one_line(error)
+        if isinstance(error, TimeoutError):
+            _too_slow[place] = cause
+        return replace(plugin, error=cause)
     return plugin
+
+
+_too_slow: dict[str, str] = {}  # errors of plug-ins whose import took too long, so that a process waits for each once
 
 
 def _admit(registry: Registry, module: object, plugin: Plugin) -> None:
@@ -151,12 +199,16 @@ def _admit(registry: Registry, module: object, plugin: Plugin) -> None:
     try:
         registry.hooks.check_pending()
         offered = _offered(registry, plugin)
+        others = [other for name, other in registry.hooks.list_name_plugin() if name != plugin.name]
+        paths = registry.hooks.subset_hook_caller("chaosbench_suites", others)()
+        suites = checked([path for some in paths for path in some], plugin.origin, registry.suites)
     except BaseException:
         registry.hooks.unregister(name=plugin.name)
         raise
     for noun, kind, spec in offered:
         registry.kinds[noun][kind] = spec
-        registry.origins[noun, kind] = f"{plugin.package} {plugin.version}"
+        registry.origins[noun, kind] = plugin.origin
+    registry.suites |= suites
 
 
 def _offered(registry: Registry, plugin: Plugin) -> list[tuple[Noun, str, type[Spec]]]:
@@ -169,11 +221,8 @@ def _offered(registry: Registry, plugin: Plugin) -> list[tuple[Noun, str, type[S
             kind = _kind(spec, noun)
             own = any((noun, kind) == earlier[:2] for earlier in offered)
             if own or kind in registry.kinds[noun]:
-                first = f"{plugin.package} {plugin.version}" if own else registry.origins[noun, kind]
-                raise PluginError(
-                    f"the {noun} {kind!r} is offered twice: by {first} and by {plugin.package} {plugin.version}; "
-                    "uninstall one, or name those to load in CHAOSBENCH_PLUGINS"
-                )
+                first = plugin.origin if own else registry.origins[noun, kind]
+                raise offered_twice(noun, kind, first, plugin.origin)
             offered.append((noun, kind, spec))
     return offered
 

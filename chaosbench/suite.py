@@ -50,13 +50,13 @@ class Selection:
 
 
 def load(name: str, registry: Registry, selection: Selection | None = None) -> list[Experiment]:
-    """Return the experiments of a shipped suite, given by name, or of a TOML file, given by path.
+    """Return the experiments of a suite, shipped or of a plug-in, given by name, or of a TOML file, given by path.
 
     Raises:
         ChaosbenchError: with the culprit, its place in the file, and the nearest valid choice.
     """
     selection = selection or Selection()
-    parts = files.parts(name)
+    parts = files.parts(name, {offered: suite.path for offered, suite in registry.suites.items()})
     _apply([part.content for part in parts], selection.changes or {}, registry)
     axes = [{table: _specs(part, table, registry) for table in TABLES} for part in parts]
     for table in TABLES:

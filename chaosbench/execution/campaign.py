@@ -12,6 +12,7 @@ from chaosbench.execution.workers import Event, Finished, carry_out
 from chaosbench.experiment import Experiment
 from chaosbench.leaderboard import store
 from chaosbench.leaderboard.folder import Stored, read
+from chaosbench.plugin_choice import Choice
 from chaosbench.search.study import require
 from chaosbench.source import Source
 from chaosbench.systems.base import SystemSpec
@@ -83,7 +84,13 @@ def prepare(results: Path) -> None:
 
 
 def carry_on(
-    groups: Sequence[Group], results: Path, *, device: str, workers: int, every: float = EVERY
+    groups: Sequence[Group],
+    results: Path,
+    *,
+    device: str,
+    workers: int,
+    every: float = EVERY,
+    plugins: Choice | None = None,
 ) -> Generator[Event | Published, None, None]:
     """Run experiments and publish each one.
 
@@ -92,10 +99,11 @@ def carry_on(
     Args:
         groups: see `carry_out`.
         every: time between two checkpoints of a training [s].
+        plugins: those that the workers load; None: as the environment says.
     """
     store.prepare(results)
     logs = results / "logs"
-    events = carry_out(groups, device=device, workers=workers, logs=logs, every=every)
+    events = carry_out(groups, device=device, workers=workers, logs=logs, every=every, plugins=plugins)
     try:
         for event in events:
             yield event

@@ -21,11 +21,14 @@ from chaosbench.checkpoints import Checkpoints
 from chaosbench.errors import ChaosbenchError, one_line
 from chaosbench.execution.freed_memory import keep_freed_memory
 from chaosbench.experiment import Experiment, Record, Result
+from chaosbench.plugin_choice import Choice
 from chaosbench.run import Watch, run_experiment
 from chaosbench.together import Company
 
 
-def main(pipe: Connection, pickled: bytes, device: str, log: Path, checkpoints: Path, every: float) -> None:
+def main(
+    pipe: Connection, pickled: bytes, device: str, log: Path, checkpoints: Path, every: float, plugins: Choice
+) -> None:
     """Run the pickled experiments, several of them as one batch, and send messages to the parent.
 
     The messages are ("advanced", index, progress), any number of times, and ("result", index, result) for each
@@ -40,14 +43,16 @@ def main(pipe: Connection, pickled: bytes, device: str, log: Path, checkpoints: 
         log: receives standard output and standard error.
         checkpoints: folder for the state of the training.
         every: time between two checkpoints [s].
+        plugins: the plug-ins to load; those under development before the experiments are unpickled.
     """
+    plugins.export()
     settle()
     _redirect_output(log)
     keep_freed_memory()
     torch.manual_seed(0)  # children of one server share its random state; chaosbench itself does not draw from it
     try:
         saving = partial(Checkpoints, folder=checkpoints, device=device, every=every)
-        pipe.send(("ended", _reason(lambda: _run(pickle.loads(pickled), device, pipe, log, saving), log)))
+        pipe.send(("ended", _reason(lambda: _run(pickled, device, pipe, log, saving), log)))
     finally:
         pipe.close()
 
@@ -60,7 +65,7 @@ def settle() -> None:
 
 
 def _run(
-    experiments: Sequence[Experiment],
+    pickled: bytes,
     device: str,
     pipe: Connection,
     log: Path,
@@ -68,6 +73,7 @@ def _run(
 ) -> None:
     """Run one experiment, or several as one batch, of which one that fails does not stop the others."""
     kinds = registry.load()
+    experiments: Sequence[Experiment] = pickle.loads(pickled)
     plugins = kinds.provenance()
     started, recorded, finished = (
         kinds.listeners(event) for event in ("experiment_started", "recorded", "experiment_finished")

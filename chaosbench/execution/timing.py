@@ -11,12 +11,14 @@ from time import perf_counter
 
 import torch
 
+from chaosbench import registry
 from chaosbench.assessment import diagnose_model
 from chaosbench.data import Dataset, simulate
 from chaosbench.evaluation import evaluate
 from chaosbench.execution.freed_memory import keep_freed_memory
 from chaosbench.experiment import EvaluationSpec, Experiment
 from chaosbench.models.forecaster import Forecaster
+from chaosbench.plugin_choice import Choice
 from chaosbench.processes import context
 
 PATIENCE = 120.0  # [s] until an experiment counts as one that cannot run on the device
@@ -78,6 +80,7 @@ def _main(pipe: Connection, pickled: bytes, device: str) -> None:
     os.dup2(handle, 2)
     torch.set_num_threads(1)
     keep_freed_memory()
+    registry.load(Choice((), Choice.from_environment().files))  # so that their classes can be unpickled
     for experiment in pickle.loads(pickled):
         try:
             pipe.send(cost_on(experiment, device))

@@ -18,6 +18,7 @@ from chaosbench.checkpoints import EVERY, FOLDER
 from chaosbench.execution.child import main as child_main
 from chaosbench.execution.grouping import Group, alone
 from chaosbench.experiment import Experiment, Result, Run, Status
+from chaosbench.plugin_choice import Choice
 from chaosbench.processes import context
 from chaosbench.run import Progress
 
@@ -84,6 +85,7 @@ def carry_out(
     logs: Path,
     checkpoints: Path | None = None,
     every: float = EVERY,
+    plugins: Choice | None = None,
 ) -> Generator[Event, None, None]:
     """Run experiments in at most `workers` processes at once, and yield events as they occur.
 
@@ -100,10 +102,11 @@ def carry_out(
         logs: folder for the output of the children; empty logs are removed.
         checkpoints: folder for the state of trainings; None: beside the logs.
         every: time between two checkpoints of a training [s].
+        plugins: those that the workers load; None: as the environment says.
     """
     processes = context()
     waiting, running = list(groups), list[_Worker]()
-    saving = (logs.parent / FOLDER if checkpoints is None else checkpoints, every)
+    saving = (logs.parent / FOLDER if checkpoints is None else checkpoints, every, plugins or Choice.from_environment())
     try:
         while waiting or running:
             while waiting and len(running) < workers:
@@ -123,7 +126,10 @@ def carry_out(
             _remove_if_empty(worker.log)
 
 
-def _start(processes: BaseContext, group: Group, device: str, logs: Path, saving: tuple[Path, float]) -> _Worker:
+_Saving = tuple[Path, float, Choice]  # folder of checkpoints, seconds between two of them, and the plug-ins
+
+
+def _start(processes: BaseContext, group: Group, device: str, logs: Path, saving: _Saving) -> _Worker:
     receiver, sender = processes.Pipe(duplex=False)
     log = logs / f"{group[0].digest()[:12]}.log"
     arguments = (sender, pickle.dumps(group), device, log, *saving)

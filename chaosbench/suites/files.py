@@ -46,15 +46,15 @@ def shipped() -> dict[str, str]:
     return descriptions
 
 
-def parts(name: str) -> list[Part]:
+def parts(name: str, offered: Mapping[str, Path] | None = None) -> list[Part]:
     """Return the parts of a shipped suite, given by name, or of a TOML file, given by path.
 
-    A file without `[[parts]]` is a single part.
+    A file without `[[parts]]` is a single part. `offered` has the files of plug-ins' suites by name.
 
     Raises:
         ChaosbenchError: where a key is unknown, or a part has no system, model or trainer.
     """
-    content = _read(name)
+    content = _read(name, offered or {})
     _check_keys(content, _KEYS, name)
     if not isinstance(content.get("suite"), str) or not content["suite"]:
         raise SpecError(f'{name}: the key suite must name the suite, as in suite = "mine"')
@@ -71,8 +71,8 @@ def parts(name: str) -> list[Part]:
     return complete
 
 
-def _read(name: str) -> Content:
-    path = Path(name)
+def _read(name: str, offered: Mapping[str, Path]) -> Content:
+    path = offered.get(name, Path(name))
     if path.suffix == ".toml" or path.is_file():
         if not path.is_file():
             raise SpecError(f"no suite file at {str(path)!r}; shipped suites: {', '.join(shipped())}")
@@ -80,7 +80,8 @@ def _read(name: str) -> Content:
     elif name in shipped():
         text = files("chaosbench.suites").joinpath(f"{name}.toml").read_bytes()
     else:
-        raise UnknownNameError(f"{unknown_name('suite', name, shipped())} Or give the path of a .toml file.")
+        error = unknown_name("suite", name, [*shipped(), *offered])
+        raise UnknownNameError(f"{error} Or give the path of a .toml file.")
     try:
         return tomllib.loads(text.decode())
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

@@ -17,6 +17,7 @@ from chaosbench.kernels import compiles_for_cpu
 from chaosbench.labels import shared, titles
 from chaosbench.leaderboard.folder import FINISHED, Stored
 from chaosbench.leaderboard.rank import rank
+from chaosbench.plugin_choice import Choice
 from chaosbench.spec import Spec
 from chaosbench.terminal.drawing import Drawings
 from chaosbench.terminal.progress import Display, progress
@@ -119,6 +120,7 @@ def show(
     pictures: Iterable[type[Spec]],
     *,
     workers: int,
+    plugins: Choice,
 ) -> Outcome:
     """Show the progress of a campaign until it ends, and draw the pictures of each experiment.
 
@@ -127,9 +129,10 @@ def show(
         todo: the experiments that will run.
         pictures: kinds of pictures to draw.
         workers: the largest number of processes that draw at a time.
+        plugins: those that these processes load.
     """
     console = Console(highlight=False, stderr=True)
-    with progress(len(todo), console) as display, Drawings(pictures, workers) as drawings:
+    with progress(len(todo), console) as display, Drawings(pictures, workers, plugins) as drawings:
         campaign = _Campaign(display, todo, drawings)
         try:
             for event in events:

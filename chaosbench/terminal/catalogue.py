@@ -1,6 +1,7 @@
 """The catalogue of kinds, their fields, and installed plug-ins, as tables and as rows for JSON."""
 
 import inspect
+from collections.abc import Mapping
 from typing import Any, cast
 
 from pydantic_core import PydanticUndefined
@@ -9,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from chaosbench import __version__
 from chaosbench.errors import unknown_name
 from chaosbench.registry import NOUNS, Noun, Registry
 from chaosbench.spec import Spec, field_comments
@@ -24,6 +26,13 @@ def rows(registry: Registry, plural: str) -> list[Row]:
         {"name": kind, "summary": _summary(spec), "origin": registry.origins[noun, kind]}
         for kind, spec in sorted(registry.kinds[noun].items())
     ]
+
+
+def suite_rows(registry: Registry, shipped: Mapping[str, str]) -> list[Row]:
+    """Return a row per suite, those of plug-ins last: name, description and origin."""
+    own = [{"name": name, "summary": text, "origin": f"chaosbench {__version__}"} for name, text in shipped.items()]
+    offered = sorted(registry.suites.items())
+    return own + [{"name": name, "summary": one.description, "origin": one.origin} for name, one in offered]
 
 
 def show(title: str, rows: list[Row]) -> None:
@@ -84,41 +93,6 @@ def _field_table(fields: dict[str, Row]) -> Table:
         default = "required" if field["required"] else repr(field["default"])
         table.add_row(name, Text(field["type"]), Text(default), Text(field["meaning"]))
     return table
-
-
-def plugin_rows(registry: Registry) -> list[Row]:
-    """Return a row per installed plug-in; `error` is the reason why it was not loaded, or empty."""
-    return [
-        {
-            "name": plugin.name,
-            "package": plugin.package,
-            "version": plugin.version,
-            "status": "broken" if plugin.error else "ok",
-            "error": plugin.error,
-            "offers": sorted(
-                f"{noun} {kind}"
-                for (noun, kind), origin in registry.origins.items()
-                if origin == f"{plugin.package} {plugin.version}" and not plugin.error
-            ),
-        }
-        for plugin in registry.plugins
-    ]
-
-
-def show_plugins(registry: Registry) -> None:
-    """Print the plug-ins as a table."""
-    console = Console(highlight=False)
-    plugins = plugin_rows(registry)
-    if not plugins:
-        console.print("no plug-ins are installed; all kinds come with chaosbench")
-        return
-    table = Table(box=box.HORIZONTALS, pad_edge=False)
-    for heading in ("plug-in", "package", "status", "kinds, or why it was not loaded"):
-        table.add_column(heading, overflow="fold")
-    for row in plugins:
-        text = row["error"] or ", ".join(row["offers"])
-        table.add_row(row["name"], f"{row['package']} {row['version']}", row["status"], Text(text))
-    console.print(table)
 
 
 def _summary(spec: type[Spec]) -> str:

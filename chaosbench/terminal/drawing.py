@@ -13,6 +13,7 @@ from chaosbench.execution.child import settle
 from chaosbench.figures import draw as figures
 from chaosbench.figures.base import ExperimentPicture
 from chaosbench.leaderboard.folder import read
+from chaosbench.plugin_choice import Choice
 from chaosbench.processes import context
 from chaosbench.spec import Spec
 
@@ -25,12 +26,13 @@ class Drawings:
     Args:
         pictures: kinds of pictures, as in the registry; those of boards are left out.
         workers: the largest number of processes.
+        plugins: those that the processes load.
     """
 
-    def __init__(self, pictures: Iterable[type[Spec]], workers: int) -> None:
+    def __init__(self, pictures: Iterable[type[Spec]], workers: int, plugins: Choice) -> None:
         kinds = [kind for kind in pictures if issubclass(kind, ExperimentPicture)]
         self._kinds = [str(kind.model_fields["kind"].default) for kind in kinds]
-        self._pool = ProcessPoolExecutor(workers, mp_context=context(), initializer=settle)
+        self._pool = ProcessPoolExecutor(workers, mp_context=context(), initializer=_settle, initargs=(plugins,))
         self._waiting: dict[Path, dict[str, Future[Failures]]] = {}
 
     def __enter__(self) -> Self:
@@ -75,6 +77,11 @@ def _failures(kind: str, future: "Future[Failures]") -> Failures:
     if error is None:
         return future.result()
     return {kind: " ".join(f"{type(error).__name__}: {error}".split())}
+
+
+def _settle(plugins: Choice) -> None:
+    plugins.export()
+    settle()
 
 
 def _draw(folder: Path, kind: str) -> Failures:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pluggy
 
-from chaosbench import hookspecs
+from chaosbench import API_VERSION, __version__, hookspecs
 from chaosbench.experiment import Record
 
 PAGE = (Path(__file__).parents[2] / "docs/hooks.md").read_text(encoding="utf-8")
@@ -44,7 +44,7 @@ def test_the_page_shows_the_signature_of_every_hook() -> None:
 
 
 def test_every_hook_is_explained_in_one_table_with_its_arguments() -> None:
-    offering, notified = rows("Hooks that offer classes"), rows("Hooks that are notified")
+    offering, notified = rows("Hooks that offer something"), rows("Hooks that are notified")
     for name, arguments in hooks().items():
         assert (name in offering) != (name in notified), name
         if name in notified:
@@ -55,3 +55,8 @@ def test_every_hook_is_explained_in_one_table_with_its_arguments() -> None:
 
 def test_every_field_of_a_record_is_explained() -> None:
     assert {field.name for field in dataclasses.fields(Record)} <= rows("Hooks that are notified").keys()
+
+
+def test_the_version_of_the_interface_is_the_first_two_numbers_of_the_version() -> None:
+    assert __version__.split(".")[:2] == API_VERSION.split(".")
+    assert f'">={API_VERSION}' in PAGE
