@@ -1,6 +1,6 @@
 """All flows, maps and delay systems of the collection dysts as systems of chaosbench."""
 
-from chaosbench.hookspecs import hookimpl
+from chaosbench import hookimpl
 from chaosbench.systems import SystemSpec
 from chaosbench_dysts.installed import require_dysts
 
