@@ -3,9 +3,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 RESULTS ?= results/quickstart
-# Tested but not installed: the template, so that its kinds exist only in copies of it, and the trackers, which bring many
-# packages and would write beside every run; their tests are skipped where TensorBoard and MLflow are missing.
-NOT_INSTALLED = plugins/template/ plugins/chaosbench-tensorboard/ plugins/chaosbench-mlflow/
+# Tested but not installed: the trackers, which bring many packages and would write beside every run; their tests are
+# skipped where TensorBoard and MLflow are missing.
+NOT_INSTALLED = plugins/chaosbench-tensorboard/ plugins/chaosbench-mlflow/
 PLUGINS = $(filter-out $(NOT_INSTALLED),$(dir $(wildcard plugins/*/pyproject.toml)))
 # Processes that run tests side by side; each uses one thread.
 TEST_WORKERS ?= 2

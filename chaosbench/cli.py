@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from chaosbench import __version__, cli_certify, cli_plugins, cli_trajectories, options, plugin_choice
+from chaosbench import (
+    __version__,
+    cli_authors,
+    cli_certify,
+    cli_plugins,
+    cli_trajectories,
+    options,
+    plugin_choice,
+)
 from chaosbench.cli_plugins import PluginFiles
 from chaosbench.errors import ChaosbenchError, SpecError, unknown_name
 from chaosbench.processes import start_server
@@ -24,10 +32,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
-plugins_app = typer.Typer(help="List and examine plug-ins.")
+plugins_app = typer.Typer(help="List, examine, write and test plug-ins.")
 app.add_typer(plugins_app, name="plugins")
 cli_trajectories.register(app)
 cli_plugins.register(plugins_app)
+cli_authors.register(plugins_app)
 
 
 _LISTINGS = ("systems", "models", "trainers", "diagnostics", "metrics", "pictures", "suites")

@@ -1,6 +1,6 @@
 """Metrics of forecasts and free runs, each usable alone on numpy arrays or tensors."""
 
-from chaosbench.metrics.base import Evaluation, MetricSpec
+from chaosbench.metrics.base import Evaluation, MetricSpec, median_over_runs
 from chaosbench.metrics.correlation_dimension import CorrelationDimensionError, correlation_dimension
 from chaosbench.metrics.hausdorff_distance import HausdorffDistance, hausdorff_distance
 from chaosbench.metrics.kaplan_yorke_error import KaplanYorkeError, kaplan_yorke_error
@@ -9,6 +9,7 @@ from chaosbench.metrics.largest_exponent_error import LargestExponentError, larg
 from chaosbench.metrics.lyapunov_spectrum_error import LyapunovSpectrumError, lyapunov_spectrum_error
 from chaosbench.metrics.mixture_divergence import MixtureDivergence, mixture_divergence
 from chaosbench.metrics.normalised_error import NormalisedError, normalised_error
+from chaosbench.metrics.orbits import ForecastMetric, FreeRunMetric
 from chaosbench.metrics.power_spectrum_correlation import PowerSpectrumCorrelation, power_spectrum_correlation
 from chaosbench.metrics.power_spectrum_distance import (
     PowerSpectrumDistance,
@@ -31,6 +32,8 @@ from chaosbench.metrics.valid_prediction_time import ValidPredictionTime, valid_
 __all__ = [
     "CorrelationDimensionError",
     "Evaluation",
+    "ForecastMetric",
+    "FreeRunMetric",
     "HausdorffDistance",
     "KaplanYorkeError",
     "KernelDiscrepancy",
@@ -55,6 +58,7 @@ __all__ = [
     "kernel_discrepancy",
     "largest_exponent_error",
     "lyapunov_spectrum_error",
+    "median_over_runs",
     "mixture_divergence",
     "normalised_error",
     "off_grid_share",

@@ -1,7 +1,7 @@
 """The base class of metrics, and the evaluation that they score."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Literal, Self
 
@@ -114,6 +114,7 @@ class MetricSpec(Spec, ABC):
     unit: ClassVar[str]  # "nats", "Lyapunov times", "1" for a pure number
     better: ClassVar[Literal["lower", "higher"]]
     judges: ClassVar[Judged] = ""  # what of the evaluation decides the score
+    unordered: ClassVar[Mapping[str, str]] = {}  # reasons why runs spoiled more score less bad, see `check_metric`
 
     @property
     def least_horizon(self) -> int:

@@ -1,5 +1,6 @@
 """The correlation of the power spectra of model and truth on a logarithmic scale (PSC)."""
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import torch
@@ -49,6 +50,9 @@ class PowerSpectrumCorrelation(FreeRunMetric):
     """
 
     unit: ClassVar[str] = "1"
+    unordered: ClassVar[Mapping[str, str]] = {
+        "points thrown away": "spikes have a flat spectrum, whose correlation is random"
+    }
     better: ClassVar[Literal["lower", "higher"]] = "higher"
 
     kind: Literal["power_spectrum_correlation"] = "power_spectrum_correlation"

@@ -1,5 +1,6 @@
 """The squared error of a forecast a fixed number of steps ahead."""
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 from pydantic import PositiveInt
@@ -33,6 +34,9 @@ class PredictionError(ForecastMetric):
     """Mean squared error n steps ahead, PE(n), in squared standard deviations (Hess et al. 2023, ICML)."""
 
     unit: ClassVar[str] = "1"
+    unordered: ClassVar[Mapping[str, str]] = {
+        "shuffled": "it sees a single step, which is one unrelated state or another"
+    }
     better: ClassVar[Literal["lower", "higher"]] = "lower"
 
     kind: Literal["prediction_error"] = "prediction_error"

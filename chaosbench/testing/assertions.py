@@ -1,7 +1,12 @@
 """Assertions of the conformance kit: each failure names the promise, the size of the deviation and the remedy."""
 
 import pickle
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
@@ -63,6 +68,25 @@ def check_tangents(name: str, step_map: StepMap, state: Tensor) -> None:
     tolerance, advice = ROUNDING[state.dtype], "leave tangent_step out, and automatic differentiation is used"
     assert_agree(following, expected, f"{name}: tangent_step must return the same state as step", tolerance, advice)
     assert_agree(carried, automatic, f"{name}: tangent_step must be the derivative of step", tolerance, advice)
+
+
+@contextmanager
+def global_random_state_unused(name: str) -> Iterator[None]:
+    """Require that the block leaves the global random states of torch, numpy and Python as they were."""
+    before = _random_states()
+    yield
+    drawn = [library for library, state in _random_states().items() if state != before[library]]
+    advice = "draw from a generator of your own, such as chaosbench.seed_generator(seed, purpose)"
+    require(not drawn, f"{name}: global random state must not change, but that of {', '.join(drawn)} does; {advice}")
+
+
+def _random_states() -> dict[str, str]:
+    numpy_state: tuple[Any, ...] = tuple(np.random.get_state())
+    return {
+        "torch": str(torch.get_rng_state().tolist()),
+        "numpy": str([part.tolist() if isinstance(part, np.ndarray) else part for part in numpy_state]),
+        "Python's random": str(random.getstate()),
+    }
 
 
 def new_generator(seed: int) -> Generator:
