@@ -21,6 +21,7 @@ from chaosbench import (
 from chaosbench.cli_output import discard_output, print_error
 from chaosbench.cli_plugins import PluginFiles
 from chaosbench.errors import ChaosbenchError, SpecError, unknown_name
+from chaosbench.processes import start_server
 from chaosbench.terminal.plugins import load_registry
 
 if TYPE_CHECKING:
@@ -133,6 +134,8 @@ def run(
     _plugins: PluginFiles = None,
 ) -> None:
     """Run the experiments of a suite that have no result yet, and show the ranking."""
+    if not dry_run:
+        start_server()  # it loads torch on another core while this process does
     from chaosbench import execution, suite
     from chaosbench.leaderboard import store
     from chaosbench.terminal import campaign
@@ -156,7 +159,9 @@ def run(
         return
     events = execution.carry_on(groups, results, device=where.device, workers=where.workers, plugins=registry.choice())
     pictures = registry.kinds["picture"].values()
-    outcome = campaign.show(events, todo, pictures) if todo else campaign.Outcome()
+    outcome = campaign.Outcome()
+    if todo:
+        outcome = campaign.show(events, todo, pictures, workers=where.workers, plugins=registry.choice())
     campaign.conclude(experiments, store.merge(stored, outcome.published), results, pictures)
     if outcome.failed:
         raise typer.Exit(1)

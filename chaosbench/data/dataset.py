@@ -113,8 +113,10 @@ class Dataset:
 
     def windows_at(self, indices: Tensor, length: int) -> Tensor:
         """Return windows by their indices from 0 to `window_count(length)` - 1, `(K, B) -> (K, B, length + 1, D)`."""
-        starts = self.train.shape[1] - length
-        return self.train.unfold(1, length + 1, 1)[indices // starts, indices % starts].mT
+        orbits, steps, seen = self.train.shape
+        first = indices + indices // (steps - length) * length  # the last starts of each orbit have no window
+        rows = orbits * steps - length, length + 1, seen
+        return self.train.contiguous().as_strided(rows, (seen, seen, 1))[first]
 
     def conditions(self, count: int, horizon: int, *, context: int = 1) -> tuple[Tensor, Tensor]:
         """Return orbit index and time `(C,)` of evenly spread test conditions, each followed by `horizon` steps.

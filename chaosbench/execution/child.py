@@ -46,10 +46,8 @@ def main(
         plugins: the plug-ins to load; those under development before the experiments are unpickled.
     """
     plugins.export()
-    _isolate()
+    settle()
     _redirect_output(log)
-    threading.Thread(target=_die_with_parent, daemon=True).start()
-    torch.set_num_threads(1)  # two threads on such small tensors are slower, and other workers use the other cores
     keep_freed_memory()
     torch.manual_seed(0)  # children of one server share its random state; chaosbench itself does not draw from it
     try:
@@ -57,6 +55,13 @@ def main(
         pipe.send(("ended", _reason(lambda: _run(pickled, device, pipe, log, saving), log)))
     finally:
         pipe.close()
+
+
+def settle() -> None:
+    """Let this process have a session of its own, end with its parent, and compute on one thread."""
+    _isolate()
+    threading.Thread(target=_die_with_parent, daemon=True).start()
+    torch.set_num_threads(1)  # two threads on such small tensors are slower, and other workers use the other cores
 
 
 def _run(

@@ -16,10 +16,10 @@ from chaosbench.assessment import diagnose_model
 from chaosbench.data import Dataset, simulate
 from chaosbench.evaluation import evaluate
 from chaosbench.execution.freed_memory import keep_freed_memory
-from chaosbench.execution.workers import context
 from chaosbench.experiment import EvaluationSpec, Experiment
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.plugin_choice import Choice
+from chaosbench.processes import context
 
 PATIENCE = 120.0  # [s] until an experiment counts as one that cannot run on the device
 

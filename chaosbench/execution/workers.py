@@ -1,6 +1,5 @@
 """Worker processes, one per experiment or batch of experiments, so that a crash does not stop the others."""
 
-import multiprocessing
 import os
 import pickle
 import signal
@@ -20,10 +19,8 @@ from chaosbench.execution.child import main as child_main
 from chaosbench.execution.grouping import Group, alone
 from chaosbench.experiment import Experiment, Result, Run, Status
 from chaosbench.plugin_choice import Choice
+from chaosbench.processes import context
 from chaosbench.run import Progress
-
-# Imported once by the server: torch needs the first for an optimizer, 2 s, and the second for forward mode, 0.3 s.
-_PRELOADED = ["torch._dynamo", "torch._decomp.decompositions_for_jvp", "chaosbench.execution.child"]
 
 
 @dataclass(frozen=True)
@@ -127,15 +124,6 @@ def carry_out(
         _end([worker.process for worker in running])
         for worker in running:
             _remove_if_empty(worker.log)
-
-
-def context() -> BaseContext:
-    """Return the start method: forkserver, or spawn on systems without it (Windows)."""
-    if "forkserver" not in multiprocessing.get_all_start_methods():
-        return multiprocessing.get_context("spawn")
-    chosen = multiprocessing.get_context("forkserver")
-    chosen.set_forkserver_preload(_PRELOADED)
-    return chosen
 
 
 _Saving = tuple[Path, float, Choice]  # folder of checkpoints, seconds between two of them, and the plug-ins

@@ -5,6 +5,7 @@ from chaosbench.kernels.compiling import compiled_growth, compiled_orbits, compi
 from chaosbench.kernels.decomposition import orthonormal_columns
 from chaosbench.kernels.gated import GatedMap, GatedNetwork
 from chaosbench.kernels.network import Activation, Forcing, Network
+from chaosbench.kernels.readout import states_showing
 from chaosbench.kernels.reservoir import Reservoir, ReservoirBackend, reservoir_backend_for
 from chaosbench.kernels.tangents import CompiledTangents, TangentForcing, compiled_tangents
 from chaosbench.kernels.unroll import (
@@ -12,6 +13,7 @@ from chaosbench.kernels.unroll import (
     comparing_backend_for,
     compiles_for_cpu,
     gated_backend_for,
+    gated_comparing_backend_for,
     plain_torch,
     squared_error,
     unroll,
@@ -38,9 +40,11 @@ __all__ = [
     "for_data",
     "for_exponents",
     "gated_backend_for",
+    "gated_comparing_backend_for",
     "orthonormal_columns",
     "plain_torch",
     "reservoir_backend_for",
     "squared_error",
+    "states_showing",
     "unroll",
 ]

@@ -26,16 +26,25 @@ def find_lanes(plan, lanes, k, first):
 
 @compiled
 def compare(plan, room, work, u, states, ahead, data, lanes, t):
-    """Write the gradient by the observations after step t into the rows that are kept, and add the squared error.
+    """Write what is shown after step t, compare it with data and add the squared error; arguments as for `differ`.
+
+    Args:
+        ahead: where the states after the step begin, and their stride.
+    """
+    show(plan, room, work, states, ahead)
+    differ(plan, room, work, u, data, lanes, t)
+
+
+@compiled
+def differ(plan, room, work, u, data, lanes, t):
+    """Write the gradient by what is shown after step t into the rows that are kept, and add the squared error.
 
     Args:
         u: the step, in numbers into the rows that are kept.
-        ahead: where the states after the step begin, and their stride.
         data: the observations of all windows.
         lanes: what `find_lanes` noted.
     """
     width, stride = plan.width, KEPT * plan.width
-    show(plan, room, work, states, ahead)
     for lane in range(width):
         at = (lanes[lane] + min(t, max(lanes[width + lane] - 1, 0))) * plan.seen
         for i in range(plan.seen):

@@ -80,7 +80,7 @@ def squared_error(
         start: of each segment of `steps` steps of each window, `(K, B segments, M)`.
         data: `(K, B, T, D)`; the last segment may overhang.
     """
-    (_, windows, length, seen), (data, spacing) = data.shape, _evenly_spaced(data)
+    (_, windows, length, seen), (data, spacing) = data.shape, evenly_spaced(data)
     forcing = _expanded(forcing, start, steps)
     network, plan = planned(network, start, steps, forcing)
     plan = plan._replace(
@@ -94,7 +94,7 @@ def squared_error(
     return errors, gradients
 
 
-def _evenly_spaced(data: Tensor) -> tuple[Tensor, int]:
+def evenly_spaced(data: Tensor) -> tuple[Tensor, int]:
     """Return windows of contiguous steps, copied if they are none, and the distance between two of them [steps]."""
     _, windows, length, seen = data.shape
     by_seed, by_window, by_step, by_observable = data.stride()

@@ -15,8 +15,7 @@ from chaosbench.kernels.lanes import (
     where_positive,
 )
 from chaosbench.kernels.numba_compiled import compiled, inlined
-from chaosbench.kernels.numba_products import CLIPPED, RELU, TANH
-from chaosbench.kernels.numba_tanh import squashed
+from chaosbench.kernels.numba_products import ALMOST_LINEAR, CLIPPED, RELU, TANH, activated_alike
 
 
 class Columns(NamedTuple):
@@ -129,14 +128,8 @@ def product_with_columns(work, matrix, down, source, count):
 @inlined
 def _activated(plan, room, work, v, bare):
     shifted = bare + load(work, room.threshold + v)
-    value = shifted
-    if plan.activation == RELU:
-        value = where_positive(shifted, shifted)
-    elif plan.activation == TANH:
-        value = squashed(shifted)
-    elif plan.activation == CLIPPED:
-        value = where_positive(shifted, shifted) - where_positive(bare, bare)
-    else:
+    value = activated_alike(plan, bare, shifted)
+    if plan.activation == ALMOST_LINEAR:
         value = where_not_negative(shifted - load(work, room.floor + v), shifted)
     return value
 

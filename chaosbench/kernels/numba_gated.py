@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from chaosbench.kernels.entry import entry
 from chaosbench.kernels.gated import GatedNetwork
-from chaosbench.kernels.lanes import at_address, pointer
+from chaosbench.kernels.lanes import at_address, load, pointer, total
 from chaosbench.kernels.numba_compiled import compiled
+from chaosbench.kernels.numba_cpu import evenly_spaced
 from chaosbench.kernels.numba_denormals import flush_denormals, restore_denormals
 from chaosbench.kernels.numba_gated_steps import GATES, GatedPlan, GatedRoom, gated_back, gated_forward
 from chaosbench.kernels.numba_plan import KEPT
@@ -51,6 +53,30 @@ def backward(network: GatedNetwork, states: Tensor, _: None, of_observed: Tensor
     return _unstacked(network, gradients), by_start, None
 
 
+def squared_error(
+    network: GatedNetwork, start: Tensor, data: Tensor, steps: int, _: None = None
+) -> tuple[Tensor, Gradients]:
+    """Return the mean squared error of each seed, `(K,)`, and its gradients by coefficients and start.
+
+    Arguments as for `numba_cpu.squared_error`. Vectors of samples share the memory for states.
+    """
+    (_, windows, length, seen), (data, spacing) = data.shape, evenly_spaced(data)
+    plan, coefficients = _plan(network, start, steps, steps + 1), _stacked(network)
+    plan = plan._replace(
+        segments=start.shape[1] // windows, length=length, spacing=spacing, slope=2 / (windows * length * seen)
+    )
+    states, errors, lanes = (
+        start.new_empty(_size(plan)),
+        start.new_empty(plan.seeds),
+        np.empty(2 * plan.width + 1, np.int64),
+    )
+    gradients, by_start = [torch.empty_like(one) for one in coefficients], torch.empty_like(start)
+    errors = start.new_empty(plan.seeds)
+    given = _addresses((start, states, data, errors, by_start))
+    _squared_error(plan, *_room(plan, start), _addresses(coefficients), given, lanes, _addresses(gradients))
+    return errors, (_unstacked(network, gradients), by_start, None)
+
+
 def _stacked(network: GatedNetwork) -> list[Tensor]:
     """Return W, `(K, 4 M, M)`, its biases, the read-out and its offset; those of a GRU in the order r, u, q, p."""
     weight, bias, readout = network.weight, network.bias, network.readout
@@ -83,7 +109,7 @@ def _plan(network: GatedNetwork, start: Tensor, steps: int, slots: int) -> Gated
 
 def _size(plan: GatedPlan) -> int:
     """Return how many numbers `gated_forward` stores."""
-    blocks = plan.seeds * -(-plan.samples // plan.width) if plan.slots > plan.steps else 1
+    blocks = plan.seeds * -(-plan.samples // plan.width) if plan.slots > plan.steps and not plan.length else 1
     rows = (GATES + 1 if plan.parts == 1 else GATES + 3) * plan.units
     return blocks * rows * plan.slots * plan.width
 
@@ -93,7 +119,7 @@ def _room(plan: GatedPlan, like: Tensor) -> tuple[GatedRoom, Any]:
     units, seen = (-(-size // 4) * 4 for size in (plan.units, plan.seen))
     gates, width = GATES * plan.units, plan.width
     coefficients = [gates * units, gates, seen * units, seen]
-    rows = [*coefficients, units, plan.units, seen, *(KEPT * size for size in (gates, seen, units))]
+    rows = [*coefficients, units, plan.units, seen, 1, *(KEPT * size for size in (gates, seen, units))]
     sizes = [-(-size // width) * width for size in coefficients] + [size * width for size in rows]
     *begins, end = accumulate(sizes, initial=0)
     return GatedRoom(*begins), like.new_empty(end).numpy()
@@ -120,19 +146,51 @@ def _forward(plan, room, work, coefficients, tensors):
 def _backward(plan, room, work, coefficients, tensors, gradients):
     work, setting = pointer(work), flush_denormals()
     states, of_observed, of_last, by_start = tensors
-    given, by_start = (at_address(of_observed, work), at_address(of_last, work)), at_address(by_start, work)
-    for row in range(plan.seen, padded(plan.seen)):  # products read the padding
-        clear_rows(work, (room.by_shown + row * KEPT * plan.width, plan.width), KEPT)
-    for row in range(plan.units, padded(plan.units)):
-        clear_rows(work, (room.hidden + row * KEPT * plan.width, plan.width), KEPT)
+    given = at_address(of_observed, work), at_address(of_last, work), pointer(np.empty(0, np.int64))
+    by_start = at_address(by_start, work)
+    _clear_padding(plan, room, work)
     for k in range(plan.seeds):
         _pack(plan, room, work, coefficients, k)
-        for at in range(room.by_weight, room.by_hidden, plan.width):
-            clear_rows(work, (at, plan.width), 1)
+        _clear_sums(plan, room, work)
         for first in range(0, plan.samples, plan.width):
             gated_back(plan, room, (work, at_address(states, work)), given, by_start, (k, first))
         _unpack(plan, room, work, gradients, k)
     restore_denormals(setting)
+
+
+@entry
+def _squared_error(plan, room, work, coefficients, tensors, lanes, gradients):
+    work, setting = pointer(work), flush_denormals()
+    start, states, data, errors, by_start = tensors
+    start, data, errors = at_address(start, work), at_address(data, work), at_address(errors, work)
+    pointers, by_start = (work, at_address(states, work)), at_address(by_start, work)
+    _clear_padding(plan, room, work)
+    for k in range(plan.seeds):
+        _pack(plan, room, work, coefficients, k)
+        _clear_sums(plan, room, work)
+        for first in range(0, plan.samples, plan.width):
+            gated_forward(plan, room, pointers, (start, start, start), (k, first))
+            gated_back(plan, room, pointers, (data, data, pointer(lanes)), by_start, (k, first))
+        _unpack(plan, room, work, gradients, k)
+        errors[k] = total(load(work, room.error)) * plan.slope / 2
+    restore_denormals(setting)
+
+
+@compiled
+def _clear_padding(plan, room, work):
+    """Set the padding of the rows that are kept to zero, because products read it."""
+    for row in range(plan.seen, padded(plan.seen)):
+        clear_rows(work, (room.by_shown + row * KEPT * plan.width, plan.width), KEPT)
+    for row in range(plan.units, padded(plan.units)):
+        clear_rows(work, (room.hidden + row * KEPT * plan.width, plan.width), KEPT)
+
+
+@compiled
+def _clear_sums(plan, room, work):
+    """Set the gradients of a seed's coefficients and its error to zero."""
+    for at in range(room.by_weight, room.by_hidden, plan.width):
+        clear_rows(work, (at, plan.width), 1)
+    clear_rows(work, (room.error, plan.width), 1)
 
 
 @compiled

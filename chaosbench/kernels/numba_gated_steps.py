@@ -7,6 +7,7 @@ candidate, which r multiplies, and the part p that it does not.
 from typing import NamedTuple
 
 from chaosbench.kernels.lanes import broadcast, constant, load, multiply_add, store
+from chaosbench.kernels.numba_compare import differ, find_lanes
 from chaosbench.kernels.numba_compiled import compiled, inlined
 from chaosbench.kernels.numba_plan import CHUNK, KEPT
 from chaosbench.kernels.numba_products import add_outer, add_sums, product_of_four
@@ -36,6 +37,10 @@ class GatedPlan(NamedTuple):
     parts: int  # of the state: 2 for the (h, c) of an LSTM, 1 for the h of a GRU
     width: int  # samples in a vector
     slots: int  # moments that are stored: T + 1 for a backward pass, otherwise 2
+    segments: int = 1  # this and what follows as in the plan of `numba_plan`
+    length: int = 0
+    spacing: int = 0
+    slope: float = 0.0
 
 
 class GatedRoom(NamedTuple):
@@ -52,6 +57,7 @@ class GatedRoom(NamedTuple):
     by_hidden: int
     by_cell: int
     shown: int
+    error: int
     inside: int  # from here on rows KEPT vectors apart: gradients by the products
     by_shown: int
     hidden: int  # h before and after the steps of a chunk
@@ -62,7 +68,7 @@ def moment_at(plan, block, t):
     """Return where the rows of a moment begin: h, the LSTM's c, the gates before it, and the LSTM's tanh(c)."""
     (k, first), rows = block, (GATES + 1 if plan.parts == 1 else GATES + 3) * plan.units
     blocks = (plan.samples + plan.width - 1) // plan.width
-    number = k * blocks + first // plan.width if plan.slots > plan.steps else 0
+    number = k * blocks + first // plan.width if plan.slots > plan.steps and not plan.length else 0
     return (number * plan.slots + t % plan.slots) * rows * plan.width
 
 
@@ -76,10 +82,11 @@ def gated_forward(plan, room, pointers, others, block):
     for t in range(plan.steps):
         here, ahead = moment_at(plan, block, t), moment_at(plan, block, t + 1)
         _step(plan, room, work, states, (here, ahead))
-        _show(plan, room, work, states, ahead)
-        where = (k, first, plan.samples, plan.steps, t, width)
-        from_rows(observed, where, work, (room.shown, width), plan.seen)
-    for part in range(plan.parts):
+        if not plan.length:
+            _show(plan, room, work, states, ahead)
+            where = (k, first, plan.samples, plan.steps, t, width)
+            from_rows(observed, where, work, (room.shown, width), plan.seen)
+    for part in range(plan.parts if not plan.length else 0):
         rows_at = moment_at(plan, block, plan.steps) + part * plan.units * width, width
         from_rows(last, (k, first, plan.samples, plan.parts, part, width), states, rows_at, plan.units)
 
@@ -132,16 +139,19 @@ def _show(plan, room, work, states, hidden):
 @compiled
 def gated_back(plan, room, pointers, given, by_start, block):
     """Go back through the steps of a block of samples, and add to the gradients of the coefficients."""
-    (work, _), (observed, last), (k, first) = pointers, given, block
+    (work, _), (observed, last, lanes), (k, first) = pointers, given, block
     width, units, end = plan.width, plan.units, plan.steps
     clear_rows(work, (room.by_hidden, width), padded(units))
-    for part in range(plan.parts):
+    clear_rows(work, (room.by_cell, width), units)
+    if plan.length:
+        find_lanes(plan, lanes, k, first)
+    for part in range(plan.parts if not plan.length else 0):
         rows_at, where = (room.by_cell if part else room.by_hidden, width), (k, first, plan.samples, plan.parts, part)
         into_rows(work, rows_at, last, (*where, width), units)
         mute_copies(work, rows_at, (*where, width), units)
     while end > 0:
         begin = max(0, end - CHUNK)
-        _chunk_back(plan, room, pointers, observed, (k, first, begin, end))
+        _chunk_back(plan, room, pointers, (observed, lanes), (k, first, begin, end))
         _add_chunk(plan, room, pointers, (k, first, begin, end))
         end = begin
     for part in range(plan.parts):
@@ -150,17 +160,22 @@ def gated_back(plan, room, pointers, given, by_start, block):
 
 
 @compiled
-def _chunk_back(plan, room, pointers, observed, span):
+def _chunk_back(plan, room, pointers, given, span):
     """Go back through the steps of a chunk and keep the rows of which gradients of weights are products."""
-    (work, states), (k, first, begin, end), width, kept = pointers, span, plan.width, KEPT * plan.width
+    (work, states), (observed, lanes), (k, first, begin, end) = pointers, given, span
+    width, kept = plan.width, KEPT * plan.width
     for t in range(begin, end + 1):
         hidden_at = room.hidden + (t - begin) * width, kept
         copy_rows(work, hidden_at, states, (moment_at(plan, (k, first), t), width), plan.units)
     for t in range(end - 1, begin - 1, -1):
         u, where = (t - begin) * width, (k, first, plan.samples, plan.steps, t, width)
         shown_at = (room.by_shown + u, kept)
-        into_rows(work, shown_at, observed, where, plan.seen)
-        mute_copies(work, shown_at, where, plan.seen)
+        if plan.length:
+            _show(plan, room, work, states, moment_at(plan, (k, first), t + 1))
+            differ(plan, room, work, u, observed, lanes, t)
+        else:
+            into_rows(work, shown_at, observed, where, plan.seen)
+            mute_copies(work, shown_at, where, plan.seen)
         _add_product(plan, room, work, room.readout, (shown_at, plan.seen))
         moment = moment_at(plan, (k, first), t), moment_at(plan, (k, first), t + 1)
         if plan.parts == 2:

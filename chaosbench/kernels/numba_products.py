@@ -118,6 +118,15 @@ def add_row_products(work, out, left_at, right, right_at, sizes):
 @inlined
 def activated(plan, i, bare, shifted):
     """Return phi of unit i, given its argument without and with the threshold."""
+    value = activated_alike(plan, bare, shifted)
+    if plan.activation == ALMOST_LINEAR and i >= plan.linear:
+        value = where_not_negative(shifted, shifted)
+    return value
+
+
+@inlined
+def activated_alike(plan, bare, shifted):
+    """Return phi where all units have the same; the argument with the threshold where they do not."""
     value = shifted
     if plan.activation == RELU:
         value = where_positive(shifted, shifted)
@@ -125,8 +134,6 @@ def activated(plan, i, bare, shifted):
         value = squashed(shifted)
     elif plan.activation == CLIPPED:
         value = where_positive(shifted, shifted) - where_positive(bare, bare)
-    elif i >= plan.linear:
-        value = where_not_negative(shifted, shifted)
     return value
 
 

@@ -41,7 +41,7 @@ class ComparingBackend(Backend, Protocol):
     """A backend that computes a squared error together with its gradients, which needs no memory for observations."""
 
     def squared_error(
-        self, network: Network, start: Tensor, data: Tensor, steps: int, forcing: Forcing | None
+        self, network: Any, start: Tensor, data: Tensor, steps: int, forcing: Forcing | None
     ) -> tuple[Tensor, Gradients]:
         """Return the error of each seed, `(K,)`, and its gradients by the coefficients, the start and the signals."""
 
@@ -63,9 +63,17 @@ def backend_for(start: Tensor, steps: int) -> Backend | None:
 
 def comparing_backend_for(windows: Tensor, steps: int) -> ComparingBackend | None:
     """Return the backend that computes the squared error of an unroll over windows of data; None if there is none."""
-    if windows.device.type != "cpu" or windows.requires_grad or not torch.is_grad_enabled():
-        return None
-    return cast("ComparingBackend | None", backend_for(windows, steps))
+    return cast("ComparingBackend | None", backend_for(windows, steps)) if _compares(windows) else None
+
+
+def gated_comparing_backend_for(windows: Tensor, steps: int) -> ComparingBackend | None:
+    """Return the same for an unroll of a `GatedNetwork`."""
+    return cast("ComparingBackend | None", gated_backend_for(windows, steps)) if _compares(windows) else None
+
+
+def _compares(windows: Tensor) -> bool:
+    """Return whether errors of windows of data may be computed together with their gradients."""
+    return windows.device.type == "cpu" and not windows.requires_grad and torch.is_grad_enabled()
 
 
 def gated_backend_for(start: Tensor, steps: int) -> Backend | None:
@@ -160,7 +168,7 @@ class _Unroll(torch.autograd.Function):
 
 def squared_error(
     backend: ComparingBackend,
-    network: Network,
+    network: Network | GatedNetwork,
     start: Tensor,
     data: Tensor,
     *,
@@ -196,6 +204,8 @@ class _SquaredError(torch.autograd.Function):
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, of_errors: Tensor) -> Any:
+        if of_errors.device.type == "cpu" and of_errors.tolist() == [1.0] * len(of_errors):  # as of a sum over seeds
+            return None, None, *ctx.saved_tensors
         scales = {dim: of_errors.view(-1, *[1] * (dim - 1)) for dim in (2, 3, 4)}
         return None, None, *(None if one is None else one * scales[one.dim()] for one in ctx.saved_tensors)
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from chaosbench import kernels
 from chaosbench.dynamics import Loop, Tensors, iterates, tangent_step_by_jvp
-from chaosbench.kernels import GatedMap, Network
+from chaosbench.kernels import GatedMap, GatedNetwork, Network
 from chaosbench.models.inheritance import owner, still_holds
 
 
@@ -89,6 +89,10 @@ class Forecaster(nn.Module, ABC):
     def compiled_network(self) -> Network | None:
         """Return `network`, or None if a subclass overrides what it restates: `step`, `observe`, `force` and others."""
         return self.network() if still_holds(type(self), "network") else None
+
+    def gated_network(self) -> GatedNetwork | None:
+        """Return the coefficients of an LSTM or GRU for compiled kernels; None if they have no such map."""
+        return None
 
     def tangent_network(self) -> Network | GatedMap | None:
         """Return what compiled kernels carry tangents by: `compiled_network`, unless `tangent_step` is overridden."""

@@ -67,12 +67,16 @@ class AutonomousGRU(ReadoutForecaster):
     def predict(self, state: Tensor, steps: int) -> tuple[Tensor, Tensor]:
         """Call one compiled kernel for all seeds and steps where there is one."""
         backend = kernels.gated_backend_for(state, steps)
-        holds = still_holds(type(self), "predict") and still_holds(type(self.readout), "affine_map")
-        if backend is None or not holds:
+        if backend is None or not still_holds(type(self), "predict") or (network := self.gated_network()) is None:
             return super().predict(state, steps)
-        coefficients = (self.weight, self.bias[:, 0], self.candidate_bias[:, 0], None)
-        network = GatedNetwork("gru", *coefficients, *self.readout.affine_map())
         return kernels.unroll(backend, network, state, steps)
+
+    @override
+    def gated_network(self) -> GatedNetwork | None:
+        if not still_holds(type(self), "gated_network") or not still_holds(type(self.readout), "affine_map"):
+            return None
+        coefficients = self.weight, self.bias.squeeze(1), self.candidate_bias.squeeze(1), None
+        return GatedNetwork("gru", *coefficients, *self.readout.affine_map())
 
     @override
     def tangent_network(self) -> GatedMap | None:

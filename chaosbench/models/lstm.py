@@ -80,6 +80,12 @@ class AutonomousLSTM(Forecaster):
         return predict_lstm((self.weight, self.bias), self.readout, state, steps)
 
     @override
+    def gated_network(self) -> GatedNetwork | None:
+        if not still_holds(type(self), "gated_network") or not still_holds(type(self.readout), "affine_map"):
+            return None
+        return GatedNetwork("lstm", self.weight, self.bias.squeeze(1), None, None, *self.readout.affine_map())
+
+    @override
     def tangent_network(self) -> GatedMap | None:
         """The weights of the gates; None if a subclass has another step."""
         return GatedMap("lstm", self.weight, self.bias[:, 0]) if self.tangents_hold() else None

@@ -8,6 +8,7 @@ import torch
 from torch import Generator, Tensor, nn
 from typing_extensions import override
 
+from chaosbench import kernels
 from chaosbench.errors import SpecError
 from chaosbench.kernels import Network
 from chaosbench.models.forecaster import Forecaster
@@ -78,7 +79,8 @@ class LinearReadout(Readout):
     @override
     def force(self, state: Tensor, observation: Tensor) -> Tensor:
         """B⁺ x."""
-        return torch.bmm(observation, pseudo_inverse(self.weight).mT)
+        compiled = kernels.states_showing(self.weight, observation)
+        return torch.bmm(observation, pseudo_inverse(self.weight).mT) if compiled is None else compiled
 
     @override
     def first_state(self, observation: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -19,7 +19,9 @@ from chaosbench.kernels import compiles_for_cpu
 from chaosbench.labels import shared, titles
 from chaosbench.leaderboard.folder import FINISHED, Stored
 from chaosbench.leaderboard.rank import rank
+from chaosbench.plugin_choice import Choice
 from chaosbench.spec import Spec
+from chaosbench.terminal.drawing import Drawings
 from chaosbench.terminal.progress import Display, progress
 from chaosbench.terminal.ranking import show_ranking
 
@@ -115,15 +117,29 @@ def _begin(position: Position) -> str:
 
 
 def show(
-    events: Generator[Event | Published, None, None], todo: Sequence[Experiment], pictures: Iterable[type[Spec]]
+    events: Generator[Event | Published, None, None],
+    todo: Sequence[Experiment],
+    pictures: Iterable[type[Spec]],
+    *,
+    workers: int,
+    plugins: Choice,
 ) -> Outcome:
-    """Show the progress of a campaign until it ends, and draw the pictures of each experiment."""
+    """Show the progress of a campaign until it ends, and draw the pictures of each experiment.
+
+    Args:
+        events: those of the campaign.
+        todo: the experiments that will run.
+        pictures: kinds of pictures to draw.
+        workers: the largest number of processes that draw at a time.
+        plugins: those that these processes load.
+    """
     console = Console(highlight=False, stderr=True)
-    with progress(len(todo), console) as display:
-        campaign = _Campaign(display, todo, pictures)
+    with progress(len(todo), console) as display, Drawings(pictures, workers, plugins) as drawings:
+        campaign = _Campaign(display, todo, drawings)
         try:
             for event in events:
                 campaign.show(event)
+            campaign.wait()
         finally:
             events.close()
     return Outcome(tuple(campaign.published), campaign.failed)
@@ -161,11 +177,11 @@ def conclude(
 class _Campaign:
     """The state of a campaign: titles, start times, and the experiments published so far."""
 
-    def __init__(self, display: Display, todo: Sequence[Experiment], pictures: Iterable[type[Spec]]) -> None:
-        self._display = display
-        self._pictures = pictures
+    def __init__(self, display: Display, todo: Sequence[Experiment], drawings: Drawings) -> None:
+        self._display, self._drawings = display, drawings
         self._titles = {experiment.digest(): title for experiment, title in zip(todo, _titles(todo), strict=True)}
         self._started: dict[str, float] = {}
+        self._ended: dict[Path, tuple[str, Sequence[Run], float]] = {}  # by folder, until all pictures are drawn
         self._draws = figures.available()
         self.published: list[Stored] = []
         self.failed = 0
@@ -189,19 +205,30 @@ class _Campaign:
                 self._display.advanced(self._titles[experiment.digest()], now)
             case Published(finished, stored):
                 self._publish(finished, stored)
+        self._finish(self._drawings.finished())
+
+    def wait(self) -> None:
+        """Wait until all pictures are drawn."""
+        self._finish(self._drawings.rest())
 
     def _publish(self, finished: Finished, stored: Stored) -> None:
         title, runs = self._titles[finished.experiment.digest()], finished.result.runs
         self.published.append(stored)
+        self._ended[stored.folder] = title, runs, perf_counter() - self._started[title]
         if self._draws and any(run.status in FINISHED for run in runs):
             self._display.drawing(title)
-            self._draw(stored)
-        self._display.finished(title, Counter(run.status for run in runs), perf_counter() - self._started[title])
-        self._note(title, runs)
+            self._drawings.begin(stored.folder)
+        else:
+            self._finish([(stored.folder, {})])
 
-    def _draw(self, stored: Stored) -> None:
-        for kind, error in figures.draw(stored, self._pictures).failures.items():
-            self._display.note(f"{stored.folder}: the picture {kind} could not be drawn: {error}")
+    def _finish(self, drawn: Iterable[tuple[Path, Mapping[str, str]]]) -> None:
+        """Report the end of experiments, given the pictures of each that could not be drawn."""
+        for folder, failures in drawn:
+            title, runs, seconds = self._ended.pop(folder)
+            for kind, error in failures.items():
+                self._display.note(f"{folder}: the picture {kind} could not be drawn: {error}")
+            self._display.finished(title, Counter(run.status for run in runs), seconds)
+            self._note(title, runs)
 
     def _note(self, title: str, runs: Sequence[Run]) -> None:
         """Report failed runs and suspicious ones."""

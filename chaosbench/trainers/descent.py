@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from math import cos, pi
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
+from torch.optim.adam import adam
 
 from chaosbench.models.forecaster import Forecaster
 
@@ -51,7 +52,31 @@ def descend(optimizer: torch.optim.Optimizer, rate: float | Tensor) -> None:
         return
     for group in groups:
         group["lr"] = rate
+    if type(optimizer) is torch.optim.Adam and len(groups) == 1 and _step_of_adam(optimizer, groups[0]):
+        return
     optimizer.step()
+
+
+def _step_of_adam(optimizer: torch.optim.Adam, group: dict[str, Any]) -> bool:
+    """Take a step as `optimizer.step()` does, without its hooks, which take as long; return False at the first step."""
+    trained = [one for one in group["params"] if one.grad is not None]
+    if any(one.is_cuda or "exp_avg" not in optimizer.state[one] for one in trained):
+        return False
+    first, second, steps = (
+        [optimizer.state[one][name] for one in trained] for name in ("exp_avg", "exp_avg_sq", "step")
+    )
+    beta1, beta2 = group["betas"]
+    settings = {name: group[name] for name in ("fused", "amsgrad", "lr", "weight_decay", "eps", "maximize")}
+    gradients = [one.grad for one in trained]
+    adam(trained, gradients, first, second, [], steps, beta1=beta1, beta2=beta2, **settings)
+    return True
+
+
+def forget_gradients(optimizer: torch.optim.Optimizer) -> None:
+    """Remove the gradients of all tensors that the optimiser changes."""
+    for group in optimizer.param_groups:
+        for tensor in group["params"]:
+            tensor.grad = None
 
 
 def scheduled_rate(
@@ -83,8 +108,10 @@ def gradient_norms(model: Forecaster, largest: float | None = None) -> Tensor:
     gradients = _gradients(model)
     if largest is not None:
         gradients = [gradient.clamp(-largest, largest) for gradient in gradients]
-    squares = [gradient.flatten(1).square().sum(dim=1) for gradient in gradients]
-    return torch.stack(squares).sum(dim=0).sqrt() if squares else _zeros(model)
+    if not gradients:
+        return _zeros(model)
+    norms: Tensor = torch.linalg.vector_norm(torch.cat([gradient.flatten(1) for gradient in gradients], dim=1), dim=1)
+    return norms
 
 
 def largest_entries(model: Forecaster) -> Tensor:
@@ -106,8 +133,8 @@ def clip_gradients(model: Forecaster, limit: float | Tensor, *, norms: Tensor | 
     scale = (limit / (gradient_norms(model) if norms is None else norms)).clamp(max=1.0)
     if isinstance(limit, Tensor):
         scale = torch.where(limit.isinf(), 1.0, scale)  # even where the norm is infinite
-    for gradient in _gradients(model):
-        gradient.mul_(scale.view(-1, *[1] * (gradient.dim() - 1)))
+    gradients = _gradients(model)
+    torch._foreach_mul_(gradients, [scale.view(-1, *[1] * (gradient.dim() - 1)) for gradient in gradients])
 
 
 def clip_values(model: Forecaster, limit: float) -> None:

@@ -52,18 +52,25 @@ def forced_error(model: Forecaster, windows: Tensor, interval: int, *, warm_up: 
     """
     history, data = windows[:, :, : warm_up + 1], windows[:, :, warm_up + 1 :]
     steps = min(interval, data.shape[2])
+    gated = model.gated_network() if model.resets else None
+    if gated is not None and (comparing := kernels.gated_comparing_backend_for(windows, steps)) is not None:
+        return kernels.squared_error(comparing, gated, _starts(model, windows, steps, warm_up), data, steps=steps)
     backend = kernels.comparing_backend_for(windows, steps if model.resets else data.shape[2])
     if backend is None or (network := model.compiled_network()) is None:
         return squared_error(forced_unroll(model, windows, interval, warm_up=warm_up), data)
-    if model.resets:  # segments are independent
-        start = model.initial_state(windows[:, :, warm_up:-1:steps].flatten(1, 2).unsqueeze(2))
-        return kernels.squared_error(backend, network, start, data, steps=steps)
+    if model.resets:
+        return kernels.squared_error(backend, network, _starts(model, windows, steps, warm_up), data, steps=steps)
     forcing = None
     if steps < data.shape[2]:
         signals = windows[:, :, warm_up + interval : -1 : interval]
         forcing = Forcing(_signals(model, signals), interval=interval)
     start = model.initial_state(history)
     return kernels.squared_error(backend, network, start, data, steps=data.shape[2], forcing=forcing)
+
+
+def _starts(model: Forecaster, windows: Tensor, steps: int, warm_up: int) -> Tensor:
+    """Return the states from which the segments of every window start, which are independent."""
+    return model.initial_state(windows[:, :, warm_up:-1:steps].flatten(1, 2).unsqueeze(2))
 
 
 def folded_unroll(model: Forecaster, windows: Tensor, interval: int, *, warm_up: int = 0) -> Tensor:

@@ -25,6 +25,7 @@ from chaosbench.trainers.descent import (
     clip_gradients,
     clip_values,
     descend,
+    forget_gradients,
     scheduled_rate,
 )
 from chaosbench.trainers.regularisers import conditioning_penalty, linear_readout, manifold_attractor_penalty
@@ -79,16 +80,18 @@ class GradientTrainer(WindowTrainer):
     @override
     def gradient(self, model: Forecaster, windows: Tensor, training: TrainingState) -> Tensor:
         assert training.optimizer is not None
-        training.optimizer.zero_grad(set_to_none=True)
+        forget_gradients(training.optimizer)
         parts = self.parts(windows)
         count, losses = sum(part.shape[1] for part in parts), list[Tensor]()
         for part in parts:
-            loss = self.loss(model, part, training) * (part.shape[1] / count)
+            loss = self.loss(model, part, training)
+            if len(parts) > 1:
+                loss = loss * (part.shape[1] / count)
             if not losses:
                 loss = self._penalised(loss, model)
             loss.sum().backward()
             losses.append(loss.detach())
-        return torch.stack(losses).sum(dim=0)
+        return torch.stack(losses).sum(dim=0) if len(losses) > 1 else losses[0]
 
     @override
     def advance(self, model: Forecaster, training: TrainingState) -> None:

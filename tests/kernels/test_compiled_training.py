@@ -3,7 +3,7 @@ import torch
 
 from chaosbench.data import DataSpec, simulate
 from chaosbench.kernels import plain_torch
-from chaosbench.models import RNN, AlmostLinearRNN, ShallowPLRNN
+from chaosbench.models import LSTM, RNN, AlmostLinearRNN, ShallowPLRNN
 from chaosbench.systems import Lorenz63
 from chaosbench.trainers import GeneralizedTeacherForcing, SparseTeacherForcing, TruncatedBPTT
 
@@ -19,8 +19,9 @@ SMALL = {"batch": 4, "sequence_length": 24, "updates": 100}
         (ShallowPLRNN(hidden=10, clipped=True), GeneralizedTeacherForcing(alpha=0.2, optimizer="adam", **SMALL)),
         (AlmostLinearRNN(hidden=8), SparseTeacherForcing(interval=8, **SMALL)),
         (RNN(hidden=6), TruncatedBPTT(truncation=6, **SMALL)),
+        (LSTM(hidden=6), SparseTeacherForcing(interval=8, **SMALL)),
     ],
-    ids=["folded", "blended", "partly forced", "truncated"],
+    ids=["folded", "blended", "partly forced", "truncated", "gated"],
 )
 def test_a_hundred_updates_end_where_plain_torch_ends(model, trainer):
     """Rounding of 1e-16 grows by less than 1e6 over 100 updates at the default learning rate."""

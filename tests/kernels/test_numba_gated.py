@@ -1,5 +1,6 @@
 """The compiled LSTM and GRU on a CPU, compared with autograd and with the fused LSTM of torch."""
 
+from contextlib import nullcontext
 from itertools import product
 
 import pytest
@@ -7,9 +8,10 @@ import torch
 from random_networks import a_gated_network, outputs_and_gradients
 from torch import Tensor
 
-from chaosbench.kernels import GatedNetwork, gated, plain_torch, unroll
+from chaosbench.kernels import GatedNetwork, gated, plain_torch, squared_error, unroll
 from chaosbench.kernels.unroll import gated_backend_for
 from chaosbench.models import GRU, LSTM, ModelSpec
+from chaosbench.trainers.forcing import forced_error
 
 numba_gated = pytest.importorskip("chaosbench.kernels.numba_gated", exc_type=ImportError)
 
@@ -36,6 +38,40 @@ def test_outputs_and_gradients_agree_with_autograd(kind, fed_back, sizes):
     found = outputs_and_gradients(unroll(numba_gated, network, start, 35), inputs)
     for ours, autograd in zip(found, expected, strict=True):
         assert (ours - autograd).norm() <= 1e-10 * autograd.norm()
+
+
+@pytest.mark.parametrize(("windows", "length", "steps"), [(5, 12, 4), (3, 14, 4), (17, 35, 35)])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_error_of_segments_and_its_gradients_agree_with_autograd(kind, windows, length, steps):
+    """The last segment is whole, or is cut short; in float64, so that sums differ by their order alone."""
+    torch.manual_seed(0)
+    network = a_gated_network(kind, fed_back=True, units=5, seen=3)
+    segments = -(-length // steps)
+    start = a_start(network, windows * segments)
+    seeds = len(start)
+    data = torch.randn(seeds, windows, length, 3, dtype=torch.float64)
+    inputs = [*(one for one in network.coefficients if one is not None), start]
+    observed, _ = gated.unroll(network, start, steps)
+    whole = observed.unflatten(1, (windows, segments)).flatten(2, 3)[:, :, :length]
+    errors = (whole - data).square().flatten(1).mean(1), squared_error(numba_gated, network, start, data, steps=steps)
+    weights = torch.arange(1.0, seeds + 1, dtype=torch.float64)
+    expected, found = ((error, *torch.autograd.grad((weights * error).sum(), inputs)) for error in errors)
+    for ours, autograd in zip(found, expected, strict=True):
+        assert (ours - autograd).norm() <= 1e-10 * autograd.norm()
+
+
+@pytest.mark.parametrize("spec", [LSTM(hidden=5), GRU(hidden=5)], ids=lambda spec: spec.label)
+def test_models_get_the_error_of_plain_torch(spec: ModelSpec):
+    torch.manual_seed(0)
+    model, windows = spec.build(3, range(2)).double(), torch.randn(2, 4, 24, 3).double()
+    for interval in (6, 100):
+        found = []
+        for compiled in (True, False):
+            with nullcontext() if compiled else plain_torch():
+                error = forced_error(model, windows, interval)
+            found.append((error, *torch.autograd.grad(error.sum(), list(model.parameters()))))
+        for ours, plain in zip(*found, strict=True):
+            torch.testing.assert_close(ours, plain, rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.parametrize("kind", KINDS)

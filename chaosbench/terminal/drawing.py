@@ -1,0 +1,94 @@
+"""Draw the pictures of finished experiments in processes of their own, while other experiments run."""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from chaosbench import registry
+from chaosbench.execution.child import settle
+from chaosbench.figures import draw as figures
+from chaosbench.figures.base import ExperimentPicture
+from chaosbench.leaderboard.folder import read
+from chaosbench.plugin_choice import Choice
+from chaosbench.processes import context
+from chaosbench.spec import Spec
+
+Failures = dict[str, str]
+
+
+class Drawings:
+    """The pictures of a campaign, several drawn at a time; a context manager, which gives up those that wait.
+
+    Args:
+        pictures: kinds of pictures, as in the registry; those of boards are left out.
+        workers: the largest number of processes.
+        plugins: those that the processes load.
+    """
+
+    def __init__(self, pictures: Iterable[type[Spec]], workers: int, plugins: Choice) -> None:
+        kinds = [kind for kind in pictures if issubclass(kind, ExperimentPicture)]
+        self._kinds = [str(kind.model_fields["kind"].default) for kind in kinds]
+        self._pool = ProcessPoolExecutor(workers, mp_context=context(), initializer=_settle, initargs=(plugins,))
+        self._waiting: dict[Path, dict[str, Future[Failures]]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def begin(self, folder: Path) -> None:
+        """Draw the pictures of the experiment that is stored in a folder."""
+        self._waiting[folder] = {kind: self._submit(folder, kind) for kind in self._kinds}
+
+    def finished(self) -> Iterator[tuple[Path, Failures]]:
+        """Yield the folders whose pictures have all been drawn since the last call, with the error of each failure."""
+        for folder, futures in list(self._waiting.items()):
+            if all(future.done() for future in futures.values()):
+                del self._waiting[folder]
+                failures = [_failures(kind, future) for kind, future in futures.items()]
+                yield folder, {kind: error for one in failures for kind, error in one.items()}
+
+    def rest(self) -> Iterator[tuple[Path, Failures]]:
+        """Yield the other folders, each as soon as its pictures are drawn."""
+        while self._waiting:
+            pending = [one for futures in self._waiting.values() for one in futures.values() if not one.done()]
+            wait(pending, return_when=FIRST_COMPLETED)
+            yield from self.finished()
+
+    def _submit(self, folder: Path, kind: str) -> Future[Failures]:
+        try:
+            return self._pool.submit(_draw, folder, kind)
+        except BrokenProcessPool as error:  # a picture before has ended its process
+            broken: Future[Failures] = Future()
+            broken.set_exception(error)
+            return broken
+
+
+def _failures(kind: str, future: "Future[Failures]") -> Failures:
+    """Return the error of a picture by its kind; nothing if it has been drawn."""
+    error = future.exception()
+    if error is None:
+        return future.result()
+    return {kind: " ".join(f"{type(error).__name__}: {error}".split())}
+
+
+def _settle(plugins: Choice) -> None:
+    plugins.export()
+    settle()
+
+
+def _draw(folder: Path, kind: str) -> Failures:
+    """Draw one picture in this process and return its error by its kind."""
+    return figures.draw(read(folder), [_kinds()[kind]]).failures
+
+
+@cache
+def _kinds() -> dict[str, type[Spec]]:
+    return dict(registry.load().kinds["picture"])
