@@ -1,7 +1,7 @@
 """The command line; heavy imports are inside the commands, so that `--help` is fast."""
 
+import errno
 import json
-import os
 import sys
 from io import TextIOWrapper
 from pathlib import Path
@@ -18,6 +18,7 @@ from chaosbench import (
     options,
     plugin_choice,
 )
+from chaosbench.cli_output import discard_output, print_error
 from chaosbench.cli_plugins import PluginFiles
 from chaosbench.errors import ChaosbenchError, SpecError, unknown_name
 from chaosbench.terminal.plugins import load_registry
@@ -52,25 +53,27 @@ def main() -> None:
     try:
         with plugin_choice.restored():
             code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
+        sys.stdout.flush()
     except _UsageError as error:
-        _print_error(f"{error.format_message()} See: chaosbench --help")
+        print_error(f"{error.format_message()} See: chaosbench --help")
         code = 2
     except ChaosbenchError as error:
-        _print_error(str(error))
+        print_error(str(error))
         code = 2
     except (KeyboardInterrupt, typer.Abort):
         code = _INTERRUPTED
     except BrokenPipeError:  # the reader of a pipe, such as `head`, has closed it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard_output()
         code = 0
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        discard_output()
+        print_error(f"there is no space left on the device: {error.filename or 'the output cannot be written'}")
+        code = 3
     if code == _INTERRUPTED:  # Typer itself may turn the interrupt into this code
-        _print_error("interrupted; finished experiments are kept, and the same command goes on with the rest")
+        print_error("interrupted; finished experiments are kept, and the same command goes on with the rest")
     sys.exit(code)
-
-
-def _print_error(text: str) -> None:
-    """Print a message as one line on standard error."""
-    print(" ".join(text.split()), file=sys.stderr)
 
 
 def _version(requested: bool) -> None:
@@ -91,7 +94,10 @@ def _root(
 @app.command()
 def run(
     suite_name: Annotated[str, typer.Argument(metavar="SUITE", help="A suite by name, or the path of a TOML file.")],
-    results: Annotated[Path, typer.Option(help="Directory for results, one folder per experiment.")] = Path("results"),
+    results: Annotated[
+        Path,
+        typer.Option(parser=options.folder, metavar="DIRECTORY", help="Where results go, a folder per experiment."),
+    ] = Path("results"),
     device: Annotated[str, typer.Option(help="auto (a GPU if it is faster here), cpu, cuda or cuda:N.")] = "auto",
     seeds: Annotated[str | None, typer.Option(help="Replace the suite's seeds: 0:5 for 0 to 4, or 1,4,7.")] = None,
     changes: Annotated[

@@ -2,6 +2,9 @@
 
 import difflib
 from collections.abc import Iterable
+from unicodedata import category
+
+_UNPRINTABLE = frozenset({"Cc", "Cf", "Cs"})  # control, invisible formatting such as the direction of text, surrogates
 
 
 class ChaosbenchError(Exception):
@@ -32,9 +35,21 @@ class StoreError(ChaosbenchError):
     """Results that cannot be read or written."""
 
 
+def printable(text: str) -> str:
+    """Return the text with control characters and unpaired surrogates escaped, so that it cannot steer a terminal.
+
+    Line breaks and tabulators stay.
+    """
+    return "".join(_escaped(one) if category(one) in _UNPRINTABLE and one not in "\n\t" else one for one in text)
+
+
+def _escaped(letter: str) -> str:
+    return letter.encode("unicode_escape").decode()
+
+
 def one_line(error: BaseException) -> str:
     """Return the type and the message of an error in one line of at most 300 letters."""
-    return " ".join(f"{type(error).__name__}: {error}".split())[:300].rstrip(": ")
+    return printable(" ".join(f"{type(error).__name__}: {error}".split())[:300].rstrip(": "))
 
 
 def unknown_name(what: str, name: str, known: Iterable[str], *, place: str = "") -> UnknownNameError:

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, Self
 import numpy as np
 import torch
 from pydantic import (
+    AfterValidator,
     Field,
     SerializeAsAny,
     SerializerFunctionWrapHandler,
@@ -24,8 +25,10 @@ from pydantic import (
 from chaosbench import sizes
 from chaosbench.data import DataSpec
 from chaosbench.diagnostics.base import DiagnosticSpec
+from chaosbench.errors import printable
 from chaosbench.evaluation_spec import EvaluationSpec
 from chaosbench.labels import title
+from chaosbench.limits import LARGEST_SEED, MOST_SEEDS
 from chaosbench.metrics.base import MetricSpec
 from chaosbench.models.base import ModelSpec
 from chaosbench.plugin_choice import Choice
@@ -43,7 +46,7 @@ Status = Literal["ok", "diverged", "failed", "crashed", "timeout", "oom", "skipp
 class Experiment(Content):
     """One system, its data, one model and one trainer, with the seeds to run and the metrics to compute."""
 
-    suite: str
+    suite: Annotated[str, AfterValidator(printable)]
     system: SerializeAsAny[Source]
     data: DataSpec = DataSpec()
     model: SerializeAsAny[ModelSpec]
@@ -51,7 +54,10 @@ class Experiment(Content):
     metrics: tuple[SerializeAsAny[MetricSpec], ...]
     diagnostics: tuple[SerializeAsAny[DiagnosticSpec], ...] = ()
     evaluation: EvaluationSpec = EvaluationSpec()
-    seeds: Annotated[tuple[int, ...], Field(min_length=1)]
+    seeds: Annotated[
+        tuple[Annotated[int, Field(strict=True, ge=0, le=LARGEST_SEED)], ...],
+        Field(min_length=1, max_length=MOST_SEEDS),
+    ]
     search: SearchSpec | None = None  # of fields of model and trainer, before the training
 
     @model_serializer(mode="wrap")

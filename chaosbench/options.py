@@ -1,9 +1,13 @@
 """Parsers for option values of the command line: seeds, overrides, durations."""
 
 import tomllib
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from chaosbench.errors import SpecError
+from chaosbench.limits import valid_seeds
 
 
 def seeds(text: str | None) -> list[int] | None:
@@ -11,13 +15,12 @@ def seeds(text: str | None) -> list[int] | None:
     if text is None:
         return None
     first, colon, last = text.partition(":")
-    try:
-        numbers = list(range(int(first or 0), int(last))) if colon else [int(part) for part in text.split(",")]
-    except ValueError:
-        numbers = []
+    numbers: Sequence[int] = []
+    with suppress(ValueError):  # refused below
+        numbers = range(int(first or 0), int(last)) if colon else [int(part) for part in text.split(",")]
     if not numbers or min(numbers) < 0:
         raise SpecError(f"--seeds {text!r} names no seeds; write 0:5 for 0 to 4, or 1,4,7")
-    return numbers
+    return list(valid_seeds(numbers))
 
 
 def changes(texts: list[str] | None) -> dict[str, Any]:
@@ -29,9 +32,16 @@ def changes(texts: list[str] | None) -> dict[str, Any]:
             raise SpecError(f"--set {text!r} is not PART.FIELD=VALUE, such as trainer.updates=100")
         try:
             values[path.strip()] = tomllib.loads(f"value = {value}")["value"]
-        except tomllib.TOMLDecodeError:
+        except (ValueError, RecursionError):  # not TOML, or a number or a nesting beyond what Python reads
             values[path.strip()] = value.strip()
     return values
+
+
+def folder(text: str | Path) -> Path:
+    """Parse the path of a directory; an empty text, such as that of a variable that is not set, is refused."""
+    if not str(text):
+        raise SpecError("the path of the results is empty; name a directory, such as results")
+    return Path(text)
 
 
 def seconds(text: str) -> float:

@@ -8,6 +8,8 @@ from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict
 
+from chaosbench.errors import printable
+
 IDENTITY = {"chaosbench": "identity"}  # context in which a record leaves out what its digest must not depend on
 
 
@@ -74,4 +76,4 @@ def brief(value: Any) -> str:
         return value.label
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() and abs(value) < 1e6 else repr(value)
-    return str(value)
+    return printable(str(value))

@@ -1,5 +1,6 @@
 """From a suite file to experiments: grids, selections and changes."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
@@ -8,6 +9,7 @@ from typing import Any, cast, get_args, get_origin
 from chaosbench.data import DataSpec
 from chaosbench.errors import SpecError, unknown_name
 from chaosbench.experiment import EvaluationSpec, Experiment
+from chaosbench.limits import require_few, valid_seeds
 from chaosbench.models.base import ModelSpec
 from chaosbench.registry import Noun, Registry
 from chaosbench.spec import Content, Spec
@@ -82,7 +84,7 @@ def _experiments(
     content, narrowed = part.content, registry.experiment_type()
     shared = {
         "suite": content["suite"],
-        "seeds": _seeds(content.get("seeds", [0]) if selection.seeds is None else selection.seeds),
+        "seeds": valid_seeds(content.get("seeds", [0]) if selection.seeds is None else selection.seeds),
         "metrics": _listed_once(part, "metrics", DEFAULT_METRICS, registry),
         "diagnostics": _listed_once(part, "diagnostics", _DIAGNOSTICS, registry),
         "evaluation": validated(EvaluationSpec, content.get("evaluation", {}), part.at("evaluation")),
@@ -90,6 +92,7 @@ def _experiments(
     place = part.at("data")
     data = [validated(DataSpec, table, place) for table in _grid(DataSpec, content.get("data", {}), place)]
     systems, models, trainers = (_selected(specs[table], getattr(selection, table)) for table in TABLES)
+    require_few(len(systems) * len(data) * len(models) * len(trainers), part.place or str(content["suite"]))
     combinations = (
         {**shared, "system": system, "data": data_spec, "model": _sized(model, system, data_spec), "trainer": trainer}
         for system, data_spec, model, trainer in product(systems, data, models, trainers)
@@ -192,6 +195,7 @@ def _grid(spec: type[Content], table: Mapping[str, Any], place: str) -> Iterator
             axes.append([(name, element) for element in value])
         else:
             axes.append([(name, value)])
+    require_few(math.prod(map(len, axes)), place)
     return (dict(combination) for combination in product(*axes))
 
 
@@ -210,10 +214,3 @@ def _check_wanted(specs: Sequence[Spec], wanted: Sequence[str], noun: str) -> No
 
 def _selected(specs: Sequence[Spec], wanted: Sequence[str]) -> list[Spec]:
     return [spec for spec in specs if not wanted or spec.kind in wanted or spec.label in wanted]
-
-
-def _seeds(seeds: Any) -> tuple[int, ...]:
-    valid = isinstance(seeds, (list, tuple)) and all(isinstance(seed, int) and seed >= 0 for seed in seeds)
-    if not valid or not seeds or len(set(seeds)) < len(seeds):
-        raise SpecError(f"seeds must be a list of different whole numbers from 0, such as [0, 1, 2]; got {seeds!r}")
-    return tuple(seeds)

@@ -10,6 +10,7 @@ from chaosbench.data.dataset import Dataset, embedded
 from chaosbench.errors import DataError
 from chaosbench.exponents import cached_survey, largest_exponent
 from chaosbench.files import cache_key
+from chaosbench.limits import physical_memory
 from chaosbench.seeds import seed_generator
 from chaosbench.source import DataSpec, Recordings, Source
 from chaosbench.systems.base import SystemSpec
@@ -24,12 +25,36 @@ def simulate(system: Source, spec: DataSpec) -> Dataset:
     Raises:
         DataError: if an orbit escapes, an observable is constant, or the data are too short for `spec`.
     """
+    require_possible(system, spec)
+    recordings = _cached_recordings(system, spec) if isinstance(system, SystemSpec) else system.recordings(spec)
+    return _dataset(system, spec, recordings)
+
+
+def require_possible(system: Source, spec: DataSpec) -> None:
+    """Check that the observables exist, and that the orbits of an equation fit into the machine's memory.
+
+    Raises:
+        DataError: where they do not.
+    """
     if spec.observed is not None and max(spec.observed) >= system.dimension:
         raise DataError(
             f"data.observed names observable {max(spec.observed)}, but {system.label} has {system.dimension}, from 0"
         )
-    recordings = _cached_recordings(system, spec) if isinstance(system, SystemSpec) else system.recordings(spec)
-    return _dataset(system, spec, recordings)
+    memory = physical_memory()
+    if memory is None or not isinstance(system, SystemSpec):
+        return
+    parts = {
+        "train": spec.train_orbits * spec.train_length,
+        "validation": spec.validation_orbits * spec.validation_length,
+        "test": spec.test_orbits * spec.test_length,
+    }
+    needed = 8 * system.state_size * sum(parts.values())  # in double precision
+    if needed > memory:
+        largest = max(parts, key=lambda name: parts[name])
+        raise DataError(
+            f"the orbits of {system.label} need {needed / 2**30:,.0f} GiB of the {memory / 2**30:,.0f} GiB of memory; "
+            f"lower data.{largest}_orbits or data.{largest}_length"
+        )
 
 
 def _cached_recordings(system: SystemSpec, spec: DataSpec) -> Recordings:

@@ -1,15 +1,15 @@
 """A campaign: run the experiments that have no result yet, and publish each one when it ends."""
 
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chaosbench.checkpoints import EVERY, FOLDER, Checkpoints
-from chaosbench.data import DataSpec, simulate
-from chaosbench.errors import DataError
+from chaosbench.data import DataSpec, require_possible, simulate
+from chaosbench.errors import DataError, StoreError, one_line
 from chaosbench.execution.grouping import Group
 from chaosbench.execution.workers import Event, Finished, carry_out
-from chaosbench.experiment import Experiment
+from chaosbench.experiment import Experiment, Result
 from chaosbench.leaderboard import store
 from chaosbench.leaderboard.folder import Stored, read
 from chaosbench.plugin_choice import Choice
@@ -43,17 +43,19 @@ def missing(experiments: Sequence[Experiment], stored: Iterable[Stored]) -> list
 
 
 def check_data(experiments: Iterable[Experiment]) -> None:
-    """Read every recorded series and check that each trainer can work with it, so that no run has to find out.
+    """Check that data can be made and fit into memory, and that trainers can work with recorded series.
 
     Raises:
         DataError: with everything that does not fit.
     """
     together: dict[tuple[Source, DataSpec], list[Experiment]] = {}
     for experiment in experiments:
-        if not isinstance(experiment.system, SystemSpec):
-            together.setdefault((experiment.system, experiment.data), []).append(experiment)
+        together.setdefault((experiment.system, experiment.data), []).append(experiment)
     problems = []
     for (system, spec), group in together.items():
+        require_possible(system, spec)
+        if isinstance(system, SystemSpec):
+            continue
         data = simulate(system, spec)
         for experiment in group:
             try:
@@ -108,7 +110,7 @@ def carry_on(
         for event in events:
             yield event
             if isinstance(event, Finished):
-                published = Published(event, read(store.write(event.result, results)))
+                published = Published(event, read(_written(event.result, results)))
                 if not published.stored.retryable:
                     Checkpoints(event.result.experiment, results / FOLDER, device).discard()
                 yield published
@@ -116,3 +118,19 @@ def carry_on(
         events.close()
         if logs.is_dir() and not any(logs.iterdir()):
             logs.rmdir()
+
+
+def _written(result: Result, results: Path) -> Path:
+    """Publish a result; where its content cannot be stored, publish runs with the status failed in its place.
+
+    Raises:
+        StoreError: where the directory cannot be written.
+    """
+    try:
+        return store.write(result, results)
+    except StoreError:
+        raise
+    except Exception as error:  # a plug-in may return anything
+        message = f"the result cannot be stored: {one_line(error)}"
+        lost = tuple(replace(run, status="failed", message=message, provenance={}) for run in result.runs)
+        return store.write(Result(result.experiment, lost, ()), results)

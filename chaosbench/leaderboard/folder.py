@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,7 +14,7 @@ import pyarrow.parquet as pq
 from safetensors import safe_open
 from safetensors.numpy import load_file, save
 
-from chaosbench.errors import StoreError
+from chaosbench.errors import StoreError, one_line
 from chaosbench.files import flush
 from chaosbench.leaderboard.schema import RECORDS, RUNS, VERSION, Row, records_table, rows, runs_table
 
@@ -24,7 +25,8 @@ Arrays = dict[str, np.ndarray[Any, Any]]
 
 FINISHED = frozenset({"ok", "diverged"})  # statuses of runs that have a result; all others may be run again
 MANIFEST = "manifest.json"  # SHA-256 of every other file; a folder that has it is complete
-ROWS = 20_000_000  # more than any experiment writes; a small malicious file can claim far more
+ROWS = 2_000_000  # more than any experiment writes; a small malicious file can claim far more
+SIZE = 2**29  # [bytes] of a table in memory
 
 
 class BoardKey(NamedTuple):
@@ -131,7 +133,14 @@ def read(folder: Path) -> Stored:
     Raises:
         StoreError: where the folder is incomplete, damaged, or of another layout.
     """
-    spec = json.loads(_checked(folder, "spec.json").read_text(encoding="utf-8"))
+    path = _checked(folder, "spec.json")
+    try:
+        return _stored(folder, json.loads(path.read_text(encoding="utf-8")))
+    except (KeyError, IndexError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        raise _damaged(path, f"its content is not that of an experiment: {one_line(error)}") from error
+
+
+def _stored(folder: Path, spec: dict[str, Any]) -> Stored:
     if spec.get("schema") != VERSION:
         raise StoreError(f"{str(folder)!r} has layout {spec.get('schema')!r}; this chaosbench reads layout {VERSION}")
     runs = rows(_table(folder, "runs.parquet"), RUNS)
@@ -163,26 +172,63 @@ def hashes(folder: Path) -> dict[str, str]:
         files: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))["files"]
     except FileNotFoundError as error:
         raise StoreError(f"{str(folder)!r} holds no finished experiment: it has no {MANIFEST}") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise _damaged(path, str(error)) from error
+    if not isinstance(files, dict):
+        raise _damaged(path, "its files are not a table")
     return files
 
 
+def foreign(manifest: Path) -> bool:
+    """Return True for the manifest of another program, which is valid JSON without the fields of ours."""
+    try:
+        content = json.loads(manifest.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False  # it may be ours, damaged
+    return not (isinstance(content, dict) and {"schema", "files"} & set(content))
+
+
 def _table(folder: Path, name: str) -> pa.Table:
-    """Read a Parquet file and verify its pages; a file that claims too many rows is refused before it is decoded."""
+    """Read a Parquet file and verify its pages; one of too many rows or too much text is refused before it unfolds."""
     path = _checked(folder, name)
     try:
         with pq.ParquetFile(str(path), page_checksum_verification=True) as file:
             if file.metadata.num_rows > ROWS:
-                raise StoreError(f"{str(path)!r} claims {file.metadata.num_rows} rows; at most {ROWS} are read")
-            return file.read()
+                raise StoreError(f"{str(path)!r} claims {file.metadata.num_rows:,} rows; at most {ROWS:,} are read")
+            return pa.Table.from_batches(_bounded(path, file), schema=_unfolded(file.schema_arrow))
     except (OSError, pa.ArrowException) as error:
         raise _damaged(path, str(error)) from error
+
+
+def _bounded(path: Path, file: pq.ParquetFile) -> Iterator[pa.RecordBatch]:
+    """Yield the rows in batches, until they need more memory than a table may have.
+
+    A file stores a text that repeats once, so that a batch can be larger by as many times as it has rows.
+    """
+    groups = (file.metadata.row_group(index) for index in range(file.metadata.num_row_groups))
+    longest = max(
+        (group.column(at).total_uncompressed_size for group in groups for at in range(group.num_columns)), default=1
+    )
+    size = 0
+    for batch in file.iter_batches(batch_size=min(max(SIZE // max(longest, 1), 1), 65_536)):
+        batch = batch.cast(_unfolded(batch.schema))
+        size += batch.nbytes
+        if size > SIZE:
+            raise StoreError(f"{str(path)!r} unfolds to more than the {SIZE:,} bytes that are read")
+        yield batch
+
+
+def _unfolded(schema: pa.Schema) -> pa.Schema:
+    """Return a schema whose dictionaries are replaced by the values that they stand for."""
+    types = ((field, field.type.value_type if pa.types.is_dictionary(field.type) else field.type) for field in schema)
+    return pa.schema([field.with_type(kind) for field, kind in types])
 
 
 def _checked(folder: Path, name: str) -> Path:
     """Return the path of a file, after a check that its hash is in the manifest."""
     path, expected = folder / name, hashes(folder).get(name)
+    if path.exists() and not path.is_file():  # a pipe or a device would be read for ever
+        raise _damaged(path, "it is no regular file")
     try:
         digest = _sha256(path)
     except OSError as error:

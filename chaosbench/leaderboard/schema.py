@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from chaosbench.errors import StoreError
+from chaosbench.errors import StoreError, printable
 
 if TYPE_CHECKING:  # at run time the ranking must do without torch
     from chaosbench.experiment import Record, Run
@@ -75,8 +75,8 @@ RECORDS = pa.schema(
 
 def runs_table(runs: Iterable["Run"]) -> pa.Table:
     """Return the runs as a table with schema `RUNS`."""
-    rows = [{**_finite(dataclasses.asdict(run)), "provenance": sorted(run.provenance.items())} for run in runs]
-    return pa.Table.from_pylist(rows, schema=RUNS)
+    rows = [_finite(dataclasses.asdict(run)) for run in runs]
+    return pa.Table.from_pylist([{**row, "provenance": sorted(row["provenance"].items())} for row in rows], schema=RUNS)
 
 
 def records_table(records: Iterable["Record"]) -> pa.Table:
@@ -102,11 +102,19 @@ def rows(table: pa.Table, schema: pa.Schema) -> tuple[Row, ...]:
     for row in content:
         if "provenance" in row:
             row["provenance"] = dict(row["provenance"])
-    return tuple(content)
+    return tuple({name: _printable(value) for name, value in row.items()} for row in content)
 
 
 def _finite(row: Row) -> Row:
     """Replace NaN and infinity by None, because some readers compute wrong medians of columns with NaN."""
     return {
-        name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in row.items()
+        name: None if isinstance(value, float) and not math.isfinite(value) else _printable(value)
+        for name, value in row.items()
     }
+
+
+def _printable(value: Any) -> Any:
+    """Return a value whose texts neither steer a terminal nor fail to be encoded."""
+    if isinstance(value, dict):
+        return {printable(str(key)): _printable(one) for key, one in value.items()}
+    return printable(value) if isinstance(value, str) else value

@@ -1,5 +1,6 @@
 """The results directory: one folder per experiment, published as a whole and never changed afterwards."""
 
+import logging
 import re
 import shutil
 import time
@@ -12,11 +13,13 @@ from typing import TYPE_CHECKING, Any
 
 from chaosbench.errors import StoreError
 from chaosbench.files import flush
-from chaosbench.leaderboard.folder import FINISHED, MANIFEST, Stored, fill, hashes, read
+from chaosbench.leaderboard.folder import FINISHED, MANIFEST, Stored, fill, foreign, hashes, read
 
 if TYPE_CHECKING:  # at run time the ranking must do without torch
     from chaosbench.experiment import Experiment, Result
 
+_LOGGER = logging.getLogger(__name__)
+_UNFINISHED = ".tmp-"  # begins the name of a folder that is being written or removed
 STALE = 3600.0  # [s] after which the unfinished folder of a killed writer is removed
 
 
@@ -63,10 +66,22 @@ def read_all(results: Path, *, may_be_empty: bool = False) -> list[Stored]:
         results: a results directory.
         may_be_empty: return an empty list where nothing is published, instead of raising an error.
 
+    A damaged folder is left out with a warning.
+
     Raises:
-        StoreError: where nothing is published, or a file is damaged.
+        StoreError: where nothing is published, or every folder is damaged.
     """
-    return [read(folder) for folder in (_published(results) if may_be_empty else folders(results))]
+    readable, damaged = list[Stored](), list[StoreError]()
+    for folder in _published(results) if may_be_empty else folders(results):
+        try:
+            readable.append(read(folder))
+        except StoreError as error:
+            damaged.append(error)
+    if damaged and not readable and not may_be_empty:
+        raise damaged[0]
+    for one in damaged:
+        _LOGGER.warning("%s; it is left out", one)
+    return readable
 
 
 def merge(earlier: Iterable[Stored], later: Iterable[Stored]) -> list[Stored]:
@@ -92,7 +107,7 @@ def prepare(results: Path) -> None:
     """
     try:
         results.mkdir(parents=True, exist_ok=True)
-        for left in results.glob(".tmp-*"):
+        for left in results.glob(_UNFINISHED + 32 * "[0-9a-f]"):  # only names that `_beside` makes
             with suppress(FileNotFoundError):  # its writer may be publishing it
                 if time.time() - left.stat().st_mtime > STALE:
                     shutil.rmtree(left, ignore_errors=True)
@@ -139,13 +154,25 @@ def _cleared(target: Path) -> bool:
     try:
         if (target / MANIFEST).exists() and not read(target).retryable:
             return False
+    except StoreError:
+        return _set_aside(target)
+    try:
         target.rename(aside)
-    except (FileNotFoundError, StoreError):
+    except FileNotFoundError:
         return not target.exists()
     if (aside / MANIFEST).exists() and not read(aside).retryable:  # another writer published it meanwhile
         with suppress(OSError):
             aside.rename(target)
     shutil.rmtree(aside, ignore_errors=True)
+    return True
+
+
+def _set_aside(damaged: Path) -> bool:
+    """Rename a damaged folder, so that nothing of it is lost and its experiment can be published; return True."""
+    kept = damaged.with_name(f".damaged-{damaged.name}-{uuid.uuid4().hex[:8]}")
+    with suppress(FileNotFoundError):
+        damaged.rename(kept)
+        _LOGGER.warning("%r was damaged and is kept as %r", str(damaged), kept.name)
     return True
 
 
@@ -166,10 +193,13 @@ def _warn_if_different(beside: Path, target: Path) -> None:
 
 def _published(results: Path) -> list[Path]:
     """Return the finished folders; an empty list where the directory does not exist."""
-    if results.exists() and not results.is_dir():
-        raise StoreError(f"there are no results in {str(results)!r}: it is a file; name a results directory")
-    return sorted(path.parent for path in results.glob(f"[!.]*/{MANIFEST}"))
+    try:
+        if results.exists() and not results.is_dir():
+            raise StoreError(f"there are no results in {str(results)!r}: it is a file; name a results directory")
+    except OSError as error:  # the name is too long
+        raise StoreError(f"there are no results in {str(results)!r}: {error.strerror or error}") from error
+    return sorted(path.parent for path in results.glob(f"[!.]*/{MANIFEST}") if path.is_file() and not foreign(path))
 
 
 def _beside(results: Path) -> Path:
-    return results / f".tmp-{uuid.uuid4().hex}"
+    return results / f"{_UNFINISHED}{uuid.uuid4().hex}"

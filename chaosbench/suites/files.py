@@ -12,6 +12,7 @@ from chaosbench.errors import SpecError, UnknownNameError, unknown_name
 TABLES = ("systems", "models", "trainers")
 _PART_KEYS = ("description", "seeds", "metrics", "diagnostics", "data", "evaluation", "search", *TABLES)
 _KEYS = ("suite", "parts", *_PART_KEYS)
+_LARGEST = 2**22  # [bytes] of a suite file
 
 Content = dict[str, Any]  # a TOML table as it is read
 
@@ -73,19 +74,45 @@ def parts(name: str, offered: Mapping[str, Path] | None = None) -> list[Part]:
 
 def _read(name: str, offered: Mapping[str, Path]) -> Content:
     path = offered.get(name, Path(name))
-    if path.suffix == ".toml" or path.is_file():
-        if not path.is_file():
-            raise SpecError(f"no suite file at {str(path)!r}; shipped suites: {', '.join(shipped())}")
-        text = path.read_bytes()
+    if path.suffix == ".toml" or (name not in shipped() and _is_file(path)):
+        text = _bytes(path)
     elif name in shipped():
         text = files("chaosbench.suites").joinpath(f"{name}.toml").read_bytes()
     else:
         error = unknown_name("suite", name, [*shipped(), *offered])
         raise UnknownNameError(f"{error} Or give the path of a .toml file.")
     try:
-        return tomllib.loads(text.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        return tomllib.loads(text.decode("utf-8-sig"))  # some editors on Windows begin a file with a mark
+    except RecursionError:
+        raise SpecError(f"{name} is nested too deeply; a suite needs at most five levels") from None
+    except ValueError as error:  # not TOML, not UTF-8, or a number of more digits than Python reads
         raise SpecError(f"{name} is not valid TOML: {error}") from None
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # the name is too long for the file system
+        return False
+
+
+def _bytes(path: Path) -> bytes:
+    if not _is_file(path):
+        why = "it is no regular file" if path.suffix == ".toml" and _exists(path) else "there is none"
+        raise SpecError(f"no suite file at {str(path)!r}: {why}; shipped suites: {', '.join(shipped())}")
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise SpecError(f"{str(path)!r} is larger than {_LARGEST // 2**20} MiB; it is no suite file")
+        return path.read_bytes()
+    except OSError as error:
+        raise SpecError(f"cannot read {str(path)!r}: {error.strerror or error}") from None
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:
+        return False
 
 
 def _check_keys(content: Mapping[str, Any], known: Sequence[str], place: str) -> None:

@@ -1,5 +1,6 @@
 """The output of `chaosbench run`: the experiments to run, their progress, and the ranking at the end."""
 
+import shlex
 from collections import Counter
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from time import perf_counter
 from rich.console import Console
 
 from chaosbench.checkpoints import FOLDER, Checkpoints, Position
+from chaosbench.errors import printable
 from chaosbench.execution import Advanced, Event, Finished, Group, Placement, Published, Separated, Started
 from chaosbench.experiment import Experiment, Run
 from chaosbench.figures import draw as figures
@@ -46,7 +48,7 @@ def announce(experiments: Sequence[Experiment], groups: Sequence[Group], results
     console.print(
         f"{experiments[0].suite if experiments else 'suite'}: {counted(len(todo), 'experiment')}, "
         f"{counted(left, 'run')} on {where.device} "
-        f"into {results}{done}",
+        f"into {printable(str(results))}{done}",
         markup=False,
     )
     for line in _recorded(experiments):
@@ -147,12 +149,13 @@ def conclude(
             console.print(f"picture that compares the experiments: {path}", markup=False)
     for kind, error in drawn.failures.items():
         console.print(f"{results}: the picture {kind} could not be drawn: {error}", markup=False)
+    quoted = shlex.quote(str(results))
     for purpose, command in (
         ("pictures and numbers of each experiment", f"{results}/*/"),
-        ("to show the ranking again", f"chaosbench rank {results}"),
-        ("to explain why each run went well or badly", f"chaosbench explain {results}"),
+        ("to show the ranking again", f"chaosbench rank {quoted}"),
+        ("to explain why each run went well or badly", f"chaosbench explain {quoted}"),
     ):
-        console.print(f"{purpose}: {command}", markup=False)
+        console.print(printable(f"{purpose}: {command}"), markup=False)
 
 
 class _Campaign:

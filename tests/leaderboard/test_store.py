@@ -121,7 +121,7 @@ def test_an_interrupted_write_leaves_nothing(make_result, tmp_path, monkeypatch)
 
 
 def test_the_folder_of_a_killed_writer_is_no_result_and_is_removed_once_stale(make_result, tmp_path):
-    left = tmp_path / ".tmp-0123"
+    left = tmp_path / f".tmp-{32 * '0'}"
     left.mkdir()
     (left / "manifest.json").write_text("{}")
     with pytest.raises(StoreError, match="there are no results"):
