@@ -19,7 +19,7 @@ class NeighbourSeparation(ExperimentPicture):
     """The separation of neighbouring states of a recorded series, and the line fitted to it."""
 
     kind: Literal["divergence"] = "divergence"  # kept, because older results use this file name
-    needs: ClassVar[frozenset[str]] = frozenset({"divergence", "divergence_times", "divergence_fit"})
+    needs: ClassVar[frozenset[str]] = frozenset({"divergence", "divergence_times", "divergence_fit", "dt"})
     layout: ClassVar[Layout] = Layout(
         "separation of neighbouring states of a recorded series",
         {

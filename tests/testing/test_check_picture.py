@@ -14,9 +14,9 @@ from chaosbench.testing.stored_runs import sound_experiments
 
 # What only experiments with recorded series store.
 SEPARATION = {
-    "divergence_times": np.linspace(0, 1, 20),
+    "divergence_times": np.arange(20.0),
     "divergence": np.linspace(-3, 0, 20),
-    "divergence_fit": np.array([2, 10]),
+    "divergence_fit": np.array([3.0, 0.1, 2, 10]),  # slope, interval, first and last step
 }
 
 
