@@ -1,5 +1,7 @@
 """All flows, maps and delay systems of the collection dysts as systems of chaosbench."""
 
+from pathlib import Path
+
 from chaosbench import hookimpl
 from chaosbench.systems import SystemSpec
 from chaosbench_dysts.installed import require_dysts
@@ -17,3 +19,9 @@ __all__ = ["DystsDelay", "DystsFlow", "DystsMap"]
 def chaosbench_systems() -> list[type[SystemSpec]]:
     """Return the kinds of systems; the field `name` chooses one."""
     return [DystsFlow, DystsMap, DystsDelay]
+
+
+@hookimpl
+def chaosbench_suites() -> list[Path]:
+    """Return the suite of twenty systems, `chaosbench run dysts-twenty`."""
+    return [Path(__file__).with_name("dysts-twenty.toml")]

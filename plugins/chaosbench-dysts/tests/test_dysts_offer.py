@@ -2,7 +2,6 @@
 
 from importlib import metadata
 from math import log
-from pathlib import Path
 
 import pytest
 
@@ -19,7 +18,6 @@ from chaosbench.systems import SystemSpec
 
 KINDS: dict[str, type[SystemSpec]] = {"dysts_flow": DystsFlow, "dysts_map": DystsMap, "dysts_delay": DystsDelay}
 CERTIFIED = sorted(certificates())
-TWENTY = Path(__file__).parents[1] / "twenty.toml"
 
 # Sprott 1994, Physical Review E 50, R647, table I: the largest exponents of cases A to S.
 SPROTT = {
@@ -32,7 +30,7 @@ SPROTT = {
 def test_the_entry_point_offers_three_kinds_and_the_suite_has_twenty_certified_systems():
     loaded = registry.load()
     assert all(loaded.origins["system", kind].startswith("chaosbench-dysts ") for kind in KINDS)
-    experiments = suite.load(str(TWENTY), loaded)
+    experiments = suite.load("dysts-twenty", loaded)
     assert len(experiments) == 60
     systems = {experiment.system for experiment in experiments}
     assert len(systems) == 20
