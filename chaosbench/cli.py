@@ -1,7 +1,6 @@
 """The command line; heavy imports are inside the commands, so that `--help` is fast."""
 
 import errno
-import json
 import sys
 from io import TextIOWrapper
 from pathlib import Path
@@ -13,12 +12,14 @@ from chaosbench import (
     __version__,
     cli_authors,
     cli_certify,
+    cli_draw,
+    cli_explain,
     cli_plugins,
     cli_trajectories,
     options,
     plugin_choice,
 )
-from chaosbench.cli_output import discard_output, print_error
+from chaosbench.cli_output import AsJson, discard_output, print_error, print_json
 from chaosbench.cli_plugins import PluginFiles
 from chaosbench.errors import ChaosbenchError, SpecError, unknown_name
 from chaosbench.processes import start_server
@@ -36,6 +37,8 @@ app = typer.Typer(
 plugins_app = typer.Typer(help="List, examine, write and test plug-ins.")
 app.add_typer(plugins_app, name="plugins")
 cli_trajectories.register(app)
+app.command()(cli_draw.draw)
+app.command()(cli_explain.explain)
 cli_plugins.register(plugins_app)
 cli_authors.register(plugins_app)
 
@@ -43,7 +46,6 @@ cli_authors.register(plugins_app)
 _LISTINGS = ("systems", "models", "trainers", "diagnostics", "metrics", "pictures", "suites")
 _INTERRUPTED = 130
 _UsageError: Any = typer.BadParameter.__base__  # a class of click, which newer releases of Typer vendor
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def main() -> None:
@@ -158,10 +160,11 @@ def run(
     if dry_run:
         return
     events = execution.carry_on(groups, results, device=where.device, workers=where.workers, plugins=registry.choice())
-    pictures = registry.kinds["picture"].values()
+    pictures = tuple(registry.kinds["picture"].values())
     outcome = campaign.Outcome()
     if todo:
         outcome = campaign.show(events, todo, pictures, workers=where.workers, plugins=registry.choice())
+    campaign.draw_lost(experiments, stored, pictures)
     campaign.conclude(experiments, store.merge(stored, outcome.published), results, pictures)
     if outcome.failed:
         raise typer.Exit(1)
@@ -190,31 +193,6 @@ def rank(
     show_ranking(ranked)
 
 
-@app.command()
-def explain(
-    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="A results directory.")],
-    run_words: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="RUN",
-            help="An experiment: words of its labels, such as bptt lstm, or the start of its folder's name "
-            "(default: all experiments, one line per seed).",
-        ),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Explain this seed (default: the median seed).")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Explain why runs went well or badly: gradients and exponents, measured and as theory predicts them."""
-    from chaosbench.terminal import explanation
-
-    name = " ".join(run_words or ())
-
-    if as_json:
-        _print_json(explanation.rows(results, name, seed))
-    else:
-        explanation.show(results, name, seed)
-
-
 @app.command("list")
 def list_(
     what: Annotated[str, typer.Argument(metavar="WHAT", help=f"One of {', '.join(_LISTINGS)}.")],
@@ -232,7 +210,7 @@ def list_(
     else:
         rows = catalogue.rows(load_registry(), what)
     if as_json:
-        _print_json(rows)
+        print_json(rows)
     else:
         catalogue.show(what, rows)
 
@@ -250,7 +228,7 @@ def describe(
 
     description = catalogue.description(load_registry(), kind)
     if as_json:
-        _print_json(description)
+        print_json(description)
     else:
         catalogue.show_description(description)
 
@@ -272,7 +250,7 @@ def certify(
     system = _system(kind, options.changes(changes))
     certificate = cli_certify.certified(system, budget=budget, exponents=exponents, start=start, duration=duration)
     if as_json:
-        _print_json(report.row(certificate))
+        print_json(report.row(certificate))
     else:
         report.show(certificate)
     if not certificate.passed:
@@ -284,7 +262,7 @@ def schema(_plugins: PluginFiles = None) -> None:
     """Print the JSON schema of suite files, for editors."""
     from chaosbench import suite
 
-    _print_json(suite.schema(load_registry()))
+    print_json(suite.schema(load_registry()))
 
 
 def _system(kind: str, changes: dict[str, Any]) -> "SystemSpec":
@@ -296,7 +274,3 @@ def _system(kind: str, changes: dict[str, Any]) -> "SystemSpec":
     if not isinstance(system, SystemSpec):
         raise SpecError(f"{system.label} has no equation and cannot be certified")
     return system
-
-
-def _print_json(content: Any) -> None:
-    print(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False))

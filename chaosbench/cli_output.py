@@ -1,9 +1,15 @@
-"""Standard output that ends early, and errors on standard error."""
+"""Output of commands: JSON, errors on standard error, and standard output that ends early."""
 
+import json
 import os
 import sys
+from typing import Annotated, Any
+
+import typer
 
 from chaosbench.errors import printable
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def discard_output() -> None:
@@ -14,3 +20,8 @@ def discard_output() -> None:
 def print_error(text: str) -> None:
     """Print a message as one line on standard error."""
     print(printable(" ".join(text.split())), file=sys.stderr)
+
+
+def print_json(content: Any) -> None:
+    """Print content as JSON."""
+    print(json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False))

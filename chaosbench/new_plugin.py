@@ -43,7 +43,7 @@ _USAGE = """Suites name it by its kind:
 kind = "{kind}"
 ```"""
 _DRAWN = (
-    "It is drawn into the folder of each experiment: `{kind}.png`, `{kind}.pdf`, and its numbers in `{kind}.arrow`."
+    "It is drawn into the folder of each experiment: `{kind}.png`, and its numbers in `{kind}.arrow`."
 )
 
 

@@ -1,6 +1,6 @@
 """Draw the pictures of finished experiments in processes of their own, while other experiments run."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from functools import cache
@@ -8,13 +8,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from rich.console import Console
+
 from chaosbench import registry
+from chaosbench.errors import printable
 from chaosbench.execution.child import settle
 from chaosbench.figures import draw as figures
 from chaosbench.figures.base import ExperimentPicture
-from chaosbench.leaderboard.folder import read
+from chaosbench.leaderboard.folder import Stored, read
+from chaosbench.leaderboard.rank import rank
 from chaosbench.plugin_choice import Choice
 from chaosbench.processes import context
+from chaosbench.registry import Registry
 from chaosbench.spec import Spec
 
 Failures = dict[str, str]
@@ -27,9 +32,13 @@ class Drawings:
         pictures: kinds of pictures, as in the registry; those of boards are left out.
         workers: the largest number of processes.
         plugins: those that the processes load.
+        formats: of the pictures.
     """
 
-    def __init__(self, pictures: Iterable[type[Spec]], workers: int, plugins: Choice) -> None:
+    def __init__(
+        self, pictures: Iterable[type[Spec]], workers: int, plugins: Choice, formats: Sequence[str] = figures.SCREEN
+    ) -> None:
+        self._formats = tuple(formats)
         kinds = [kind for kind in pictures if issubclass(kind, ExperimentPicture)]
         self._kinds = [str(kind.model_fields["kind"].default) for kind in kinds]
         self._pool = ProcessPoolExecutor(workers, mp_context=context(), initializer=_settle, initargs=(plugins,))
@@ -64,11 +73,43 @@ class Drawings:
 
     def _submit(self, folder: Path, kind: str) -> Future[Failures]:
         try:
-            return self._pool.submit(_draw, folder, kind)
+            return self._pool.submit(_draw, folder, kind, self._formats)
         except BrokenProcessPool as error:  # a picture before has ended its process
             broken: Future[Failures] = Future()
             broken.set_exception(error)
             return broken
+
+
+def draw_again(
+    experiments: Sequence[Stored], results: Path | None, kinds: Registry, *, workers: int, formats: tuple[str, ...]
+) -> int:
+    """Draw the pictures of stored experiments, print what was drawn, and return the number of pictures that failed.
+
+    Args:
+        experiments: those to draw.
+        results: the results directory, whose boards are drawn as well; None: no boards.
+        kinds: the registry, with the kinds of pictures.
+        workers: the largest number of processes.
+        formats: of the pictures.
+    """
+    console, pictures, failed = Console(highlight=False, soft_wrap=True), kinds.kinds["picture"].values(), 0
+    with Drawings(pictures, workers, kinds.choice(), formats) as drawings:
+        for stored in experiments:
+            drawings.begin(stored.folder)
+        for folder, failures in drawings.rest():
+            failed += len(failures)
+            _report(console, folder, failures)
+    if results is not None:
+        drawn = figures.draw_boards(rank(experiments), experiments, results, pictures, formats=formats)
+        failed += len(drawn.failures)
+        _report(console, results, drawn.failures)
+    return failed
+
+
+def _report(console: Console, folder: Path, failures: Failures) -> None:
+    for kind, error in failures.items():
+        console.print(printable(f"{folder}: the picture {kind} could not be drawn: {error}"), markup=False)
+    console.print(printable(f"{folder}: drawn"), markup=False)
 
 
 def _failures(kind: str, future: "Future[Failures]") -> Failures:
@@ -84,9 +125,9 @@ def _settle(plugins: Choice) -> None:
     settle()
 
 
-def _draw(folder: Path, kind: str) -> Failures:
+def _draw(folder: Path, kind: str, formats: tuple[str, ...]) -> Failures:
     """Draw one picture in this process and return its error by its kind."""
-    return figures.draw(read(folder), [_kinds()[kind]]).failures
+    return figures.draw(read(folder), [_kinds()[kind]], formats=formats).failures
 
 
 @cache

@@ -52,7 +52,7 @@ def test_a_sweep_is_drawn_and_failing_pictures_do_not_stop_the_run(
     assert code == 0, err
     assert err.count("no such colour") == 3, "one line per experiment"
     assert f"{results}/forcing_curve.png" in out
-    assert {path.name for path in results.glob("*.*")} >= {"forcing_curve.png", "forcing_curve.pdf"}
+    assert {path.name for path in results.glob("*.*")} >= {"forcing_curve.png", "forcing_curve.arrow"}
     assert len(list(results.glob("*/training.png"))) == 3
     assert not list(results.glob("*/attractor.*"))
 

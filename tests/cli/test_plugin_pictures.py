@@ -100,6 +100,12 @@ def test_pictures_of_a_plug_in_are_drawn_and_a_failure_is_reported_in_one_line(p
     pictures = load().kinds["picture"].values()
     assert redraw(folders[0] / "histogram.arrow", pictures).axes
     assert redraw(results / "tally.arrow", pictures).axes
+    command = [sys.executable, "-m", "chaosbench", "draw", str(results), folders[0].name, "--format", "pdf"]
+    again = subprocess.run(command, capture_output=True, text=True)
+    assert again.returncode == 1, "one picture fails"
+    assert "broken" in again.stdout
+    assert {path.stem for path in folders[0].glob("*.pdf")} == {path.stem for path in folders[0].glob("*.png")}
+    assert not list(folders[1].glob("*.pdf"))
 
 
 def test_pictures_are_listed_and_described(call, plugin):
