@@ -42,9 +42,7 @@ _USAGE = """Suites name it by its kind:
 [[{table}]]
 kind = "{kind}"
 ```"""
-_DRAWN = (
-    "It is drawn into the folder of each experiment: `{kind}.png`, and its numbers in `{kind}.arrow`."
-)
+_DRAWN = "It is drawn into the folder of each experiment: `{kind}.png`, and its numbers in `{kind}.arrow`."
 
 
 def create(name: str, noun: str, parent: Path) -> list[Path]:

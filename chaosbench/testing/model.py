@@ -240,20 +240,21 @@ def _check_neighbours(case: _Case) -> None:
     """Check that a seed with NaN changes no number of the other seeds, not even in the last bit."""
     promise = f"{case.name}: a seed with NaN must not change the other seeds"
     advice = "do not mix entries of the leading axis"
-    observed, gradients = _backward(case)
+    steps = _STEPS if _backward(case, _STEPS)[0].isfinite().all() else 1  # a polynomial may blow up in a few steps
+    observed, gradients = _backward(case, steps)
     spoil(case.model, 1)
-    spoiled, others = _backward(case)
+    spoiled, others = _backward(case, steps)
     assert_identical(spoiled[[0, 2]], observed[[0, 2]], f"{promise}, but a prediction changes", advice)
     for name, gradient in gradients.items():
         changed = f"{promise}, but the gradient of {name!r} changes"
         assert_identical(others[name][[0, 2]], gradient[[0, 2]], changed, advice)
 
 
-def _backward(case: _Case) -> tuple[Tensor, dict[str, Tensor]]:
+def _backward(case: _Case, steps: int = _STEPS) -> tuple[Tensor, dict[str, Tensor]]:
     """Return predictions from a start and after a forcing, and the gradients of their sum of squares."""
     case.model.zero_grad(set_to_none=True)
-    observed, last = case.model.predict(case.model.initial_state(case.history), _STEPS)
-    after, _ = case.model.predict(case.model.force(last, case.observation), _STEPS)
+    observed, last = case.model.predict(case.model.initial_state(case.history), steps)
+    after, _ = case.model.predict(case.model.force(last, case.observation), steps)
     both = torch.cat([observed, after], dim=2)
     if both.requires_grad:
         both.square().sum().backward()

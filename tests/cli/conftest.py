@@ -3,7 +3,7 @@ import sys
 import pytest
 
 from chaosbench import cli
-from chaosbench.figures import draw
+from chaosbench.terminal.drawing import Drawings
 
 
 @pytest.fixture
@@ -23,11 +23,10 @@ def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
 @pytest.fixture
 def few_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     """Draw two pictures of each experiment, since nine take seconds; those that compare experiments are all drawn."""
-    draw_all = draw.draw
+    begin = Drawings.__init__
 
-    def draw_two(stored, pictures):
-        return draw_all(
-            stored, [one for one in pictures if one.model_fields["kind"].default in {"attractor", "training"}]
-        )
+    def begin_two(self, pictures, *others):
+        two = [one for one in pictures if one.model_fields["kind"].default in {"attractor", "training"}]
+        begin(self, two, *others)
 
-    monkeypatch.setattr(draw, "draw", draw_two)
+    monkeypatch.setattr(Drawings, "__init__", begin_two)

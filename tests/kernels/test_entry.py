@@ -19,6 +19,7 @@ def test_every_source_that_is_compiled_counts():
     importing = {
         "unroll.py",
         "tangents.py",
+        "readout.py",
         "reservoir.py",
         "compiled_step.py",
         "compiling.py",
