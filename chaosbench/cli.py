@@ -177,6 +177,9 @@ def rank(
     layout: Annotated[
         str | None, typer.Option("--format", help="Print as csv, markdown or latex, with intervals.")
     ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Check weights and forecasts as well; damaged results are left out.")
+    ] = False,
 ) -> None:
     """Show the ranking of a results directory, one table per system and data."""
     from chaosbench.leaderboard import exports, store
@@ -184,7 +187,7 @@ def rank(
 
     if layout is not None and layout not in exports.FORMATS:
         raise unknown_name("format", layout, exports.FORMATS, place="--format")
-    ranked = rank_experiments(store.read_all(results))
+    ranked = rank_experiments(store.read_all(results, every_file=check))
     if as_json or layout is not None:
         print(ranked.to_json() if layout is None else exports.FORMATS[layout](ranked.rows()))
         return

@@ -149,6 +149,16 @@ def _stored(folder: Path, spec: dict[str, Any]) -> Stored:
     return Stored(folder, spec["identity"], spec["experiment"], runs, records, (sources[0], sources[1]))
 
 
+def verify(folder: Path) -> None:
+    """Check every file of a published folder against the manifest, also those that a ranking does not read.
+
+    Raises:
+        StoreError: where a file is missing or damaged.
+    """
+    for name in hashes(folder):
+        _checked(folder, name)
+
+
 def forecast(folder: Path) -> Arrays:
     """Read the arrays from which pictures are drawn."""
     return load_file(_checked(folder, "forecast.safetensors"))

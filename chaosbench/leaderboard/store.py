@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from chaosbench.errors import StoreError
 from chaosbench.files import flush
-from chaosbench.leaderboard.folder import FINISHED, MANIFEST, Stored, fill, foreign, hashes, read
+from chaosbench.leaderboard.folder import FINISHED, MANIFEST, Stored, fill, foreign, hashes, read, verify
 
 if TYPE_CHECKING:  # at run time the ranking must do without torch
     from chaosbench.experiment import Experiment, Result
@@ -59,12 +59,13 @@ def folders(results: Path) -> list[Path]:
     return published
 
 
-def read_all(results: Path, *, may_be_empty: bool = False) -> list[Stored]:
+def read_all(results: Path, *, may_be_empty: bool = False, every_file: bool = False) -> list[Stored]:
     """Read every published experiment of a results directory, in the order of `folders`.
 
     Args:
         results: a results directory.
         may_be_empty: return an empty list where nothing is published, instead of raising an error.
+        every_file: check the files that are not read as well, those of weights and forecasts.
 
     A damaged folder is left out with a warning.
 
@@ -74,7 +75,10 @@ def read_all(results: Path, *, may_be_empty: bool = False) -> list[Stored]:
     readable, damaged = list[Stored](), list[StoreError]()
     for folder in _published(results) if may_be_empty else folders(results):
         try:
-            readable.append(read(folder))
+            stored = read(folder)
+            if every_file:
+                verify(folder)
+            readable.append(stored)
         except StoreError as error:
             damaged.append(error)
     if damaged and not readable and not may_be_empty:

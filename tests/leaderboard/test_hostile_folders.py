@@ -46,6 +46,17 @@ def test_a_damaged_folder_is_left_out_and_named_and_the_rest_is_read(make_result
     assert bad.name in caplog.text
 
 
+@pytest.mark.parametrize("name", ["weights.safetensors", "forecast.safetensors"])
+def test_a_flipped_bit_in_a_file_that_no_ranking_reads_is_found_on_request(make_result, tmp_path, name, caplog):
+    good, bad = (store.write(make_result([0.5], model=model), tmp_path) for model in ("wide", "rnn"))
+    content = bytearray((bad / name).read_bytes())
+    content[-1] ^= 1
+    (bad / name).write_bytes(content)
+    assert len(store.read_all(tmp_path)) == 2
+    assert [stored.folder for stored in store.read_all(tmp_path, every_file=True)] == [good]
+    assert name in caplog.text
+
+
 def test_a_damaged_folder_is_kept_aside_when_its_experiment_is_published_again(make_result, tmp_path, caplog):
     result = make_result([0.5])
     folder = store.write(result, tmp_path)
