@@ -19,7 +19,7 @@ from chaosbench import (
     options,
     plugin_choice,
 )
-from chaosbench.cli_output import AsJson, discard_output, print_error, print_json
+from chaosbench.cli_output import AsJson, Results, discard_output, print_error, print_json
 from chaosbench.cli_plugins import PluginFiles
 from chaosbench.errors import ChaosbenchError, SpecError, unknown_name
 from chaosbench.processes import start_server
@@ -172,7 +172,7 @@ def run(
 
 @app.command()
 def rank(
-    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="A results directory.")],
+    results: Results,
     as_json: AsJson = False,
     layout: Annotated[
         str | None, typer.Option("--format", help="Print as csv, markdown or latex, with intervals.")

@@ -1,17 +1,17 @@
 """The command that draws pictures of stored results again; heavy imports are inside it."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from chaosbench import options
+from chaosbench.cli_output import Results
 from chaosbench.cli_plugins import PluginFiles
 from chaosbench.errors import SpecError, unknown_name
 
 
 def draw(
-    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="A results directory.")],
+    results: Results,
     run_words: Annotated[
         list[str] | None,
         typer.Argument(

@@ -1,15 +1,14 @@
 """The command that explains runs; heavy imports are inside it."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from chaosbench.cli_output import AsJson, print_json
+from chaosbench.cli_output import AsJson, Results, print_json
 
 
 def explain(
-    results: Annotated[Path, typer.Argument(metavar="RESULTS", help="A results directory.")],
+    results: Results,
     run_words: Annotated[
         list[str] | None,
         typer.Argument(

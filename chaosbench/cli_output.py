@@ -1,14 +1,16 @@
-"""Output of commands: JSON, errors on standard error, and standard output that ends early."""
+"""Arguments and output that commands share: JSON, errors on standard error, and standard output that ends early."""
 
 import json
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from chaosbench.errors import printable
 
+Results = Annotated[Path, typer.Argument(metavar="RESULTS", help="A results directory.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
+from chaosbench.cli_output import Results
 from chaosbench.errors import SpecError
 
-Results = Annotated[Path, typer.Argument(metavar="RESULTS", help="A results directory.")]
 RunWords = Annotated[
     list[str],
     typer.Argument(

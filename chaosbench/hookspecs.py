@@ -23,32 +23,32 @@ def chaosbench_systems() -> Iterable[type[Source]]:  # type: ignore[empty-body] 
 
 
 @hookspec
-def chaosbench_models() -> Iterable[type[ModelSpec]]:  # type: ignore[empty-body]  # as above
+def chaosbench_models() -> Iterable[type[ModelSpec]]:  # type: ignore[empty-body]  # a specification has no body
     """Return classes of models."""
 
 
 @hookspec
-def chaosbench_trainers() -> Iterable[type[TrainerSpec]]:  # type: ignore[empty-body]  # as above
+def chaosbench_trainers() -> Iterable[type[TrainerSpec]]:  # type: ignore[empty-body]  # a specification has no body
     """Return classes of trainers."""
 
 
 @hookspec
-def chaosbench_diagnostics() -> Iterable[type[DiagnosticSpec]]:  # type: ignore[empty-body]  # as above
+def chaosbench_diagnostics() -> Iterable[type[DiagnosticSpec]]:  # type: ignore[empty-body]  # a specification has no body
     """Return classes of diagnostics."""
 
 
 @hookspec
-def chaosbench_metrics() -> Iterable[type[MetricSpec]]:  # type: ignore[empty-body]  # as above
+def chaosbench_metrics() -> Iterable[type[MetricSpec]]:  # type: ignore[empty-body]  # a specification has no body
     """Return classes of metrics."""
 
 
 @hookspec
-def chaosbench_pictures() -> Iterable[type[PictureSpec]]:  # type: ignore[empty-body]  # as above
+def chaosbench_pictures() -> Iterable[type[PictureSpec]]:  # type: ignore[empty-body]  # a specification has no body
     """Return classes of pictures."""
 
 
 @hookspec
-def chaosbench_suites() -> Iterable[Path]:  # type: ignore[empty-body]  # as above
+def chaosbench_suites() -> Iterable[Path]:  # type: ignore[empty-body]  # a specification has no body
     """Return the TOML files of suites; each is called as its file without the suffix."""
 
 

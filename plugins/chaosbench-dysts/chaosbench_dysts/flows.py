@@ -41,12 +41,12 @@ class DystsFlow(Flow, DystsSystem):
 
     @property
     @override
-    def start(self) -> tuple[float, ...]:  # type: ignore[override]  # as in the base class
+    def start(self) -> tuple[float, ...]:  # type: ignore[override]  # a property in place of a class variable
         """The state that dysts stores, and time 0 where the equation contains it."""
         return self.entry.start + (0.0,) * (self.name in equations.TIMED)
 
     @property
-    def neutral(self) -> int:  # type: ignore[override]  # as above
+    def neutral(self) -> int:  # type: ignore[override]  # a property in place of a class variable
         """Number of exponents that are zero by symmetry: two with an energy, all where only the time matters."""
         return 4 if self.name in equations.TIMED else 2 if self.name in _ENERGY else 1
 

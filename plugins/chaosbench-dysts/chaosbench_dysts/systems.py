@@ -91,12 +91,12 @@ class DystsSystem(SystemSpec):
         return self.entry.start
 
     @property
-    def transient(self) -> float:  # type: ignore[override]  # as above
+    def transient(self) -> float:  # type: ignore[override]  # a property in place of a class variable
         """Time after which orbits are independent of each other [system time]."""
         return self.numerics.transient
 
     @property
-    def references(self) -> tuple[Reference, ...]:  # type: ignore[override]  # as above
+    def references(self) -> tuple[Reference, ...]:  # type: ignore[override]  # a property in place of a class variable
         """The certificate's exponents."""
         return references(self.kind, self.name)
 

@@ -131,8 +131,10 @@ def _expected(kind: type[SystemSpec], name: str) -> Any:
 @pytest.mark.slow
 @pytest.mark.parametrize(("kind", "name"), [_expected(kind, name) for kind, name in SYSTEMS], ids=identity)
 def test_every_system_fulfils_the_contract(kind: type[SystemSpec], name: str, monkeypatch: pytest.MonkeyPatch):
-    """Where a field has kinks, an eighth-order step is not more exact than a short step of low order. Delay systems
-    need their transient, in which the kink of a constant history is smoothed."""
+    """Fields with kinks and jumps have a tolerance of their own: a step across a kink has a low order of accuracy.
+
+    Delay systems need their transient, in which the kink of a constant history is smoothed.
+    """
     if kind is not DystsDelay:
         monkeypatch.setattr(kind, "transient", property(lambda system: 100 * system.dt))
     error = math.inf if name in JUMPING else 1e-2 if name in KINKED else 1e-6
