@@ -1,4 +1,4 @@
-"""Numbers as text: three significant digits, time spans, counts, percentages."""
+"""Numbers as text: three significant digits, time spans, sizes, counts, percentages."""
 
 import math
 
@@ -34,6 +34,11 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def size(count: int) -> str:
+    """Format a number of bytes in MB or GB."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{math.ceil(count / 1e6)} MB"
 
 
 def counted(count: int, noun: str) -> str:

@@ -1,6 +1,6 @@
 """A campaign: run the experiments that have no result yet, and publish each one when it ends."""
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Collection, Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,10 +8,12 @@ from chaosbench.checkpoints import EVERY, FOLDER, Checkpoints
 from chaosbench.data import DataSpec, require_possible, simulate
 from chaosbench.errors import DataError, StoreError, one_line
 from chaosbench.execution.grouping import Group
-from chaosbench.execution.workers import Event, Finished, carry_out
+from chaosbench.execution.happenings import Event, Finished, GivenUp
+from chaosbench.execution.limits import Limits
+from chaosbench.execution.workers import carry_out
 from chaosbench.experiment import Experiment, Result
 from chaosbench.leaderboard import store
-from chaosbench.leaderboard.folder import Stored, read
+from chaosbench.leaderboard.folder import FINISHED, Stored, read
 from chaosbench.plugin_choice import Choice
 from chaosbench.search.study import require
 from chaosbench.source import Source
@@ -31,9 +33,19 @@ class Published:
     stored: Stored
 
 
-def missing(experiments: Sequence[Experiment], stored: Iterable[Stored]) -> list[Experiment]:
-    """Return the experiments that still have to run, each with only the seeds that have no result yet."""
-    done = store.done_seeds(stored)
+def missing(
+    experiments: Sequence[Experiment], stored: Iterable[Stored], rerun: Collection[str] = ()
+) -> list[Experiment]:
+    """Return the experiments that still have to run, each with only the seeds that are missing.
+
+    A seed is missing if it has no run, or only runs that ended with one of these statuses.
+
+    Args:
+        experiments: those of the suite.
+        stored: what the results directory has.
+        rerun: statuses whose experiments run again, or "all" for every one without a result.
+    """
+    done = store.done_seeds(stored, None if "all" in rerun else rerun)
     todo = []
     for experiment in experiments:
         seeds = tuple(seed for seed in experiment.seeds if seed not in done.get(experiment.identity, set()))
@@ -93,6 +105,8 @@ def carry_on(
     workers: int,
     every: float = EVERY,
     plugins: Choice | None = None,
+    limits: Limits | None = None,
+    max_failures: int | None = None,
 ) -> Generator[Event | Published, None, None]:
     """Run experiments and publish each one.
 
@@ -102,10 +116,12 @@ def carry_on(
         groups: see `carry_out`.
         every: time between two checkpoints of a training [s].
         plugins: those that the workers load; None: as the environment says.
+        limits: of each experiment; None: the usual ones.
+        max_failures: number of experiments without a result after which the campaign ends; None: it goes on.
     """
     store.prepare(results)
-    logs = results / "logs"
-    events = carry_out(groups, device=device, workers=workers, logs=logs, every=every, plugins=plugins)
+    logs, failures, left = results / "logs", 0, sum(map(len, groups))
+    events = carry_out(groups, device=device, workers=workers, logs=logs, every=every, plugins=plugins, limits=limits)
     try:
         for event in events:
             yield event
@@ -114,6 +130,11 @@ def carry_on(
                 if not published.stored.retryable:
                     Checkpoints(event.result.experiment, results / FOLDER, device).discard()
                 yield published
+                left -= 1
+                failures += any(run.status not in FINISHED for run in event.result.runs)
+                if failures == max_failures and left:
+                    yield GivenUp(failures, left)
+                    return
     finally:
         events.close()
         if logs.is_dir() and not any(logs.iterdir()):

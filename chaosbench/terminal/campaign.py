@@ -11,7 +11,7 @@ from rich.console import Console
 
 from chaosbench.checkpoints import FOLDER, Checkpoints, Position
 from chaosbench.errors import printable
-from chaosbench.execution import Advanced, Event, Finished, Group, Placement, Published, Separated, Started
+from chaosbench.execution import Advanced, Event, Finished, GivenUp, Group, Placement, Published, Separated, Started
 from chaosbench.experiment import Experiment, Run
 from chaosbench.figures import draw as figures
 from chaosbench.formats import counted
@@ -46,7 +46,7 @@ def announce(experiments: Sequence[Experiment], groups: Sequence[Group], results
     console = Console(highlight=False, soft_wrap=True)
     todo = [experiment for group in groups for experiment in group]
     runs, left = (sum(len(experiment.seeds) for experiment in group) for group in (experiments, todo))
-    done = f"; {runs - left} of {runs} runs are done already" if left < runs else ""
+    done = f"; {runs - left} of {runs} runs have ended already" if left < runs else ""
     console.print(
         f"{experiments[0].suite if experiments else 'suite'}: {counted(len(todo), 'experiment')}, "
         f"{counted(left, 'run')} on {where.device} "
@@ -68,6 +68,21 @@ def announce(experiments: Sequence[Experiment], groups: Sequence[Group], results
         console.print(
             "  numba is not installed, so networks run in plain torch; faster: pip install numba", markup=False
         )
+
+
+def left_as_they_are(experiments: Iterable[Experiment], todo: Iterable[Experiment], stored: Iterable[Stored]) -> int:
+    """Print how many runs have ended without a result and will not run again, and return their number."""
+    running = {(experiment.identity, seed) for experiment in todo for seed in experiment.seeds}
+    wanted = {(experiment.identity, seed) for experiment in experiments for seed in experiment.seeds} - running
+    ended = {(one.identity, run["seed"]): run["status"] for one in stored for run in one.runs}
+    ended |= {(one.identity, run["seed"]): "" for one in stored for run in one.runs if run["status"] in FINISHED}
+    statuses = Counter(ended.get(run) for run in wanted if ended.get(run))
+    if statuses:
+        console = Console(highlight=False, soft_wrap=True)
+        counts = ", ".join(f"{count} {status}" for status, count in statuses.items())
+        again = " ".join(f"--rerun {status}" for status in statuses)
+        console.print(f"  without a result, and not run again: {counts}; to run them again: {again}", markup=False)
+    return statuses.total()
 
 
 def _recorded(experiments: Iterable[Experiment]) -> Iterator[str]:
@@ -219,6 +234,9 @@ class _Campaign:
             case Separated(experiments, reason):
                 why = reason or "they failed after training"
                 self._display.note(f"{counted(len(experiments), 'experiment')} of a batch will run alone: {why}")
+            case GivenUp(failures, left):
+                rest = f"{counted(left, 'experiment')} left to run"
+                self._display.note(f"stopped after {counted(failures, 'failure')}, with {rest}")
             case Advanced(experiment, now):
                 self._display.advanced(self._titles[experiment.digest()], now)
             case Published(finished, stored):

@@ -1,0 +1,161 @@
+"""The command that runs a suite; heavy imports are inside it, so that `--help` is fast."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from chaosbench import options
+from chaosbench.cli_plugins import PluginFiles
+from chaosbench.processes import start_server
+from chaosbench.terminal.plugins import load_registry
+
+if TYPE_CHECKING:
+    from chaosbench.execution import Limits
+
+_FAILURES = "Limits and failures"  # panel of the help text
+
+Timeout = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="End an experiment that takes longer, such as 30m (default: none).",
+        rich_help_panel=_FAILURES,
+    ),
+]
+Stalled = Annotated[
+    str,
+    typer.Option(
+        metavar="TIME",
+        help="End an experiment that makes no progress and uses no CPU for so long; none: never.",
+        rich_help_panel=_FAILURES,
+    ),
+]
+Memory = Annotated[
+    str | None,
+    typer.Option(
+        metavar="SIZE",
+        help="End an experiment that uses more memory, such as 4GB (default: each worker's share of the machine).",
+        rich_help_panel=_FAILURES,
+    ),
+]
+Rerun = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="STATUS",
+        help="Run experiments again that ended as failed, crashed, timeout or oom, or all of these; repeatable.",
+        rich_help_panel=_FAILURES,
+    ),
+]
+FailFast = Annotated[
+    bool, typer.Option("--fail-fast", help="Stop at the first experiment that fails.", rich_help_panel=_FAILURES)
+]
+MaxFailures = Annotated[
+    int | None,
+    typer.Option(min=1, metavar="N", help="Stop when N experiments have failed.", rich_help_panel=_FAILURES),
+]
+JobsPerGpu = Annotated[
+    int | None, typer.Option(min=1, metavar="N", help="Number of worker processes on each GPU (default: 1).")
+]
+
+
+def run(
+    suite_name: Annotated[str, typer.Argument(metavar="SUITE", help="A suite by name, or the path of a TOML file.")],
+    results: Annotated[
+        Path,
+        typer.Option(parser=options.folder, metavar="DIRECTORY", help="Where results go, a folder per experiment."),
+    ] = Path("results"),
+    device: Annotated[str, typer.Option(help="auto (a GPU if it is faster here), cpu, cuda or cuda:N.")] = "auto",
+    seeds: Annotated[str | None, typer.Option(help="Replace the suite's seeds: 0:5 for 0 to 4, or 1,4,7.")] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="PART.FIELD=VALUE",
+            help="Change a field: trainer.updates=100; a list is a grid; repeatable.",
+        ),
+    ] = None,
+    systems: Annotated[
+        list[str] | None, typer.Option("-s", "--system", help="Run only systems of this kind or label; repeatable.")
+    ] = None,
+    models: Annotated[
+        list[str] | None, typer.Option("-m", "--model", help="Run only models of this kind or label; repeatable.")
+    ] = None,
+    trainers: Annotated[
+        list[str] | None, typer.Option("-t", "--trainer", help="Run only trainers of this kind or label; repeatable.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Number of worker processes (default: one per core, or on each GPU).")
+    ] = None,
+    together: Annotated[
+        bool | None,
+        typer.Option(
+            "--together/--alone",
+            show_default=False,
+            help="Train experiments that differ only in numbers, such as a learning rate or a forcing interval, as one "
+            "batch, or each alone (default: together on a GPU, alone on a CPU).",
+        ),
+    ] = None,
+    jobs_per_gpu: JobsPerGpu = None,
+    timeout: Timeout = None,
+    stalled: Stalled = "10m",
+    memory: Memory = None,
+    rerun: Rerun = None,
+    fail_fast: FailFast = False,
+    max_failures: MaxFailures = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run, and stop.")] = False,
+    _plugins: PluginFiles = None,
+) -> None:
+    """Run the experiments of a suite that have no result yet, and show the ranking."""
+    if not dry_run:
+        start_server()  # it loads torch on another core while this process does
+    from chaosbench import execution, suite
+    from chaosbench.leaderboard import store
+    from chaosbench.terminal import campaign
+
+    limits = _limits(timeout, stalled, memory)
+    registry = load_registry()
+    selection = suite.Selection(
+        systems or (), models or (), trainers or (), options.seeds(seeds), options.changes(changes)
+    )
+    experiments = suite.load(suite_name, registry, selection)
+    execution.check_device(device)
+    execution.check_searches(experiments)
+    if not dry_run:
+        execution.prepare(results)
+    stored = store.read_all(results, may_be_empty=True)
+    todo = execution.missing(experiments, stored, options.statuses(rerun))
+    execution.check_data(todo)
+    where = execution.place(todo, device, workers, jobs_per_gpu=jobs_per_gpu or 1, may_measure=not dry_run)
+    groups = execution.groups(todo, where.device, together)
+    campaign.announce(experiments, groups, results, where)
+    lost = campaign.left_as_they_are(experiments, todo, stored)
+    if dry_run:
+        return
+    events = execution.carry_on(
+        groups,
+        results,
+        device=where.device,
+        workers=where.workers,
+        plugins=registry.choice(),
+        limits=limits,
+        max_failures=1 if fail_fast else max_failures,
+    )
+    pictures = tuple(registry.kinds["picture"].values())
+    outcome = campaign.Outcome()
+    if todo:
+        outcome = campaign.show(events, todo, pictures, workers=where.workers, plugins=registry.choice())
+    campaign.draw_lost(experiments, stored, pictures)
+    campaign.conclude(experiments, store.merge(stored, outcome.published), results, pictures)
+    if outcome.failed or lost:
+        raise typer.Exit(1)
+
+
+def _limits(timeout: str | None, stalled: str, memory: str | None) -> "Limits":
+    from chaosbench.execution import Limits
+
+    return Limits(
+        None if timeout is None else options.seconds(timeout, "--timeout"),
+        None if stalled == "none" else options.seconds(stalled, "--stalled"),
+        None if memory is None else options.size(memory, "--memory"),
+    )
