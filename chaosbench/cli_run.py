@@ -138,6 +138,7 @@ def run(
         device=where.device,
         workers=where.workers,
         plugins=registry.choice(),
+        versions=registry.provenance(),
         limits=limits,
         max_failures=1 if fail_fast else max_failures,
     )

@@ -1,6 +1,6 @@
 """A campaign: run the experiments that have no result yet, and publish each one when it ends."""
 
-from collections.abc import Collection, Generator, Iterable, Sequence
+from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from chaosbench.experiment import Experiment, Result
 from chaosbench.leaderboard import store
 from chaosbench.leaderboard.folder import FINISHED, Stored, read
 from chaosbench.plugin_choice import Choice
+from chaosbench.provenance import of_command, of_experiment, of_machine
 from chaosbench.search.study import require
 from chaosbench.source import Source
 from chaosbench.systems.base import SystemSpec
@@ -105,6 +106,7 @@ def carry_on(
     workers: int,
     every: float = EVERY,
     plugins: Choice | None = None,
+    versions: Mapping[str, str] | None = None,
     limits: Limits | None = None,
     max_failures: int | None = None,
 ) -> Generator[Event | Published, None, None]:
@@ -116,17 +118,20 @@ def carry_on(
         groups: see `carry_out`.
         every: time between two checkpoints of a training [s].
         plugins: those that the workers load; None: as the environment says.
+        versions: of these plug-ins, for the provenance of runs that are lost; None: not recorded there.
         limits: of each experiment; None: the usual ones.
         max_failures: number of experiments without a result after which the campaign ends; None: it goes on.
     """
     store.prepare(results)
     logs, failures, left = results / "logs", 0, sum(map(len, groups))
+    common = {**of_command(), **of_machine(), **(versions or {})}
     events = carry_out(groups, device=device, workers=workers, logs=logs, every=every, plugins=plugins, limits=limits)
     try:
         for event in events:
             yield event
             if isinstance(event, Finished):
-                published = Published(event, read(_written(event.result, results)))
+                result = event.result.with_provenance(common | of_experiment(event.experiment))
+                published = Published(event, read(_written(result, results)))
                 if not published.stored.retryable:
                     Checkpoints(event.result.experiment, results / FOLDER, device).discard()
                 yield published
@@ -153,5 +158,5 @@ def _written(result: Result, results: Path) -> Path:
         raise
     except Exception as error:  # a plug-in may return anything
         message = f"the result cannot be stored: {one_line(error)}"
-        lost = tuple(replace(run, status="failed", message=message, provenance={}) for run in result.runs)
+        lost = tuple(replace(run, status="failed", message=message) for run in result.runs)
         return store.write(Result(result.experiment, lost, ()), results)

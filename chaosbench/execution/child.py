@@ -31,7 +31,7 @@ _PATIENCE = 1.0  # [s] for an update and its checkpoint, once this process is as
 
 @dataclass(frozen=True)
 class Setting:
-    """Where and how a worker runs.
+    """The settings of a worker: where and how it runs.
 
     Attributes:
         device: "cpu", or a CUDA device.

@@ -24,7 +24,8 @@ def lost(
 ) -> Result:
     """Return the runs of an experiment that ended without a result, with what was recorded until then."""
     ended = datetime.now(UTC)
-    times = {"started": started, "total_seconds": (ended - started).total_seconds() / len(experiment.seeds)}
+    seconds = (ended - started).total_seconds() / len(experiment.seeds)
+    times = {"started": started, "ended": ended, "total_seconds": seconds}
     runs = tuple(Run.of(experiment, seed, status, message, updates=updates, **times) for seed in experiment.seeds)
     return Result(experiment, runs, tuple(records))
 

@@ -133,6 +133,7 @@ def test_an_experiment_at_its_time_limit_leaves_a_checkpoint_to_go_on_from(tmp_p
         assert Checkpoints(endless, tmp_path / FOLDER, "cpu").position().update > before, attempt
 
 
+@pytest.mark.slow
 def test_a_hanging_worker_that_holds_the_interpreter_ends_when_its_campaign_is_killed(tmp_path: Path):
     """Its own thread, which waits for that, never runs."""
     code = (
