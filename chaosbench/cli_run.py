@@ -112,6 +112,7 @@ def run(
     from chaosbench import execution, suite
     from chaosbench.leaderboard import store
     from chaosbench.terminal import campaign
+    from chaosbench.terminal.remaining import left_as_they_are
 
     limits = _limits(timeout, stalled, memory)
     registry = load_registry()
@@ -129,7 +130,7 @@ def run(
     where = execution.place(todo, device, workers, jobs_per_gpu=jobs_per_gpu or 1, may_measure=not dry_run)
     groups = execution.groups(todo, where.device, together)
     campaign.announce(experiments, groups, results, where)
-    lost = campaign.left_as_they_are(experiments, todo, stored)
+    lost = left_as_they_are(experiments, todo, stored)
     if dry_run:
         return
     events = execution.carry_on(

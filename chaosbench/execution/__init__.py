@@ -2,13 +2,14 @@
 
 from chaosbench.execution.campaign import Published, carry_on, check_data, check_searches, missing, prepare
 from chaosbench.execution.grouping import Group, alone, grouped, groups
-from chaosbench.execution.happenings import Advanced, Event, Finished, GivenUp, Separated, Started
+from chaosbench.execution.happenings import Advanced, Elsewhere, Event, Finished, GivenUp, Separated, Shared, Started
 from chaosbench.execution.limits import Limits
+from chaosbench.execution.local import carry_out
 from chaosbench.execution.placement import Placement, check_device, place
-from chaosbench.execution.workers import carry_out
 
 __all__ = [
     "Advanced",
+    "Elsewhere",
     "Event",
     "Finished",
     "GivenUp",
@@ -17,6 +18,7 @@ __all__ = [
     "Placement",
     "Published",
     "Separated",
+    "Shared",
     "Started",
     "alone",
     "carry_on",

@@ -7,10 +7,13 @@ from pathlib import Path
 from chaosbench.checkpoints import EVERY, FOLDER, Checkpoints
 from chaosbench.data import DataSpec, require_possible, simulate
 from chaosbench.errors import DataError, StoreError, one_line
+from chaosbench.execution.engines import run_all
 from chaosbench.execution.grouping import Group
 from chaosbench.execution.happenings import Event, Finished, GivenUp
+from chaosbench.execution.leases import Leases
 from chaosbench.execution.limits import Limits
-from chaosbench.execution.workers import carry_out
+from chaosbench.execution.local import local
+from chaosbench.execution.sharing import Queue
 from chaosbench.experiment import Experiment, Result
 from chaosbench.leaderboard import store
 from chaosbench.leaderboard.folder import FINISHED, Stored, read
@@ -113,6 +116,7 @@ def carry_on(
     """Run experiments and publish each one.
 
     After an interruption, the same call goes on from the last checkpoints of the trainings that were running alone.
+    Campaigns on the same results directory, on this machine or on others, share the experiments.
 
     Args:
         groups: see `carry_out`.
@@ -123,25 +127,30 @@ def carry_on(
         max_failures: number of experiments without a result after which the campaign ends; None: it goes on.
     """
     store.prepare(results)
-    logs, failures, left = results / "logs", 0, sum(map(len, groups))
-    common = {**of_command(), **of_machine(), **(versions or {})}
-    events = carry_out(groups, device=device, workers=workers, logs=logs, every=every, plugins=plugins, limits=limits)
+    logs, common = results / "logs", {**of_command(), **of_machine(), **(versions or {})}
+    failures = 0
+    engine = local(
+        device, workers, logs=logs, checkpoints=results / FOLDER, every=every, plugins=plugins, limits=limits
+    )
     try:
-        for event in events:
-            yield event
-            if isinstance(event, Finished):
+        with Leases(results) as leases:
+            queue = Queue(groups, results, leases)
+            for event in run_all(queue, engine):
+                yield event
+                if not isinstance(event, Finished):
+                    continue
                 result = event.result.with_provenance(common | of_experiment(event.experiment))
                 published = Published(event, read(_written(result, results)))
                 if not published.stored.retryable:
                     Checkpoints(event.result.experiment, results / FOLDER, device).discard()
+                queue.done(event.experiment, published.stored.folder)
                 yield published
-                left -= 1
                 failures += any(run.status not in FINISHED for run in event.result.runs)
-                if failures == max_failures and left:
+                if failures == max_failures and (left := len(queue) + engine.running):
                     yield GivenUp(failures, left)
                     return
     finally:
-        events.close()
+        engine.close()
         if logs.is_dir() and not any(logs.iterdir()):
             logs.rmdir()
 

@@ -1,8 +1,10 @@
-"""What happens to experiments while a campaign runs."""
+"""The events of a campaign: what becomes of its experiments."""
 
 from dataclasses import dataclass
 
+from chaosbench.execution.leases import Holder
 from chaosbench.experiment import Experiment, Result
+from chaosbench.leaderboard.folder import Stored
 from chaosbench.progress import Progress
 
 
@@ -60,4 +62,26 @@ class GivenUp:
     left: int
 
 
-Event = Started | Advanced | Finished | Separated | GivenUp
+@dataclass(frozen=True)
+class Elsewhere:
+    """Another campaign on the same results directory runs an experiment; this one goes on with others meanwhile."""
+
+    experiment: Experiment
+    holder: Holder
+
+
+@dataclass(frozen=True)
+class Shared:
+    """Another campaign has run an experiment.
+
+    Attributes:
+        stored: what it has published.
+        ended: True if no seed is left to run.
+    """
+
+    experiment: Experiment
+    stored: tuple[Stored, ...]
+    ended: bool
+
+
+Event = Started | Advanced | Finished | Separated | GivenUp | Elsewhere | Shared

@@ -14,7 +14,7 @@ _BUSY = 0.05  # share of a core that counts as a sign of life; a process that sl
 
 @dataclass(frozen=True)
 class Limits:
-    """What an experiment may use.
+    """The limits of an experiment.
 
     Attributes:
         timeout: wall time [s]; a batch of experiments has that of all of them. None: as long as it takes.

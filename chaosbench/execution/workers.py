@@ -3,7 +3,7 @@
 import os
 import pickle
 import signal
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,18 +13,17 @@ from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from chaosbench.checkpoints import EVERY, FOLDER
+from chaosbench.checkpoints import EVERY
 from chaosbench.errors import one_line
 from chaosbench.execution.child import Setting
 from chaosbench.execution.child import main as child_main
 from chaosbench.execution.gauge import Gauge
-from chaosbench.execution.grouping import Group, alone
-from chaosbench.execution.happenings import Advanced, Event, Finished, Separated, Started
+from chaosbench.execution.grouping import Group
+from chaosbench.execution.happenings import Advanced, Event, Finished, Separated
 from chaosbench.execution.keeper import Keeper
 from chaosbench.execution.limits import Limits, sign_of_life
 from chaosbench.execution.lost import cap, death, lost
 from chaosbench.execution.memory import oom_kills
-from chaosbench.execution.placement import places
 from chaosbench.experiment import Record, Status
 from chaosbench.plugin_choice import Choice
 from chaosbench.processes import context
@@ -90,6 +89,11 @@ class Workers:
     def busy(self) -> bool:
         """True while anything runs."""
         return bool(self._running)
+
+    @property
+    def running(self) -> int:
+        """Number of experiments that run and have no result yet."""
+        return sum(len(worker.without_result) for worker in self._running)
 
     def start(self, group: Group) -> None:
         """Start a group of experiments in a worker."""
@@ -200,59 +204,6 @@ class Workers:
                 lost(remaining[0], status, message, started=worker.started, records=records, updates=updates),
             )
         _remove_if_empty(worker.setting.log)
-
-
-def carry_out(
-    groups: Sequence[Group],
-    *,
-    device: str,
-    workers: int,
-    logs: Path,
-    checkpoints: Path | None = None,
-    every: float = EVERY,
-    plugins: Choice | None = None,
-    limits: Limits | None = None,
-) -> Generator[Event, None, None]:
-    """Run experiments in at most `workers` processes at once, and yield events as they occur.
-
-    The experiments of a group are trained as one batch; those that get no result are run again, each alone. Closing the
-    generator ends all workers.
-
-    Args:
-        groups: the experiments to run, each alone (`alone`) or with others (`grouped`).
-        device: "cpu", or a CUDA device.
-        workers: the largest number of processes at a time.
-        logs: see `Workers`.
-        checkpoints: folder for the state of trainings; None: beside the logs.
-        every: see `Workers`.
-        plugins: those that the workers load; None: as the environment says.
-        limits: of each experiment; None: the usual ones.
-    """
-    waiting = list(groups)
-    engine = Workers(
-        places(device, workers),
-        logs=logs,
-        checkpoints=logs.parent / FOLDER if checkpoints is None else checkpoints,
-        every=every,
-        plugins=plugins or Choice.from_environment(),
-        limits=limits or Limits(),
-    )
-    try:
-        while waiting or engine.busy:
-            while waiting and engine.free:
-                engine.start(waiting[0])
-                yield from starts(waiting.pop(0))
-            for event in engine.events():
-                yield event
-                if isinstance(event, Separated):
-                    waiting += alone(event.experiments)
-    finally:
-        engine.close()
-
-
-def starts(group: Group) -> Iterator[Started]:
-    """Yield the event of each experiment of a group that starts."""
-    yield from (Started(one, group[0] if place else None) for place, one in enumerate(group))
 
 
 def _message(pipe: Connection, dead: bool) -> tuple[Any, ...]:

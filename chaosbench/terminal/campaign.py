@@ -11,7 +11,19 @@ from rich.console import Console
 
 from chaosbench.checkpoints import FOLDER, Checkpoints, Position
 from chaosbench.errors import printable
-from chaosbench.execution import Advanced, Event, Finished, GivenUp, Group, Placement, Published, Separated, Started
+from chaosbench.execution import (
+    Advanced,
+    Elsewhere,
+    Event,
+    Finished,
+    GivenUp,
+    Group,
+    Placement,
+    Published,
+    Separated,
+    Shared,
+    Started,
+)
 from chaosbench.experiment import Experiment, Run
 from chaosbench.figures import draw as figures
 from chaosbench.formats import counted
@@ -68,21 +80,6 @@ def announce(experiments: Sequence[Experiment], groups: Sequence[Group], results
         console.print(
             "  numba is not installed, so networks run in plain torch; faster: pip install numba", markup=False
         )
-
-
-def left_as_they_are(experiments: Iterable[Experiment], todo: Iterable[Experiment], stored: Iterable[Stored]) -> int:
-    """Print how many runs have ended without a result and will not run again, and return their number."""
-    running = {(experiment.identity, seed) for experiment in todo for seed in experiment.seeds}
-    wanted = {(experiment.identity, seed) for experiment in experiments for seed in experiment.seeds} - running
-    ended = {(one.identity, run["seed"]): run["status"] for one in stored for run in one.runs}
-    ended |= {(one.identity, run["seed"]): "" for one in stored for run in one.runs if run["status"] in FINISHED}
-    statuses = Counter(ended.get(run) for run in wanted if ended.get(run))
-    if statuses:
-        console = Console(highlight=False, soft_wrap=True)
-        counts = ", ".join(f"{count} {status}" for status, count in statuses.items())
-        again = " ".join(f"--rerun {status}" for status in statuses)
-        console.print(f"  without a result, and not run again: {counts}; to run them again: {again}", markup=False)
-    return statuses.total()
 
 
 def _recorded(experiments: Iterable[Experiment]) -> Iterator[str]:
@@ -213,6 +210,7 @@ class _Campaign:
     def __init__(self, display: Display, todo: Sequence[Experiment], drawings: Drawings) -> None:
         self._display, self._drawings = display, drawings
         self._titles = {experiment.digest(): title for experiment, title in zip(todo, _titles(todo), strict=True)}
+        self._by_identity = {one.identity: title for one, title in zip(todo, self._titles.values(), strict=True)}
         self._started: dict[str, float] = {}
         self._ended: dict[Path, tuple[str, Sequence[Run], float]] = {}  # by folder, until all pictures are drawn
         self._draws = figures.available()
@@ -224,31 +222,51 @@ class _Campaign:
     def show(self, event: Event | Published) -> None:
         match event:
             case Started(experiment, lead):
-                title = self._titles[experiment.digest()]
+                title = self._title(experiment)
                 again = title in self._started
                 self._started[title] = perf_counter()
                 if again:
                     self._display.restarted(title)
                 else:
-                    self._display.started(title, None if lead is None else self._titles[lead.digest()])
+                    self._display.started(title, None if lead is None else self._title(lead))
             case Separated(experiments, reason):
                 why = reason or "they failed after training"
                 self._display.note(f"{counted(len(experiments), 'experiment')} of a batch will run alone: {why}")
+            case Elsewhere(experiment, holder):
+                where = f"process {holder.pid} on {holder.host}" if holder.host else "another campaign"
+                self._display.note(f"{self._title(experiment)}: {where} runs it")
+            case Shared(experiment, stored, ended):
+                self._share(self._title(experiment), stored, ended=ended)
             case GivenUp(failures, left):
                 rest = f"{counted(left, 'experiment')} left to run"
                 self._display.note(f"stopped after {counted(failures, 'failure')}, with {rest}")
             case Advanced(experiment, now):
-                self._display.advanced(self._titles[experiment.digest()], now)
+                self._display.advanced(self._title(experiment), now)
             case Published(finished, stored):
                 self._publish(finished, stored)
         self._finish(self._drawings.finished())
+
+    def _title(self, experiment: Experiment) -> str:
+        """Return the title of an experiment, of which another campaign may have run some seeds."""
+        return self._titles.get(experiment.digest()) or self._by_identity[experiment.identity]
+
+    def _share(self, title: str, stored: Sequence[Stored], *, ended: bool) -> None:
+        """Report what another campaign has published."""
+        self.published += stored
+        if not ended:
+            self._display.note(f"{title}: another campaign has run some of its seeds")
+            return
+        statuses = Counter(run["status"] for one in stored for run in one.runs)
+        seconds = sum(run["total_seconds"] or 0.0 for one in stored for run in one.runs)
+        self._display.finished(f"{title}, by another campaign", statuses, seconds)
+        self.failed += not statuses.keys() <= FINISHED
 
     def wait(self) -> None:
         """Wait until all pictures are drawn."""
         self._finish(self._drawings.rest())
 
     def _publish(self, finished: Finished, stored: Stored) -> None:
-        title, runs = self._titles[finished.experiment.digest()], finished.result.runs
+        title, runs = self._title(finished.experiment), finished.result.runs
         self.published.append(stored)
         self._ended[stored.folder] = title, runs, perf_counter() - self._started[title]
         if self._draws and any(run.status in FINISHED for run in runs):
