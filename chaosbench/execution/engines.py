@@ -35,7 +35,7 @@ class Engine(Protocol):
 
 
 class Work(Protocol):
-    """What is left to run."""
+    """The experiments that are left to run."""
 
     def __len__(self) -> int:
         """Return the number of experiments that are left."""

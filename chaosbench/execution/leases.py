@@ -1,8 +1,8 @@
 """Leases: which process runs which experiment of a results directory, so that no two run the same one at once.
 
 A lease is a file with the process that holds it, which renews the file's time of modification while it lives. A holder
-on this machine is looked up among its processes. One elsewhere counts as dead when the time of its file stands still, by
-the clock of whoever looks, so that clocks that differ or are set do not matter.
+on this machine is looked up among its processes. One elsewhere counts as dead when the time of its file stands still,
+by the clock of whoever looks, so that clocks that differ or are set do not matter.
 """
 
 import json
