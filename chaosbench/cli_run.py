@@ -1,5 +1,6 @@
 """The command that runs a suite; heavy imports are inside it, so that `--help` is fast."""
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,6 +13,8 @@ from chaosbench.terminal.plugins import load_registry
 
 if TYPE_CHECKING:
     from chaosbench.execution import Limits
+    from chaosbench.experiment import Experiment
+    from chaosbench.registry import Registry
 
 _FAILURES = "Limits and failures"  # panel of the help text
 
@@ -109,26 +112,62 @@ def run(
     """Run the experiments of a suite that have no result yet, and show the ranking."""
     if not dry_run:
         start_server()  # it loads torch on another core while this process does
-    from chaosbench import execution, suite
-    from chaosbench.leaderboard import store
-    from chaosbench.terminal import campaign
-    from chaosbench.terminal.remaining import left_as_they_are
+    from chaosbench import suite
+    from chaosbench.execution import Limits
 
-    limits = _limits(timeout, stalled, memory)
+    limits = Limits(
+        None if timeout is None else options.seconds(timeout, "--timeout"),
+        None if stalled == "none" else options.seconds(stalled, "--stalled"),
+        None if memory is None else options.size(memory, "--memory"),
+    )
     registry = load_registry()
     selection = suite.Selection(
         systems or (), models or (), trainers or (), options.seeds(seeds), options.changes(changes)
     )
-    experiments = suite.load(suite_name, registry, selection)
-    execution.check_device(device)
+    wish = _Wish(
+        results,
+        device,
+        workers,
+        jobs_per_gpu or 1,
+        together,
+        limits,
+        options.statuses(rerun),
+        1 if fail_fast else max_failures,
+    )
+    _run(suite.load(suite_name, registry, selection), wish, registry, dry_run=dry_run)
+
+
+@dataclass(frozen=True)
+class _Wish:
+    """How to run, as the options say."""
+
+    results: Path
+    device: str
+    workers: int | None
+    jobs_per_gpu: int
+    together: bool | None
+    limits: "Limits"
+    rerun: tuple[str, ...]
+    max_failures: int | None
+
+
+def _run(experiments: "list[Experiment]", wish: _Wish, registry: "Registry", *, dry_run: bool) -> None:
+    """Run what is missing of the experiments, and show the ranking of all of them."""
+    from chaosbench import execution
+    from chaosbench.leaderboard import store
+    from chaosbench.terminal import campaign
+    from chaosbench.terminal.remaining import left_as_they_are
+
+    results = wish.results
+    execution.check_device(wish.device)
     execution.check_searches(experiments)
     if not dry_run:
         execution.prepare(results)
     stored = store.read_all(results, may_be_empty=True)
-    todo = execution.missing(experiments, stored, options.statuses(rerun))
+    todo = execution.missing(experiments, stored, wish.rerun)
     execution.check_data(todo)
-    where = execution.place(todo, device, workers, jobs_per_gpu=jobs_per_gpu or 1, may_measure=not dry_run)
-    groups = execution.groups(todo, where.device, together)
+    where = execution.place(todo, wish.device, wish.workers, jobs_per_gpu=wish.jobs_per_gpu, may_measure=not dry_run)
+    groups = execution.groups(todo, where.device, wish.together)
     campaign.announce(experiments, groups, results, where)
     lost = left_as_they_are(experiments, todo, stored)
     if dry_run:
@@ -140,8 +179,8 @@ def run(
         workers=where.workers,
         plugins=registry.choice(),
         versions=registry.provenance(),
-        limits=limits,
-        max_failures=1 if fail_fast else max_failures,
+        limits=wish.limits,
+        max_failures=wish.max_failures,
     )
     pictures = tuple(registry.kinds["picture"].values())
     outcome = campaign.Outcome()
@@ -151,13 +190,3 @@ def run(
     campaign.conclude(experiments, store.merge(stored, outcome.published), results, pictures)
     if outcome.failed or lost:
         raise typer.Exit(1)
-
-
-def _limits(timeout: str | None, stalled: str, memory: str | None) -> "Limits":
-    from chaosbench.execution import Limits
-
-    return Limits(
-        None if timeout is None else options.seconds(timeout, "--timeout"),
-        None if stalled == "none" else options.seconds(stalled, "--stalled"),
-        None if memory is None else options.size(memory, "--memory"),
-    )
