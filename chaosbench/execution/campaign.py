@@ -8,6 +8,7 @@ from chaosbench.checkpoints import EVERY, FOLDER, Checkpoints
 from chaosbench.data import DataSpec, require_possible, simulate
 from chaosbench.errors import DataError, StoreError, one_line
 from chaosbench.execution.grouping import Group
+from chaosbench.execution.journal import Journal
 from chaosbench.execution.workers import Event, Finished, carry_out
 from chaosbench.experiment import Experiment, Result
 from chaosbench.leaderboard import store
@@ -108,34 +109,38 @@ def carry_on(
     """
     store.prepare(results)
     logs = results / "logs"
+    journal = Journal(results, groups, device=device, workers=workers)
     common = {**of_command(), **of_machine(), **(versions or {})}
     events = carry_out(groups, device=device, workers=workers, logs=logs, every=every, plugins=plugins)
     try:
         for event in events:
+            journal.see(event)
             yield event
             if isinstance(event, Finished):
                 result = event.result.with_provenance(common | of_experiment(event.experiment))
-                published = Published(event, read(_written(result, results)))
+                published = Published(event, read(_written(result, results, journal.file(event.experiment))))
+                journal.published(event.experiment)
                 if not published.stored.retryable:
                     Checkpoints(event.result.experiment, results / FOLDER, device).discard()
                 yield published
     finally:
         events.close()
+        journal.close()
         if logs.is_dir() and not any(logs.iterdir()):
             logs.rmdir()
 
 
-def _written(result: Result, results: Path) -> Path:
+def _written(result: Result, results: Path, events: Path) -> Path:
     """Publish a result; where its content cannot be stored, publish runs with the status failed in its place.
 
     Raises:
         StoreError: where the directory cannot be written.
     """
     try:
-        return store.write(result, results)
+        return store.write(result, results, events)
     except StoreError:
         raise
     except Exception as error:  # a plug-in may return anything
         message = f"the result cannot be stored: {one_line(error)}"
         lost = tuple(replace(run, status="failed", message=message) for run in result.runs)
-        return store.write(Result(result.experiment, lost, ()), results)
+        return store.write(Result(result.experiment, lost, ()), results, events)
