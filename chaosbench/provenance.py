@@ -39,7 +39,7 @@ def of_machine() -> Provenance:
         "platform": platform.platform(),
         "processor": _processor(),
         "instructions": torch.backends.cpu.get_cpu_capability(),
-        "host": _host(),
+        "host": host(),
     }
 
 
@@ -80,6 +80,15 @@ def checksum(data: Dataset) -> str:
         digest.update(f"{name} {tuple(values.shape)} {values.dtype}\n".encode())
         digest.update(values.numpy().tobytes())
     return f"sha256:{digest.hexdigest()}"
+
+
+def host() -> str:
+    """Return a hash that is equal for runs on one machine; its number keeps the machine's name from being guessed."""
+    try:
+        number = Path("/etc/machine-id").read_text(encoding="utf-8").strip()
+    except OSError:
+        number = ""
+    return hashlib.sha256(f"{number or uuid.getnode()} {platform.node()}".encode()).hexdigest()[:16]
 
 
 def _specs(experiment: Experiment) -> Iterator[Spec]:
@@ -124,12 +133,3 @@ def _processor() -> str:
             return next(names, "") or platform.machine()
     except OSError:
         return platform.processor() or platform.machine()
-
-
-def _host() -> str:
-    """Return a hash that is equal for runs on one machine; its number keeps the machine's name from being guessed."""
-    try:
-        number = Path("/etc/machine-id").read_text(encoding="utf-8").strip()
-    except OSError:
-        number = ""
-    return hashlib.sha256(f"{number or uuid.getnode()} {platform.node()}".encode()).hexdigest()[:16]

@@ -198,7 +198,8 @@ def follow(
             if not step.loss.isfinite().any():
                 _finish(experiment.trainer, step)
                 break
-            report(Progress("training", step.update, step.updates, float(step.loss.nanmedian())))
+            numbers = float(step.loss.nanmedian()), course.health.median_norm
+            report(Progress("training", step.update, step.updates, *numbers))
     course.seconds = seconds(perf_counter())
     course.updates = course.updates if step is None else step.update
     return None if step is None else step.training

@@ -10,6 +10,7 @@ from chaosbench.errors import DataError, StoreError, one_line
 from chaosbench.execution.engines import run_all
 from chaosbench.execution.grouping import Group
 from chaosbench.execution.happenings import Event, Finished, GivenUp
+from chaosbench.execution.journal import Journal
 from chaosbench.execution.leases import Leases
 from chaosbench.execution.limits import Limits
 from chaosbench.execution.local import local
@@ -127,20 +128,22 @@ def carry_on(
         max_failures: number of experiments without a result after which the campaign ends; None: it goes on.
     """
     store.prepare(results)
-    logs, common = results / "logs", {**of_command(), **of_machine(), **(versions or {})}
-    failures = 0
+    logs, common, failures = results / "logs", {**of_command(), **of_machine(), **(versions or {})}, 0
     engine = local(
         device, workers, logs=logs, checkpoints=results / FOLDER, every=every, plugins=plugins, limits=limits
     )
+    journal = Journal(results, groups, device=device, workers=workers)
     try:
         with Leases(results) as leases:
             queue = Queue(groups, results, leases)
             for event in run_all(queue, engine):
+                journal.see(event)
                 yield event
                 if not isinstance(event, Finished):
                     continue
                 result = event.result.with_provenance(common | of_experiment(event.experiment))
-                published = Published(event, read(_written(result, results)))
+                published = Published(event, read(_written(result, results, journal.file(event.experiment))))
+                journal.published(event.experiment)
                 if not published.stored.retryable:
                     Checkpoints(event.result.experiment, results / FOLDER, device).discard()
                 queue.done(event.experiment, published.stored.folder)
@@ -151,21 +154,22 @@ def carry_on(
                     return
     finally:
         engine.close()
+        journal.close()
         if logs.is_dir() and not any(logs.iterdir()):
             logs.rmdir()
 
 
-def _written(result: Result, results: Path) -> Path:
+def _written(result: Result, results: Path, events: Path) -> Path:
     """Publish a result; where its content cannot be stored, publish runs with the status failed in its place.
 
     Raises:
         StoreError: where the directory cannot be written.
     """
     try:
-        return store.write(result, results)
+        return store.write(result, results, events)
     except StoreError:
         raise
     except Exception as error:  # a plug-in may return anything
         message = f"the result cannot be stored: {one_line(error)}"
         lost = tuple(replace(run, status="failed", message=message) for run in result.runs)
-        return store.write(Result(result.experiment, lost, ()), results)
+        return store.write(Result(result.experiment, lost, ()), results, events)
