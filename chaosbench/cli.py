@@ -22,6 +22,7 @@ from chaosbench import (
 from chaosbench.cli_output import AsJson, Results, discard_output, print_error, print_json
 from chaosbench.cli_plugins import PluginFiles
 from chaosbench.errors import ChaosbenchError, SpecError, unknown_name
+from chaosbench.interrupts import Interrupted, end_server, exit_code, farewell, leaving_at_once
 from chaosbench.terminal.plugins import load_registry
 
 if TYPE_CHECKING:
@@ -44,7 +45,6 @@ cli_authors.register(plugins_app)
 
 
 _LISTINGS = ("systems", "models", "trainers", "diagnostics", "metrics", "pictures", "suites")
-_INTERRUPTED = 130
 _UsageError: Any = typer.BadParameter.__base__  # a class of click, which newer releases of Typer vendor
 
 
@@ -54,7 +54,7 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a pipe on Windows may lack the signs of tables
     try:
-        with plugin_choice.restored():
+        with plugin_choice.restored(), leaving_at_once():
             code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
         sys.stdout.flush()
     except _UsageError as error:
@@ -63,8 +63,10 @@ def main() -> None:
     except ChaosbenchError as error:
         print_error(str(error))
         code = 2
-    except (KeyboardInterrupt, typer.Abort):
-        code = _INTERRUPTED
+    except Interrupted as signal:
+        end_server()
+        print_error(farewell(signal.number, sys.argv[1:]))
+        code = exit_code(signal.number)
     except BrokenPipeError:  # the reader of a pipe, such as `head`, has closed it
         discard_output()
         code = 0
@@ -74,8 +76,6 @@ def main() -> None:
         discard_output()
         print_error(f"there is no space left on the device: {error.filename or 'the output cannot be written'}")
         code = 3
-    if code == _INTERRUPTED:  # Typer itself may turn the interrupt into this code
-        print_error("interrupted; finished experiments are kept, and the same command goes on with the rest")
     sys.exit(code)
 
 

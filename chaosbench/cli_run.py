@@ -8,6 +8,7 @@ import typer
 
 from chaosbench import options
 from chaosbench.cli_plugins import PluginFiles
+from chaosbench.interrupts import Interrupts
 from chaosbench.processes import start_server
 from chaosbench.terminal.plugins import load_registry
 
@@ -49,6 +50,10 @@ Rerun = Annotated[
         help="Run experiments again that ended as failed, crashed, timeout or oom, or all of these; repeatable.",
         rich_help_panel=_FAILURES,
     ),
+]
+Shard = Annotated[
+    str | None,
+    typer.Option(metavar="I/N", help="Run only each N-th experiment, from the I-th on, for N commands side by side."),
 ]
 FailFast = Annotated[
     bool, typer.Option("--fail-fast", help="Stop at the first experiment that fails.", rich_help_panel=_FAILURES)
@@ -100,6 +105,7 @@ def run(
         ),
     ] = None,
     jobs_per_gpu: JobsPerGpu = None,
+    shard: Shard = None,
     timeout: Timeout = None,
     stalled: Stalled = "10m",
     memory: Memory = None,
@@ -131,6 +137,7 @@ def run(
         jobs_per_gpu or 1,
         together,
         limits,
+        options.shard(shard),
         options.statuses(rerun),
         1 if fail_fast else max_failures,
     )
@@ -147,6 +154,7 @@ class _Wish:
     jobs_per_gpu: int
     together: bool | None
     limits: "Limits"
+    shard: slice
     rerun: tuple[str, ...]
     max_failures: int | None
 
@@ -164,14 +172,16 @@ def _run(experiments: "list[Experiment]", wish: _Wish, registry: "Registry", *, 
     if not dry_run:
         execution.prepare(results)
     stored = store.read_all(results, may_be_empty=True)
-    todo = execution.missing(experiments, stored, wish.rerun)
+    own = experiments[wish.shard]
+    todo = execution.missing(own, stored, wish.rerun)
     execution.check_data(todo)
     where = execution.place(todo, wish.device, wish.workers, jobs_per_gpu=wish.jobs_per_gpu, may_measure=not dry_run)
     groups = execution.groups(todo, where.device, wish.together)
-    campaign.announce(experiments, groups, results, where)
-    lost = left_as_they_are(experiments, todo, stored)
+    campaign.announce(own, groups, results, where)
+    lost = left_as_they_are(own, todo, stored)
     if dry_run:
         return
+    interrupts = Interrupts()
     events = execution.carry_on(
         groups,
         results,
@@ -181,11 +191,15 @@ def _run(experiments: "list[Experiment]", wish: _Wish, registry: "Registry", *, 
         versions=registry.provenance(),
         limits=wish.limits,
         max_failures=wish.max_failures,
+        check=interrupts.check,
     )
     pictures = tuple(registry.kinds["picture"].values())
     outcome = campaign.Outcome()
     if todo:
-        outcome = campaign.show(events, todo, pictures, workers=where.workers, plugins=registry.choice())
+        with interrupts:
+            outcome = campaign.show(
+                events, todo, pictures, workers=where.workers, plugins=registry.choice(), check=interrupts.check
+            )
     campaign.draw_lost(experiments, stored, pictures)
     campaign.conclude(experiments, store.merge(stored, outcome.published), results, pictures)
     if outcome.failed or lost:

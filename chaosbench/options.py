@@ -43,6 +43,10 @@ def folder(text: str | Path) -> Path:
     """Parse the path of a directory; an empty text, such as that of a variable that is not set, is refused."""
     if not str(text):
         raise SpecError("the path of the results is empty; name a directory, such as results")
+    try:
+        str(text).encode("utf-8")
+    except UnicodeEncodeError:
+        raise SpecError(f"the path {str(text)!r} is not valid UTF-8, as result files need it; name another") from None
     return Path(text)
 
 
@@ -68,6 +72,16 @@ def statuses(texts: Sequence[str] | None) -> tuple[str, ...]:
         if text not in RERUN:
             raise unknown_name("status to run again", text, RERUN, place="--rerun")
     return tuple(texts or ())
+
+
+def shard(text: str | None) -> slice:
+    """Parse `2/8` into the slice of every eighth experiment from the second on; None is all of them."""
+    if text is None:
+        return slice(None)
+    first, slash, count = text.partition("/")
+    if not (slash and first.isdecimal() and count.isdecimal() and 1 <= int(first) <= int(count)):
+        raise SpecError(f"--shard {text!r} is not I/N with I from 1 to N; write 1/8 to 8/8 for eight commands")
+    return slice(int(first) - 1, None, int(count))
 
 
 def _scaled(text: str, units: dict[str, float]) -> float | None:

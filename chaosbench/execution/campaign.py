@@ -1,6 +1,6 @@
 """A campaign: run the experiments that have no result yet, and publish each one when it ends."""
 
-from collections.abc import Collection, Generator, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -113,6 +113,7 @@ def carry_on(
     versions: Mapping[str, str] | None = None,
     limits: Limits | None = None,
     max_failures: int | None = None,
+    check: Callable[[], object] | None = None,
 ) -> Generator[Event | Published, None, None]:
     """Run experiments and publish each one.
 
@@ -126,6 +127,7 @@ def carry_on(
         versions: of these plug-ins, for the provenance of runs that are lost; None: not recorded there.
         limits: of each experiment; None: the usual ones.
         max_failures: number of experiments without a result after which the campaign ends; None: it goes on.
+        check: is called several times a second, and may raise; None: nothing is.
     """
     store.prepare(results)
     logs, common, failures = results / "logs", {**of_command(), **of_machine(), **(versions or {})}, 0
@@ -136,7 +138,7 @@ def carry_on(
     try:
         with Leases(results) as leases:
             queue = Queue(groups, results, leases)
-            for event in run_all(queue, engine):
+            for event in run_all(queue, engine, check):
                 journal.see(event)
                 yield event
                 if not isinstance(event, Finished):

@@ -22,6 +22,7 @@ from chaosbench.checkpoints import TERMINATED, Checkpoints, Stop
 from chaosbench.errors import ChaosbenchError, one_line
 from chaosbench.execution.freed_memory import keep_freed_memory
 from chaosbench.experiment import Experiment, Record, Result, Status
+from chaosbench.interrupts import let_through
 from chaosbench.plugin_choice import Choice
 from chaosbench.run import Watch, run_experiment
 from chaosbench.together import Company
@@ -82,6 +83,7 @@ def main(pipe: Connection, pickled: bytes, setting: Setting) -> None:
 def settle() -> None:
     """Let this process have a session of its own, end with its parent, and compute on one thread."""
     _isolate()
+    let_through()
     threading.Thread(target=_die_with_parent, daemon=True).start()
     torch.set_num_threads(1)  # two threads on such small tensors are slower, and other workers use the other cores
 

@@ -1,7 +1,7 @@
 """The contract of engines, which run groups of experiments somewhere, and the loop that gives them work."""
 
 from collections import deque
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import Protocol
 
 from chaosbench.execution.grouping import Group, alone
@@ -71,9 +71,17 @@ class InOrder:
         return self._waiting.popleft() if self._waiting else ()
 
 
-def run_all(work: Work, engine: Engine) -> Generator[Event, None, None]:
-    """Run everything, and yield events as they occur; a batch that fails is run again, each experiment alone."""
+def run_all(work: Work, engine: Engine, check: Callable[[], object] | None = None) -> Generator[Event, None, None]:
+    """Run everything, and yield events as they occur; a batch that fails is run again, each experiment alone.
+
+    Args:
+        work: what to run.
+        engine: where.
+        check: is called several times a second, and may raise; None: nothing is.
+    """
     while work or engine.busy:
+        if check is not None:
+            check()
         while engine.free and (group := (yield from work.take())):
             engine.start(group)
             yield from (Started(one, group[0] if place else None) for place, one in enumerate(group))

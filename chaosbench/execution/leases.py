@@ -87,8 +87,10 @@ class Leases:
         return rivals[0] if rivals else None
 
     def give_back(self, name: str) -> None:
-        """Give a lease back."""
-        self._held.pop(name).unlink(missing_ok=True)
+        """Give a lease back, if it is held."""
+        own = self._held.pop(name, None)
+        if own is not None:
+            own.unlink(missing_ok=True)
 
     def _alive(self, name: str) -> Iterator[Holder]:
         """Yield the other holders of a lease; those that are dead lose it."""

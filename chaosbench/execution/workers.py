@@ -26,9 +26,10 @@ from chaosbench.execution.lost import cap, death, lost
 from chaosbench.execution.memory import oom_kills
 from chaosbench.experiment import Record, Status
 from chaosbench.plugin_choice import Choice
-from chaosbench.processes import context
+from chaosbench.processes import context, start_server
 
 GRACE = 5.0  # [s] between SIGTERM and SIGKILL
+CLOSING = 1.5  # [s] the same, when the campaign ends
 _TICK = 0.25  # [s] at most between two looks at the workers
 
 
@@ -101,14 +102,27 @@ class Workers:
         log = self._logs / f"{group[0].digest()[:12]}.log"
         setting = Setting(self._free.pop(0), log, *self._saving, self._limits.memory)
         arguments = (sender, pickle.dumps(group), setting)
-        process: BaseProcess = self._processes.Process(target=child_main, args=arguments)  # type: ignore[attr-defined]  # missing in typeshed
-        process.start()
+        process = self._forked(arguments)
         assert process.pid is not None
         self._keeper.watch(process.pid)
         sender.close()  # the child's end is then the only one, and the pipe ends when the child dies
         records = [list[Record]() for _ in group]
         gauge, positions = Gauge(process.pid), list(range(len(group)))
         self._running.append(_Worker(group, process, receiver, gauge, setting, positions, records=records))
+
+    def _forked(self, arguments: tuple[Any, ...]) -> BaseProcess:
+        """Return a new process; where its server has died, from a new server."""
+        for again in (True, False):
+            process: BaseProcess = self._processes.Process(target=child_main, args=arguments)  # type: ignore[attr-defined]  # missing in typeshed
+            try:
+                start_server()
+                process.start()
+            except (EOFError, OSError):
+                if not again:
+                    raise
+            else:
+                break
+        return process
 
     def events(self) -> Iterator[Event]:
         """Wait for a moment, and yield what has happened since the last call."""
@@ -120,11 +134,11 @@ class Workers:
                 self._inspect(worker)
         self._oom_kills = oom_kills()
 
-    def close(self, grace: float = GRACE) -> None:
-        """End all workers and everything that they have started; without `grace` seconds of time at once."""
+    def close(self) -> None:
+        """End all workers and everything that they have started, after a moment for a checkpoint."""
         for worker in self._running:
-            _signal(worker.process, kill=not grace)
-        deadline = monotonic() + grace
+            _signal(worker.process, kill=False)
+        deadline = monotonic() + CLOSING
         for worker in self._running:
             worker.process.join(max(0.0, deadline - monotonic()))
             _kill(worker)

@@ -197,7 +197,8 @@ def _warn_if_different(beside: Path, target: Path) -> None:
     def numbers(folder: Path) -> tuple[Any, ...]:
         stored = read(folder)
         statuses = [(run["seed"], run["status"]) for run in stored.runs]
-        records = [record for record in stored.records if record["name"].rpartition(".")[2] not in COSTS]
+        costs = COSTS | {"seconds"}  # of a search
+        records = [record for record in stored.records if record["name"].rpartition(".")[2] not in costs]
         return statuses, records, hashes(folder)["weights.safetensors"]
 
     if numbers(beside) != numbers(target):

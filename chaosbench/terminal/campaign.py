@@ -2,7 +2,7 @@
 
 import shlex
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -135,6 +135,7 @@ def show(
     *,
     workers: int,
     plugins: Choice,
+    check: Callable[[], object],
 ) -> Outcome:
     """Show the progress of a campaign until it ends, and draw the pictures of each experiment.
 
@@ -144,6 +145,7 @@ def show(
         pictures: kinds of pictures to draw.
         workers: the largest number of processes that draw at a time.
         plugins: those that these processes load.
+        check: is called several times a second while pictures are drawn at the end, and may raise.
     """
     console = Console(highlight=False, stderr=True)
     with progress(len(todo), console) as display, Drawings(pictures, workers, plugins) as drawings:
@@ -151,7 +153,7 @@ def show(
         try:
             for event in events:
                 campaign.show(event)
-            campaign.wait()
+            campaign.wait(check)
         finally:
             events.close()
     return Outcome(tuple(campaign.published), campaign.failed)
@@ -261,9 +263,9 @@ class _Campaign:
         self._display.finished(f"{title}, by another campaign", statuses, seconds)
         self.failed += not statuses.keys() <= FINISHED
 
-    def wait(self) -> None:
+    def wait(self, check: Callable[[], object]) -> None:
         """Wait until all pictures are drawn."""
-        self._finish(self._drawings.rest())
+        self._finish(self._drawings.rest(check))
 
     def _publish(self, finished: Finished, stored: Stored) -> None:
         title, runs = self._title(finished.experiment), finished.result.runs
