@@ -164,6 +164,7 @@ def _run(experiments: "list[Experiment]", wish: _Wish, registry: "Registry", *, 
     from chaosbench import execution
     from chaosbench.leaderboard import store
     from chaosbench.terminal import campaign
+    from chaosbench.terminal.drawing import draw_lost
     from chaosbench.terminal.remaining import left_as_they_are
 
     results = wish.results
@@ -200,7 +201,7 @@ def _run(experiments: "list[Experiment]", wish: _Wish, registry: "Registry", *, 
             outcome = campaign.show(
                 events, todo, pictures, workers=where.workers, plugins=registry.choice(), check=interrupts.check
             )
-    campaign.draw_lost(experiments, stored, pictures)
+    draw_lost(experiments, stored, pictures)
     campaign.conclude(experiments, store.merge(stored, outcome.published), results, pictures)
     if outcome.failed or lost:
         raise typer.Exit(1)

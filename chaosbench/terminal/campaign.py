@@ -159,24 +159,6 @@ def show(
     return Outcome(tuple(campaign.published), campaign.failed)
 
 
-def draw_lost(experiments: Sequence[Experiment], earlier: Iterable[Stored], pictures: Sequence[type[Spec]]) -> None:
-    """Draw the pictures that an interrupted command did not draw any more, and print how many they are.
-
-    Args:
-        experiments: those of the suite.
-        earlier: what was stored before this command.
-        pictures: kinds of pictures to draw.
-    """
-    console = Console(highlight=False, soft_wrap=True)
-    identities = {experiment.identity for experiment in experiments}
-    for stored in earlier if figures.available() else ():
-        if stored.identity not in identities or stored.retryable:
-            continue
-        drawn = figures.draw_missing(stored, pictures)
-        if count := sum(path.suffix == ".png" for path in drawn.files):
-            console.print(f"{stored.folder}: {counted(count, 'missing picture')} drawn", markup=False)
-
-
 def conclude(
     experiments: Sequence[Experiment], stored: Sequence[Stored], results: Path, pictures: Iterable[type[Spec]]
 ) -> None:

@@ -14,8 +14,10 @@ from rich.console import Console
 from chaosbench import registry
 from chaosbench.errors import one_line, printable
 from chaosbench.execution.child import settle
+from chaosbench.experiment import Experiment
 from chaosbench.figures import draw as figures
 from chaosbench.figures.base import ExperimentPicture
+from chaosbench.formats import counted
 from chaosbench.interrupts import Interrupts
 from chaosbench.leaderboard.folder import Stored, read
 from chaosbench.leaderboard.rank import rank
@@ -131,6 +133,24 @@ def draw_again(
         failed += len(drawn.failures)
         _report(console, results, drawn.failures)
     return failed
+
+
+def draw_lost(experiments: Sequence[Experiment], earlier: Iterable[Stored], pictures: Sequence[type[Spec]]) -> None:
+    """Draw the pictures that an interrupted command did not draw any more, and print how many they are.
+
+    Args:
+        experiments: those of the suite.
+        earlier: what was stored before this command.
+        pictures: kinds of pictures to draw.
+    """
+    console = Console(highlight=False, soft_wrap=True)
+    identities = {experiment.identity for experiment in experiments}
+    for stored in earlier if figures.available() else ():
+        if stored.identity not in identities or stored.retryable:
+            continue
+        drawn = figures.draw_missing(stored, pictures)
+        if count := sum(path.suffix == ".png" for path in drawn.files):
+            console.print(f"{stored.folder}: {counted(count, 'missing picture')} drawn", markup=False)
 
 
 def _report(console: Console, folder: Path, failures: Failures) -> None:
