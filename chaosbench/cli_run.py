@@ -13,9 +13,10 @@ from chaosbench.processes import start_server
 from chaosbench.terminal.plugins import load_registry
 
 if TYPE_CHECKING:
-    from chaosbench.execution import Limits
+    from chaosbench.execution import Group, Limits, Placement
     from chaosbench.experiment import Experiment
     from chaosbench.registry import Registry
+    from chaosbench.terminal.campaign import Outcome
 
 _FAILURES = "Limits and failures"  # panel of the help text
 
@@ -182,10 +183,23 @@ def _run(experiments: "list[Experiment]", wish: _Wish, registry: "Registry", *, 
     lost = left_as_they_are(own, todo, stored)
     if dry_run:
         return
-    interrupts = Interrupts()
+    outcome = _carried_out(groups, wish, where, registry) if todo else campaign.Outcome()
+    pictures = tuple(registry.kinds["picture"].values())
+    draw_lost(experiments, stored, pictures)
+    campaign.conclude(experiments, store.merge(stored, outcome.published), results, pictures)
+    if outcome.failed or lost:
+        raise typer.Exit(1)
+
+
+def _carried_out(groups: "list[Group]", wish: _Wish, where: "Placement", registry: "Registry") -> "Outcome":
+    """Run groups of experiments, and show their progress."""
+    from chaosbench import execution
+    from chaosbench.terminal import campaign
+
+    interrupts, pictures = Interrupts(), registry.kinds["picture"].values()
     events = execution.carry_on(
         groups,
-        results,
+        wish.results,
         device=where.device,
         workers=where.workers,
         plugins=registry.choice(),
@@ -194,14 +208,8 @@ def _run(experiments: "list[Experiment]", wish: _Wish, registry: "Registry", *, 
         max_failures=wish.max_failures,
         check=interrupts.check,
     )
-    pictures = tuple(registry.kinds["picture"].values())
-    outcome = campaign.Outcome()
-    if todo:
-        with interrupts:
-            outcome = campaign.show(
-                events, todo, pictures, workers=where.workers, plugins=registry.choice(), check=interrupts.check
-            )
-    draw_lost(experiments, stored, pictures)
-    campaign.conclude(experiments, store.merge(stored, outcome.published), results, pictures)
-    if outcome.failed or lost:
-        raise typer.Exit(1)
+    todo = [experiment for group in groups for experiment in group]
+    with interrupts:
+        return campaign.show(
+            events, todo, pictures, workers=where.workers, plugins=registry.choice(), check=interrupts.check
+        )
