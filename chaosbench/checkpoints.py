@@ -194,10 +194,11 @@ class Checkpoints:
 
     def _newest(self) -> tuple[Path | None, dict[str, str] | None, str]:
         """Return the checkpoint to go on from with its metadata, or why a finished training cannot be made longer."""
-        own = self._path(self._updates, False)
-        metadata = _metadata(own)
-        if metadata is not None:
-            return own, metadata, ""
+        for last in (True, False):  # the end of this training, or a position before it
+            own = self._path(self._updates, last)
+            metadata = _metadata(own)
+            if metadata is not None:
+                return own, metadata, ""
         ends = {}
         for path in self._folder.glob(f"{self._name}-*-end.safetensors"):
             metadata = _metadata(path)

@@ -6,9 +6,9 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from io import TextIOWrapper
 from multiprocessing import parent_process
@@ -23,6 +23,7 @@ from chaosbench.errors import ChaosbenchError, one_line
 from chaosbench.execution.freed_memory import keep_freed_memory
 from chaosbench.experiment import Experiment, Record, Result, Status
 from chaosbench.interrupts import let_through
+from chaosbench.isolation import Precautions, take_precautions
 from chaosbench.plugin_choice import Choice
 from chaosbench.run import Watch, run_experiment
 from chaosbench.together import Company
@@ -41,6 +42,8 @@ class Setting:
         every: time between two checkpoints [s].
         plugins: the plug-ins to load; those under development before the experiments are unpickled.
         memory: the most that it may use [bytes]; None: no limit.
+        deadly: parts of plug-ins that have ended a worker before, with how; they are left out.
+        again: True if a worker has run this before, whose log goes on.
     """
 
     device: str
@@ -49,14 +52,16 @@ class Setting:
     every: float
     plugins: Choice
     memory: int | None = None
+    deadly: Mapping[str, str] = field(default_factory=dict)
+    again: bool = False
 
 
 def main(pipe: Connection, pickled: bytes, setting: Setting) -> None:
     """Run the pickled experiments, several of them as one batch, and send messages to the parent.
 
-    The messages are ("advanced", index, progress) and ("recorded", index, record), any number of times, and
-    ("result", index, result) for each experiment with a result; in the end, unless it dies, ("ended", status, reason)
-    for those without. Progress of the whole batch has the index 0.
+    The messages are ("advanced", index, progress), ("recorded", index, record) and ("acting", culprit), any number of
+    times, and ("result", index, result) for each experiment with a result; in the end, unless it dies, ("ended",
+    status, reason) for those without. Progress of the whole batch has the index 0; an empty culprit is no plug-in.
 
     Args:
         pipe: the sending end.
@@ -66,12 +71,13 @@ def main(pipe: Connection, pickled: bytes, setting: Setting) -> None:
     """
     setting.plugins.export()
     settle()
-    _redirect_output(setting.log)
+    _redirect_output(setting.log, keep=setting.again)
     keep_freed_memory()
     if setting.memory is not None and setting.device == "cpu":  # a GPU's driver reserves more than the machine has
         _limit_memory(setting.memory)
     stop = Stop()
     signal.signal(signal.SIGTERM, lambda *_: _end_soon(stop))
+    take_precautions(Precautions(lambda what: pipe.send(("acting", what)), setting.deadly))
     torch.manual_seed(0)  # children of one server share its random state; chaosbench itself does not draw from it
     saving = partial(Checkpoints, folder=setting.checkpoints, device=setting.device, every=setting.every, stop=stop)
     try:
@@ -176,10 +182,10 @@ def _isolate() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _redirect_output(log: Path) -> None:
-    """Redirect standard output and error to the log, including the output of C libraries."""
+def _redirect_output(log: Path, *, keep: bool) -> None:
+    """Redirect standard output and error to the log, including the output of C libraries; keep what it has, or not."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o644)
+    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | (0 if keep else os.O_TRUNC), 0o644)
     os.dup2(handle, 1)
     os.dup2(handle, 2)
     os.close(handle)

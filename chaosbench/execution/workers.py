@@ -5,7 +5,7 @@ import pickle
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -46,6 +46,8 @@ class _Worker:
     alive: float = field(default_factory=monotonic)  # time of the last sign of life
     cpu: float = 0.0  # [s] of CPU time at the last sign of life
     updates: int = 0  # done by the training
+    acting: str = ""  # the part of a plug-in that runs now; empty: none
+    suspect: str = ""  # the part during which a worker was killed before, perhaps from outside
     records: list[list[Record]] = field(default_factory=list)  # of each experiment, until it has a result
     verdict: tuple[Status, str] | None = None  # why this process has ended the worker
     deadline: float = 0.0  # time of SIGKILL, once SIGTERM was sent
@@ -98,17 +100,20 @@ class Workers:
 
     def start(self, group: Group) -> None:
         """Start a group of experiments in a worker."""
-        receiver, sender = self._processes.Pipe(duplex=False)
         log = self._logs / f"{group[0].digest()[:12]}.log"
-        setting = Setting(self._free.pop(0), log, *self._saving, self._limits.memory)
-        arguments = (sender, pickle.dumps(group), setting)
-        process = self._forked(arguments)
+        self._launch(group, Setting(self._free.pop(0), log, *self._saving, self._limits.memory))
+
+    def _launch(self, group: Group, setting: Setting) -> _Worker:
+        receiver, sender = self._processes.Pipe(duplex=False)
+        process = self._forked((sender, pickle.dumps(group), setting))
         assert process.pid is not None
         self._keeper.watch(process.pid)
         sender.close()  # the child's end is then the only one, and the pipe ends when the child dies
         records = [list[Record]() for _ in group]
         gauge, positions = Gauge(process.pid), list(range(len(group)))
-        self._running.append(_Worker(group, process, receiver, gauge, setting, positions, records=records))
+        worker = _Worker(group, process, receiver, gauge, setting, positions, records=records)
+        self._running.append(worker)
+        return worker
 
     def _forked(self, arguments: tuple[Any, ...]) -> BaseProcess:
         """Return a new process; where its server has died, from a new server."""
@@ -160,6 +165,9 @@ class Workers:
                 worker.updates = progress.update if progress.phase == "training" else worker.updates
                 yield Advanced(worker.group[index], progress)
                 continue
+            if kind == "acting":
+                worker.acting = content[0]
+                continue
             if kind == "recorded":
                 index, record = content
                 worker.records[index].append(record)
@@ -189,18 +197,17 @@ class Workers:
         cpu = worker.gauge.cpu()
         if sign_of_life(cpu - worker.cpu, now - worker.alive):
             worker.alive, worker.cpu = now, cpu
-        why_late = self._limits.overtime(now - worker.began, len(worker.group)) or self._limits.silence(
-            now - worker.alive
-        )
+        overtime = self._limits.overtime(now - worker.began, len(worker.group))
         excess = self._limits.excess(worker.gauge.memory(self._limits.memory))
-        if why_late or excess:
-            worker.verdict, worker.deadline = ("oom", excess) if excess else ("timeout", why_late), now + GRACE
+        why = overtime or excess or self._limits.silence(now - worker.alive)
+        if why:
+            worker.acting = "" if overtime else worker.acting  # no time is left to run again without it
+            worker.verdict, worker.deadline = ("oom" if why == excess else "timeout", why), now + GRACE
             _signal(worker.process, kill=False)
 
     def _end(self, worker: _Worker, status: Status, reason: str) -> Iterator[Event]:
         """Forget a worker, and yield what becomes of the experiments without a result."""
         self._running.remove(worker)
-        self._free.append(worker.setting.device)
         worker.pipe.close()
         worker.process.join(GRACE)
         _kill(worker)
@@ -208,6 +215,10 @@ class Workers:
         self._keeper.forget(worker.process.pid)
         status, reason = (status, reason) if worker.verdict is None else worker.verdict
         remaining = tuple(worker.group[index] for index in worker.without_result)
+        if worker.acting and len(worker.group) == len(remaining) == 1:
+            self._launch_again(worker, reason)
+            return
+        self._free.append(worker.setting.device)
         if len(worker.group) > 1 and remaining:
             yield Separated(remaining, reason)
         elif remaining:
@@ -218,6 +229,19 @@ class Workers:
                 lost(remaining[0], status, message, started=worker.started, records=records, updates=updates),
             )
         _remove_if_empty(worker.setting.log)
+
+    def _launch_again(self, dead: _Worker, reason: str) -> None:
+        """Run an experiment again without the part of a plug-in that has ended its worker, on the remaining time.
+
+        The training goes on from its last checkpoint, which a finished training has at its end. SIGKILL may have come
+        from outside, so that it must come twice.
+        """
+        setting = replace(dead.setting, again=True)
+        if dead.process.exitcode != -signal.SIGKILL or dead.verdict or dead.suspect == dead.acting:
+            did = f"has ended its process, and is left out ({reason})"
+            setting = replace(setting, deadly={**setting.deadly, dead.acting: did})
+        worker = self._launch(dead.group, setting)
+        worker.began, worker.started, worker.suspect = dead.began, dead.started, dead.acting
 
 
 def _message(pipe: Connection, dead: bool) -> tuple[Any, ...]:

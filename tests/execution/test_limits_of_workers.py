@@ -1,6 +1,8 @@
 """An experiment that exceeds a limit is ended with all that it has started, and its runs say why."""
 
+import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,7 +14,8 @@ from small import experiment
 from test_workers import alive, eventually, noted
 
 from chaosbench.checkpoints import FOLDER, Checkpoints
-from chaosbench.execution import Finished, Limits, alone, carry_out, lost, memory, workers
+from chaosbench.diagnostics import Loss
+from chaosbench.execution import Advanced, Finished, Limits, alone, carry_out, lost, memory, workers
 from chaosbench.execution.limits import LOG
 from chaosbench.experiment import Run
 from chaosbench.models import RNN
@@ -114,23 +117,33 @@ def test_kills_for_lack_of_memory_are_counted_in_both_versions_of_control_groups
 
 
 def test_a_lost_experiment_keeps_what_was_recorded_until_then(tmp_path: Path):
-    """The training runs for ever, and its loss is recorded at every tenth update."""
-    endless = experiment(trainer=experiment().trainer.replaced(updates=10**9), diagnostics=("loss",))
-    events = carry_out([(endless,)], device="cpu", workers=1, logs=tmp_path / "logs", limits=Limits(timeout=3.0))
-    (finished,) = [event for event in events if isinstance(event, Finished)]
-    assert {run.status for run in finished.result.runs} == {"timeout"}
-    updates = [record.update for record in finished.result.records if record.seed == 1]
-    assert updates == sorted(set(updates))
-    assert len(updates) > 1
-    assert updates[-1] <= finished.result.runs[0].updates + 1000
+    """The training would run for ever; its loss is recorded at the first and at every hundredth update."""
+    endless = experiment(trainer=experiment().trainer.replaced(updates=10**9), diagnostics=(Loss(every=100),))
+    for event in carry_out([(endless,)], device="cpu", workers=1, logs=tmp_path / "logs"):
+        if isinstance(event, Advanced) and event.progress.update > 200:
+            for child in multiprocessing.active_children():
+                os.kill(child.pid, signal.SIGKILL)
+        if isinstance(event, Finished):
+            result = event.result
+    assert {run.status for run in result.runs} == {"crashed"}
+    updates = [record.update for record in result.records if record.seed == 1]
+    assert updates[:3] == [1, 100, 200]
+    assert updates == [1, *range(100, 100 * len(updates), 100)]
+    assert all(run.updates > 200 for run in result.runs)
 
 
-def test_an_experiment_at_its_time_limit_leaves_a_checkpoint_to_go_on_from(tmp_path: Path):
+def test_a_training_that_is_asked_to_end_leaves_a_checkpoint_to_go_on_from(tmp_path: Path):
     endless = experiment(trainer=experiment().trainer.replaced(updates=10**9))
-    for attempt in range(2):
-        before = Checkpoints(endless, tmp_path / FOLDER, "cpu").position().update
-        list(carry_out([(endless,)], device="cpu", workers=1, logs=tmp_path / "logs", limits=Limits(timeout=3.0)))
-        assert Checkpoints(endless, tmp_path / FOLDER, "cpu").position().update > before, attempt
+    began = 0
+    for _ in range(2):
+        events = carry_out([(endless,)], device="cpu", workers=1, logs=tmp_path / "logs", every=1e9)
+        for event in events:
+            if isinstance(event, Advanced) and event.progress.update > began + 10:
+                break
+        events.close()
+        position = Checkpoints(endless, tmp_path / FOLDER, "cpu").position().update
+        assert position > began + 10
+        began = position
 
 
 @pytest.mark.slow
