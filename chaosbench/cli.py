@@ -15,6 +15,7 @@ from chaosbench import (
     cli_draw,
     cli_explain,
     cli_plugins,
+    cli_status,
     cli_trajectories,
     options,
     plugin_choice,
@@ -39,6 +40,7 @@ app.add_typer(plugins_app, name="plugins")
 cli_trajectories.register(app)
 app.command()(cli_draw.draw)
 app.command()(cli_explain.explain)
+app.command()(cli_status.status)
 cli_plugins.register(plugins_app)
 cli_authors.register(plugins_app)
 

@@ -17,7 +17,7 @@ import numpy as np
 from chaosbench.leaderboard.folder import FINISHED, Stored
 
 _NOISE, _SAMPLE = 0.5, 3.0  # standard deviation of the logarithm of a time at equal work, known as from 3 experiments
-_CLASS, _PAIR, _SYSTEM = 1.0, 0.5, 0.3  # standard deviations of the offsets of classes, of a pair and of a system
+_MODEL, _TRAINER, _PAIR, _SYSTEM = 0.8, 0.4, 0.4, 0.3  # standard deviations of the offsets of classes and pairs
 
 
 @dataclass(frozen=True)
@@ -137,17 +137,18 @@ class Costs:
         return Estimate(training, rest, whole)
 
 
-def observed(stored: Stored, *, device: str, host: str | None = None) -> Observation | None:
+def observed(stored: Stored, *, device: str | None = None, host: str | None = None) -> Observation | None:
     """Return the times of a stored experiment; None if it has no result, or was run elsewhere.
 
     Args:
         stored: an experiment.
-        device: "cpu", or a CUDA device.
+        device: "cpu", or a CUDA device; results of the other kind do not count. None: all count.
         host: the hash of this machine; results of others do not count. None: all count.
     """
     runs = [run for run in stored.runs if run["status"] in FINISHED]
-    elsewhere = not runs or runs[0]["device"].startswith("cpu") != (device == "cpu")
-    if elsewhere or (host is not None and runs[0]["provenance"].get("host", host) != host):
+    if not runs or (device is not None and runs[0]["device"].startswith("cpu") != (device == "cpu")):
+        return None
+    if host is not None and runs[0]["provenance"].get("host", host) != host:
         return None
     times = [(run["train_seconds"], run["total_seconds"]) for run in runs]
     if any(train is None or total is None for train, total in times):
@@ -186,10 +187,10 @@ class _Prior:
 
 # Means from the published boards, on one core: an update takes some milliseconds, everything else half a minute.
 _TRAINING = _Prior(
-    (math.log(0.008), 1.0), {"seeds": (3, 0.7, 0.3), "window": (3_000, 0.7, 0.3), "width": (30, 0.4, 0.4)}
+    (math.log(0.008), 0.8), {"seeds": (3, 0.7, 0.3), "window": (3_000, 0.7, 0.3), "width": (30, 0.4, 0.4)}
 )
 _REST = _Prior(
-    (math.log(15.0), 1.0),
+    (math.log(15.0), 0.8),
     {
         "seeds": (3, 0.6, 0.3),
         "width": (30, 0.3, 0.3),
@@ -237,7 +238,7 @@ class _Fit:
 
 def _offsets(work: Work) -> Iterator[tuple[str, float]]:
     """Yield the offsets that an experiment has, with the standard deviations of their priors."""
-    yield from ((f"model {work.model}", _CLASS), (f"trainer {work.trainer}", _CLASS))
+    yield from ((f"model {work.model}", _MODEL), (f"trainer {work.trainer}", _TRAINER))
     yield f"system {work.system}", _SYSTEM
     yield f"{work.trainer} on {work.model}", _PAIR
 

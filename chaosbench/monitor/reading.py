@@ -104,7 +104,7 @@ class Reader:
 
     def _advance(self, campaign: Campaign) -> None:
         """Read what the experiments of a campaign have done since the last call."""
-        for key in campaign.state.planned.keys() - campaign.state.ended.keys():
+        for key in [key for key in campaign.state.planned if key not in campaign.state.ended]:
             path = self._folder / f"{key}.jsonl"
             events, self._positions[path] = lines(path, self._positions.get(path, 0))
             for event in events:
@@ -121,7 +121,7 @@ def _begun(event: Mapping[str, Any]) -> Campaign:
         if work is not None and one.get("estimate"):  # what the campaign itself knew at its beginning
             training, rest = one["estimate"]
             costs.add(Observation(work, training / work.updates, rest))
-    about = {name: printable(str(event.get(name))) for name in ("device", "workers", "host", "pid", "command")}
+    about = {name: _clean(event.get(name)) for name in ("device", "workers", "host", "pid", "command")}
     state = State(planned, workers=int(event.get("workers") or 1), costs=costs, began=_seconds(event))
     return Campaign(state, False, None, 0.0, about, {})
 
@@ -151,10 +151,15 @@ def _advance(state: State, key: str, event: Mapping[str, Any]) -> None:
         case "start":
             state.start(key, at, batch=event.get("batch"))
         case "phase":
-            state.advance(key, str(event["phase"]), at)
+            state.advance(key, printable(event["phase"]), at)
         case "progress":
-            numbers = {"loss": event.get("loss"), "norm": event.get("gradient_norm")}
-            state.advance(key, str(event["phase"]), at, update=event["update"], updates=event["updates"], **numbers)
+            counts = {name: int(event[name]) for name in ("update", "updates")}
+            loss, norm = (None if event.get(x) is None else float(event[x]) for x in ("loss", "gradient_norm"))
+            state.advance(key, printable(event["phase"]), at, **counts, loss=loss, norm=norm)
+
+
+def _clean(value: Any) -> Any:
+    return printable(value) if isinstance(value, str) else value
 
 
 def _seconds(event: Mapping[str, Any]) -> float:

@@ -120,6 +120,14 @@ class State:
             self.start(key, at)
         self.running[key].advance(phase, update, updates, (loss, norm), at)
 
+    def drawing(self, key: str, at: float) -> None:
+        """Note that the pictures of an experiment that has ended are being drawn."""
+        self.running[key] = Running(self._title(key), at, phase=DRAWING)
+
+    def drawn(self, key: str) -> None:
+        """Note that the pictures of an experiment are drawn."""
+        self.running.pop(key, None)
+
     def end(self, key: str, statuses: Mapping[str, int], *, observation: Observation | None = None) -> None:
         """Note that an experiment has ended, with the number of seeds with each status."""
         self.running.pop(key, None)
@@ -136,13 +144,18 @@ class State:
     def counts(self) -> dict[str, int]:
         """Number of experiments by their state: ok, diverged, those without a result by their status, running, waiting.
 
-        An experiment counts under its worst status: one without a result, then diverged, then ok.
+        An experiment counts under its worst status: one without a result, then diverged, then ok. Those whose pictures
+        are being drawn have ended, and count twice.
         """
         ended = Counter(worst(statuses) for statuses in self.ended.values())
-        waiting = self.total - len(self.ended) - len(self.running)
+        drawing = sum(run.phase == DRAWING for run in self.running.values())
+        running = len(self.running) - drawing
+        waiting = self.total - len(self.ended) - running
         shown = {"ok": ended.pop("ok", 0), "diverged": ended.pop("diverged", 0), **ended}
         return {
-            name: count for name, count in {**shown, "running": len(self.running), "waiting": waiting}.items() if count
+            name: count
+            for name, count in {**shown, "running": running, "drawing": drawing, "waiting": waiting}.items()
+            if count
         }
 
     def seconds_left(self, now: float) -> tuple[float, float] | None:
