@@ -93,8 +93,8 @@ def _time_left(state: State, now: float) -> str:
     if left is None or left[0] <= 0:
         return ""
     seconds, spread = left
-    low, high = seconds * math.exp(-1.28 * spread), seconds * math.exp(1.28 * spread)
-    span = f" ({roughly(low)} to {roughly(high)})" if spread > 0.2 else ""
+    low, high = (roughly(seconds * math.exp(factor * spread)) for factor in (-1.28, 1.28))  # 80 % lie between them
+    span = f" ({low} to {high})" if spread > 0.2 and low != high else ""
     return f", about {roughly(seconds)} left{span}"
 
 

@@ -15,7 +15,7 @@ def test_a_campaign_is_shown_while_it_runs_and_when_it_has_ended(call, tmp_path:
     code, out, err = call("status", tmp_path)
     assert (code, err) == (0, "")
     assert "0 of 1" in out
-    assert experiment().name in out
+    assert "sparse_teacher_forcing on rnn" in out
     writer.close()
     code, out, _ = call("status", tmp_path, "--watch")
     assert code == 0
