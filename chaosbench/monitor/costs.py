@@ -22,7 +22,7 @@ _MODEL, _TRAINER, _PAIR, _SYSTEM = 0.8, 0.4, 0.4, 0.3  # standard deviations of 
 
 @dataclass(frozen=True)
 class Work:
-    """What the time of an experiment depends on.
+    """The quantities that the time of an experiment depends on.
 
     Attributes:
         system, model, trainer: kinds.
