@@ -15,6 +15,7 @@ from chaosbench import (
     cli_explain,
     cli_plugins,
     cli_run,
+    cli_status,
     cli_trajectories,
     options,
     plugin_choice,
@@ -40,6 +41,7 @@ cli_trajectories.register(app)
 app.command()(cli_run.run)
 app.command()(cli_draw.draw)
 app.command()(cli_explain.explain)
+app.command()(cli_status.status)
 cli_plugins.register(plugins_app)
 cli_authors.register(plugins_app)
 

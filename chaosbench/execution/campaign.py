@@ -18,6 +18,7 @@ from chaosbench.execution.sharing import Queue
 from chaosbench.experiment import Experiment, Result
 from chaosbench.leaderboard import store
 from chaosbench.leaderboard.folder import FINISHED, Stored, read
+from chaosbench.monitor.costs import Costs
 from chaosbench.plugin_choice import Choice
 from chaosbench.provenance import of_command, of_experiment, of_machine
 from chaosbench.search.study import require
@@ -111,6 +112,7 @@ def carry_on(
     every: float = EVERY,
     plugins: Choice | None = None,
     versions: Mapping[str, str] | None = None,
+    costs: Costs | None = None,
     limits: Limits | None = None,
     max_failures: int | None = None,
     check: Callable[[], object] | None = None,
@@ -125,6 +127,7 @@ def carry_on(
         every: time between two checkpoints of a training [s].
         plugins: those that the workers load; None: as the environment says.
         versions: of these plug-ins, for the provenance of runs that are lost; None: not recorded there.
+        costs: what is known about the times of experiments, for those who watch; None: nothing.
         limits: of each experiment; None: the usual ones.
         max_failures: number of experiments without a result after which the campaign ends; None: it goes on.
         check: is called several times a second, and may raise; None: nothing is.
@@ -134,7 +137,7 @@ def carry_on(
     engine = local(
         device, workers, logs=logs, checkpoints=results / FOLDER, every=every, plugins=plugins, limits=limits
     )
-    journal = Journal(results, groups, device=device, workers=workers)
+    journal = Journal(results, groups, device=device, workers=workers, costs=costs)
     try:
         with Leases(results) as leases:
             queue = Queue(groups, results, leases)

@@ -31,6 +31,8 @@ from chaosbench.kernels import compiles_for_cpu
 from chaosbench.labels import shared, titles
 from chaosbench.leaderboard.folder import FINISHED, Stored
 from chaosbench.leaderboard.rank import rank
+from chaosbench.monitor.costs import Costs, Work, observed
+from chaosbench.monitor.state import Planned
 from chaosbench.plugin_choice import Choice
 from chaosbench.spec import Spec
 from chaosbench.terminal.drawing import Drawings
@@ -136,6 +138,7 @@ def show(
     workers: int,
     plugins: Choice,
     check: Callable[[], object],
+    costs: Costs | None = None,
 ) -> Outcome:
     """Show the progress of a campaign until it ends, and draw the pictures of each experiment.
 
@@ -146,9 +149,17 @@ def show(
         workers: the largest number of processes that draw at a time.
         plugins: those that these processes load.
         check: is called several times a second while pictures are drawn at the end, and may raise.
+        costs: what is known about the times of experiments; None: nothing.
     """
     console = Console(highlight=False, stderr=True)
-    with progress(len(todo), console) as display, Drawings(pictures, workers, plugins) as drawings:
+    planned = [
+        Planned(title, len(one.seeds), Work.of(one.model_dump(mode="json")))
+        for one, title in zip(todo, _titles(todo), strict=True)
+    ]
+    with (
+        progress(planned, console, workers=workers, costs=costs) as display,
+        Drawings(pictures, workers, plugins) as drawings,
+    ):
         campaign = _Campaign(display, todo, drawings)
         try:
             for event in events:
@@ -242,7 +253,9 @@ class _Campaign:
             return
         statuses = Counter(run["status"] for one in stored for run in one.runs)
         seconds = sum(run["total_seconds"] or 0.0 for one in stored for run in one.runs)
-        self._display.finished(f"{title}, by another campaign", statuses, seconds)
+        self._display.note(f"{title}: another campaign has run it")
+        self._display.ended(title, statuses, observed(stored[-1]))
+        self._display.finished(title, statuses, seconds)
         self.failed += not statuses.keys() <= FINISHED
 
     def wait(self, check: Callable[[], object]) -> None:
@@ -252,6 +265,7 @@ class _Campaign:
     def _publish(self, finished: Finished, stored: Stored) -> None:
         title, runs = self._title(finished.experiment), finished.result.runs
         self.published.append(stored)
+        self._display.ended(title, Counter(run.status for run in runs), observed(stored))
         self._ended[stored.folder] = title, runs, perf_counter() - self._started[title]
         if self._draws and any(run.status in FINISHED for run in runs):
             self._display.drawing(title)
