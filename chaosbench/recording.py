@@ -64,16 +64,18 @@ class Training:
             return self.updates, self.seconds
         return self.updates + self.search.updates, self.seconds + self.search.seconds
 
-    def failures(self, checksum: str) -> list[str]:
-        """Return why each seed has failed whatever its scores say, `(K,)`; an empty text if it has not.
+    def failures(self, checksum: str, statuses: Sequence[Status]) -> list[str]:
+        """Return why each seed has failed although it has scores, `(K,)`; an empty text if it has not.
 
         Args:
             checksum: of the data after everything else.
+            statuses: those that the scores give.
         """
         if self.checksum not in ("", checksum):
-            return ["the data were changed in place, so that the scores mean nothing"] * self.health.losses.shape[0]
-        nan = self.health.losses[:, 0].isnan().tolist()
-        return ["its first loss is not a number, so that it was not trained" if one else "" for one in nan]
+            return ["the data were changed in place, so that the scores mean nothing"] * len(statuses)
+        untrained = "its first loss is not a number, so that it was not trained"
+        lost = self.health.losses[:, 0].isnan().tolist()
+        return [untrained if nan and status == "ok" else "" for nan, status in zip(lost, statuses, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -151,8 +153,8 @@ def record(
     standardisation = {name: getattr(data, name).cpu().numpy() for name in ("mean", "deviation")}
     provenance = of_machine() | of_experiment(experiment) | of_training(data)
     lost: list[tuple[int, Status, str]] = [(seed, "failed", "") for seed in experiment.seeds]
-    found = lost if evaluation is None else outcomes(experiment, evaluation, scores)
-    failures = training.failures(provenance["data"])
+    found = lost if evaluation is None else list(outcomes(experiment, evaluation, scores))
+    failures = training.failures(provenance["data"], [status for _, status, _ in found])
     seen = tuple(
         (seed, "failed" if failure else status, "; ".join(filter(None, [failure, message, *remarks])))
         for (seed, status, message), failure in zip(found, failures, strict=True)

@@ -23,7 +23,7 @@ while True:
 """
 Fault = Literal[
     "raise", "exit", "leave", "kill", "fork", "print", "hang", "crowd",
-    "eat", "ask", "feed", "deaf", "shout", "spin", "stuck",
+    "eat", "ask", "feed", "deaf", "shout", "spin", "stuck", "crash",
 ]  # fmt: skip
 
 
@@ -46,6 +46,8 @@ class Misbehaving(ModelSpec):
             sys.exit(3)
         if self.fault == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.fault == "crash":
+            ctypes.string_at(0)
         if self.fault == "fork":
             self.fork_and_die()
         if self.fault == "print":
