@@ -13,7 +13,11 @@ from chaosbench.processes import start_server
 from chaosbench.terminal.plugins import load_registry
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from chaosbench.execution import Group, Limits, Placement
+    from chaosbench.execution.engines import Engine
+    from chaosbench.execution.local import Site
     from chaosbench.experiment import Experiment
     from chaosbench.registry import Registry
     from chaosbench.terminal.campaign import Outcome
@@ -51,6 +55,11 @@ Rerun = Annotated[
         help="Run experiments again that ended as failed, crashed, timeout or oom, or all of these; repeatable.",
         rich_help_panel=_FAILURES,
     ),
+]
+EngineName = Annotated[str, typer.Option("--engine", help="local, ray (a cluster that is running) or slurm (jobs).")]
+Address = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Address of the Ray cluster (default: the one that this machine belongs to)."),
 ]
 Shard = Annotated[
     str | None,
@@ -107,6 +116,8 @@ def run(
     ] = None,
     jobs_per_gpu: JobsPerGpu = None,
     shard: Shard = None,
+    engine: EngineName = "local",
+    address: Address = None,
     timeout: Timeout = None,
     stalled: Stalled = "10m",
     memory: Memory = None,
@@ -120,7 +131,7 @@ def run(
     if not dry_run:
         start_server()  # it loads torch on another core while this process does
     from chaosbench import suite
-    from chaosbench.execution import Limits
+    from chaosbench.execution import Limits, cluster
 
     limits = Limits(
         None if timeout is None else options.seconds(timeout, "--timeout"),
@@ -141,6 +152,7 @@ def run(
         options.shard(shard),
         options.statuses(rerun),
         1 if fail_fast else max_failures,
+        cluster(engine, results, address=address, jobs=workers, per_gpu=jobs_per_gpu or 1),
     )
     _run(suite.load(suite_name, registry, selection), wish, registry, dry_run=dry_run)
 
@@ -158,6 +170,7 @@ class _Wish:
     shard: slice
     rerun: tuple[str, ...]
     max_failures: int | None
+    cluster: "Callable[[Site], Engine] | None"
 
 
 def _run(experiments: "list[Experiment]", wish: _Wish, registry: "Registry", *, dry_run: bool) -> None:
@@ -169,7 +182,8 @@ def _run(experiments: "list[Experiment]", wish: _Wish, registry: "Registry", *, 
     from chaosbench.terminal.remaining import left_as_they_are
 
     results = wish.results
-    execution.check_device(wish.device)
+    if wish.cluster is None:
+        execution.check_device(wish.device)
     execution.check_searches(experiments)
     if not dry_run:
         execution.prepare(results)
@@ -177,7 +191,8 @@ def _run(experiments: "list[Experiment]", wish: _Wish, registry: "Registry", *, 
     own = experiments[wish.shard]
     todo = execution.missing(own, stored, wish.rerun)
     execution.check_data(todo)
-    where = execution.place(todo, wish.device, wish.workers, jobs_per_gpu=wish.jobs_per_gpu, may_measure=not dry_run)
+    device = "cpu" if wish.cluster is not None and wish.device == "auto" else wish.device
+    where = execution.place(todo, device, wish.workers, jobs_per_gpu=wish.jobs_per_gpu, may_measure=not dry_run)
     groups = execution.groups(todo, where.device, wish.together)
     campaign.announce(own, groups, results, where)
     lost = left_as_they_are(own, todo, stored)
@@ -207,6 +222,7 @@ def _carried_out(groups: "list[Group]", wish: _Wish, where: "Placement", registr
         limits=wish.limits,
         max_failures=wish.max_failures,
         check=interrupts.check,
+        cluster=wish.cluster,
     )
     todo = [experiment for group in groups for experiment in group]
     with interrupts:

@@ -1,6 +1,7 @@
 """Run experiments in worker processes on this machine."""
 
 from chaosbench.execution.campaign import Published, carry_on, check_data, check_searches, missing, prepare
+from chaosbench.execution.clusters import cluster
 from chaosbench.execution.grouping import Group, alone, grouped, groups
 from chaosbench.execution.happenings import Advanced, Elsewhere, Event, Finished, GivenUp, Separated, Shared, Started
 from chaosbench.execution.limits import Limits
@@ -26,6 +27,7 @@ __all__ = [
     "check_data",
     "check_device",
     "check_searches",
+    "cluster",
     "grouped",
     "groups",
     "missing",

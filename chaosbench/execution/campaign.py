@@ -7,13 +7,13 @@ from pathlib import Path
 from chaosbench.checkpoints import EVERY, FOLDER, Checkpoints
 from chaosbench.data import DataSpec, require_possible, simulate
 from chaosbench.errors import DataError, StoreError, one_line
-from chaosbench.execution.engines import run_all
+from chaosbench.execution.engines import Engine, run_all
 from chaosbench.execution.grouping import Group
 from chaosbench.execution.happenings import Event, Finished, GivenUp
 from chaosbench.execution.journal import Journal
 from chaosbench.execution.leases import Leases
 from chaosbench.execution.limits import Limits
-from chaosbench.execution.local import local
+from chaosbench.execution.local import Site, local
 from chaosbench.execution.sharing import Queue
 from chaosbench.experiment import Experiment, Result
 from chaosbench.leaderboard import store
@@ -116,6 +116,7 @@ def carry_on(
     limits: Limits | None = None,
     max_failures: int | None = None,
     check: Callable[[], object] | None = None,
+    cluster: Callable[[Site], Engine] | None = None,
 ) -> Generator[Event | Published, None, None]:
     """Run experiments and publish each one.
 
@@ -131,12 +132,12 @@ def carry_on(
         limits: of each experiment; None: the usual ones.
         max_failures: number of experiments without a result after which the campaign ends; None: it goes on.
         check: is called several times a second, and may raise; None: nothing is.
+        cluster: returns the engine that runs the experiments; None: workers on this machine do.
     """
     store.prepare(results)
     logs, common, failures = results / "logs", {**of_command(), **of_machine(), **(versions or {})}, 0
-    engine = local(
-        device, workers, logs=logs, checkpoints=results / FOLDER, every=every, plugins=plugins, limits=limits
-    )
+    site = Site(device, logs, results / FOLDER, every, plugins or Choice.from_environment(), limits or Limits())
+    engine: Engine = local(site, workers) if cluster is None else cluster(site)
     journal = Journal(results, groups, device=device, workers=workers, costs=costs)
     try:
         with Leases(results) as leases:

@@ -1,6 +1,7 @@
 """Run experiments in worker processes of this machine."""
 
 from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from chaosbench.checkpoints import EVERY, FOLDER
@@ -11,6 +12,26 @@ from chaosbench.execution.limits import Limits
 from chaosbench.execution.placement import places
 from chaosbench.execution.workers import Workers
 from chaosbench.plugin_choice import Choice
+
+
+@dataclass(frozen=True)
+class Site:
+    """The settings of a campaign: where and how its experiments run.
+
+    Attributes:
+        device: "cpu" or "cuda".
+        logs, checkpoints: folders; on the nodes of a cluster, where they can be written there.
+        every: time between two checkpoints of a training [s].
+        plugins: those that the workers load.
+        limits: of each experiment.
+    """
+
+    device: str
+    logs: Path
+    checkpoints: Path
+    every: float
+    plugins: Choice
+    limits: Limits
 
 
 def carry_out(
@@ -40,29 +61,21 @@ def carry_out(
         limits: of each experiment; None: the usual ones.
     """
     saving = logs.parent / FOLDER if checkpoints is None else checkpoints
-    engine = local(device, workers, logs=logs, checkpoints=saving, every=every, plugins=plugins, limits=limits)
+    site = Site(device, logs, saving, every, plugins or Choice.from_environment(), limits or Limits())
+    engine = local(site, workers)
     try:
         yield from run_all(InOrder(groups), engine)
     finally:
         engine.close()
 
 
-def local(
-    device: str,
-    workers: int,
-    *,
-    logs: Path,
-    checkpoints: Path,
-    every: float = EVERY,
-    plugins: Choice | None = None,
-    limits: Limits | None = None,
-) -> Workers:
-    """Return `workers` workers of this machine on a device, or on all GPUs."""
+def local(site: Site, workers: int) -> Workers:
+    """Return `workers` workers of this machine, on its device or on all of its GPUs."""
     return Workers(
-        places(device, workers),
-        logs=logs,
-        checkpoints=checkpoints,
-        every=every,
-        plugins=plugins or Choice.from_environment(),
-        limits=limits or Limits(),
+        places(site.device, workers),
+        logs=site.logs,
+        checkpoints=site.checkpoints,
+        every=site.every,
+        plugins=site.plugins,
+        limits=site.limits,
     )

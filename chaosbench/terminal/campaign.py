@@ -24,6 +24,7 @@ from chaosbench.execution import (
     Shared,
     Started,
 )
+from chaosbench.execution.placement import cores
 from chaosbench.experiment import Experiment, Run
 from chaosbench.figures import draw as figures
 from chaosbench.formats import counted
@@ -158,7 +159,7 @@ def show(
     ]
     with (
         progress(planned, console, workers=workers, costs=costs) as display,
-        Drawings(pictures, workers, plugins) as drawings,
+        Drawings(pictures, min(workers, cores()), plugins) as drawings,
     ):
         campaign = _Campaign(display, todo, drawings)
         try:
