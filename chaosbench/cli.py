@@ -159,7 +159,14 @@ def run(
     campaign.announce(experiments, groups, results, where)
     if dry_run:
         return
-    events = execution.carry_on(groups, results, device=where.device, workers=where.workers, plugins=registry.choice())
+    events = execution.carry_on(
+        groups,
+        results,
+        device=where.device,
+        workers=where.workers,
+        plugins=registry.choice(),
+        versions=registry.provenance(),
+    )
     pictures = tuple(registry.kinds["picture"].values())
     outcome = campaign.Outcome()
     if todo:

@@ -223,6 +223,11 @@ def test_the_documented_fields_of_stored_tables_are_those_that_are_written(name:
     ]
 
 
+def test_every_entry_of_the_provenance_is_explained() -> None:
+    rows = re.findall(r"^\| `(.+?)` \| (.+?) \|$", section(RESULTS, "Provenance"), re.MULTILINE)
+    assert dict(rows) == schema.PROVENANCE
+
+
 def test_every_status_is_explained() -> None:
     shown = re.findall(r"^\| `(\w+)` \|", section(RESULTS, "Statuses"), re.MULTILINE)
     described = dict(zip(schema.RUNS.names, schema.RUNS, strict=True))["status"].metadata[b"description"].decode()
