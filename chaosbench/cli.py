@@ -16,6 +16,7 @@ from chaosbench import (
     cli_explain,
     cli_plugins,
     cli_rank,
+    cli_status,
     cli_trajectories,
     options,
     plugin_choice,
@@ -43,6 +44,7 @@ app.command()(cli_explain.explain)
 app.command()(cli_rank.rank)
 app.command()(cli_rank.compare)
 app.command()(cli_rank.power)
+app.command()(cli_status.status)
 cli_plugins.register(plugins_app)
 cli_authors.register(plugins_app)
 

@@ -13,6 +13,7 @@ from chaosbench.execution.workers import Event, Finished, carry_out
 from chaosbench.experiment import Experiment, Result
 from chaosbench.leaderboard import store
 from chaosbench.leaderboard.folder import Stored, read
+from chaosbench.monitor.costs import Costs
 from chaosbench.plugin_choice import Choice
 from chaosbench.provenance import of_command, of_experiment, of_machine
 from chaosbench.search.study import require
@@ -96,6 +97,7 @@ def carry_on(
     every: float = EVERY,
     plugins: Choice | None = None,
     versions: Mapping[str, str] | None = None,
+    costs: Costs | None = None,
 ) -> Generator[Event | Published, None, None]:
     """Run experiments and publish each one.
 
@@ -106,10 +108,11 @@ def carry_on(
         every: time between two checkpoints of a training [s].
         plugins: those that the workers load; None: as the environment says.
         versions: of these plug-ins, for the provenance of runs that are lost; None: not recorded there.
+        costs: what is known about the times of experiments, for those who watch; None: nothing.
     """
     store.prepare(results)
     logs = results / "logs"
-    journal = Journal(results, groups, device=device, workers=workers)
+    journal = Journal(results, groups, device=device, workers=workers, costs=costs)
     common = {**of_command(), **of_machine(), **(versions or {})}
     events = carry_out(groups, device=device, workers=workers, logs=logs, every=every, plugins=plugins)
     try:

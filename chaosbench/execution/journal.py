@@ -5,7 +5,6 @@ and the end of each experiment. A line is written at once and whole. A file that
 line break goes on with a new line, so that readers lose at most that line.
 """
 
-import json
 import math
 import os
 import threading
@@ -19,14 +18,15 @@ from typing import Any
 
 from chaosbench.execution.grouping import Group
 from chaosbench.execution.workers import Advanced, Event, Finished, Separated, Started
-from chaosbench.experiment import Experiment
+from chaosbench.experiment import Experiment, Result
 from chaosbench.labels import titles
 from chaosbench.leaderboard import store
+from chaosbench.leaderboard.folder import FINISHED
+from chaosbench.monitor.costs import Costs, Work
+from chaosbench.monitor.lines import FOLDER, HEARTBEAT, append, lines
 from chaosbench.progress import Progress
 from chaosbench.provenance import host, of_command
 
-FOLDER = ".events"  # inside a results directory, of what is running
-HEARTBEAT = 10.0  # [s] between two signs of life of a campaign: the time at which its file was changed
 DONE = 86_400.0  # [s] after which the file of a campaign without a sign of life is removed by the next one
 
 _SOONEST, _LATEST, _SHARE = 1.0, 30.0, 200.0  # [s] between two lines of a training, and how many at least in all
@@ -39,6 +39,7 @@ class Journal:
         results: the results directory.
         groups: what will run.
         device, workers: where.
+        costs: what is known about times; None: nothing.
         clock: returns the time [s].
     """
 
@@ -49,6 +50,7 @@ class Journal:
         *,
         device: str,
         workers: int,
+        costs: Costs | None = None,
         clock: Callable[[], float] = monotonic,
     ) -> None:
         self._clock = clock
@@ -59,7 +61,7 @@ class Journal:
             _remove_old(self._folder)
         stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%S")
         self._file = self._folder / f"campaign-{stamp}-{os.getpid()}.jsonl"
-        plan = list(_planned(groups))
+        plan = list(_planned(groups, costs or Costs()))
         about = {"device": device, "workers": workers, "host": host(), "pid": os.getpid(), **of_command()}
         append(self._file, "campaign", **about, experiments=plan)
         self._over = threading.Event()
@@ -82,12 +84,12 @@ class Journal:
                     append(self.file(experiment), "warning", message=f"runs again, alone: {reason}")
             case Finished(experiment, result):
                 self._left -= 1
-                ended = {
-                    "statuses": dict(Counter(run.status for run in result.runs)),
-                    "messages": {str(run.seed): run.message for run in result.runs if run.message},
-                }
-                append(self.file(experiment), "end", **ended)
-                append(self._file, "end", experiment=experiment.digest()[:12], statuses=ended["statuses"])
+                statuses = dict(Counter(run.status for run in result.runs))
+                messages = {str(run.seed): run.message for run in result.runs if run.message}
+                append(self.file(experiment), "end", statuses=statuses, messages=messages)
+                lost = next((run.message for run in result.runs if run.status not in FINISHED), None)
+                own = {"statuses": statuses, "times": _times(result), "message": lost}
+                append(self._file, "end", experiment=experiment.digest()[:12], **own)
 
     def published(self, experiment: Experiment) -> None:
         """Remove the file of an experiment whose folder has a copy."""
@@ -117,58 +119,29 @@ class Journal:
                 os.utime(self._file)
 
 
-def append(path: Path, event: str, **content: Any) -> None:
-    """Append an event to a file, in one piece, after a line break where the last line lacks it."""
-    line = json.dumps({"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "event": event, **content})
-    with suppress(OSError):
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        try:
-            size = os.fstat(handle).st_size
-            broken = size > 0 and _last_byte(handle, size) != b"\n"
-            os.write(handle, (b"\n" if broken else b"") + line.encode() + b"\n")
-        finally:
-            os.close(handle)
-
-
-def lines(path: Path, start: int = 0) -> tuple[list[dict[str, Any]], int]:
-    """Return the events of a file from a position on, and the position after the last whole line.
-
-    Lines that are no events, such as one that a killed process has cut, are left out.
-    """
-    try:
-        with path.open("rb") as file:
-            file.seek(start)
-            content = file.read()
-    except OSError:
-        return [], start
-    whole = content.rpartition(b"\n")[0]
-    events = [event for line in whole.splitlines() if (event := _parsed(line)) is not None]
-    return events, start + len(whole) + (1 if whole or content.startswith(b"\n") else 0)
-
-
-def _parsed(line: bytes) -> dict[str, Any] | None:
-    try:
-        event = json.loads(line)
-    except (ValueError, RecursionError):
-        return None
-    return event if isinstance(event, dict) and isinstance(event.get("event"), str) else None
-
-
-def _last_byte(handle: int, size: int) -> bytes:
-    os.lseek(handle, size - 1, os.SEEK_SET)
-    return os.read(handle, 1)
-
-
-def _planned(groups: Sequence[Group]) -> Iterator[Mapping[str, Any]]:
-    """Yield digest, title and folder of every experiment."""
+def _planned(groups: Sequence[Group], costs: Costs) -> Iterator[Mapping[str, Any]]:
+    """Yield digest, title, folder, work and expected times of every experiment."""
     experiments = [experiment for group in groups for experiment in group]
     for experiment, title in zip(experiments, titles([one.labels for one in experiments]), strict=True):
+        work = Work.of(experiment.model_dump(mode="json"))
+        estimate = costs.estimate(work)
         yield {
             "experiment": experiment.digest()[:12],
             "title": title,
             "folder": store.folder_name(experiment),
             "seeds": len(experiment.seeds),
+            "work": work.as_json(),
+            "estimate": [estimate.training, estimate.rest] if len(costs) else None,
         }
+
+
+def _times(result: Result) -> tuple[float | None, float] | None:
+    """Return the time per update and that outside training [s]; None where a seed has no result."""
+    runs = result.runs
+    if any(run.status not in FINISHED for run in runs):
+        return None
+    training, whole = sum(run.train_seconds for run in runs), sum(run.total_seconds for run in runs)
+    return training / runs[0].updates if runs[0].updates else None, max(whole - training, 0.0)
 
 
 def _progress(progress: Progress) -> dict[str, Any]:

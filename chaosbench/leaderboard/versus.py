@@ -84,7 +84,7 @@ class Power:
 
 
 def method(ranking: Ranking, words: str) -> Method:
-    """Return the only method whose title, "trainer on model", has all these words.
+    """Return the only method whose title, "trainer on model", has all these words; kinds are matched whole.
 
     Raises:
         SpecError: where none or several have them.
@@ -93,10 +93,14 @@ def method(ranking: Ranking, words: str) -> Method:
     titles = {f"{trainer} on {model}": (model, trainer) for model, trainer in methods}
     if words in titles:
         return titles[words]
-    kinds = {one: (one[0].partition("(")[0], one[1].partition("(")[0]) for one in methods}
+    kinds = {one: {label.partition("(")[0] for label in one} for one in methods}
+    known = set().union(*kinds.values())
+
+    def fits(word: str, name: str) -> bool:
+        return word in kinds[titles[name]] if word in known else word in name
+
     wanted = [word for word in words.split() if word != "on"]
-    exact = [one for one in methods if wanted and all(word in kinds[one] or word in one for word in wanted)]
-    found = exact or [one for name, one in titles.items() if wanted and all(word in name for word in wanted)]
+    found = [one for name, one in titles.items() if wanted and all(fits(word, name) for word in wanted)]
     if len(found) == 1:
         return found[0]
     if not found:

@@ -145,9 +145,10 @@ def _missing(overall: Overall, width: int) -> list[str]:
     """Return lines about methods that are not ranked, because they lack boards."""
     if not overall.missing:
         return []
+    everyone = [*overall.standings, *overall.missing]
+    models, trainers = (shortened(getattr(one, noun) for one in everyone) for noun in ("model", "trainer"))
     entries = [
-        f"{one.trainer.partition('(')[0]} on {one.model.partition('(')[0]} "
-        f"(lacks {len(one.boards)} of {len(overall.boards)})"
+        f"{trainers[one.trainer]} on {models[one.model]} (lacks {len(one.boards)} of {len(overall.boards)})"
         for one in overall.missing
     ]
     return fold(f"not ranked: {'; '.join(entries)}", width, hang="  ")

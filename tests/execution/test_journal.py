@@ -11,10 +11,11 @@ from misbehaving import Misbehaving
 from small import experiment
 
 from chaosbench.execution import Advanced, Published, Started, alone, carry_on
-from chaosbench.execution.journal import FOLDER, Journal, append, lines
+from chaosbench.execution.journal import Journal
 from chaosbench.leaderboard import store
 from chaosbench.leaderboard.folder import EVENTS, hashes, verify
 from chaosbench.models import RNN
+from chaosbench.monitor.lines import FOLDER, append, lines
 from chaosbench.progress import Progress
 
 
