@@ -24,18 +24,16 @@ def table(
     """
     cells = [[" ".join(text.split()) for text in row] for row in rows]
     columns = list(zip(headings, *cells, strict=True))
-    least = [max(_longest(text) for text in column) for column in columns]
-    spare = width - sum(least) - _GAP * (len(columns) - 1)
-    drawn = _list(headings, cells, width) if spare < 0 else _grid(columns, _widths(columns, least, spare), right)
+    room = width - _GAP * (len(columns) - 1)
+    words, pieces = ([max(longest(text) for text in column) for column in columns] for longest in (_word, _piece))
+    least = words if sum(words) <= room else [words[0], *pieces[1:]]
+    drawn = _list(headings, cells, width)
+    if sum(least) <= room:
+        targets = [max(map(len, column)) for column in columns]
+        drawn = _grid(columns, widened(least, targets, room - sum(least)), right)
     if bold:
         drawn.highlight_words([bold], "bold red")
     return drawn
-
-
-def _widths(columns: Sequence[Sequence[str]], least: Sequence[int], spare: int) -> list[int]:
-    """Return widths of columns that share the room, the longest text last: it is a description, and folds well."""
-    targets = [max(map(len, column)) for column in columns]
-    return widened(least, targets, spare)
 
 
 def _grid(columns: Sequence[Sequence[str]], widths: Sequence[int], right: Sequence[str]) -> Text:
@@ -65,6 +63,11 @@ def _list(headings: Sequence[str], rows: Sequence[Sequence[str]], width: int) ->
     return Text("\n".join(blocks), no_wrap=True, overflow="ignore")
 
 
-def _longest(text: str) -> int:
-    """Return the width of the longest piece of a text that a fold leaves whole [characters]."""
+def _word(text: str) -> int:
+    """Return the width of the longest word [characters]."""
+    return max(map(len, text.split()), default=0)
+
+
+def _piece(text: str) -> int:
+    """Return the width of the longest piece of a word that a fold leaves whole [characters]."""
     return max(map(len, fold(text, 1)), default=0)
