@@ -115,13 +115,13 @@ def test_two_methods_are_compared_on_every_board_and_the_sides_may_be_exchanged(
 
 
 def test_more_systems_find_a_small_difference_more_often():
-    boards, sizes = ranking({"a": 0.0, "b": 0.1}, systems=8), [(1, 3), (6, 5), (16, 5)]
+    boards, sizes = ranking({"a": 0.0, "b": 0.15}, systems=8), [(1, 3), (4, 5), (16, 5)]
     found = powers(boards, ("a", "bptt"), ("b", "bptt"), metric=None, equal=0.0, sizes=sizes)
     one, few, many = found
     assert one.on_others == 0.0, "one system cannot speak for others"
     assert many.on_others > few.on_others
     assert many.on_these > few.on_these > one.on_these
-    assert few.hours == pytest.approx(6 * 5 * 72 / 3600)
+    assert few.hours == pytest.approx(4 * 5 * 72 / 3600)
 
 
 def test_a_method_is_named_by_words_of_its_labels():
