@@ -9,6 +9,7 @@ STALLED = 600.0  # [s] without a sign of life, after which an experiment is ende
 LOG = 2**22  # [bytes] of a log; of more, the beginning and the end are kept
 
 _SHARE = 0.9  # of the memory that all workers may use together, so that the parent survives
+_LEAST = 4 * 10**9  # [bytes] for a worker however many there are, since few experiments need as much as their share
 _BUSY = 0.05  # share of a core that counts as a sign of life; a process that sleeps and polls uses less
 
 
@@ -27,10 +28,14 @@ class Limits:
     memory: int | None = None
 
     def shared(self, workers: int) -> "Limits":
-        """Return the limits with an equal share of the machine's memory for each worker, where none is given."""
+        """Return the limits with an equal share of the machine's memory for each worker, where none is given.
+
+        With many workers each has 4 GB, if the machine has as much.
+        """
         if self.memory is not None:
             return self
-        return replace(self, memory=int(_SHARE * usable_memory() / workers))
+        usable = int(_SHARE * usable_memory())
+        return replace(self, memory=max(usable // workers, min(_LEAST, usable)))
 
     def overtime(self, seconds: float, experiments: int) -> str:
         """Return why experiments have taken too long; empty if they have not.

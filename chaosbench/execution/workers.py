@@ -81,7 +81,7 @@ class Workers:
         self._free, self._logs, self._saving = list(places), logs, (checkpoints, every, plugins)
         self._limits, self._running = limits.shared(len(places)), list[_Worker]()
         self._processes, self._keeper = context(), Keeper()
-        self._oom_kills = oom_kills()
+        self._oom_kills, self._inspected = oom_kills(), 0.0
 
     @property
     def free(self) -> int:
@@ -135,9 +135,11 @@ class Workers:
         wait([end for worker in self._running for end in (worker.pipe, worker.process.sentinel)], _TICK)
         for worker in list(self._running):
             yield from self._of(worker)
-            if worker in self._running:
+        if monotonic() - self._inspected > _TICK:
+            self._inspected = monotonic()
+            for worker in self._running:
                 self._inspect(worker)
-        self._oom_kills = oom_kills()
+            self._oom_kills = oom_kills()
 
     def close(self) -> None:
         """End all workers and everything that they have started, after a moment for a checkpoint."""

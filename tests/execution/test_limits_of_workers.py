@@ -16,6 +16,7 @@ from test_workers import alive, eventually, noted
 from chaosbench.checkpoints import FOLDER, Checkpoints
 from chaosbench.diagnostics import Loss
 from chaosbench.execution import Advanced, Finished, Limits, alone, carry_out, lost, memory, workers
+from chaosbench.execution import limits as execution_limits
 from chaosbench.execution.limits import LOG
 from chaosbench.experiment import Run
 from chaosbench.models import RNN
@@ -85,10 +86,12 @@ def test_a_log_that_is_written_without_end_stays_small(tmp_path: Path):
     assert log.stat().st_size < 2**30  # a pipe to nowhere takes several times as much
 
 
-def test_each_worker_has_an_equal_share_of_the_memory():
-    one, four = (Limits().shared(count).memory for count in (1, 4))
-    assert four * 4 <= one < memory.usable_memory()
-    assert Limits(memory=5).shared(3).memory == 5
+@pytest.mark.parametrize(("usable", "workers", "share"), [(40, 1, 36), (40, 4, 9), (40, 100, 4), (2, 4, 1.8)])
+def test_each_worker_has_an_equal_share_of_the_memory_but_never_too_little(usable, workers, share, monkeypatch):
+    """In GB, a tenth of which is left for the campaign itself."""
+    monkeypatch.setattr(execution_limits, "usable_memory", lambda: usable * 10**9)
+    assert Limits().shared(workers).memory == pytest.approx(share * 10**9)
+    assert Limits(memory=5).shared(workers).memory == 5
 
 
 @pytest.mark.parametrize(
