@@ -134,7 +134,12 @@ def run(
             "batch, or each alone (default: together on a GPU, alone on a CPU).",
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run, and stop.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would run and what it needs, and stop.")
+    ] = False,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Time a few updates first, for a better estimate.")
+    ] = False,
     _plugins: PluginFiles = None,
 ) -> None:
     """Run the experiments of a suite that have no result yet, and show the ranking."""
@@ -158,7 +163,12 @@ def run(
     execution.check_data(todo)
     where = execution.place(todo, device, workers, may_measure=not dry_run)
     groups = execution.groups(todo, where.device, together)
-    campaign.announce(experiments, groups, results, where)
+    costs = execution.experience(stored, where.device)
+    if measure:
+        execution.measure(groups, costs, where.device)
+    plan = execution.plan(groups, costs, where.workers)
+    campaign.announce(experiments, groups, results, where, plan)
+    execution.require_room(plan, results)
     if dry_run:
         return
     events = execution.carry_on(
@@ -168,11 +178,12 @@ def run(
         workers=where.workers,
         plugins=registry.choice(),
         versions=registry.provenance(),
+        costs=costs,
     )
     pictures = tuple(registry.kinds["picture"].values())
     outcome = campaign.Outcome()
     if todo:
-        outcome = campaign.show(events, todo, pictures, workers=where.workers, plugins=registry.choice())
+        outcome = campaign.show(events, todo, pictures, workers=where.workers, plugins=registry.choice(), costs=costs)
     campaign.draw_lost(experiments, stored, pictures)
     campaign.conclude(experiments, store.merge(stored, outcome.published), results, pictures)
     if outcome.failed:
