@@ -167,27 +167,17 @@ def run(
     execution.check_data(todo)
     where = execution.place(todo, device, workers, may_measure=not dry_run)
     groups = execution.groups(todo, where.device, together)
-    costs = execution.experience(stored, where.device)
-    if measure:
-        execution.measure(groups, costs, where.device)
-    plan = execution.plan(groups, costs, where.workers)
+    costs, plan = execution.planned(groups, stored, where, measure_first=measure)
     campaign.announce(experiments, groups, results, where, plan)
     execution.require_room(plan, results)
     if dry_run:
         return
-    events = execution.carry_on(
-        groups,
-        results,
-        device=where.device,
-        workers=where.workers,
-        plugins=registry.choice(),
-        versions=registry.provenance(),
-        costs=costs,
-    )
+    common: dict[str, Any] = {"workers": where.workers, "plugins": registry.choice(), "costs": costs}
+    events = execution.carry_on(groups, results, device=where.device, versions=registry.provenance(), **common)
     pictures = tuple(registry.kinds["picture"].values())
     outcome = campaign.Outcome()
     if todo:
-        outcome = campaign.show(events, todo, pictures, workers=where.workers, plugins=registry.choice(), costs=costs)
+        outcome = campaign.show(events, todo, pictures, **common)
     campaign.draw_lost(experiments, stored, pictures)
     campaign.conclude(experiments, store.merge(stored, outcome.published), results, pictures)
     if outcome.failed:

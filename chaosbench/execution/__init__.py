@@ -3,7 +3,7 @@
 from chaosbench.execution.campaign import Published, carry_on, check_data, check_searches, missing, prepare
 from chaosbench.execution.grouping import Group, alone, grouped, groups
 from chaosbench.execution.placement import Placement, check_device, place
-from chaosbench.execution.planning import Plan, experience, measure, plan, require_room
+from chaosbench.execution.planning import Plan, planned, require_room
 from chaosbench.execution.workers import Advanced, Event, Finished, Separated, Started, carry_out
 
 __all__ = [
@@ -22,13 +22,11 @@ __all__ = [
     "check_data",
     "check_device",
     "check_searches",
-    "experience",
     "grouped",
     "groups",
-    "measure",
     "missing",
     "place",
-    "plan",
+    "planned",
     "prepare",
     "require_room",
 ]

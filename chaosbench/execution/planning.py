@@ -9,6 +9,7 @@ from typing import Any
 
 from chaosbench.errors import SpecError
 from chaosbench.execution.grouping import Group
+from chaosbench.execution.placement import Placement
 from chaosbench.execution.timing import measured
 from chaosbench.experiment import Experiment
 from chaosbench.formats import size
@@ -31,7 +32,7 @@ _SURE = 0.35  # relative uncertainty of a time above which it is measured, if as
 
 @dataclass(frozen=True)
 class Plan:
-    """What a campaign is expected to need.
+    """The expected needs of a campaign.
 
     Attributes:
         seconds: until its end, with all workers [s].
@@ -56,6 +57,23 @@ class Plan:
         """Times between which the end lies in four of five cases [s]."""
         factor = math.exp(1.28 * self.spread)
         return self.seconds / factor, self.seconds * factor
+
+
+def planned(
+    groups: Sequence[Group], stored: Iterable[Stored], where: Placement, *, measure_first: bool
+) -> tuple[Costs, Plan]:
+    """Return what is known about times, and the plan that follows from it.
+
+    Args:
+        groups: what will run.
+        stored: the content of the results directory.
+        where: device and number of workers.
+        measure_first: time what is unknown before.
+    """
+    costs = experience(stored, where.device)
+    if measure_first:
+        measure(groups, costs, where.device)
+    return costs, plan(groups, costs, where.workers)
 
 
 def experience(stored: Iterable[Stored], device: str) -> Costs:

@@ -1,4 +1,4 @@
-"""What a campaign is expected to need, in words."""
+"""The expected needs of a campaign in words."""
 
 from collections.abc import Iterator
 
