@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from chaosbench.execution.engines import Engine
     from chaosbench.execution.local import Site
     from chaosbench.experiment import Experiment
+    from chaosbench.monitor.costs import Costs
     from chaosbench.registry import Registry
     from chaosbench.terminal.campaign import Outcome
 
@@ -124,7 +125,12 @@ def run(
     rerun: Rerun = None,
     fail_fast: FailFast = False,
     max_failures: MaxFailures = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run, and stop.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would run and what it needs, and stop.")
+    ] = False,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Time a few updates first, for a better estimate.")
+    ] = False,
     _plugins: PluginFiles = None,
 ) -> None:
     """Run the experiments of a suite that have no result yet, and show the ranking."""
@@ -153,8 +159,10 @@ def run(
         options.statuses(rerun),
         1 if fail_fast else max_failures,
         cluster(engine, results, address=address, jobs=workers, per_gpu=jobs_per_gpu or 1),
+        dry_run,
+        measure,
     )
-    _run(suite.load(suite_name, registry, selection), wish, registry, dry_run=dry_run)
+    _run(suite.load(suite_name, registry, selection), wish, registry)
 
 
 @dataclass(frozen=True)
@@ -171,9 +179,11 @@ class _Wish:
     rerun: tuple[str, ...]
     max_failures: int | None
     cluster: "Callable[[Site], Engine] | None"
+    dry_run: bool
+    measure: bool
 
 
-def _run(experiments: "list[Experiment]", wish: _Wish, registry: "Registry", *, dry_run: bool) -> None:
+def _run(experiments: "list[Experiment]", wish: _Wish, registry: "Registry") -> None:
     """Run what is missing of the experiments, and show the ranking of all of them."""
     from chaosbench import execution
     from chaosbench.leaderboard import store
@@ -185,20 +195,23 @@ def _run(experiments: "list[Experiment]", wish: _Wish, registry: "Registry", *, 
     if wish.cluster is None:
         execution.check_device(wish.device)
     execution.check_searches(experiments)
-    if not dry_run:
+    if not wish.dry_run:
         execution.prepare(results)
     stored = store.read_all(results, may_be_empty=True)
     own = experiments[wish.shard]
     todo = execution.missing(own, stored, wish.rerun)
     execution.check_data(todo)
     device = "cpu" if wish.cluster is not None and wish.device == "auto" else wish.device
-    where = execution.place(todo, device, wish.workers, jobs_per_gpu=wish.jobs_per_gpu, may_measure=not dry_run)
+    where = execution.place(todo, device, wish.workers, jobs_per_gpu=wish.jobs_per_gpu, may_measure=not wish.dry_run)
     groups = execution.groups(todo, where.device, wish.together)
-    campaign.announce(own, groups, results, where)
+    costs, plan = execution.planned(groups, stored, where, measure_first=wish.measure)
+    campaign.announce(own, groups, results, where, plan)
+    if wish.cluster is None:
+        execution.require_room(plan, results)
     lost = left_as_they_are(own, todo, stored)
-    if dry_run:
+    if wish.dry_run:
         return
-    outcome = _carried_out(groups, wish, where, registry) if todo else campaign.Outcome()
+    outcome = _carried_out(groups, wish, where, registry, costs) if todo else campaign.Outcome()
     pictures = tuple(registry.kinds["picture"].values())
     draw_lost(experiments, stored, pictures)
     campaign.conclude(experiments, store.merge(stored, outcome.published), results, pictures)
@@ -206,26 +219,26 @@ def _run(experiments: "list[Experiment]", wish: _Wish, registry: "Registry", *, 
         raise typer.Exit(1)
 
 
-def _carried_out(groups: "list[Group]", wish: _Wish, where: "Placement", registry: "Registry") -> "Outcome":
+def _carried_out(
+    groups: "list[Group]", wish: _Wish, where: "Placement", registry: "Registry", costs: "Costs"
+) -> "Outcome":
     """Run groups of experiments, and show their progress."""
     from chaosbench import execution
     from chaosbench.terminal import campaign
 
     interrupts, pictures = Interrupts(), registry.kinds["picture"].values()
+    common: dict[str, Any] = {"workers": where.workers, "plugins": registry.choice(), "costs": costs}
     events = execution.carry_on(
         groups,
         wish.results,
         device=where.device,
-        workers=where.workers,
-        plugins=registry.choice(),
         versions=registry.provenance(),
         limits=wish.limits,
         max_failures=wish.max_failures,
         check=interrupts.check,
         cluster=wish.cluster,
+        **common,
     )
     todo = [experiment for group in groups for experiment in group]
     with interrupts:
-        return campaign.show(
-            events, todo, pictures, workers=where.workers, plugins=registry.choice(), check=interrupts.check
-        )
+        return campaign.show(events, todo, pictures, check=interrupts.check, **common)

@@ -7,6 +7,7 @@ from chaosbench.execution.happenings import Advanced, Elsewhere, Event, Finished
 from chaosbench.execution.limits import Limits
 from chaosbench.execution.local import carry_out
 from chaosbench.execution.placement import Placement, check_device, place
+from chaosbench.execution.planning import Plan, planned, require_room
 
 __all__ = [
     "Advanced",
@@ -17,6 +18,7 @@ __all__ = [
     "Group",
     "Limits",
     "Placement",
+    "Plan",
     "Published",
     "Separated",
     "Shared",
@@ -32,5 +34,7 @@ __all__ = [
     "groups",
     "missing",
     "place",
+    "planned",
     "prepare",
+    "require_room",
 ]
