@@ -1,4 +1,4 @@
-"""What a campaign of small experiments costs beyond their own work: `python -m benchmarks.campaign [NUMBER] [WORKERS]`.
+"""Measure the cost of a campaign of small experiments beyond their own work: `python -m benchmarks.campaign [NUMBER] [WORKERS]`.
 
 CPU time is measured beside wall time, because it depends less on what else the machine does. The own work of an
 experiment is that of `run_experiment` in one process, one experiment after another.
@@ -28,7 +28,7 @@ from chaosbench.trainers import SparseTeacherForcing
 
 @dataclass(frozen=True)
 class Overhead:
-    """What each experiment costs beyond its own work.
+    """The cost of each experiment beyond its own work.
 
     Attributes:
         experiments, workers: numbers of both.

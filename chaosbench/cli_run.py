@@ -188,6 +188,7 @@ def _run(experiments: "list[Experiment]", wish: _Wish, registry: "Registry") -> 
     from chaosbench import execution
     from chaosbench.leaderboard import store
     from chaosbench.terminal import campaign
+    from chaosbench.terminal.conclusion import conclude
     from chaosbench.terminal.drawing import draw_lost
     from chaosbench.terminal.remaining import left_as_they_are
 
@@ -214,7 +215,7 @@ def _run(experiments: "list[Experiment]", wish: _Wish, registry: "Registry") -> 
     outcome = _carried_out(groups, wish, where, registry, costs) if todo else campaign.Outcome()
     pictures = tuple(registry.kinds["picture"].values())
     draw_lost(experiments, stored, pictures)
-    campaign.conclude(experiments, store.merge(stored, outcome.published), results, pictures)
+    conclude(experiments, store.merge(stored, outcome.published), results, pictures)
     if outcome.failed or lost:
         raise typer.Exit(1)
 

@@ -1,6 +1,5 @@
 """The output of `chaosbench run`: the experiments to run, their progress, and the ranking at the end."""
 
-import shlex
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,7 +31,6 @@ from chaosbench.formats import counted
 from chaosbench.kernels import compiles_for_cpu
 from chaosbench.labels import shared, titles
 from chaosbench.leaderboard.folder import FINISHED, Stored
-from chaosbench.leaderboard.rank import rank
 from chaosbench.monitor.costs import Costs, Work, observed
 from chaosbench.monitor.state import Planned
 from chaosbench.plugin_choice import Choice
@@ -40,7 +38,6 @@ from chaosbench.spec import Spec
 from chaosbench.terminal.drawing import Drawings
 from chaosbench.terminal.needs import needs
 from chaosbench.terminal.progress import Display, progress
-from chaosbench.terminal.ranking import show_ranking
 
 _NOUNS = ("system", "data", "model", "trainer")
 
@@ -175,35 +172,6 @@ def show(
         finally:
             events.close()
     return Outcome(tuple(campaign.published), campaign.failed)
-
-
-def conclude(
-    experiments: Sequence[Experiment], stored: Sequence[Stored], results: Path, pictures: Iterable[type[Spec]]
-) -> None:
-    """Print the ranking of the experiments, and where results and pictures are.
-
-    Args:
-        experiments: those to rank.
-        stored: everything in the results directory.
-        results: the results directory.
-        pictures: kinds of pictures to draw.
-    """
-    ranking = rank(stored, identities={experiment.identity for experiment in experiments})
-    show_ranking(ranking)
-    console = Console(highlight=False, soft_wrap=True)
-    drawn = figures.draw_boards(ranking, stored, results, pictures)
-    for path in drawn.files:
-        if path.suffix == ".png":
-            console.print(f"picture that compares the experiments: {path}", markup=False)
-    for kind, error in drawn.failures.items():
-        console.print(f"{results}: the picture {kind} could not be drawn: {error}", markup=False)
-    quoted = shlex.quote(str(results))
-    for purpose, command in (
-        ("pictures and numbers of each experiment", f"{results}/*/"),
-        ("to show the ranking again", f"chaosbench rank {quoted}"),
-        ("to explain why each run went well or badly", f"chaosbench explain {quoted}"),
-    ):
-        console.print(printable(f"{purpose}: {command}"), markup=False)
 
 
 class _Campaign:
