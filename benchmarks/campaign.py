@@ -1,4 +1,4 @@
-"""Measure the cost of a campaign of small experiments beyond their own work: `python -m benchmarks.campaign [NUMBER] [WORKERS]`.
+"""Measure what a campaign costs beyond its experiments: `python -m benchmarks.campaign [NUMBER] [WORKERS]`.
 
 CPU time is measured beside wall time, because it depends less on what else the machine does. The own work of an
 experiment is that of `run_experiment` in one process, one experiment after another.
