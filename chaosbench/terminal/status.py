@@ -21,7 +21,7 @@ _MOST = 5  # experiments without a result whose reasons are shown
 def show(reader: Reader) -> None:
     """Print the campaigns that run, or the last one, and what the results directory has."""
     console = Console(highlight=False)
-    console.print(_page(reader, console), soft_wrap=True)
+    console.print(page(reader, console), soft_wrap=True)
 
 
 def watch(reader: Reader) -> None:
@@ -30,10 +30,10 @@ def watch(reader: Reader) -> None:
     if not console.is_terminal or console.is_dumb_terminal or "SLURM_JOB_ID" in os.environ:
         _print_lines(reader, console)
         return
-    with Live(_page(reader, console), console=console, auto_refresh=False, transient=True) as live:
+    with Live(page(reader, console), console=console, auto_refresh=False, transient=True) as live:
         while any(campaign.running for campaign in reader.campaigns()):
             time.sleep(_AGAIN)
-            live.update(_page(reader, console), refresh=True)
+            live.update(page(reader, console), refresh=True)
     show(reader)
 
 
@@ -57,7 +57,7 @@ def _brief(campaign: Campaign) -> str:
     return f"{summary(campaign.state, time.time())}; {_condition(campaign)}"
 
 
-def _page(reader: Reader, console: Console) -> Text:
+def page(reader: Reader, console: Console) -> Text:
     """Return everything about the campaigns, in lines that fit the terminal."""
     size, plain = console.size, not console.encoding.lower().startswith("utf")
     campaigns = reader.campaigns()
