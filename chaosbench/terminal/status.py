@@ -65,7 +65,8 @@ def page(reader: Reader, console: Console) -> Text:
     lines: list[Text] = []
     for campaign in campaigns:
         now = time.time() if campaign.running else time.time() - campaign.silent
-        lines.append(render(campaign.state, width=size.width, height=height, now=now, plain=plain))
+        stopped = not campaign.running
+        lines.append(render(campaign.state, width=size.width, height=height, now=now, plain=plain, stopped=stopped))
         lines += (line for line in _lost(campaign, size.width))
         lines.append(Text(_condition(campaign)))
     if not campaigns:
@@ -87,7 +88,8 @@ def _condition(campaign: Campaign) -> str:
         return f"running on {campaign.about['device']}, {campaign.about['workers']} at a time"
     if campaign.left == 0:
         return "ended"
-    again = f"; to go on: {campaign.about['command']}" if campaign.about["command"] else ""
+    command = str(campaign.about["command"])
+    again = f"; to go on: {command}" if command.startswith("chaosbench run") else ""
     if campaign.left is not None:
         return f"stopped, with {counted(campaign.left, 'experiment')} left{again}"
     return f"stopped: no sign of life for {duration(campaign.silent)}{again}"
