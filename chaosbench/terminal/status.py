@@ -71,7 +71,7 @@ def page(reader: Reader, console: Console) -> Text:
         lines.append(Text(_condition(campaign)))
     if not campaigns:
         lines.append(Text("no campaign has left its events here"))
-    lines.append(Text(f"{counted(reader.published(), 'experiment')} with a folder in the results directory"))
+    lines.append(Text(f"{counted(reader.published(), 'finished experiment')} in the results directory"))
     return Text("\n", no_wrap=True, overflow="ignore").join(lines)
 
 
