@@ -10,6 +10,7 @@ import typer
 from chaosbench import (
     __version__,
     cli_authors,
+    cli_boards,
     cli_certify,
     cli_draw,
     cli_explain,
@@ -46,6 +47,7 @@ app.command()(cli_rank.rank)
 app.command()(cli_rank.compare)
 app.command()(cli_rank.power)
 app.command()(cli_status.status)
+cli_boards.register(app)
 cli_plugins.register(plugins_app)
 cli_authors.register(plugins_app)
 
