@@ -10,7 +10,7 @@ from time import monotonic
 from chaosbench.errors import StoreError
 from chaosbench.execution.grouping import Group, alone
 from chaosbench.execution.happenings import Elsewhere, Event, Shared
-from chaosbench.execution.leases import Leases
+from chaosbench.execution.leases import Holder, Leases
 from chaosbench.experiment import Experiment
 from chaosbench.leaderboard.folder import MANIFEST, Stored, read
 from chaosbench.leaderboard.store import folder_name
@@ -45,7 +45,7 @@ class Queue:
     def done(self, experiment: Experiment, folder: Path) -> None:
         """Give back the lease of an experiment that this process has published in a folder."""
         self._known[folder.name] = _changed(folder / MANIFEST)
-        self._leases.give_back(lease_name(experiment))
+        self._give_back(experiment)
 
     def take(self) -> Generator[Event, None, Group]:
         """Return the next group that can start, whose leases are held then; an empty one if there is none now."""
@@ -63,7 +63,7 @@ class Queue:
 
     def _taken(self, experiment: Experiment) -> Generator[Event, None, Experiment | None]:
         """Take the lease of an experiment; return it with the seeds that are left, or None if none is to run now."""
-        holder = self._leases.take(lease_name(experiment))
+        holder = self._holder(experiment)
         if holder is not None:
             if experiment.digest() not in self._elsewhere:
                 yield Elsewhere(experiment, holder)
@@ -71,7 +71,9 @@ class Queue:
             return None
         self._elsewhere.pop(experiment.digest(), None)
         self._look(experiment)
-        stored = tuple(self._others.pop(experiment.identity, ()))
+        wanted = set(experiment.seeds)
+        news = self._others.get(experiment.identity, ())
+        stored = tuple(one for one in news if wanted & {run["seed"] for run in one.runs})
         done = {run["seed"] for one in stored for run in one.runs}
         left = tuple(seed for seed in experiment.seeds if seed not in done)
         if left == experiment.seeds:
@@ -79,8 +81,21 @@ class Queue:
         yield Shared(experiment, stored, ended=not left)
         if left:
             return experiment.replaced(seeds=left)
-        self._leases.give_back(lease_name(experiment))
+        self._give_back(experiment)
         return None
+
+    def _holder(self, experiment: Experiment) -> Holder | None:
+        """Take the leases of all seeds; return who holds one of them, if somebody does, and take none then."""
+        for name in lease_names(experiment):
+            holder = self._leases.take(name)
+            if holder is not None:
+                self._give_back(experiment)
+                return holder
+        return None
+
+    def _give_back(self, experiment: Experiment) -> None:
+        for name in lease_names(experiment):
+            self._leases.give_back(name)
 
     def _look(self, experiment: Experiment) -> None:
         """Read what others have published since this campaign began, or since the last call."""
@@ -95,9 +110,9 @@ class Queue:
                 self._others.setdefault(stored.identity, []).append(stored)
 
 
-def lease_name(experiment: Experiment) -> str:
-    """Return the name of the lease of an experiment, whichever of its seeds are to run."""
-    return experiment.identity[:24]
+def lease_names(experiment: Experiment) -> list[str]:
+    """Return the names of the leases of an experiment, one for each seed, which other experiments may have as well."""
+    return [f"{experiment.identity[:24]}-{seed}" for seed in experiment.seeds]
 
 
 def _changed(path: Path) -> int:

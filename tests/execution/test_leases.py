@@ -13,7 +13,7 @@ from small import experiment
 
 from chaosbench.execution import Elsewhere, Finished, Published, Shared, Started, alone, carry_on, leases
 from chaosbench.execution.leases import FOLDER, Leases
-from chaosbench.execution.sharing import lease_name
+from chaosbench.execution.sharing import Queue, lease_names
 from chaosbench.leaderboard import store
 from chaosbench.models import PLRNN
 from chaosbench.run import run_experiment
@@ -117,7 +117,7 @@ def test_an_experiment_that_another_campaign_runs_is_waited_for_and_not_repeated
     """The other campaign publishes it after this one has run what was left."""
     both, published = [experiment(), experiment(PLRNN(hidden=5))], []
     with Leases(tmp_path) as other:
-        assert other.take(lease_name(both[0])) is None
+        assert [other.take(name) for name in lease_names(both[0])] == [None, None]
         events = []
         for event in carry_on(alone(both), tmp_path, device="cpu", workers=2):
             events.append(event)
@@ -127,7 +127,8 @@ def test_an_experiment_that_another_campaign_runs_is_waited_for_and_not_repeated
                 list(carry_on(alone([both[0]]), tmp_path / "other", device="cpu", workers=1))
                 (folder,) = (one.folder for one in store.read_all(tmp_path / "other"))
                 folder.rename(tmp_path / folder.name)
-                other.give_back(lease_name(both[0]))
+                for name in lease_names(both[0]):
+                    other.give_back(name)
     (elsewhere,) = [event for event in events if isinstance(event, Elsewhere)]
     assert elsewhere.experiment == both[0]
     assert [event.experiment for event in events if isinstance(event, Finished)] == [both[1]]
@@ -147,6 +148,40 @@ def test_only_the_seeds_that_another_campaign_has_not_run_are_left(tmp_path: Pat
     assert not shared.ended
     assert [run["seed"] for run in shared.stored[0].runs] == [1]
     assert [event.experiment.seeds for event in events if isinstance(event, Finished)] == [(0,), (0,)]
+
+
+def ended(work) -> list[object]:
+    """Return what taking a group yields, and the group at the end."""
+    events = []
+    while True:
+        try:
+            events.append(next(work))
+        except StopIteration as stop:
+            return [*events, stop.value]
+
+
+def test_experiments_that_differ_in_their_seeds_have_leases_of_their_own(tmp_path: Path):
+    three = [experiment(seeds=(seed,)) for seed in range(3)]
+    with Leases(tmp_path) as first, Leases(tmp_path) as second:
+        ours, others = (Queue(alone(three), tmp_path, leases) for leases in (first, second))
+        assert ended(ours.take()) == [(three[0],)]
+        (elsewhere, group) = ended(others.take())
+        assert elsewhere.experiment == three[0]
+        assert group == (three[1],)
+        folder = store.write(run_experiment(three[0]), tmp_path)
+        ours.done(three[0], folder)
+        assert ended(ours.take())[-1] == (three[2],)
+        folder = store.write(run_experiment(three[1]), tmp_path)
+        others.done(three[1], folder)
+        (elsewhere, nothing) = ended(others.take())
+        assert elsewhere.experiment == three[2]
+        assert nothing == ()
+        others._again = 0.0
+        (shared, nothing) = ended(others.take())  # the first is done, and the third is being run
+        assert shared.experiment == three[0]
+        assert shared.ended
+        assert nothing == ()
+        assert len(others) == 1
 
 
 @pytest.mark.slow
