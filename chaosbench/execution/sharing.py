@@ -80,6 +80,7 @@ class Queue:
             return experiment
         yield Shared(experiment, stored, ended=not left)
         if left:
+            self._give_back(experiment.replaced(seeds=tuple(seed for seed in experiment.seeds if seed in done)))
             return experiment.replaced(seeds=left)
         self._give_back(experiment)
         return None
