@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from chaosbench.testing.plugins import Checked
+from chaosbench.testing.checked import Checked
 
 
 def collected(outcomes: Iterable[Checked]) -> list[Checked]:
