@@ -15,6 +15,7 @@ from chaosbench import (
     cli_draw,
     cli_explain,
     cli_plugins,
+    cli_status,
     cli_trajectories,
     options,
     plugin_choice,
@@ -39,6 +40,7 @@ app.add_typer(plugins_app, name="plugins")
 cli_trajectories.register(app)
 app.command()(cli_draw.draw)
 app.command()(cli_explain.explain)
+app.command()(cli_status.status)
 cli_plugins.register(plugins_app)
 cli_authors.register(plugins_app)
 
@@ -159,7 +161,14 @@ def run(
     campaign.announce(experiments, groups, results, where)
     if dry_run:
         return
-    events = execution.carry_on(groups, results, device=where.device, workers=where.workers, plugins=registry.choice())
+    events = execution.carry_on(
+        groups,
+        results,
+        device=where.device,
+        workers=where.workers,
+        plugins=registry.choice(),
+        versions=registry.provenance(),
+    )
     pictures = tuple(registry.kinds["picture"].values())
     outcome = campaign.Outcome()
     if todo:

@@ -156,8 +156,9 @@ class Run:
     total_seconds: float  # the same for data, training, diagnosis and scoring together
     device: str
     started: datetime  # UTC
-    provenance: dict[str, str] = field(default_factory=dict)  # versions that ran, and experiments of the same batch
+    provenance: dict[str, str] = field(default_factory=dict)  # what it ran on; `leaderboard.schema.PROVENANCE`
     seeds_together: int | None = None  # K, seeds trained as one batch; None in results of earlier versions
+    ended: datetime | None = None  # UTC; None in results of earlier versions
 
     @classmethod
     def of(cls, experiment: Experiment, seed: int, status: Status, message: str, **costs: Any) -> Self:
@@ -207,6 +208,11 @@ class Result:
         """Return the result with sentences added to the message of every run."""
         added = [replace(run, message="; ".join(filter(None, [run.message, *remarks]))) for run in self.runs]
         return replace(self, runs=tuple(added)) if remarks else self
+
+    def with_provenance(self, provenance: Mapping[str, str]) -> "Result":
+        """Return the result with entries added to the provenance of every run; those that a run has stay."""
+        runs = (replace(run, provenance={**provenance, **run.provenance}) for run in self.runs)
+        return replace(self, runs=tuple(runs))
 
     def rows(self) -> list[dict[str, Any]]:
         """Return a row per seed: labels, status, costs and the score by each metric, as `pandas.DataFrame` takes them.

@@ -36,6 +36,19 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+def roughly(seconds: float) -> str:
+    """Format an estimated time span with one or two digits: `20 s`, `3 min`, `1 h 20 min`, `3 days`."""
+    if seconds < 55:
+        return f"{max(1, round(seconds))} s" if seconds < 10 else f"{5 * round(seconds / 5)} s"
+    minutes = max(1, round(seconds / 60))
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 600:
+        hours, rest = divmod(10 * round(minutes / 10), 60)
+        return f"{hours} h {rest:02d} min" if rest else f"{hours} h"
+    return f"{round(minutes / 60)} h" if minutes < 2_880 else f"{round(minutes / 1_440)} days"
+
+
 def counted(count: int, noun: str) -> str:
     """Format a count with its noun, in the plural unless there is one."""
     return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

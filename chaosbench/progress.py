@@ -15,12 +15,14 @@ class Progress:
         phase: what it does now.
         update, updates: of the training, or the trials of a search; 0 in every other phase.
         loss: median training loss over seeds; None in every other phase.
+        gradient_norm: median norm of the gradient over seeds, before clipping; None where the trainer uses none.
     """
 
     phase: Phase
     update: int = 0
     updates: int = 0
     loss: float | None = None
+    gradient_norm: float | None = None
 
 
 Watch = Callable[[Progress], None]

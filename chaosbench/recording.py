@@ -3,20 +3,19 @@
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from chaosbench import __version__
 from chaosbench.data import Dataset
 from chaosbench.diagnostics.base import DiagnosticSpec
 from chaosbench.diagnostics.health import TrainingHealth
 from chaosbench.experiment import Experiment, Record, Result, Run, Status
 from chaosbench.metrics.base import Evaluation
 from chaosbench.models.forecaster import Forecaster, Trait
+from chaosbench.provenance import of_experiment, of_machine, of_training
 from chaosbench.recorded_scores import finite, outcomes, score_records
 from chaosbench.search.study import Found
 from chaosbench.stored_arrays import Arrays, evaluation_arrays, separation_arrays
@@ -84,11 +83,12 @@ class Rows:
     weights: Arrays
     standardisation: Arrays  # mean and deviation of the training data [the source's units]
     costs: dict[str, Any]  # fields of `Run`: parameters, updates, train_seconds, device, seeds_together
+    provenance: dict[str, str]  # of machine, experiment and data
 
     def result(self, *, started: datetime, seconds: float, plugins: dict[str, str]) -> Result:
         """Return the result of an experiment that began at `started` and took `seconds` of wall time."""
-        costs = {"started": started, "total_seconds": seconds / len(self.experiment.seeds), **self.costs}
-        provenance = _provenance() | plugins
+        times = {"started": started, "ended": datetime.now(UTC), "total_seconds": seconds / len(self.experiment.seeds)}
+        provenance, costs = self.provenance | plugins, times | self.costs
         runs = tuple(
             Run.of(self.experiment, seed, status, message, provenance=provenance, **costs)
             for seed, status, message in self.outcomes
@@ -142,7 +142,8 @@ def record(
         (seed, status, "; ".join(filter(None, [message, *remarks])))
         for seed, status, message in (lost if evaluation is None else outcomes(experiment, evaluation, scores))
     )
-    return Rows(experiment, seen, records, arrays, weights, standardisation, costs)
+    provenance = of_machine() | of_experiment(experiment) | of_training(data)
+    return Rows(experiment, seen, records, arrays, weights, standardisation, costs, provenance)
 
 
 def training_records(experiment: Experiment, training: Training) -> Iterator[Record]:
@@ -241,13 +242,3 @@ def _device_name(device: str) -> str:
     if device.startswith("cuda"):
         return torch.cuda.get_device_name(device)
     return f"cpu ({platform.machine()})"
-
-
-def _provenance() -> dict[str, str]:
-    return {
-        "chaosbench": __version__,
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-    }

@@ -19,6 +19,7 @@ from chaosbench.isolation import attempt, one_per_seed
 from chaosbench.leaderboard import store
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.progress import Progress, Watch
+from chaosbench.provenance import of_command
 from chaosbench.recording import Training, announce_rest, measured_records
 from chaosbench.search.space import changed
 from chaosbench.search.study import Found, find
@@ -77,9 +78,11 @@ def run_experiment(
 
 
 def _stored(result: Result, results: Path | str | None) -> Result:
-    """Return the result; store it first if a directory is given."""
-    if results is not None:
-        store.write(result, Path(results))
+    """Return the result; store it first, with the command that runs, if a directory is given."""
+    if results is None:
+        return result
+    result = result.with_provenance(of_command())
+    store.write(result, Path(results))
     return result
 
 
@@ -195,7 +198,8 @@ def follow(
             if not step.loss.isfinite().any():
                 _finish(experiment.trainer, step)
                 break
-            report(Progress("training", step.update, step.updates, float(step.loss.nanmedian())))
+            numbers = float(step.loss.nanmedian()), course.health.median_norm
+            report(Progress("training", step.update, step.updates, *numbers))
     course.seconds = seconds(perf_counter())
     course.updates = course.updates if step is None else step.update
     return None if step is None else step.training

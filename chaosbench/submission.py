@@ -17,6 +17,7 @@ from chaosbench.external import ExternalModel, ExternalTrainer
 from chaosbench.leaderboard import store
 from chaosbench.leaderboard.folder import Stored, read
 from chaosbench.loading import read_experiment
+from chaosbench.provenance import of_command, of_machine
 from chaosbench.scoring import Double, checksum, result_of
 
 _TOLERANCE = 1e-3  # [standard deviations] by which numbers may have been rounded in a file
@@ -99,7 +100,8 @@ def submitted(
 
 def publish(entries: Mapping[str, Result], results: Path) -> list[Stored]:
     """Store the results of submissions, and read them again."""
-    return [read(store.write(result, results)) for result in entries.values()]
+    command = of_command() | of_machine()
+    return [read(store.write(result.with_provenance(command), results)) for result in entries.values()]
 
 
 def _cut(values: Double, label: str, wanted: tuple[int, int, int], transient: int) -> Double:

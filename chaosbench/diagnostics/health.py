@@ -4,6 +4,7 @@ It belongs to the diagnostics because it watches the training in the same way, o
 sees every update and is stored in the diagnosis of a run, so that the hook does not offer it and no suite selects it.
 """
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -71,6 +72,12 @@ class TrainingHealth:
     def _recorded(self) -> dict[str, list[Tensor]]:
         names = ("losses", "norms", "largest_entries", "norms_after_entries")
         return {name: getattr(self, f"_{name}") for name in names}
+
+    @property
+    def median_norm(self) -> float | None:
+        """Median of the last gradient norms over seeds, before clipping; None where no seed has one."""
+        median = float(self._norms[-1].nanmedian()) if self._norms else math.nan
+        return None if math.isnan(median) else median
 
     @property
     def losses(self) -> Tensor:

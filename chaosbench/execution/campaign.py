@@ -1,6 +1,6 @@
 """A campaign: run the experiments that have no result yet, and publish each one when it ends."""
 
-from collections.abc import Generator, Iterable, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,11 +8,14 @@ from chaosbench.checkpoints import EVERY, FOLDER, Checkpoints
 from chaosbench.data import DataSpec, require_possible, simulate
 from chaosbench.errors import DataError, StoreError, one_line
 from chaosbench.execution.grouping import Group
+from chaosbench.execution.journal import Journal
 from chaosbench.execution.workers import Event, Finished, carry_out
 from chaosbench.experiment import Experiment, Result
 from chaosbench.leaderboard import store
 from chaosbench.leaderboard.folder import Stored, read
+from chaosbench.monitor.costs import Costs
 from chaosbench.plugin_choice import Choice
+from chaosbench.provenance import of_command, of_experiment, of_machine
 from chaosbench.search.study import require
 from chaosbench.source import Source
 from chaosbench.systems.base import SystemSpec
@@ -93,6 +96,8 @@ def carry_on(
     workers: int,
     every: float = EVERY,
     plugins: Choice | None = None,
+    versions: Mapping[str, str] | None = None,
+    costs: Costs | None = None,
 ) -> Generator[Event | Published, None, None]:
     """Run experiments and publish each one.
 
@@ -102,35 +107,43 @@ def carry_on(
         groups: see `carry_out`.
         every: time between two checkpoints of a training [s].
         plugins: those that the workers load; None: as the environment says.
+        versions: of these plug-ins, for the provenance of runs that are lost; None: not recorded there.
+        costs: what is known about the times of experiments, for those who watch; None: nothing.
     """
     store.prepare(results)
     logs = results / "logs"
+    journal = Journal(results, groups, device=device, workers=workers, costs=costs)
+    common = {**of_command(), **of_machine(), **(versions or {})}
     events = carry_out(groups, device=device, workers=workers, logs=logs, every=every, plugins=plugins)
     try:
         for event in events:
+            journal.see(event)
             yield event
             if isinstance(event, Finished):
-                published = Published(event, read(_written(event.result, results)))
+                result = event.result.with_provenance(common | of_experiment(event.experiment))
+                published = Published(event, read(_written(result, results, journal.file(event.experiment))))
+                journal.published(event.experiment)
                 if not published.stored.retryable:
                     Checkpoints(event.result.experiment, results / FOLDER, device).discard()
                 yield published
     finally:
         events.close()
+        journal.close()
         if logs.is_dir() and not any(logs.iterdir()):
             logs.rmdir()
 
 
-def _written(result: Result, results: Path) -> Path:
+def _written(result: Result, results: Path, events: Path) -> Path:
     """Publish a result; where its content cannot be stored, publish runs with the status failed in its place.
 
     Raises:
         StoreError: where the directory cannot be written.
     """
     try:
-        return store.write(result, results)
+        return store.write(result, results, events)
     except StoreError:
         raise
     except Exception as error:  # a plug-in may return anything
         message = f"the result cannot be stored: {one_line(error)}"
-        lost = tuple(replace(run, status="failed", message=message, provenance={}) for run in result.runs)
-        return store.write(Result(result.experiment, lost, ()), results)
+        lost = tuple(replace(run, status="failed", message=message) for run in result.runs)
+        return store.write(Result(result.experiment, lost, ()), results, events)

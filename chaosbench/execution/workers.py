@@ -188,10 +188,13 @@ def _end_of(worker: _Worker, running: list[_Worker], status: Status, reason: str
 
 def _lost(experiment: Experiment, started: datetime, status: Status, message: str) -> Result:
     """Return the runs of an experiment that ended without a result."""
-    seconds = (datetime.now(UTC) - started).total_seconds() / len(experiment.seeds)
-    runs = tuple(
-        Run.of(experiment, seed, status, message, total_seconds=seconds, started=started) for seed in experiment.seeds
-    )
+    ended = datetime.now(UTC)
+    times = {
+        "started": started,
+        "ended": ended,
+        "total_seconds": (ended - started).total_seconds() / len(experiment.seeds),
+    }
+    runs = tuple(Run.of(experiment, seed, status, message, **times) for seed in experiment.seeds)
     return Result(experiment, runs, ())
 
 

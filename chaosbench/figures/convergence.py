@@ -7,7 +7,7 @@ import numpy as np
 from typing_extensions import override
 
 from chaosbench.figures.base import Arguments, Array, Axis, ExperimentPicture, Layout, Quantity
-from chaosbench.figures.panels import STYLES, annotate, legend, new_figure, sparse_ticks
+from chaosbench.figures.panels import STYLES, annotate, legend, new_figure, numbered, sparse_ticks
 from chaosbench.figures.records import system_exponents, title
 from chaosbench.intervals import half_width
 
@@ -73,7 +73,7 @@ def lyapunov_convergence(steps: Array, running: Array, *, reference: Array | Non
     finite = np.asarray(np.isfinite(running).all(axis=(1, 2)))
     for index, axes in enumerate(figure.subplots(1, shown, squeeze=False)[0]):
         system = None if reference is None or index >= len(reference) else float(reference[index])
-        axes.set(xlabel="averaged over [steps]", ylabel=f"$\\lambda_{{{index + 1}}}$ [1 / system time]", xscale="log")
+        axes.set(xlabel="averaged over [steps]", ylabel=f"{numbered('λ', index + 1)} [1 / system time]", xscale="log")
         axes.set_xlim(steps.min(), steps.max())
         sparse_ticks(axes, "x")
         if finite.any():

@@ -183,6 +183,8 @@ def _slug(label: str) -> str:
 
 
 def _save_figure(figure: "Figure", path: Path, formats: Sequence[str]) -> list[Path]:
+    for axes in figure.axes:  # the place of a title is not searched for: no picture has ticks above its panels
+        axes.set_title(axes.get_title(), fontsize=axes.title.get_fontsize(), y=1.0)
     if (engine := figure.get_layout_engine()) is not None:
         engine.execute(figure)  # once instead of once per file
     figure.set_layout_engine(None)  # with "none", each file would be drawn twice

@@ -7,7 +7,7 @@ import numpy as np
 from typing_extensions import override
 
 from chaosbench.figures.base import SEED, Arguments, Array, Axis, ExperimentPicture, Layout, Quantity
-from chaosbench.figures.panels import STYLES, legend, new_figure
+from chaosbench.figures.panels import STYLES, legend, new_figure, sparse_ticks
 from chaosbench.figures.records import seeds, title
 
 if TYPE_CHECKING:
@@ -98,5 +98,6 @@ def error_growth(
     axes.set_xlim(0, min(time[-1], _SHOWN * max(reached, default=time[-1])))
     if shown.size:
         axes.set_ylim(max(shown.min(), 1e-9) / 2, max(5.0, min(2 * float(own[np.isfinite(own)].max(initial=0)), 20.0)))
+    sparse_ticks(axes, "y")
     legend(axes, loc="lower right")
     return figure

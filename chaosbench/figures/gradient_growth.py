@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from chaosbench.leaderboard.folder import Stored
 
-_STATE = r"$\log\,\Vert\partial z_T / \partial z_0\Vert$ [nats]"
-_PARAMETERS = r"$\log\,\Vert\partial L_T / \partial\theta\Vert$ [nats]"
+_STATE = "log ‖∂z(T) / ∂z(0)‖ [nats]"
+_PARAMETERS = "log ‖∂L(T) / ∂θ‖ [nats]"
 _SPANS = (
     1.0  # the y range extends beyond the median curve by at most this multiple of its range, so as not to flatten it
 )
@@ -200,7 +200,7 @@ def _lines(
     ends = np.array([0.0, horizons.max()])
     for owner, rate in rates.items():
         if rate is not None and np.isfinite(rate):
-            text = f"$\\lambda_1$ = {rate:.3g} / step" if rate >= lowest else r"$\lambda_1 < 0$: no growth"
+            text = f"λ₁ = {rate:.3g} / step" if rate >= lowest else "λ₁ < 0: no growth"
             line = start + max(rate, lowest) * ends
             axes.plot(ends, line, label=f"{owner}'s {text}", **STYLES[f"{owner} slope"])
     axes.set_ylim(_limits(axes, curve[np.isfinite(curve)], start))

@@ -106,8 +106,13 @@ def count_diverged(axes: "Axes", diverged: Array) -> None:
 
 
 def observables(names: Sequence[str], count: int) -> Sequence[str]:
-    """Return the names of the observables, or $x_1$, $x_2$, ... if there are none."""
-    return names if len(names) else [f"$x_{{{index + 1}}}$" for index in range(count)]
+    """Return the names of the observables, or x₁, x₂, ... if there are none."""
+    return names if len(names) else [numbered("x", index + 1) for index in range(count)]
+
+
+def numbered(letter: str, number: int) -> str:
+    """Return a letter with its index below the line, such as λ₁; formulas are slow to draw."""
+    return letter + str(number).translate(str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉"))
 
 
 def sparse_ticks(axes: "Axes", directions: str) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from typing_extensions import override
 
 from chaosbench.figures.base import DIVERGED, Arguments, Array, Axis, ExperimentPicture, Layout, Quantity
-from chaosbench.figures.panels import STYLES, annotate, annotate_diverged, diverged_after, new_figure
+from chaosbench.figures.panels import STYLES, annotate, annotate_diverged, diverged_after, new_figure, numbered
 from chaosbench.figures.records import title
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def return_map(
     """
     figure = new_figure(8.4, 4.3, label)
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
-    name = f"{what} of $x_{{{observable:.0f}}}$ [std]"
+    name = f"{what} of {numbered('x', round(observable))} [std]"
     for axes, heading in ((left, "truth"), (right, "free run")):
         axes.set(title=heading, xlabel=name, ylabel=f"next {name}", box_aspect=1)
     _pairs(left, truth, STYLES["truth"]["color"])

@@ -1,4 +1,4 @@
-"""The folder of one experiment: five files, and a manifest of their hashes, which is written last."""
+"""The folder of one experiment: six files, and a manifest of their hashes, which is written last."""
 
 import hashlib
 import json
@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # at run time the ranking must do without torch
 Arrays = dict[str, np.ndarray[Any, Any]]
 
 FINISHED = frozenset({"ok", "diverged"})  # statuses of runs that have a result; all others may be run again
+EVENTS = "events.jsonl"
 MANIFEST = "manifest.json"  # SHA-256 of every other file; a folder that has it is complete
 ROWS = 2_000_000  # more than any experiment writes; a small malicious file can claim far more
 SIZE = 2**29  # [bytes] of a table in memory
@@ -99,8 +100,14 @@ def in_memory(result: "Result") -> Stored:
     return Stored(Path(), experiment.identity, experiment.model_dump(mode="json"), runs, records)
 
 
-def fill(folder: Path, result: "Result") -> None:
-    """Write every file of a result, with the manifest last, and flush all of them to the disk."""
+def fill(folder: Path, result: "Result", events: Path | None = None) -> None:
+    """Write every file of a result, with the manifest last, and flush all of them to the disk.
+
+    Args:
+        folder: an empty folder.
+        result: what to write.
+        events: a file to copy; one that cannot be read is left out.
+    """
     experiment = result.experiment
     spec = {
         "schema": VERSION,
@@ -121,10 +128,21 @@ def fill(folder: Path, result: "Result") -> None:
         # makes files that only their owner can read.
         content = save({key: np.ascontiguousarray(array) for key, array in arrays.items()}, metadata=notes)
         (folder / name).write_bytes(content)
+    course = _content(events)
+    if course is not None:
+        (folder / EVENTS).write_bytes(course)
     hashes = {path.name: _sha256(path) for path in sorted(folder.iterdir())}
     _dump(folder / MANIFEST, {"schema": VERSION, "files": hashes})
     for path in (*folder.iterdir(), folder):
         flush(path)
+
+
+def _content(path: Path | None) -> bytes | None:
+    """Return the content of a file; None if it cannot be read."""
+    try:
+        return None if path is None else path.read_bytes()
+    except OSError:
+        return None
 
 
 def read(folder: Path) -> Stored:

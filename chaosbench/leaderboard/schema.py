@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # at run time the ranking must do without torch
     from chaosbench.experiment import Record, Run
 
 VERSION = 1  # version of the folder's layout and of both schemas
-_ADDED = ("seeds_together",)  # columns that tables of earlier versions lack
+_ADDED = ("seeds_together", "ended")  # columns that tables of earlier versions lack
 
 Row = dict[str, Any]  # the fields of a Run or a Record
 
@@ -49,12 +49,36 @@ RUNS = pa.schema(
         _column(
             "provenance",
             pa.map_(pa.string(), pa.string()),
-            "versions of the software that ran; `trained_with`: the other experiments of the batch",
+            "what the run ran on: versions, machine, command, source code, data",
         ),
         _column("seeds_together", pa.int64(), "K, number of seeds trained as one batch; null: the rows", nullable=True),
+        _column("ended", pa.timestamp("us", tz="UTC"), "end of the run, UTC; null in older results", nullable=True),
     ],
     metadata={"chaosbench_schema": str(VERSION), "description": "a row per seed of an experiment"},
 )
+
+PROVENANCE = {
+    "chaosbench": "version of chaosbench",
+    "commit": "commit of its repository, with `-dirty` where tracked files differ; only where it runs from one",
+    "plug-in NAME": "version of each plug-in that was loaded, or SHA-256 of a file given by `--plugin`",
+    "package NAME": "version of each installed package, outside chaosbench, that defines a kind of the experiment",
+    "torch": "version of torch",
+    "cuda": "version of CUDA that torch was built with; `none`: for a CPU",
+    "numpy": "version of numpy",
+    "numba": "version of numba; `none`: networks ran in plain torch",
+    "python": "version of Python",
+    "platform": "operating system",
+    "processor": "name of the processor",
+    "instructions": "instruction set of torch's CPU kernels, on which the last bits of results depend",
+    "host": "hash that is equal for runs on one machine",
+    "threads": "number of threads of torch",
+    "deterministic": "whether torch was told to use deterministic algorithms only",
+    "dtype": "precision of training and evaluation",
+    "data": "SHA-256 of the orbits of training, validation and test, as trained on and evaluated with",
+    "seeds": "seeds of the experiment, which trained together, in order",
+    "trained_with": "the other experiments of a batch, by the first 12 digits of their digests",
+    "command": "the command that ran it; of a script or notebook its name",
+}  # keys of `provenance`; results of earlier versions, and runs that were lost, lack some of them
 
 RECORDS = pa.schema(
     [
@@ -93,12 +117,12 @@ def rows(table: pa.Table, schema: pa.Schema) -> tuple[Row, ...]:
     for name in _ADDED:
         if name in schema.names and name not in table.column_names:
             table = table.append_column(schema.field(name), pa.nulls(len(table), schema.field(name).type))
-    if table.column_names != schema.names:
+    if sorted(table.column_names) != sorted(schema.names):
         raise StoreError(
             f"columns {table.column_names} where {schema.names} were expected; was it written by chaosbench?"
         )
     # Cast, because a Parquet round trip renames the items of a map, so that the types differ.
-    content: list[Row] = table.cast(schema).to_pylist()
+    content: list[Row] = table.select(schema.names).cast(schema).to_pylist()
     for row in content:
         if "provenance" in row:
             row["provenance"] = dict(row["provenance"])

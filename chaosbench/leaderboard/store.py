@@ -23,11 +23,16 @@ _UNFINISHED = ".tmp-"  # begins the name of a folder that is being written or re
 STALE = 3600.0  # [s] after which the unfinished folder of a killed writer is removed
 
 
-def write(result: "Result", results: Path) -> Path:
+def write(result: "Result", results: Path, events: Path | None = None) -> Path:
     """Publish a result as a folder of its own and return that folder.
 
     An existing folder of the same experiment is replaced if none of its seeds has a result. Otherwise it is kept, and a
     warning is given if its numbers differ.
+
+    Args:
+        result: what to publish.
+        results: the results directory.
+        events: a file of events, of which the folder gets a copy; None, or a file that cannot be read: it gets none.
 
     Raises:
         StoreError: where the folder cannot be written.
@@ -37,7 +42,7 @@ def write(result: "Result", results: Path) -> Path:
     beside = _beside(results)
     try:
         beside.mkdir()
-        fill(beside, result)
+        fill(beside, result, events)
         _publish(beside, target)
     except OSError as error:
         raise StoreError(f"cannot write {str(target)!r}: {error.strerror or error}") from error

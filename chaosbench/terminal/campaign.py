@@ -19,6 +19,8 @@ from chaosbench.kernels import compiles_for_cpu
 from chaosbench.labels import shared, titles
 from chaosbench.leaderboard.folder import FINISHED, Stored
 from chaosbench.leaderboard.rank import rank
+from chaosbench.monitor.costs import Costs, Work, observed
+from chaosbench.monitor.state import Planned
 from chaosbench.plugin_choice import Choice
 from chaosbench.spec import Spec
 from chaosbench.terminal.drawing import Drawings
@@ -123,6 +125,7 @@ def show(
     *,
     workers: int,
     plugins: Choice,
+    costs: Costs | None = None,
 ) -> Outcome:
     """Show the progress of a campaign until it ends, and draw the pictures of each experiment.
 
@@ -132,9 +135,17 @@ def show(
         pictures: kinds of pictures to draw.
         workers: the largest number of processes that draw at a time.
         plugins: those that these processes load.
+        costs: what is known about the times of experiments; None: nothing.
     """
     console = Console(highlight=False, stderr=True)
-    with progress(len(todo), console) as display, Drawings(pictures, workers, plugins) as drawings:
+    planned = [
+        Planned(title, len(one.seeds), Work.of(one.model_dump(mode="json")))
+        for one, title in zip(todo, _titles(todo), strict=True)
+    ]
+    with (
+        progress(planned, console, workers=workers, costs=costs) as display,
+        Drawings(pictures, workers, plugins) as drawings,
+    ):
         campaign = _Campaign(display, todo, drawings)
         try:
             for event in events:
@@ -232,6 +243,7 @@ class _Campaign:
     def _publish(self, finished: Finished, stored: Stored) -> None:
         title, runs = self._titles[finished.experiment.digest()], finished.result.runs
         self.published.append(stored)
+        self._display.ended(title, Counter(run.status for run in runs), observed(stored))
         self._ended[stored.folder] = title, runs, perf_counter() - self._started[title]
         if self._draws and any(run.status in FINISHED for run in runs):
             self._display.drawing(title)

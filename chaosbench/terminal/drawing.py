@@ -1,5 +1,6 @@
 """Draw the pictures of finished experiments in processes of their own, while other experiments run."""
 
+import gc
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -123,6 +124,8 @@ def _failures(kind: str, future: "Future[Failures]") -> Failures:
 def _settle(plugins: Choice) -> None:
     plugins.export()
     settle()
+    gc.collect()
+    gc.freeze()  # what is loaded stays, and need not be searched for garbage again and again
 
 
 def _draw(folder: Path, kind: str, formats: tuple[str, ...]) -> Failures:

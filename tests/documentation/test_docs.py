@@ -94,7 +94,7 @@ def test_every_command_of_the_readme_is_accepted(
     words: list[str], plugin: Path, call: Callable[..., int], capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Run commands that train with --dry-run, those that need results with --help, and all others as they are."""
-    needy = ("rank", "certify", "explain", "draw", "forecast", "export", "score")
+    needy = ("status", "rank", "certify", "explain", "draw", "forecast", "export", "score")
     extra = {"run": ["--dry-run"], **{name: ["--help"] for name in needy}}.get(words[0], [])
     assert call(*words, *extra) == 0, capsys.readouterr().err
     assert capsys.readouterr().out
@@ -221,6 +221,11 @@ def test_the_documented_fields_of_stored_tables_are_those_that_are_written(name:
         (field.name, str(field.type), "yes" if field.nullable else "no", field.metadata[b"description"].decode())
         for field in written
     ]
+
+
+def test_every_entry_of_the_provenance_is_explained() -> None:
+    rows = re.findall(r"^\| `(.+?)` \| (.+?) \|$", section(RESULTS, "Provenance"), re.MULTILINE)
+    assert dict(rows) == schema.PROVENANCE
 
 
 def test_every_status_is_explained() -> None:

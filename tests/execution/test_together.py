@@ -31,7 +31,7 @@ def experiments(model: ModelSpec, *trainers: TrainerSpec) -> list[Experiment]:
 
 def own_columns(run: Run) -> dict[str, Any]:
     """Return the columns of a run that do not depend on company."""
-    others = {"started", "train_seconds", "total_seconds", "seeds_together", "provenance"}
+    others = {"started", "ended", "train_seconds", "total_seconds", "seeds_together", "provenance"}
     return {name: value for name, value in asdict(run).items() if name not in others}
 
 

@@ -15,8 +15,8 @@ def test_truth_and_free_run_share_their_ranges_and_name_their_axes(dimension):
     assert left.get_xlim() == right.get_xlim()
     assert left.get_ylim() == right.get_ylim()
     for axes in (left, right):
-        assert axes.get_xlabel() == "$x_{1}$ [std]"
-        assert axes.get_ylabel() == ("next $x_{1}$ [std]" if dimension == 1 else "$x_{2}$ [std]")
+        assert axes.get_xlabel() == "x₁ [std]"
+        assert axes.get_ylabel() == ("next x₁ [std]" if dimension == 1 else "x₂ [std]")
     assert hasattr(left, "get_zlabel") == (dimension > 2)
 
 

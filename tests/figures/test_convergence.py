@@ -29,7 +29,7 @@ def test_the_mean_over_conditions_is_drawn_with_the_systems_exponent():
     assert len(figure.axes) == 3, "only three exponents are shown"
     for number, (axes, value) in enumerate(zip(figure.axes, (0.9, 0.0, -14.6), strict=True), start=1):
         assert line(axes, "model, mean over free runs").get_ydata() == pytest.approx(value, abs=1e-12)
-        assert axes.get_ylabel() == f"$\\lambda_{{{number}}}$ [1 / system time]"
+        assert axes.get_ylabel() == f"{['λ₁', 'λ₂', 'λ₃'][number - 1]} [1 / system time]"
         assert axes.get_xlabel() == "averaged over [steps]"
     assert list(line(figure.axes[0], "system").get_ydata()) == [0.91, 0.91]
     assert not [curve for curve in figure.axes[1].get_lines() if curve.get_label() == "system"]

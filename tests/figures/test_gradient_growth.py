@@ -30,7 +30,7 @@ def test_a_transient_does_not_affect_the_slope():
     bent[:, HORIZONS < 8] -= 5
     assert measured_slopes(HORIZONS, bent) == pytest.approx([0.1])
     (axes,) = gradient_growth(HORIZONS, bent, exponents=np.array([0.1])).axes
-    assert line(axes, "model's $\\lambda_1$ = 0.1 / step").get_ydata()[0] == pytest.approx(2.0)
+    assert line(axes, "model's λ₁ = 0.1 / step").get_ydata()[0] == pytest.approx(2.0)
 
 
 def test_lines_are_drawn_through_the_mean_of_the_fitted_horizons():
@@ -45,9 +45,9 @@ def test_lines_are_drawn_through_the_mean_of_the_fitted_horizons():
 
 def test_the_line_of_the_models_exponent_lies_on_a_curve_that_grows_with_it():
     (axes,) = gradient_growth(HORIZONS, straight(0.1), exponents=np.array([0.1]), data_exponent=0.05).axes
-    start, stop = line(axes, "model's $\\lambda_1$ = 0.1 / step").get_ydata()
+    start, stop = line(axes, "model's λ₁ = 0.1 / step").get_ydata()
     assert (start, stop) == pytest.approx((2.0, 2.0 + 0.1 * 128))
-    start, stop = line(axes, "system's $\\lambda_1$ = 0.05 / step").get_ydata()
+    start, stop = line(axes, "system's λ₁ = 0.05 / step").get_ydata()
     assert (start, stop) == pytest.approx((2.0, 2.0 + 0.05 * 128)), "it starts where the curve does"
     assert "seed 0, slope γ = 0.1 / step" in entries(axes)
 
@@ -56,7 +56,7 @@ def test_the_seed_with_the_median_slope_is_labelled():
     exponents = np.array([0.1, np.nan, 0.3, 0.21])
     (axes,) = gradient_growth(HORIZONS, straight(0.1, np.nan, 0.7, 0.2), exponents=exponents, seeds=[5, 6, 7, 8]).axes
     assert list(line(axes, "seed 8, slope γ = 0.2 / step").get_ydata()) == list(straight(0.2)[0])
-    assert "model's $\\lambda_1$ = 0.21 / step" in entries(axes)
+    assert "model's λ₁ = 0.21 / step" in entries(axes)
     assert entries(axes).count("each seed, trained") == 1
     assert len([curve for curve in axes.get_lines() if curve.get_label() == "each seed, trained"]) == 4
 
@@ -77,9 +77,9 @@ def test_the_expected_gradient_of_parameters_is_constant_where_states_converge()
         data_exponent=0.1,
     )
     state, parameters = figure.axes
-    assert list(line(state, "model's $\\lambda_1$ = -0.5 / step").get_ydata()) == pytest.approx([2, 2 - 0.5 * 128])
-    assert list(line(parameters, "model's $\\lambda_1 < 0$: no growth").get_ydata()) == [2, 2]
-    assert "system's $\\lambda_1$ = 0.1 / step" in entries(parameters)
+    assert list(line(state, "model's λ₁ = -0.5 / step").get_ydata()) == pytest.approx([2, 2 - 0.5 * 128])
+    assert list(line(parameters, "model's λ₁ < 0: no growth").get_ydata()) == [2, 2]
+    assert "system's λ₁ = 0.1 / step" in entries(parameters)
 
 
 def test_a_zero_gradient_is_reported():
@@ -93,7 +93,7 @@ def test_an_exponent_of_zero_is_labelled_as_zero():
     figure = gradient_growth(
         HORIZONS, straight(0.0), parameter_horizons=HORIZONS, parameters=straight(0.0), exponents=np.zeros(1)
     )
-    assert all("model's $\\lambda_1$ = 0 / step" in entries(axes) for axes in figure.axes)
+    assert all("model's λ₁ = 0 / step" in entries(axes) for axes in figure.axes)
 
 
 def test_vanishing_products_are_drawn():

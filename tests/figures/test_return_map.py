@@ -63,8 +63,8 @@ def test_the_return_map_of_a_map_uses_successive_values():
     left, _ = return_map(**shown).axes
     before, after = left.get_lines()[0].get_data()
     assert after == pytest.approx(4 * before * (1 - before))
-    assert left.get_xlabel() == "value of $x_{1}$ [std]"
-    assert left.get_ylabel() == "next value of $x_{1}$ [std]"
+    assert left.get_xlabel() == "value of x₁ [std]"
+    assert left.get_ylabel() == "next value of x₁ [std]"
 
 
 def test_a_free_run_is_drawn_over_the_truth_in_its_ranges(lorenz):

@@ -6,16 +6,18 @@ import itertools
 import pytest
 from rich.console import Console
 
+from chaosbench.monitor.state import Planned
 from chaosbench.run import Progress
 from chaosbench.terminal.progress import progress
 
 NAME = "bptt on lstm(sizes=[1, 2]), lorenz63"
+ONE, TWO = [Planned(NAME)], [Planned(NAME), Planned("bptt on rnn")]
 
 
 def test_a_file_gets_plain_lines_for_phases_and_every_ten_seconds_of_training():
     clock = itertools.count(0, 2)  # [s] between two readings
     file = io.StringIO()
-    with progress(2, Console(file=file, width=20), clock=lambda: float(next(clock))) as display:
+    with progress(TWO, Console(file=file, width=20), clock=lambda: float(next(clock))) as display:
         display.started(NAME)
         display.advanced(NAME, Progress("data"))
         for update in range(10, 120, 10):
@@ -27,8 +29,9 @@ def test_a_file_gets_plain_lines_for_phases_and_every_ten_seconds_of_training():
         display.finished(NAME, {"ok": 2, "failed": 0, "diverged": 1}, 20.0)
     lines = file.getvalue().splitlines()
     assert lines[0] == f"[1/2] start: {NAME}"
-    assert lines[-1] == f"[1/2] done: {NAME}: 2 ok, 1 diverged in 20 s"
-    assert lines[-2] == "a note in [brackets]"
+    assert lines[-2] == f"[1/2] done: {NAME}: 2 ok, 1 diverged in 20 s"
+    assert lines[-3] == "a note in [brackets]"
+    assert "1 of 2" in lines[-1]
     training = [line for line in lines if "updates/s" in line]
     assert training == [
         f"{NAME}: 50/1000 updates, 5.00 updates/s, 3 min 10 s left, loss 0.0100",
@@ -43,7 +46,7 @@ def test_the_last_update_has_no_time_left():
     """A remaining time of 0 s would be shown until the phases after training are done."""
     clock = itertools.count(0, 20)
     file = io.StringIO()
-    with progress(1, Console(file=file), clock=lambda: float(next(clock))) as display:
+    with progress(ONE, Console(file=file), clock=lambda: float(next(clock))) as display:
         display.started(NAME)
         for update in (500, 1000):
             display.advanced(NAME, Progress("training", update, 1000, 0.5))
@@ -53,7 +56,7 @@ def test_the_last_update_has_no_time_left():
 
 def test_a_batch_is_named_after_its_first_experiment_and_a_second_start_does_not_count_twice():
     file = io.StringIO()
-    with progress(2, Console(file=file)) as display:
+    with progress([Planned("bptt on rnn"), Planned("bptt on lstm")], Console(file=file)) as display:
         display.started("bptt on rnn")
         display.started("bptt on lstm", "bptt on rnn")
         display.restarted("bptt on rnn")
@@ -65,7 +68,7 @@ def test_a_batch_is_named_after_its_first_experiment_and_a_second_start_does_not
 
 
 def test_plain_lines_are_flushed_one_by_one(tmp_path):
-    with (tmp_path / "log").open("w") as file, progress(1, Console(file=file)) as display:
+    with (tmp_path / "log").open("w") as file, progress([Planned("bptt on rnn")], Console(file=file)) as display:
         display.started("bptt on rnn")
         assert (tmp_path / "log").read_text() == "[1/1] start: bptt on rnn\n"
 
@@ -75,7 +78,7 @@ def test_a_terminal_gets_a_live_display_that_survives_an_error():
     console = Console(file=file, force_terminal=True, width=120)
 
     def interrupted():
-        with progress(2, console) as display:
+        with progress(TWO, console) as display:
             display.started(NAME)
             display.advanced(NAME, Progress("training", 5, 10, None))
             display.advanced("an experiment that was not announced", Progress("training", 5, 10, 0.25))
@@ -97,7 +100,7 @@ def test_a_terminal_gets_a_live_display_that_survives_an_error():
 )
 def test_a_terminal_shows_the_phase_in_place_of_the_updates(phase, word):
     file = io.StringIO()
-    with progress(1, Console(file=file, force_terminal=True, width=120)) as display:
+    with progress([Planned("bptt on rnn")], Console(file=file, force_terminal=True, width=120)) as display:
         display.started("bptt on rnn")
         display.advanced("bptt on rnn", Progress("training", 10, 10, 0.25))
         display.advanced("bptt on rnn", Progress(phase))
