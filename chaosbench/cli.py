@@ -15,12 +15,13 @@ from chaosbench import (
     cli_draw,
     cli_explain,
     cli_plugins,
+    cli_push,
     cli_status,
     cli_trajectories,
     options,
     plugin_choice,
 )
-from chaosbench.cli_output import AsJson, Results, discard_output, print_error, print_json
+from chaosbench.cli_output import AsJson, Results, discard_output, print_error, print_json, results_directory
 from chaosbench.cli_plugins import PluginFiles
 from chaosbench.errors import ChaosbenchError, SpecError, unknown_name
 from chaosbench.processes import start_server
@@ -41,6 +42,7 @@ cli_trajectories.register(app)
 app.command()(cli_draw.draw)
 app.command()(cli_explain.explain)
 app.command()(cli_status.status)
+app.command()(cli_push.push)
 cli_plugins.register(plugins_app)
 cli_authors.register(plugins_app)
 
@@ -101,7 +103,11 @@ def run(
     suite_name: Annotated[str, typer.Argument(metavar="SUITE", help="A suite by name, or the path of a TOML file.")],
     results: Annotated[
         Path,
-        typer.Option(parser=options.folder, metavar="DIRECTORY", help="Where results go, a folder per experiment."),
+        typer.Option(
+            parser=results_directory,
+            metavar="DIRECTORY",
+            help="Where results go, a folder per experiment; or a URL such as s3://bucket/results.",
+        ),
     ] = Path("results"),
     device: Annotated[str, typer.Option(help="auto (a GPU if it is faster here), cpu, cuda or cuda:N.")] = "auto",
     seeds: Annotated[str | None, typer.Option(help="Replace the suite's seeds: 0:5 for 0 to 4, or 1,4,7.")] = None,
@@ -141,7 +147,7 @@ def run(
     if not dry_run:
         start_server()  # it loads torch on another core while this process does
     from chaosbench import execution, suite
-    from chaosbench.leaderboard import store
+    from chaosbench.leaderboard import mirror, store
     from chaosbench.terminal import campaign
 
     registry = load_registry()
@@ -172,6 +178,7 @@ def run(
     pictures = tuple(registry.kinds["picture"].values())
     outcome = campaign.Outcome()
     if todo:
+        events = mirror.pushed(events, results)
         outcome = campaign.show(events, todo, pictures, workers=where.workers, plugins=registry.choice())
     campaign.draw_lost(experiments, stored, pictures)
     campaign.conclude(experiments, store.merge(stored, outcome.published), results, pictures)
