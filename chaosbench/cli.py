@@ -16,12 +16,13 @@ from chaosbench import (
     cli_explain,
     cli_plugins,
     cli_push,
+    cli_rank,
     cli_status,
     cli_trajectories,
     options,
     plugin_choice,
 )
-from chaosbench.cli_output import AsJson, Results, discard_output, print_error, print_json, results_directory
+from chaosbench.cli_output import AsJson, discard_output, print_error, print_json, results_directory
 from chaosbench.cli_plugins import PluginFiles
 from chaosbench.errors import ChaosbenchError, SpecError, unknown_name
 from chaosbench.processes import start_server
@@ -41,6 +42,9 @@ app.add_typer(plugins_app, name="plugins")
 cli_trajectories.register(app)
 app.command()(cli_draw.draw)
 app.command()(cli_explain.explain)
+app.command()(cli_rank.rank)
+app.command()(cli_rank.compare)
+app.command()(cli_rank.power)
 app.command()(cli_status.status)
 app.command()(cli_push.push)
 cli_plugins.register(plugins_app)
@@ -184,32 +188,6 @@ def run(
     campaign.conclude(experiments, store.merge(stored, outcome.published), results, pictures)
     if outcome.failed:
         raise typer.Exit(1)
-
-
-@app.command()
-def rank(
-    results: Results,
-    as_json: AsJson = False,
-    layout: Annotated[
-        str | None, typer.Option("--format", help="Print as csv, markdown or latex, with intervals.")
-    ] = None,
-    check: Annotated[
-        bool, typer.Option("--check", help="Check weights and forecasts as well; damaged results are left out.")
-    ] = False,
-) -> None:
-    """Show the ranking of a results directory, one table per system and data."""
-    from chaosbench.leaderboard import exports, store
-    from chaosbench.leaderboard.rank import rank as rank_experiments
-
-    if layout is not None and layout not in exports.FORMATS:
-        raise unknown_name("format", layout, exports.FORMATS, place="--format")
-    ranked = rank_experiments(store.read_all(results, every_file=check))
-    if as_json or layout is not None:
-        print(ranked.to_json() if layout is None else exports.FORMATS[layout](ranked.rows()))
-        return
-    from chaosbench.terminal.ranking import show_ranking
-
-    show_ranking(ranked)
 
 
 @app.command("list")

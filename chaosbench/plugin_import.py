@@ -20,7 +20,7 @@ from types import ModuleType
 from typing import Any, NoReturn, get_origin
 
 from chaosbench.errors import PluginError
-from chaosbench.spec import Spec
+from chaosbench.spec import TABLES_OF_A_SYSTEM, Spec
 
 LIMIT = 20.0  # time that an import may take [s]
 MANY = 100  # modules of a package that make an import heavy
@@ -175,6 +175,8 @@ def require_usable(spec: type[Spec], noun: str) -> str:
         raise TypeError(f"{spec.__name__} has a field that JSON cannot hold: {error}") from error
     if noun == "metric":
         _require_direction(spec)
+    if noun == "system" and (taken := [key for key in TABLES_OF_A_SYSTEM if key in spec.model_fields]):
+        raise TypeError(f"{spec.__name__} has a field {taken[0]}, which suites use for a table; give it another name")
     return kind
 
 

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from chaosbench.errors import printable
 
 IDENTITY = {"chaosbench": "identity"}  # context in which a record leaves out what its digest must not depend on
+TABLES_OF_A_SYSTEM = ("data", "evaluation")  # which a suite may put below a system, so that no field is called so
 
 
 class Content(BaseModel):

@@ -115,7 +115,7 @@ def _specs(part: files.Part, key: str, registry: Registry, default: Sequence[str
         raise SpecError(f"{part.at(key)} must be a list of kinds or tables, not {entries!r}")
     specs = []
     for index, entry in enumerate(entries):
-        place = f"{part.at(key)}.{index}"
+        place = part.entry(key, index)
         table = {"kind": entry} if isinstance(entry, str) else entry
         kind = table.get("kind") if isinstance(table, dict) else None
         if not isinstance(kind, str):

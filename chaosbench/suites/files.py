@@ -1,13 +1,14 @@
 """Suite files: found by name or by path, read, and split into parts."""
 
 import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from chaosbench.errors import SpecError, UnknownNameError, unknown_name
+from chaosbench.spec import TABLES_OF_A_SYSTEM
 
 TABLES = ("systems", "models", "trainers")
 _PART_KEYS = ("description", "seeds", "metrics", "diagnostics", "data", "evaluation", "search", *TABLES)
@@ -25,15 +26,24 @@ class Part:
         content: all keys of the part, its own and those inherited from the head.
         place: `parts.2`; empty where the file has no parts.
         own: the keys that the part itself has.
+        systems: the numbers of its systems in the file, where it holds only some of them.
+        tables: places of tables that stand below a system, by their key.
     """
 
     content: Content
     place: str = ""
     own: frozenset[str] = frozenset()
+    systems: tuple[int, ...] = ()
+    tables: Mapping[str, str] = field(default_factory=dict)
 
     def at(self, key: str) -> str:
         """Return the place of a key in the file: `parts.2.models`, or `models` in its head."""
-        return f"{self.place}.{key}" if key in self.own else key
+        return self.tables.get(key) or (f"{self.place}.{key}" if key in self.own else key)
+
+    def entry(self, key: str, index: int) -> str:
+        """Return the place of an entry of a list: `parts.2.models.0`."""
+        number = self.systems[index] if key == "systems" and self.systems else index
+        return f"{self.at(key)}.{number}"
 
 
 def shipped() -> dict[str, str]:
@@ -50,7 +60,8 @@ def shipped() -> dict[str, str]:
 def parts(name: str, offered: Mapping[str, Path] | None = None) -> list[Part]:
     """Return the parts of a shipped suite, given by name, or of a TOML file, given by path.
 
-    A file without `[[parts]]` is a single part. `offered` has the files of plug-ins' suites by name.
+    A file without `[[parts]]` is a single part, and systems with tables of their own are parts by themselves. `offered`
+    has the files of plug-ins' suites by name.
 
     Raises:
         ChaosbenchError: where a key is unknown, or a part has no system, model or trainer.
@@ -60,16 +71,46 @@ def parts(name: str, offered: Mapping[str, Path] | None = None) -> list[Part]:
     if not isinstance(content.get("suite"), str) or not content["suite"]:
         raise SpecError(f'{name}: the key suite must name the suite, as in suite = "mine"')
     if "parts" not in content:
-        return [Part(_complete(content, name))]
+        return list(_divided(Part(_complete(content, name)), name))
     tables = content.pop("parts")
     if not isinstance(tables, list) or not tables or not all(isinstance(part, dict) for part in tables):
         raise SpecError(f"{name}: parts must be an array of tables, [[parts]], with at least one entry")
-    complete = []
+    complete: list[Part] = []
     for index, part in enumerate(tables):
         place = f"parts.{index}"
         _check_keys(part, _PART_KEYS, f"{name}: {place}")
-        complete.append(Part(_complete(content | part, f"{name}: {place}"), place, frozenset(part)))
+        whole = Part(_complete(content | part, f"{name}: {place}"), place, frozenset(part))
+        complete += _divided(whole, name)
     return complete
+
+
+def _divided(part: Part, name: str) -> Iterator[Part]:
+    """Divide a part into one for each system that has tables of its own, and one for the others."""
+    entries = list(enumerate(part.content["systems"]))
+    own = [number for number, entry in entries if any(key in entry for key in TABLES_OF_A_SYSTEM)]
+    if not own:
+        yield part
+        return
+    plain = [number for number, _ in entries if number not in own]
+    if plain:
+        systems = [part.content["systems"][number] for number in plain]
+        yield replace(part, content=part.content | {"systems": systems}, systems=tuple(plain))
+    for number in own:
+        yield _of_one_system(part, number, name)
+
+
+def _of_one_system(part: Part, number: int, name: str) -> Part:
+    """Return the part of a system whose own tables add to the shared ones."""
+    entry, place = dict(part.content["systems"][number]), f"{part.at('systems')}.{number}"
+    content, tables = dict(part.content), {}
+    for key in TABLES_OF_A_SYSTEM:
+        if key not in entry:
+            continue
+        table, tables[key] = entry.pop(key), f"{place}.{key}"
+        if not isinstance(table, dict):
+            raise SpecError(f"{name}: {tables[key]} must be a table, as in {key} = {{ ... }}")
+        content[key] = part.content.get(key, {}) | table
+    return replace(part, content=content | {"systems": [entry]}, systems=(number,), tables=tables)
 
 
 def _read(name: str, offered: Mapping[str, Path]) -> Content:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from chaosbench.registry import Noun, Registry
+from chaosbench.spec import TABLES_OF_A_SYSTEM
 from chaosbench.suites.budget import PATTERN
 from chaosbench.suites.files import TABLES
 
@@ -23,6 +24,8 @@ def schema(registry: Registry) -> Schema:
         _admit_budgets(definitions[name])
     for name in gridded | {"DataSpec"}:
         _admit_grids(definitions[name])
+    for name in _definitions_of(properties["system"]):
+        definitions[name]["properties"] |= {key: {"$ref": f"#/$defs/{key.title()}Spec"} for key in TABLES_OF_A_SYSTEM}
     keys = {
         "description": {"type": "string"},
         "seeds": {"type": "array", "items": {"type": "integer"}, "minItems": 1, "uniqueItems": True},

@@ -5,9 +5,7 @@ from collections.abc import Mapping
 from typing import Any, cast
 
 from pydantic_core import PydanticUndefined
-from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from chaosbench import __version__
@@ -15,6 +13,7 @@ from chaosbench.errors import unknown_name
 from chaosbench.registry import NOUNS, Noun, Registry
 from chaosbench.spec import Spec, field_comments
 from chaosbench.systems.base import SystemSpec
+from chaosbench.terminal.tables import table
 
 Row = dict[str, Any]
 
@@ -38,15 +37,10 @@ def suite_rows(registry: Registry, shipped: Mapping[str, str]) -> list[Row]:
 def show(title: str, rows: list[Row]) -> None:
     """Print the rows as a table."""
     console = Console(highlight=False)
-    table = Table(box=box.HORIZONTALS, pad_edge=False)
-    table.add_column(title, no_wrap=True)
-    table.add_column("description", overflow="fold")
     foreign = any(not row.get("origin", "chaosbench ").startswith("chaosbench ") for row in rows)
-    if foreign:
-        table.add_column("from", no_wrap=True)
-    for row in rows:
-        table.add_row(row["name"], Text(row["summary"]), *([row["origin"]] if foreign else []))
-    console.print(table)
+    headings = {"name": title, "summary": "description", **({"origin": "from"} if foreign else {})}
+    cells = [[str(row[name]) for name in headings] for row in rows]
+    console.print(table(tuple(headings.values()), cells, width=console.width))
 
 
 def description(registry: Registry, kind: str) -> Row:
@@ -75,7 +69,7 @@ def show_description(described: Row) -> None:
     console.print(Text.assemble((described["kind"], "bold"), f"  a {described['noun']} from {described['origin']}\n"))
     console.print(Text(described["text"] + "\n"))
     if described["fields"]:
-        console.print(_field_table(described["fields"]), soft_wrap=False)
+        console.print(_field_table(described["fields"], console.width))
     for name in ("unit", "better", "dimension"):
         if name in described:
             console.print(f"{name}: {described[name]}", markup=False)
@@ -85,14 +79,12 @@ def show_description(described: Row) -> None:
         console.print(Text(f"source: {reference['source']}"))
 
 
-def _field_table(fields: dict[str, Row]) -> Table:
-    table = Table(box=box.HORIZONTALS, pad_edge=False)
-    for heading in ("field", "type", "default", "meaning"):
-        table.add_column(heading, overflow="fold")
-    for name, field in fields.items():
-        default = "required" if field["required"] else repr(field["default"])
-        table.add_row(name, Text(field["type"]), Text(default), Text(field["meaning"]))
-    return table
+def _field_table(fields: dict[str, Row], width: int) -> Text:
+    rows = [
+        (name, field["type"], "required" if field["required"] else repr(field["default"]), field["meaning"])
+        for name, field in fields.items()
+    ]
+    return table(("field", "type", "default", "meaning"), rows, width=width)
 
 
 def _summary(spec: type[Spec]) -> str:

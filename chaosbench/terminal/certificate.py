@@ -2,14 +2,13 @@
 
 from typing import Any
 
-from rich import box
 from rich.console import Console
 from rich.status import Status
-from rich.table import Table
 from rich.text import Text
 
 from chaosbench.formats import duration
 from chaosbench.systems.certificate import Attractor, Certificate, Check
+from chaosbench.terminal.tables import table
 
 _WORDS = {
     "chaotic": "is chaotic",
@@ -43,18 +42,12 @@ def show(certificate: Certificate) -> None:
     console.print(Text.assemble((certificate.label, "bold"), f" {_words(certificate)}\n"))
     for name, value in _facts(certificate):
         console.print(Text(f"{name + ': ':24}{value}"))
-    table = Table(box=box.HORIZONTALS, pad_edge=False)
-    for heading, justify in (
-        ("check", "left"),
-        ("measured", "right"),
-        ("allowed", "right"),
-        ("", "left"),
-        ("meaning", "left"),
-    ):
-        table.add_column(heading, justify=justify, overflow="fold")  # type: ignore[arg-type]  # rich's own literals
-    for check in certificate.checks:
-        table.add_row(check.name, f"{check.measured:.2g}", f"{check.tolerance:g}", _verdict(check), Text(check.meaning))
-    console.print(table, soft_wrap=False)
+    rows = [
+        (check.name, f"{check.measured:.2g}", f"{check.tolerance:g}", _verdict(check), check.meaning)
+        for check in certificate.checks
+    ]
+    right = ("measured", "allowed")
+    console.print(table(("check", *right, "", "meaning"), rows, width=console.width, right=right, bold="FAILED"))
     if certificate.attractors:
         _show_attractors(console, certificate)
     for remark in certificate.remarks:
@@ -80,8 +73,8 @@ def _facts(certificate: Certificate) -> list[tuple[str, str]]:
     ]
 
 
-def _verdict(check: Check) -> Text:
-    return Text("ok", "green") if check.passed else Text("FAILED", "bold red")
+def _verdict(check: Check) -> str:
+    return "ok" if check.passed else "FAILED"
 
 
 def _words(certificate: Certificate) -> str:
@@ -96,28 +89,28 @@ def _words(certificate: Certificate) -> str:
 
 def _show_attractors(console: Console, certificate: Certificate) -> None:
     """Print a line for each attractor, and how to choose one."""
-    table = Table(box=box.HORIZONTALS, pad_edge=False)
-    for heading in ("attractor", "share of orbits", "exponents [1 / system time]", "a state that leads to it"):
-        table.add_column(heading, overflow="fold")
+    headings = ("attractor", "share of orbits", "exponents [1 / system time]", "a state that leads to it")
+    rows = []
     for number, one in enumerate(certificate.attractors, start=1):
         low, high = (100 * edge for edge in one.share_interval)
         pairs = list(zip(one.reference.exponents, one.reference.intervals, strict=True))[:4]
-        table.add_row(
+        row = (
             f"{number} {one.regime}" + (f", period {one.period:.5g}" if one.period else ""),
             f"{100 * one.share:.0f} % ({low:.0f} to {high:.0f})",
             ", ".join(f"{value:.4f} ± {width:.4f}" for value, width in pairs),
             _state(one),
         )
-    console.print(table, soft_wrap=False)
+        rows.append(row)
+    console.print(table(headings, rows, width=console.width))
     console.print(
         Text('choose one by its regime or by a state: --set attractor=chaotic, or attractor = "chaotic" in a suite'),
     )
 
 
-def _state(attractor: Attractor) -> Text:
+def _state(attractor: Attractor) -> str:
     numbers = ", ".join(f"{value:.6g}" for value in attractor.start[:4])
     text = f"[{numbers}{', …' if len(attractor.start) > 4 else ''}]"
-    return Text(text if attractor.verified else f"{text} (not verified)")
+    return text if attractor.verified else f"{text} (not verified)"
 
 
 class Countdown:

@@ -4,11 +4,9 @@ import dataclasses
 from collections.abc import Iterable
 from typing import Any
 
-from rich import box
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
+from chaosbench.terminal.tables import table
 from chaosbench.testing.checked import Checked
 
 
@@ -33,17 +31,11 @@ def show(outcomes: list[Checked]) -> None:
     if not outcomes:
         console.print("no plug-ins are installed; chaosbench plugins new NAME --kind KIND writes one")
         return
-    table = Table(box=box.HORIZONTALS, pad_edge=False)
-    for heading in ("plug-in", "noun", "kind", "check"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("result", overflow="fold")
-    for outcome in outcomes:
-        text = _result(outcome)
-        why = outcome.failure or outcome.omitted
-        table.add_row(
-            outcome.plugin, outcome.noun, outcome.kind, outcome.check, Text(f"{text}: {why}" if why else text)
-        )
-    console.print(table)
+    cells = [
+        (one.plugin, one.noun, one.kind, one.check, ": ".join(filter(None, [_result(one), one.failure or one.omitted])))
+        for one in outcomes
+    ]
+    console.print(table(("plug-in", "noun", "kind", "check", "result"), cells, width=console.width))
     counts = {name: sum(_result(outcome) == name for outcome in outcomes) for name in ("passed", "failed", "not done")}
     console.print(", ".join(f"{count} {name}" for name, count in counts.items() if count or name == "passed"))
 

@@ -91,7 +91,7 @@ def fold(label: str, width: int, *, indent: str = "", hang: str = "") -> Lines:
     pieces = [
         piece
         for word in re.findall(r"\S+\s*", label)
-        for piece in ([word] if len(word.rstrip()) <= room else re.split(r"(?<=[_,=])|(?=\()", word))
+        for piece in ([word] if len(word.rstrip()) <= room else re.split(r"(?<=[_=])|(?<=,)(?!\d)|(?=\()", word))
     ]
     lines, line = [], indent
     for piece in pieces:

@@ -8,7 +8,7 @@ from chaosbench.errors import PluginError
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.table import Table
+    from rich.text import Text
 
     from chaosbench.plugin_doctor import Examination
     from chaosbench.plugin_listing import Listing
@@ -46,7 +46,7 @@ def show_plugins(listing: "Listing") -> None:
     if not listing.rows:
         console.print("no plug-ins are installed; all kinds come with chaosbench")
         return
-    console.print(_table(listing.rows))
+    console.print(_table(listing.rows, console.width))
     _print_problems(console, {row["name"]: row["error"] for row in listing.rows if row["error"]})
     if listing.cached is not None:
         console.print(_age(listing.cached), markup=False)
@@ -86,7 +86,7 @@ def show_examination(examination: "Examination") -> None:
 
     console = Console(highlight=False)
     if examination.rows:
-        console.print(_table(examination.rows))
+        console.print(_table(examination.rows, console.width))
         _print_problems(console, {row["name"]: "; ".join(row["problems"]) for row in examination.rows})
     for problem in examination.problems:
         console.print(problem, markup=False, soft_wrap=True)
@@ -104,20 +104,16 @@ def _print_problems(console: "Console", problems: dict[str, str]) -> None:
             console.print(f"{name}: {problem}", markup=False, soft_wrap=True)
 
 
-def _table(rows: list[Row]) -> "Table":
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+def _table(rows: list[Row], width: int) -> "Text":
+    from chaosbench.terminal.tables import table
 
-    table = Table(box=box.HORIZONTALS, pad_edge=False)
-    for heading in ("plug-in", "package", "status", "import", "offers"):
-        table.add_column(heading, overflow="fold")
+    cells = []
     for row in rows:
         status = "problem" if row.get("problems") and row["status"] == "ok" else row["status"]
-        seconds, offers = ("\n".join([_seconds(row), *row["heavy"]]), ", ".join(row["offers"] or row["hooks"]))
+        seconds, offers = (" ".join([_seconds(row), *row["heavy"]]), ", ".join(row["offers"] or row["hooks"]))
         package = f"{row['package']} {_short(row['version'])}"
-        table.add_row(row["name"], package, status, Text(seconds), Text("" if row["error"] else offers))
-    return table
+        cells.append((row["name"], package, status, seconds, "" if row["error"] else offers))
+    return table(("plug-in", "package", "status", "import", "offers"), cells, width=width)
 
 
 def _seconds(row: Row) -> str:

@@ -13,7 +13,9 @@ from rich.text import Text
 from chaosbench.formats import number, percent
 from chaosbench.labels import shared, shortened
 from chaosbench.leaderboard.board import Board, Entry, Ranking
+from chaosbench.leaderboard.overall import overall
 from chaosbench.terminal.grid import Column, Lines, fold, grid, widened
+from chaosbench.terminal.overall import OverallTable
 from chaosbench.terminal.scores import ScoreColumn
 
 _MARKS = {"best": "", "tied": "=", "unclear": "?", "behind": ""}
@@ -36,9 +38,20 @@ _SIGNS = """\
 ? not tested: too few seeds, or entries without seeds whose scores of single test orbits are not stored"""
 
 
-def show_ranking(ranking: Ranking) -> None:
-    """Print the tables of a ranking."""
-    Console(highlight=False).print(ranking_table(ranking))
+def show_ranking(ranking: Ranking, metric: str | None = None) -> None:
+    """Print the tables of a ranking, and one over systems where several have the same methods.
+
+    Args:
+        ranking: the boards.
+        metric: that alone ranks over systems; None: all together.
+    """
+    console = Console(highlight=False)
+    console.print(ranking_table(ranking))
+    over_systems = overall(ranking, metric)
+    if over_systems is not None:
+        alone = [overall(ranking, name) for name in over_systems.metrics] if metric is None else []
+        console.print()
+        console.print(OverallTable(over_systems, [one for one in alone if one is not None]))
 
 
 def ranking_table(ranking: Ranking) -> RenderableType:
