@@ -32,7 +32,7 @@ class _Target:
 def check_isolated(package: str | None = None, *, limit: float = LIMIT) -> Iterator[Checked]:
     """Check everything that plug-ins offer, as `check_plugins` does, each beside the built-ins alone.
 
-    A check that takes too long, or ends its process, has failed; those after it are done in a new process.
+    A check that takes too long, or ends its process, has failed; the kinds after it are checked in a new process.
 
     Args:
         package: name of a plug-in or of its distribution; None: all that are installed and chosen.
@@ -113,7 +113,7 @@ def _messages(target: _Target, done: list[Checked], limit: float) -> Iterator[_M
 
 
 def _check(pipe: Connection, target: _Target, done: list[Checked]) -> None:
-    """Check one plug-in but for what is done, and send a message before and after each check."""
+    """Check one plug-in but for the kinds that are done, and send a message before and after each check."""
     if hasattr(os, "setsid"):
         os.setsid()
     threading.Thread(target=_leave_with_parent, daemon=True).start()
@@ -123,7 +123,7 @@ def _check(pipe: Connection, target: _Target, done: list[Checked]) -> None:
 
     target.choice.export()
     pipe.send("ready")  # from here on the time is the plug-in's
-    known = {(one.noun, one.kind, one.check) for one in done}
+    known = {(one.noun, one.kind) for one in done}
 
     def begins(outcome: Checked) -> None:
         pipe.send(_Message(outcome, begins=True))

@@ -35,7 +35,7 @@ def check_plugins(
     package: str | None = None,
     *,
     begins: Begins = lambda _: None,
-    skip: Collection[tuple[str, str, str]] = (),
+    skip: Collection[tuple[str, str]] = (),
 ) -> Iterator[Checked]:
     """Check everything that plug-ins offer, with the default of every field, and yield each outcome.
 
@@ -43,7 +43,7 @@ def check_plugins(
         registry: all kinds.
         package: name of a plug-in or of its distribution; None: all installed plug-ins.
         begins: called with the outcome to come before each check.
-        skip: noun, kind and check of those that are not done.
+        skip: noun and kind of what is not checked; ("", "") is the import.
 
     Raises:
         UnknownNameError: where no plug-in has that name.
@@ -54,16 +54,18 @@ def check_plugins(
         raise unknown_name("plug-in", package, known)
     for plugin in chosen:
         imported = Checked(plugin.name, "", "", "import", failure=plugin.error)
-        if ("", "", "import") not in skip:
+        if ("", "") not in skip:
             yield imported
         for (noun, kind), origin in sorted(registry.origins.items()):
             if plugin.error or origin != f"{plugin.package} {plugin.version}":
                 continue
-            begins(_outcome(registry, plugin, noun, kind))
+            first = _outcome(registry, plugin, noun, kind)
+            if (first.noun, kind) in skip:
+                continue
+            begins(first)
             for outcome, check in _checks_of_kind(registry, plugin, noun, kind):
-                if (outcome.noun, outcome.kind, outcome.check) not in skip:
-                    begins(outcome)
-                    yield outcome if check is None else replace(outcome, failure=_failure(check))
+                begins(outcome)
+                yield outcome if check is None else replace(outcome, failure=_failure(check))
 
 
 def _outcome(registry: Registry, plugin: Plugin, noun: Noun, kind: str) -> Checked:
@@ -75,7 +77,7 @@ def _outcome(registry: Registry, plugin: Plugin, noun: Noun, kind: str) -> Check
 
 def _checks_of_kind(
     registry: Registry, plugin: Plugin, noun: Noun, kind: str
-) -> Iterator[tuple[Checked, Callable[[], None] | None]]:
+) -> Iterator[tuple[Checked, Callable[[], object] | None]]:
     """Yield the outcome and the function of each check; None for one that is omitted."""
     cls = registry.kinds[noun][kind]
     required = [name for name, field in cls.model_fields.items() if field.is_required()]
@@ -84,7 +86,11 @@ def _checks_of_kind(
         why = f"{', '.join(required)} has no default; call {outcome.check} with one in a test of the plug-in"
         yield replace(outcome, omitted=why), None
         return
-    spec = _short(cls)
+    try:
+        spec = _short(cls)
+    except Exception:  # the check is to name what it raises
+        yield outcome, lambda: _short(cls)
+        return
     partner = _partner(registry, plugin, spec)
     yield outcome, lambda: _check(spec, noun, partner)
     if isinstance(spec, ModelSpec | TrainerSpec):
@@ -158,7 +164,7 @@ def _train(spec: ModelSpec | TrainerSpec, partner: Any) -> None:
         raise AssertionError(f"{trainer.label} on {model.label} has no score by {', '.join(missing)}")
 
 
-def _failure(check: Callable[[], None]) -> str | None:
+def _failure(check: Callable[[], object]) -> str | None:
     """Return the sentence with which a check fails, or None."""
     try:
         check()

@@ -93,18 +93,22 @@ def test_a_list_with_a_broken_plug_in_is_cached_for_a_while(plugins, monkeypatch
 OFFERS = """
 import os, time
 from typing import ClassVar, Literal
+from pydantic import model_validator
 from chaosbench import MetricSpec, hookimpl
 
 class One(MetricSpec):
     kind: Literal["a_{name}"] = "a_{name}"
     unit: ClassVar[str] = "1"
     better: ClassVar[str] = "lower"
-    def score(self, evaluation):
+    def score(self, evaluation): ...
+    @model_validator(mode="after")
+    def act(self):
         {act}
 
 class Two(One):
     kind: Literal["b_{name}"] = "b_{name}"
-    def score(self, evaluation):
+    @model_validator(mode="after")
+    def act(self):
         raise ValueError("no score today")
 
 @hookimpl
