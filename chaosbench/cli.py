@@ -144,7 +144,12 @@ def run(
             "batch, or each alone (default: together on a GPU, alone on a CPU).",
         ),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print what would run, and stop.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what would run and what it needs, and stop.")
+    ] = False,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="Time a few updates first, for a better estimate.")
+    ] = False,
     _plugins: PluginFiles = None,
 ) -> None:
     """Run the experiments of a suite that have no result yet, and show the ranking."""
@@ -168,22 +173,18 @@ def run(
     execution.check_data(todo)
     where = execution.place(todo, device, workers, may_measure=not dry_run)
     groups = execution.groups(todo, where.device, together)
-    campaign.announce(experiments, groups, results, where)
+    costs, plan = execution.planned(groups, stored, where, measure_first=measure)
+    campaign.announce(experiments, groups, results, where, plan)
+    execution.require_room(plan, results)
     if dry_run:
         return
-    events = execution.carry_on(
-        groups,
-        results,
-        device=where.device,
-        workers=where.workers,
-        plugins=registry.choice(),
-        versions=registry.provenance(),
-    )
+    common: dict[str, Any] = {"workers": where.workers, "plugins": registry.choice(), "costs": costs}
+    events = execution.carry_on(groups, results, device=where.device, versions=registry.provenance(), **common)
     pictures = tuple(registry.kinds["picture"].values())
     outcome = campaign.Outcome()
     if todo:
         events = mirror.pushed(events, results)
-        outcome = campaign.show(events, todo, pictures, workers=where.workers, plugins=registry.choice())
+        outcome = campaign.show(events, todo, pictures, **common)
     campaign.draw_lost(experiments, stored, pictures)
     campaign.conclude(experiments, store.merge(stored, outcome.published), results, pictures)
     if outcome.failed:

@@ -36,6 +36,11 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+def size(count: int) -> str:
+    """Format a number of bytes in MB or GB."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{math.ceil(count / 1e6)} MB"
+
+
 def roughly(seconds: float) -> str:
     """Format an estimated time span with one or two digits: `20 s`, `3 min`, `1 h 20 min`, `3 days`."""
     if seconds < 55:

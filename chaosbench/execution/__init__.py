@@ -3,6 +3,7 @@
 from chaosbench.execution.campaign import Published, carry_on, check_data, check_searches, missing, prepare
 from chaosbench.execution.grouping import Group, alone, grouped, groups
 from chaosbench.execution.placement import Placement, check_device, place
+from chaosbench.execution.planning import Plan, planned, require_room
 from chaosbench.execution.workers import Advanced, Event, Finished, Separated, Started, carry_out
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "Finished",
     "Group",
     "Placement",
+    "Plan",
     "Published",
     "Separated",
     "Started",
@@ -24,5 +26,7 @@ __all__ = [
     "groups",
     "missing",
     "place",
+    "planned",
     "prepare",
+    "require_room",
 ]

@@ -22,7 +22,8 @@ from chaosbench.experiment import Experiment, Result
 from chaosbench.labels import titles
 from chaosbench.leaderboard import store
 from chaosbench.leaderboard.folder import FINISHED
-from chaosbench.monitor.costs import Costs, Work
+from chaosbench.monitor.costs import Costs, Observation, Work
+from chaosbench.monitor.known import remember
 from chaosbench.monitor.lines import FOLDER, HEARTBEAT, append, lines
 from chaosbench.progress import Progress
 from chaosbench.provenance import host, of_command
@@ -55,7 +56,7 @@ class Journal:
     ) -> None:
         self._clock = clock
         self._folder, self._written = results / FOLDER, dict[str, tuple[float, float]]()  # [s] first and last line
-        self._left = sum(map(len, groups))
+        self._left, self._device = sum(map(len, groups)), device
         with suppress(OSError):
             self._folder.mkdir(exist_ok=True)
             _remove_old(self._folder)
@@ -88,7 +89,11 @@ class Journal:
                 messages = {str(run.seed): run.message for run in result.runs if run.message}
                 append(self.file(experiment), "end", statuses=statuses, messages=messages)
                 lost = next((run.message for run in result.runs if run.status not in FINISHED), None)
-                own = {"statuses": statuses, "times": _times(result), "message": lost}
+                times = _times(result)
+                if times is not None:
+                    work = Work.of(experiment.model_dump(mode="json"))
+                    remember([Observation(work, *times)], device=self._device, host=host())
+                own = {"statuses": statuses, "times": times, "message": lost}
                 append(self._file, "end", experiment=experiment.digest()[:12], **own)
 
     def published(self, experiment: Experiment) -> None:

@@ -46,15 +46,22 @@ class Cost:
         return updates * self.update + self.rest
 
 
-def measured(experiments: Sequence[Experiment], device: str) -> list[Cost]:
-    """Return the cost of each experiment on a device; infinite where it fails, crashes or hangs."""
+def measured(experiments: Sequence[Experiment], device: str, *, budget: float = math.inf) -> list[Cost]:
+    """Return the cost of each experiment on a device; infinite where it fails, crashes or hangs.
+
+    Args:
+        experiments: are timed one after another.
+        device: "cpu", or a CUDA device.
+        budget: time after which no more are timed, and the cost of the others is infinite [s].
+    """
+    end = perf_counter() + budget
     receiver, sender = context().Pipe(duplex=False)
     process = context().Process(target=_main, args=(sender, pickle.dumps(list(experiments)), device), daemon=True)  # type: ignore[attr-defined]  # missing in typeshed
     process.start()
     sender.close()
     costs: list[Cost] = []
     try:
-        while len(costs) < len(experiments) and receiver.poll(PATIENCE):
+        while len(costs) < len(experiments) and receiver.poll(min(PATIENCE, max(0.0, end - perf_counter()))):
             costs.append(receiver.recv())
     except (EOFError, OSError):
         pass  # it died

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from chaosbench.checkpoints import FOLDER, Checkpoints, Position
 from chaosbench.errors import printable
-from chaosbench.execution import Advanced, Event, Finished, Group, Placement, Published, Separated, Started
+from chaosbench.execution import Advanced, Event, Finished, Group, Placement, Plan, Published, Separated, Started
 from chaosbench.experiment import Experiment, Run
 from chaosbench.figures import draw as figures
 from chaosbench.formats import counted
@@ -24,6 +24,7 @@ from chaosbench.monitor.state import Planned
 from chaosbench.plugin_choice import Choice
 from chaosbench.spec import Spec
 from chaosbench.terminal.drawing import Drawings
+from chaosbench.terminal.needs import needs
 from chaosbench.terminal.progress import Display, progress
 from chaosbench.terminal.ranking import show_ranking
 
@@ -43,8 +44,10 @@ class Outcome:
     failed: int = 0
 
 
-def announce(experiments: Sequence[Experiment], groups: Sequence[Group], results: Path, where: Placement) -> None:
-    """Print how many runs there are, how many of them are done, and which experiments will run, alone or as a batch."""
+def announce(
+    experiments: Sequence[Experiment], groups: Sequence[Group], results: Path, where: Placement, plan: Plan
+) -> None:
+    """Print how many runs there are and are done, which experiments will run, and what they are expected to need."""
     console = Console(highlight=False, soft_wrap=True)
     todo = [experiment for group in groups for experiment in group]
     runs, left = (sum(len(experiment.seeds) for experiment in group) for group in (experiments, todo))
@@ -66,6 +69,8 @@ def announce(experiments: Sequence[Experiment], groups: Sequence[Group], results
     for noun in _NOUNS:
         for kind, settings in shared(experiment.labels[noun] for experiment in todo).items():
             console.print(f"  every {kind}: {settings}", markup=False)
+    for line in needs(plan, where.workers) if todo else ():
+        console.print(f"  {line}", markup=False)
     if todo and where.device == "cpu" and not compiles_for_cpu():
         console.print(
             "  numba is not installed, so networks run in plain torch; faster: pip install numba", markup=False

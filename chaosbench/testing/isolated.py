@@ -17,7 +17,7 @@ from chaosbench.plugin_choice import Choice, installed
 from chaosbench.testing.checked import Checked
 
 LIMIT = 300.0  # time for one check [s]
-_START = 120.0  # time for a process to import torch, before anything of a plug-in [s]
+_START = 120.0  # time for a process to import torch and the plug-in [s]
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def _checked(target: _Target, limit: float) -> Iterator[Checked]:
 
 @dataclass(frozen=True)
 class _Message:
-    """What a process tells: that a check begins, or how it has ended."""
+    """A message of a process: a check begins, or has ended."""
 
     outcome: Checked
     begins: bool
@@ -94,15 +94,15 @@ def _messages(target: _Target, done: list[Checked], limit: float) -> Iterator[_M
     process = context.Process(target=_check, args=(sender, target, done), daemon=True)  # type: ignore[attr-defined]  # missing in typeshed
     process.start()
     sender.close()
-    problem, patience = f"takes longer than {limit:g} s", _START
+    problem, patience = f"takes longer than {_START:g} s", _START
     try:
         while receiver.poll(patience):
             message = receiver.recv()
             if message is None:
                 return
             patience = limit
-            if isinstance(message, _Message):
-                yield message
+            problem = f"takes longer than {limit:g} s"
+            yield message
     except (EOFError, OSError):
         process.join(5.0)
         problem = _death(process.exitcode)
@@ -122,7 +122,6 @@ def _check(pipe: Connection, target: _Target, done: list[Checked]) -> None:
     from chaosbench.testing.plugins import check_plugins
 
     target.choice.export()
-    pipe.send("ready")  # from here on the time is the plug-in's
     known = {(one.noun, one.kind) for one in done}
 
     def begins(outcome: Checked) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from chaosbench import DataError
@@ -75,7 +75,8 @@ def write(path: Path, tensors: Mapping[str, Tensor], *, rectified: int) -> None:
     published = {name: values.detach().float().contiguous() for name, values in _to_published(tensors).items()}
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        save_file(published, temporary, metadata={"rectified": str(rectified)})
+        # Not by save_file, which makes files that only their owner can read.
+        temporary.write_bytes(save(published, metadata={"rectified": str(rectified)}))
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         temporary.replace(path)
