@@ -108,6 +108,7 @@ def _messages(target: _Target, done: list[Checked], limit: float) -> Iterator[_M
         problem = _death(process.exitcode)
     finally:
         _end(process.pid)
+        process.kill()  # where it has not become the first of its group yet
         process.join()
     yield problem
 
