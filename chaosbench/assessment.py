@@ -6,11 +6,12 @@ import torch
 
 from chaosbench.data import Dataset
 from chaosbench.evaluation import describe_dynamics, evaluate
-from chaosbench.experiment import EvaluationSpec, Experiment
+from chaosbench.experiment import EvaluationSpec, Experiment, Record
 from chaosbench.isolation import attempt
 from chaosbench.metrics.base import Evaluation
 from chaosbench.models.forecaster import Forecaster, Trait
 from chaosbench.progress import Progress, Watch
+from chaosbench.recorded_scores import score_records
 from chaosbench.recording import Diagnoses, Rows, Training, record
 from chaosbench.theory.diagnosis import Diagnosis
 from chaosbench.theory.examination import examine
@@ -58,6 +59,14 @@ def examine_and_score(
     report(Progress("scores"))
     training, device = replace(training, remarks=tuple(remarks)), str(data.train.device)
     return record(experiment, model, data, training, Diagnoses(initial, final), evaluation, traits, device=device)
+
+
+def scored_again(experiment: Experiment, model: Forecaster, data: Dataset) -> list[Record]:
+    """Return the scores of a trained model, computed from it alone."""
+    spec, name = experiment.evaluation, experiment.model.label
+    evaluation = _evaluated(model, data, spec, diagnose_model(model, data, spec, None), [], name)
+    assert evaluation is not None, "only what raises has no evaluation, and here it is not caught"
+    return score_records(experiment, evaluation)
 
 
 def _evaluated(

@@ -11,6 +11,7 @@ import typer
 from chaosbench import (
     __version__,
     cli_authors,
+    cli_boards,
     cli_certify,
     cli_draw,
     cli_explain,
@@ -47,6 +48,7 @@ app.command()(cli_rank.compare)
 app.command()(cli_rank.power)
 app.command()(cli_status.status)
 app.command()(cli_push.push)
+cli_boards.register(app)
 cli_plugins.register(plugins_app)
 cli_authors.register(plugins_app)
 

@@ -131,7 +131,7 @@ def fill(folder: Path, result: "Result", events: Path | None = None) -> None:
     course = _content(events)
     if course is not None:
         (folder / EVENTS).write_bytes(course)
-    hashes = {path.name: _sha256(path) for path in sorted(folder.iterdir())}
+    hashes = {path.name: sha256(path) for path in sorted(folder.iterdir())}
     _dump(folder / MANIFEST, {"schema": VERSION, "files": hashes})
     for path in (*folder.iterdir(), folder):
         flush(path)
@@ -163,7 +163,7 @@ def _stored(folder: Path, spec: dict[str, Any]) -> Stored:
         raise StoreError(f"{str(folder)!r} has layout {spec.get('schema')!r}; this chaosbench reads layout {VERSION}")
     runs = rows(_table(folder, "runs.parquet"), RUNS)
     records = rows(_table(folder, "records.parquet"), RECORDS)
-    sources = spec.get("sources") or [_digest(spec["experiment"][noun]) for noun in ("system", "data")]
+    sources = spec.get("sources") or [content_digest(spec["experiment"][noun]) for noun in ("system", "data")]
     return Stored(folder, spec["identity"], spec["experiment"], runs, records, (sources[0], sources[1]))
 
 
@@ -217,8 +217,15 @@ def foreign(manifest: Path) -> bool:
 
 
 def _table(folder: Path, name: str) -> pa.Table:
-    """Read a Parquet file and verify its pages; one of too many rows or too much text is refused before it unfolds."""
-    path = _checked(folder, name)
+    return read_table(_checked(folder, name))
+
+
+def read_table(path: Path) -> pa.Table:
+    """Read a Parquet file and verify its pages; one of too many rows or too much text is refused before it unfolds.
+
+    Raises:
+        StoreError: where it is damaged or too large.
+    """
     try:
         with pq.ParquetFile(str(path), page_checksum_verification=True) as file:
             if file.metadata.num_rows > ROWS:
@@ -258,7 +265,7 @@ def _checked(folder: Path, name: str) -> Path:
     if path.exists() and not path.is_file():  # a pipe or a device would be read for ever
         raise _damaged(path, "it is no regular file")
     try:
-        digest = _sha256(path)
+        digest = sha256(path)
     except OSError as error:
         raise _damaged(path, error.strerror or str(error)) from error
     if digest != expected:
@@ -271,7 +278,7 @@ def _damaged(path: Path, why: str) -> StoreError:
     return StoreError(f"{str(path)!r} is damaged ({brief}); remove its folder and run the suite again")
 
 
-def _digest(content: dict[str, Any]) -> str:
+def content_digest(content: dict[str, Any]) -> str:
     """Return the digest that a spec with this content has, if its file says nothing else."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()
@@ -281,6 +288,7 @@ def _dump(path: Path, content: dict[str, Any]) -> None:
     path.write_text(json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n", encoding="utf-8")
 
 
-def _sha256(path: Path) -> str:
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

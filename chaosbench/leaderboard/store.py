@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from chaosbench.errors import StoreError
 from chaosbench.files import flush
 from chaosbench.leaderboard.folder import FINISHED, MANIFEST, Stored, fill, foreign, hashes, read, verify
+from chaosbench.leaderboard.submissions import is_board, read_submission, submissions
 
 if TYPE_CHECKING:  # at run time the ranking must do without torch
     from chaosbench.experiment import Experiment, Result
@@ -68,7 +69,7 @@ def read_all(results: Path, *, may_be_empty: bool = False, every_file: bool = Fa
     """Read every published experiment of a results directory, in the order of `folders`.
 
     Args:
-        results: a results directory.
+        results: a results directory, or the folder of a published board, whose submissions are read.
         may_be_empty: return an empty list where nothing is published, instead of raising an error.
         every_file: check the files that are not read as well, those of weights and forecasts.
 
@@ -77,6 +78,8 @@ def read_all(results: Path, *, may_be_empty: bool = False, every_file: bool = Fa
     Raises:
         StoreError: where nothing is published, or every folder is damaged.
     """
+    if is_board(results):
+        return [stored for path in submissions(results) for stored in read_submission(path).experiments]
     readable, damaged = list[Stored](), list[StoreError]()
     for folder in published(results) if may_be_empty else folders(results):
         try:

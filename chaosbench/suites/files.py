@@ -113,15 +113,23 @@ def _of_one_system(part: Part, number: int, name: str) -> Part:
     return replace(part, content=content | {"systems": [entry]}, systems=(number,), tables=tables)
 
 
-def _read(name: str, offered: Mapping[str, Path]) -> Content:
-    path = offered.get(name, Path(name))
+def text_of(name: str, offered: Mapping[str, Path] | None = None) -> bytes:
+    """Return the content of a suite file, given by the name of a shipped suite, one of a plug-in, or a path.
+
+    Raises:
+        ChaosbenchError: where there is none, or it cannot be read.
+    """
+    path = (offered or {}).get(name, Path(name))
     if path.suffix == ".toml" or (name not in shipped() and _is_file(path)):
-        text = _bytes(path)
-    elif name in shipped():
-        text = files("chaosbench.suites").joinpath(f"{name}.toml").read_bytes()
-    else:
-        error = unknown_name("suite", name, [*shipped(), *offered])
-        raise UnknownNameError(f"{error} Or give the path of a .toml file.")
+        return _bytes(path)
+    if name in shipped():
+        return files("chaosbench.suites").joinpath(f"{name}.toml").read_bytes()
+    error = unknown_name("suite", name, [*shipped(), *(offered or {})])
+    raise UnknownNameError(f"{error} Or give the path of a .toml file.")
+
+
+def _read(name: str, offered: Mapping[str, Path]) -> Content:
+    text = text_of(name, offered)
     try:
         return tomllib.loads(text.decode("utf-8-sig"))  # some editors on Windows begin a file with a mark
     except RecursionError:

@@ -1,0 +1,130 @@
+"""The demands of a board on every submission, fixed when the board is made: systems, data, seeds, metrics."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from chaosbench import __version__
+from chaosbench.errors import StoreError
+from chaosbench.experiment import Experiment
+from chaosbench.files import write_whole
+from chaosbench.systems.base import SystemSpec
+
+FILE = "suite.lock.json"
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Demand:
+    """The demands on the runs on one system with one kind of data.
+
+    Attributes:
+        system, data: labels.
+        sources: digests of system and data.
+        evaluation: the content of `EvaluationSpec` as JSON.
+        metrics: labels, in order; the first ranks a board alone.
+        seeds: every method runs exactly these.
+        exponents: certified Lyapunov exponents of the system, largest first [1 / system time]; None: there are none.
+        dimension: number of exponents of the system.
+        dt: time per step [system time].
+    """
+
+    system: str
+    data: str
+    sources: str
+    evaluation: str
+    metrics: tuple[str, ...]
+    seeds: tuple[int, ...]
+    exponents: tuple[float, ...] | None
+    dimension: int | None
+    dt: float
+
+
+@dataclass(frozen=True)
+class Lock:
+    """The demands of a board.
+
+    Attributes:
+        suite: its name.
+        chaosbench: version that made the lock.
+        boards: one demand per system and data.
+    """
+
+    suite: str
+    chaosbench: str
+    boards: tuple[Demand, ...]
+
+    def find(self, sources: str, evaluation: str) -> Demand | None:
+        """Return the demand for digests of system and data, and an evaluation as JSON; None: the board has none."""
+        return next((one for one in self.boards if (one.sources, one.evaluation) == (sources, evaluation)), None)
+
+
+def make(experiments: Sequence[Experiment]) -> Lock:
+    """Return the demands of a suite.
+
+    Raises:
+        StoreError: where its methods run different seeds or metrics on one system.
+    """
+    demands: dict[tuple[str, str], Demand] = {}
+    for experiment in experiments:
+        demand = _demand(experiment)
+        earlier = demands.setdefault((demand.sources, demand.evaluation), demand)
+        if earlier != demand:
+            raise StoreError(
+                f"{experiment.name} has other seeds or metrics than the experiments before it on its system"
+            )
+    return Lock(experiments[0].suite, __version__, tuple(demands.values()))
+
+
+def write(lock: Lock, board: Path) -> Path:
+    """Write the demands into the folder of a board."""
+    content = {"format": FORMAT, **asdict(lock)}
+    text = json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n"
+    return write_whole(board / FILE, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def read(board: Path) -> Lock:
+    """Read the demands of a board.
+
+    Raises:
+        StoreError: where there are none, or they cannot be read.
+    """
+    path = board / FILE
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content.pop("format") != FORMAT:
+            raise StoreError(f"{str(path)!r} is of another format than this chaosbench reads")
+        demands = tuple(_of_json(one) for one in content.pop("boards"))
+        return Lock(boards=demands, **content)
+    except FileNotFoundError:
+        raise StoreError(
+            f"{str(board)!r} is no board: it has no {FILE}; make one with `chaosbench leaderboard new SUITE {board}`"
+        ) from None
+    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise StoreError(f"{str(path)!r} cannot be read: {error}") from error
+
+
+def _of_json(content: dict[str, Any]) -> Demand:
+    listed: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
+    }
+    return Demand(**listed)
+
+
+def _demand(experiment: Experiment) -> Demand:
+    system = experiment.system
+    known = system.reference.exponents if isinstance(system, SystemSpec) and system.reference is not None else None
+    content = experiment.model_dump(mode="json")
+    return Demand(
+        system=experiment.labels["system"],
+        data=experiment.labels["data"],
+        sources=f"{system.digest()} {experiment.data.digest()}",
+        evaluation=json.dumps(content["evaluation"], sort_keys=True),
+        metrics=tuple(metric.label for metric in experiment.metrics),
+        seeds=experiment.seeds,
+        exponents=None if known is None else tuple(float(value) for value in known),
+        dimension=system.dimension if isinstance(system, SystemSpec) else None,
+        dt=system.dt,
+    )

@@ -1,0 +1,203 @@
+"""The folder of a board: made, added to, and built from its submissions; every change is a line of its log.
+
+suite.toml          what is run
+suite.lock.json     what is demanded of every submission
+submissions/        one folder each, never changed
+verifications/      what came out when others checked a submission
+log.jsonl           a line per change, each with the hash of the line before
+board.parquet       a row per run, built from all of this; board.csv has the same
+"""
+
+import hashlib
+import json
+import shutil
+import uuid
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from chaosbench import suite as suites
+from chaosbench.boards import lock as locks
+from chaosbench.boards.table import rows_of, write_csv, write_parquet
+from chaosbench.boards.validate import Finding, validate
+from chaosbench.errors import StoreError
+from chaosbench.files import flush, write_whole
+from chaosbench.leaderboard.submissions import Submission, read_submission, submissions
+from chaosbench.registry import Registry
+from chaosbench.suites.files import text_of
+
+LOG = "log.jsonl"
+SUITE = "suite.toml"
+VERIFICATIONS = "verifications"
+
+
+def new(suite: str, board: Path, registry: Registry) -> locks.Lock:
+    """Make the folder of a board for a suite.
+
+    Args:
+        suite: a shipped suite by name, or a TOML file by path.
+        board: a directory that is no board yet.
+        registry: the kinds that exist.
+
+    Raises:
+        ChaosbenchError: where the suite cannot be read, or the directory is a board already.
+    """
+    if (board / locks.FILE).exists():
+        raise StoreError(f"{str(board)!r} is a board already")
+    lock = locks.make(suites.load(suite, registry))
+    (board / "submissions").mkdir(parents=True, exist_ok=True)
+    (board / VERIFICATIONS).mkdir(exist_ok=True)
+    content = text_of(suite, {name: one.path for name, one in registry.suites.items()})
+    write_whole(board / SUITE, lambda path: path.write_bytes(content))
+    locks.write(lock, board)
+    log(board, "new", lock.suite, hashlib.sha256((board / locks.FILE).read_bytes()).hexdigest())
+    return lock
+
+
+def add(board: Path, folder: Path) -> Submission:
+    """Validate a submission and copy it into a board; it is whole there, or absent.
+
+    Raises:
+        StoreError: where it cannot be read, is there already, or is not valid; the message holds every finding.
+    """
+    lock, submission = locks.read(board), read_submission(folder)
+    target = board / "submissions" / folder.name
+    if target.exists():
+        raise StoreError(f"{folder.name!r} is on this board already; submissions are never changed")
+    findings = validate(submission, lock, all_of(board))
+    if findings:
+        raise StoreError(f"{folder.name!r} is not valid: {told(findings)}")
+    beside = board / "submissions" / f".tmp-{uuid.uuid4().hex}"
+    try:
+        shutil.copytree(folder, beside)
+        for path in (*beside.iterdir(), beside):
+            flush(path)
+        beside.rename(target)
+        flush(target.parent)
+    except OSError as error:
+        raise StoreError(f"cannot write {str(target)!r}: {error.strerror or error}") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    log(board, "add", folder.name, submission.digest)
+    return submission
+
+
+def all_of(board: Path) -> list[Submission]:
+    """Read every submission of a board."""
+    locks.read(board)  # a folder that is no board says so
+    return [read_submission(path) for path in submissions(board)]
+
+
+def build(board: Path) -> int:
+    """Write `board.parquet` and `board.csv` from the submissions, and return the number of their rows."""
+    lock = locks.read(board)
+    rows = rows_of(all_of(board), levels(board), lock)
+    write_parquet(rows, board / "board.parquet", lock)
+    write_csv(rows, board / "board.csv", lock)
+    return len(rows)
+
+
+def levels(board: Path) -> dict[str, str]:
+    """Return how far each submission has been checked, by its folder's name.
+
+    "listed": there is no code to run, and it is not ranked; "valid": its numbers are possible and fit together;
+    "re-scored", "re-run" or "bitwise": the best that others have verified; "refuted": a verification failed.
+    """
+    order = ("re-scored", "re-run", "bitwise")
+    found = {one.folder.name: "valid" if one.manifest.code else "listed" for one in all_of(board)}
+    for path in sorted((board / VERIFICATIONS).glob("*.json")):
+        content = read_verification(path)
+        name, level = content["submission"], content["level"]
+        if name not in found:
+            continue
+        if not content["holds"]:
+            found[name] = "refuted"
+        elif found[name] not in ("refuted", "listed"):
+            found[name] = max(found[name], level, key=lambda one: order.index(one) if one in order else -1)
+    return found
+
+
+def read_verification(path: Path) -> dict[str, Any]:
+    """Read a verification.
+
+    Raises:
+        StoreError: where it cannot be read or lacks a field.
+    """
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content["holds"], bool) or not isinstance(content["submission"], str):
+            raise TypeError("its fields have other types")
+        if content["level"] not in ("re-scored", "re-run", "bitwise"):
+            raise ValueError(f"there is no level {content['level']!r}")
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StoreError(f"{str(path)!r} cannot be read: {error}") from error
+    return content
+
+
+def write_verification(board: Path, content: Mapping[str, Any]) -> Path:
+    """Write what a verification has found, under a name of its own, and log it."""
+    text = json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n"
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    folder = board / VERIFICATIONS
+    folder.mkdir(exist_ok=True)
+    path = folder / f"{content['date']}-{content['submission']}-{digest[:8]}.json"
+    write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))
+    log(board, "verify", str(content["submission"]), digest)
+    return path
+
+
+def log(board: Path, event: str, subject: str, digest: str) -> None:
+    """Append a line to the log of a board; it holds the hash of the line before."""
+    lines = read_log(board)
+    previous = hashlib.sha256(lines[-1].encode()).hexdigest() if lines else ""
+    entry = {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "event": event,
+        "subject": subject,
+        "sha256": digest,
+        "previous": previous,
+    }
+    text = "\n".join([*lines, json.dumps(entry)]) + "\n"
+    write_whole(board / LOG, lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def read_log(board: Path) -> list[str]:
+    """Return the lines of a board's log after a check that each holds the hash of the line before.
+
+    Raises:
+        StoreError: where a line was changed, removed or put in between.
+    """
+    path = board / LOG
+    if not path.exists():
+        return []
+    lines, previous = path.read_text(encoding="utf-8").splitlines(), ""
+    for number, line in enumerate(lines, start=1):
+        try:
+            entry = json.loads(line)
+            holds = entry["previous"] == previous
+        except (ValueError, KeyError, TypeError):
+            holds = False
+        if not holds:
+            raise StoreError(f"{str(path)!r}, line {number}: it does not follow the line before; the log was changed")
+        previous = hashlib.sha256(line.encode()).hexdigest()
+    return lines
+
+
+def check_log(board: Path) -> None:
+    """Check that the log tells of every submission and verification of the board, with the digests that they have.
+
+    Raises:
+        StoreError: with the first that differs.
+    """
+    added = {entry["subject"]: entry["sha256"] for entry in map(json.loads, read_log(board)) if entry["event"] == "add"}
+    present = {one.folder.name: one.digest for one in all_of(board)}
+    for name in sorted(added.keys() | present.keys()):
+        if added.get(name) != present.get(name):
+            why = "is gone" if name not in present else "is not in the log" if name not in added else "was changed"
+            raise StoreError(f"the submission {name!r} {why}")
+
+
+def told(findings: Sequence[Finding]) -> str:
+    """Return findings as one line."""
+    return "; ".join(f"[{finding.check}] {finding.what}" for finding in findings)

@@ -1,0 +1,90 @@
+"""What validation finds: honest submissions pass, and cheats in ten ways are refused with their reason."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from made_submissions import LOCK, best, chosen, claimed, written
+
+from chaosbench.boards.validate import validate
+from chaosbench.leaderboard.folder import Stored, content_digest
+from chaosbench.leaderboard.submissions import read_submission
+
+
+def found(tmp_path: Path, experiments: list[Stored], others=(), **settings) -> set[str]:
+    """Return the names of the checks that find something."""
+    folder = written(tmp_path, experiments, **settings)
+    return {finding.check for finding in validate(read_submission(folder), LOCK, others)}
+
+
+def edited(name: str, change, *, seeds=(0,)) -> list[Stored]:
+    """Return the honest experiments with one number of some seeds of the first changed."""
+    first, *rest = claimed()
+    records = tuple(
+        {**row, "value": change(row["value"])} if row["name"] == name and row["seed"] in seeds else row
+        for row in first.records
+    )
+    return [replace(first, records=records), *rest]
+
+
+def with_runs(**fields) -> list[Stored]:
+    first, *rest = claimed()
+    return [replace(first, runs=({**first.runs[0], **fields}, *first.runs[1:])), *rest]
+
+
+def test_an_honest_submission_is_valid(tmp_path: Path):
+    assert found(tmp_path, claimed()) == set()
+
+
+def without(name: str) -> list[Stored]:
+    """Return the honest experiments without one metric."""
+    return [replace(one, records=tuple(row for row in one.records if row["name"] != name)) for one in claimed()]
+
+
+CHEATS = {
+    "halved-score": (edited("state_space_divergence", lambda value: 0.5 * value), "consistency"),
+    "negative-divergence": (edited("state_space_divergence", lambda _: -0.1), "values"),
+    "distance-above-one": (edited("power_spectrum_distance", lambda _: 1.5), "values"),
+    "edited-exponent-error": (edited("largest_exponent_error", lambda value: 0.01 * value), "consistency"),
+    "four-seeds": ([chosen(claimed()[0], [0, 1, 2, 3], [0, 1, 2, 3]), *claimed()[1:]], "seeds"),
+    "other-seeds": (claimed(seeds=range(5, 10)), "seeds"),
+    "too-fast": (with_runs(updates=10**9), "costs"),
+    "future": (with_runs(started=datetime(2131, 1, 1, tzinfo=UTC)), "costs"),
+    "unknown-status": (with_runs(status="superb"), "status"),
+    "other-label": (with_runs(model="transformer"), "labels"),
+    "missing-metric": (without("power_spectrum_distance"), "metrics"),
+    "number-twice": ([replace(one, records=(*one.records, one.records[0])) for one in claimed()], "duplicates"),
+}
+
+
+@pytest.mark.parametrize(("experiments", "check"), CHEATS.values(), ids=CHEATS)
+def test_a_cheat_is_found(tmp_path: Path, experiments: list[Stored], check: str):
+    assert check in found(tmp_path, experiments)
+
+
+def test_a_good_seed_that_was_copied_is_found(tmp_path: Path):
+    first, *rest = claimed()
+    good = [row for row in first.records if row["seed"] == 0]
+    records = [row for row in first.records if row["seed"] not in (1,)] + [{**row, "seed": 1} for row in good]
+    assert found(tmp_path, [replace(first, records=tuple(records)), *rest]) == {"copies"}
+
+
+def test_numbers_of_somebody_else_under_a_new_name_are_found(tmp_path: Path):
+    theirs = read_submission(written(tmp_path, claimed(), name="theirs"))
+    assert found(tmp_path, claimed(), [theirs], name="mine") == {"copies"}
+    assert found(tmp_path, claimed(seed=1), [theirs], name="mine") == set()
+
+
+def test_an_easier_evaluation_is_on_no_board(tmp_path: Path):
+    first, *rest = claimed()
+    content = {**first.experiment, "evaluation": {**first.experiment["evaluation"], "context": 1}}
+    digest = content_digest(content)
+    runs, records = (tuple({**row, "experiment": digest} for row in rows) for rows in (first.runs, first.records))
+    easier = replace(first, experiment=content, runs=runs, records=records)
+    assert "board" in found(tmp_path, [easier, *rest])
+
+
+def test_picking_the_best_seeds_alone_cannot_be_seen_in_the_numbers(tmp_path: Path):
+    picked = [chosen(one, best(one)) for one in claimed(seeds=range(10))]
+    assert found(tmp_path, picked) == set(), "only fresh seeds tell, see test_verify.py"
