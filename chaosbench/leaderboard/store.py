@@ -164,7 +164,7 @@ def _cleared(target: Path) -> bool:
     """Move an existing folder away if it is unfinished or has no result; return True if the path is free."""
     aside = unfinished(target.parent)
     try:
-        if (target / MANIFEST).exists() and not read(target).retryable:
+        if (target / MANIFEST).exists() and not _read_twice(target).retryable:
             return False
     except StoreError:
         return _set_aside(target)
@@ -177,6 +177,13 @@ def _cleared(target: Path) -> bool:
             aside.rename(target)
     shutil.rmtree(aside, ignore_errors=True)
     return True
+
+
+def _read_twice(target: Path) -> Stored:
+    """Read a folder, again where the first reading fails, because another writer may have replaced it meanwhile."""
+    with suppress(StoreError):
+        return read(target)
+    return read(target)
 
 
 def _set_aside(damaged: Path) -> bool:
