@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from chaosbench.spec import Content
 
+_CHECKSUM = hashlib.sha256().digest_size  # [bytes] before the payload of a sealed file
+
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
     """Write a file so that a reader sees all of it or none, even after a power failure.
@@ -52,6 +54,17 @@ def flush(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def sealed(payload: bytes) -> bytes:
+    """Return the content of a file that `unsealed` can check: the SHA-256 of the payload, and the payload."""
+    return hashlib.sha256(payload).digest() + payload
+
+
+def unsealed(content: bytes) -> bytes | None:
+    """Return the payload of a file; None if its content is damaged."""
+    payload = content[_CHECKSUM:]
+    return payload if hashlib.sha256(payload).digest() == content[:_CHECKSUM] else None
 
 
 def cache_folder() -> Path:

@@ -75,7 +75,7 @@ def pushed(events: Generator[Item, None, None], results: Path) -> Generator[Item
             yield event
     finally:
         events.close()
-        _push_rest(remote, results)
+    _push_rest(remote, results)  # not after an interruption, which must end at once
 
 
 def _push_rest(remote: Remote, results: Path) -> None:
