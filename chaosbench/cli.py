@@ -23,7 +23,7 @@ from chaosbench import (
     options,
     plugin_choice,
 )
-from chaosbench.cli_output import AsJson, discard_output, print_error, print_json
+from chaosbench.cli_output import AsJson, closed_output, discard_output, print_error, print_json
 from chaosbench.cli_plugins import PluginFiles
 from chaosbench.errors import ChaosbenchError, SpecError, unknown_name
 from chaosbench.interrupts import Interrupted, end_server, exit_code, farewell, leaving_at_once
@@ -77,9 +77,9 @@ def main() -> None:
         end_server()
         print_error(farewell(signal.number, sys.argv[1:]))
         code = exit_code(signal.number)
-    except BrokenPipeError:  # the reader of a pipe, such as `head`, has closed it
+    except (BrokenPipeError, SystemExit):  # the reader of a pipe, such as `head`, has gone; rich raises SystemExit
         discard_output()
-        code = 0
+        code = closed_output(sys.argv[1:])
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
