@@ -16,6 +16,7 @@ _PRELOADED = [
     "chaosbench.kernels.numba_gated",
     "chaosbench.kernels.numba_network_tangents",
     "chaosbench.kernels.numba_gated_tangents",
+    "chaosbench.execution.warm_up",
 ]
 
 
