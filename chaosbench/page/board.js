@@ -206,21 +206,17 @@
   }
 
   function labelled(label) {
-    const cell = element("td", kind(label));
-    const settings = label.slice(kind(label).length);
+    const short = content.labels[label] ?? label;
+    const cell = element("td", kind(short), short === label ? {} : { title: label });
+    const settings = short.slice(kind(short).length);
     if (settings) cell.append(element("small", settings));
     return cell;
-  }
-
-  function interval(trainer) {
-    const found = /interval=([0-9.]+)( tau_pred)?/.exec(trainer);
-    return found && found[2] ? Number(found[1]) : null;
   }
 
   function showPlot(groups, metric) {
     const byInterval = byId("axis").value === AXES[1];
     const name = metric.replaceAll("_", " ");
-    const x = (group) => (byInterval ? interval(group.trainer) : group.seconds);
+    const x = (group) => (byInterval ? content.intervals[group.trainer] ?? null : group.seconds);
     const points = groups.filter((group) => x(group) > 0);
     const known = points.filter((group) => group.median !== null);
     const svg = byId("plot");
@@ -278,7 +274,7 @@
       "Wins: how often a run beats a run of another method, the mean over " + found.boards.length + " systems, the metrics (" +
       found.metrics.join(", ").replaceAll("_", " ") + ") and the other methods. Bars: the ranks that remain open with 95 % " +
       "confidence, on these systems (wide) and on systems like these (narrow). A line begins a tier; within a tier methods " +
-      "cannot be told apart from its first." + (found.enough ? "" : " There are too few systems for claims about others like them.");
+      "cannot be told apart from its first. Settings that all methods of a kind share are left out: " + content.shared + "." + (found.enough ? "" : " There are too few systems for claims about others like them.");
     const count = found.standings.length;
     const head = element("tr");
     for (const text of ["tier", "ranks", "on systems like these", "open ranks", "model", "trainer", "wins [%]", "lost [%]"]) {

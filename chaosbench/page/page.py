@@ -5,6 +5,7 @@ import dataclasses
 import hashlib
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from html import escape
@@ -18,10 +19,12 @@ from chaosbench.boards import lock as locks
 from chaosbench.boards import publish
 from chaosbench.errors import StoreError
 from chaosbench.files import write_whole
+from chaosbench.labels import shared, shortened
 from chaosbench.leaderboard.overall import overall
 from chaosbench.leaderboard.rank import rank
 from chaosbench.leaderboard.submissions import Submission
 
+_NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 _RANKED_NOT = ("listed", "refuted")  # levels without a rank
 
 
@@ -52,8 +55,14 @@ def _content(lock: locks.Lock, submissions: Sequence[Submission], levels: Mappin
     """Return what the page shows beside the runs."""
     ranked = [one for one in submissions if levels[one.folder.name] not in _RANKED_NOT]
     found = overall(rank([stored for one in ranked for stored in one.experiments]))
+    runs = [run for one in submissions for stored in one.experiments for run in stored.runs]
+    models, trainers = ({run[noun] for run in runs} for noun in ("model", "trainer"))
+    common = {**shared(models), **shared(trainers)}
     return {
         "suite": lock.suite,
+        "labels": {**shortened(sorted(models)), **shortened(sorted(trainers))},
+        "shared": "; ".join(f"{kind} {settings}" for kind, settings in common.items()) or "none",
+        "intervals": _intervals(submissions),
         "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "metrics": list(dict.fromkeys(name for demand in lock.boards for name in demand.metrics)),
         "better": {row["name"]: row["better"] for one in submissions for row in _scores(one)},
@@ -74,6 +83,16 @@ def _content(lock: locks.Lock, submissions: Sequence[Submission], levels: Mappin
         ],
         "overall": None if found is None else dataclasses.asdict(found),
     }
+
+
+def _intervals(submissions: Sequence[Submission]) -> dict[str, float]:
+    """Return the forcing interval of each trainer that gives it in predictability times, by its label."""
+    found = {}
+    for stored in (stored for one in submissions for stored in one.experiments):
+        number, unit, rest = str(stored.experiment["trainer"].get("interval", "")).partition("tau_pred")
+        if unit and not rest and _NUMBER.fullmatch(number.strip() or "1"):
+            found[stored.runs[0]["trainer"]] = float(number.strip() or 1)
+    return found
 
 
 def _scores(submission: Submission) -> list[dict[str, Any]]:
