@@ -13,7 +13,7 @@ export OMP_NUM_THREADS = 1
 # Measurements that tests read where they are there; the project does not carry them.
 export CHAOSBENCH_TEST_DATA ?= $(abspath $(wildcard ../shared/data))
 
-.PHONY: quickstart bench bench-long test test-slow lint install install-test docs dist clean
+.PHONY: quickstart bench bench-long test test-slow lint install install-test docs live-view dist clean
 
 quickstart: install
 	$(BIN)/chaosbench run quickstart --results $(RESULTS)
@@ -54,6 +54,10 @@ docs: install-test
 	$(BIN)/python -m docs.generate.performance docs/pictures
 	$(BIN)/python -m docs.generate.score_table
 	$(BIN)/python -m docs.generate.comparisons > build/comparisons.md
+
+# The picture of docs/running.md, of a campaign that runs for a few minutes.
+live-view: install-test
+	$(BIN)/python -m docs.generate.live_view docs/pictures/live-view.svg
 
 # A wheel and an sdist with checked metadata; the wheel, installed alone in a fresh environment, runs the quickstart.
 dist:

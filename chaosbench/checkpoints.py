@@ -24,6 +24,20 @@ from chaosbench.trainers.training_state import Checkpoint
 
 FOLDER = ".checkpoints"  # inside a results directory
 EVERY = 180.0  # [s] between two checkpoints
+TERMINATED = 143  # exit code of a process that was asked to end: 128 and the number of SIGTERM
+
+
+@dataclass
+class Stop:
+    """A request to end this process, which a training answers by a checkpoint.
+
+    Attributes:
+        training: True while the next update brings a checkpoint that is asked for.
+        requested: True once the process is to end.
+    """
+
+    training: bool = False
+    requested: bool = False
 
 
 @dataclass
@@ -75,18 +89,22 @@ class Checkpoints:
         folder: is created when the first checkpoint is written.
         device: "cpu", or a CUDA device.
         every: time between two checkpoints [s].
+        stop: says when the process is to end; None: it is never asked to.
     """
 
-    def __init__(self, experiment: Experiment, folder: Path, device: str, *, every: float = EVERY) -> None:
-        self._experiment, self._folder, self._every = experiment, folder, every
+    def __init__(
+        self, experiment: Experiment, folder: Path, device: str, *, every: float = EVERY, stop: Stop | None = None
+    ) -> None:
+        self._experiment, self._folder, self._every, self._stop = experiment, folder, every, stop or Stop()
         self._updates: int = getattr(experiment.trainer, "updates", 1)
-        self._device, self._name = device, _digest(experiment, device)
+        self._device = device.partition(":")[0]  # GPUs of one machine count as one
+        self._name = _digest(experiment, self._device)
         self._saved = perf_counter()
         self.seconds = 0.0  # wall time spent on writing [s]
 
     def of(self, experiment: Experiment) -> "Checkpoints":
         """Return the checkpoints of another experiment in the same folder: the one that a search has found."""
-        return Checkpoints(experiment, self._folder, self._device, every=self._every)
+        return Checkpoints(experiment, self._folder, self._device, every=self._every, stop=self._stop)
 
     def trials_file(self) -> Path:
         """Return the file of the trials of a search, which are the same whichever seeds follow."""
@@ -128,9 +146,13 @@ class Checkpoints:
             step: the present update; trainers that support no checkpoints are skipped.
             course: what was recorded, this update included.
             seconds: wall time of the training so far [s].
+
+        Raises:
+            SystemExit: after the checkpoint, where the process is to end.
         """
         began, last = perf_counter(), step.update == step.updates
-        if step.training is None or not (last or began - self._saved >= self._every):
+        self._stop.training = step.training is not None and not last
+        if step.training is None or not (last or self._stop.requested or began - self._saved >= self._every):
             return
         metadata = {
             "update": step.update,
@@ -149,6 +171,8 @@ class Checkpoints:
             write_whole(self._path(self._updates, last), lambda temporary: temporary.write_bytes(payload))
         self._saved = perf_counter()
         self.seconds += self._saved - began
+        if self._stop.requested:
+            raise SystemExit(TERMINATED)
 
     def discard(self) -> None:
         """Remove the checkpoint of a training that has a result; the state at its end stays, to make it longer."""
@@ -170,10 +194,11 @@ class Checkpoints:
 
     def _newest(self) -> tuple[Path | None, dict[str, str] | None, str]:
         """Return the checkpoint to go on from with its metadata, or why a finished training cannot be made longer."""
-        own = self._path(self._updates, False)
-        metadata = _metadata(own)
-        if metadata is not None:
-            return own, metadata, ""
+        for last in (True, False):  # the end of this training, or a position before it
+            own = self._path(self._updates, last)
+            metadata = _metadata(own)
+            if metadata is not None:
+                return own, metadata, ""
         ends = {}
         for path in self._folder.glob(f"{self._name}-*-end.safetensors"):
             metadata = _metadata(path)

@@ -3,7 +3,6 @@
 import errno
 import sys
 from io import TextIOWrapper
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,15 +16,16 @@ from chaosbench import (
     cli_explain,
     cli_plugins,
     cli_rank,
+    cli_run,
     cli_status,
     cli_trajectories,
     options,
     plugin_choice,
 )
-from chaosbench.cli_output import AsJson, discard_output, print_error, print_json
+from chaosbench.cli_output import AsJson, closed_output, discard_output, print_error, print_json
 from chaosbench.cli_plugins import PluginFiles
 from chaosbench.errors import ChaosbenchError, SpecError, unknown_name
-from chaosbench.processes import start_server
+from chaosbench.interrupts import Interrupted, end_server, exit_code, farewell, leaving_at_once
 from chaosbench.terminal.plugins import load_registry
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ app = typer.Typer(
 plugins_app = typer.Typer(help="List, examine, write and test plug-ins.")
 app.add_typer(plugins_app, name="plugins")
 cli_trajectories.register(app)
+app.command()(cli_run.run)
 app.command()(cli_draw.draw)
 app.command()(cli_explain.explain)
 app.command()(cli_rank.rank)
@@ -52,7 +53,6 @@ cli_authors.register(plugins_app)
 
 
 _LISTINGS = ("systems", "models", "trainers", "diagnostics", "metrics", "pictures", "suites")
-_INTERRUPTED = 130
 _UsageError: Any = typer.BadParameter.__base__  # a class of click, which newer releases of Typer vendor
 
 
@@ -62,7 +62,7 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="replace")  # a pipe on Windows may lack the signs of tables
     try:
-        with plugin_choice.restored():
+        with plugin_choice.restored(), leaving_at_once():
             code = app(sys.argv[1:] or ["--help"], standalone_mode=False)
         sys.stdout.flush()
     except _UsageError as error:
@@ -71,19 +71,19 @@ def main() -> None:
     except ChaosbenchError as error:
         print_error(str(error))
         code = 2
-    except (KeyboardInterrupt, typer.Abort):
-        code = _INTERRUPTED
-    except BrokenPipeError:  # the reader of a pipe, such as `head`, has closed it
+    except Interrupted as signal:
+        end_server()
+        print_error(farewell(signal.number, sys.argv[1:]))
+        code = exit_code(signal.number)
+    except (BrokenPipeError, SystemExit):  # the reader of a pipe, such as `head`, has gone; rich raises SystemExit
         discard_output()
-        code = 0
+        code = closed_output(sys.argv[1:])
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
         discard_output()
         print_error(f"there is no space left on the device: {error.filename or 'the output cannot be written'}")
         code = 3
-    if code == _INTERRUPTED:  # Typer itself may turn the interrupt into this code
-        print_error("interrupted; finished experiments are kept, and the same command goes on with the rest")
     sys.exit(code)
 
 
@@ -100,90 +100,6 @@ def _root(
     ] = False,
 ) -> None:
     """Benchmark recurrent networks on chaotic data: fair rankings, and reasons why a method fails."""
-
-
-@app.command()
-def run(
-    suite_name: Annotated[str, typer.Argument(metavar="SUITE", help="A suite by name, or the path of a TOML file.")],
-    results: Annotated[
-        Path,
-        typer.Option(parser=options.folder, metavar="DIRECTORY", help="Where results go, a folder per experiment."),
-    ] = Path("results"),
-    device: Annotated[str, typer.Option(help="auto (a GPU if it is faster here), cpu, cuda or cuda:N.")] = "auto",
-    seeds: Annotated[str | None, typer.Option(help="Replace the suite's seeds: 0:5 for 0 to 4, or 1,4,7.")] = None,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            metavar="PART.FIELD=VALUE",
-            help="Change a field: trainer.updates=100; a list is a grid; repeatable.",
-        ),
-    ] = None,
-    systems: Annotated[
-        list[str] | None, typer.Option("-s", "--system", help="Run only systems of this kind or label; repeatable.")
-    ] = None,
-    models: Annotated[
-        list[str] | None, typer.Option("-m", "--model", help="Run only models of this kind or label; repeatable.")
-    ] = None,
-    trainers: Annotated[
-        list[str] | None, typer.Option("-t", "--trainer", help="Run only trainers of this kind or label; repeatable.")
-    ] = None,
-    workers: Annotated[
-        int | None, typer.Option(min=1, help="Number of worker processes (default: one per core; one on a GPU).")
-    ] = None,
-    together: Annotated[
-        bool | None,
-        typer.Option(
-            "--together/--alone",
-            show_default=False,
-            help="Train experiments that differ only in numbers, such as a learning rate or a forcing interval, as one "
-            "batch, or each alone (default: together on a GPU, alone on a CPU).",
-        ),
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print what would run and what it needs, and stop.")
-    ] = False,
-    measure: Annotated[
-        bool, typer.Option("--measure", help="Time a few updates first, for a better estimate.")
-    ] = False,
-    _plugins: PluginFiles = None,
-) -> None:
-    """Run the experiments of a suite that have no result yet, and show the ranking."""
-    if not dry_run:
-        start_server()  # it loads torch on another core while this process does
-    from chaosbench import execution, suite
-    from chaosbench.leaderboard import store
-    from chaosbench.terminal import campaign
-
-    registry = load_registry()
-    selection = suite.Selection(
-        systems or (), models or (), trainers or (), options.seeds(seeds), options.changes(changes)
-    )
-    experiments = suite.load(suite_name, registry, selection)
-    execution.check_device(device)
-    execution.check_searches(experiments)
-    if not dry_run:
-        execution.prepare(results)
-    stored = store.read_all(results, may_be_empty=True)
-    todo = execution.missing(experiments, stored)
-    execution.check_data(todo)
-    where = execution.place(todo, device, workers, may_measure=not dry_run)
-    groups = execution.groups(todo, where.device, together)
-    costs, plan = execution.planned(groups, stored, where, measure_first=measure)
-    campaign.announce(experiments, groups, results, where, plan)
-    execution.require_room(plan, results)
-    if dry_run:
-        return
-    common: dict[str, Any] = {"workers": where.workers, "plugins": registry.choice(), "costs": costs}
-    events = execution.carry_on(groups, results, device=where.device, versions=registry.provenance(), **common)
-    pictures = tuple(registry.kinds["picture"].values())
-    outcome = campaign.Outcome()
-    if todo:
-        outcome = campaign.show(events, todo, pictures, **common)
-    campaign.draw_lost(experiments, stored, pictures)
-    campaign.conclude(experiments, store.merge(stored, outcome.published), results, pictures)
-    if outcome.failed:
-        raise typer.Exit(1)
 
 
 @app.command("list")

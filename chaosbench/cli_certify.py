@@ -40,7 +40,7 @@ def certified(
     from chaosbench.terminal.certificate import Countdown
 
     torch.set_num_threads(1)  # on a busy machine, several threads make such small steps many times slower
-    seconds = options.seconds(budget)
+    seconds = options.seconds(budget, "--budget")
     if start is None:
         if duration is not None:
             raise SpecError("--duration is the length of one orbit; give its initial state by --start, too")

@@ -3,6 +3,8 @@
 import json
 import os
 import sys
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +19,22 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def discard_output() -> None:
     """Redirect standard output to nowhere, so that the interpreter does not fail to flush it when it ends."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def closed_output(arguments: Sequence[str]) -> int:
+    """Return the exit code where nobody reads standard output any more, and say what that means for a campaign.
+
+    Args:
+        arguments: of the command; its first word is the command's name.
+    """
+    if "run" not in arguments[:1] or "--dry-run" in arguments:
+        return 0
+    with suppress(BrokenPipeError):  # nobody reads the errors either
+        print_error(
+            "the output was closed before its end, so that nothing more runs; finished experiments are kept, and the "
+            "same command goes on: write its output to a file, or read it to the end"
+        )
+    return 1
 
 
 def print_error(text: str) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pluggy
 
 from chaosbench.errors import one_line
+from chaosbench.isolation import DeadlyError, acting
 
 
 class Listeners:
@@ -37,7 +38,9 @@ class Listeners:
         """Call every plug-in with the arguments of the hook."""
         for name, call in list(self._callers.items()):
             try:
-                call(**arguments)
+                with acting(f"the plug-in {name} in {self._hook}"):
+                    call(**arguments)
             except (Exception, SystemExit) as error:  # a plug-in may raise anything, and the run must not be lost
-                self.failures[name] = f"the plug-in {name} raised {one_line(error)} in {self._hook}"
+                what = str(error) if isinstance(error, DeadlyError) else f"raised {one_line(error)}"
+                self.failures[name] = f"the plug-in {name} {what} in {self._hook}"
                 del self._callers[name]

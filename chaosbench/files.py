@@ -4,14 +4,20 @@ import glob
 import hashlib
 import inspect
 import os
+import stat
+import tempfile
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
+from functools import cache
 from pathlib import Path
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from chaosbench.spec import Content
+
+_CHECKSUM = hashlib.sha256().digest_size  # [bytes] before the payload of a sealed file
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
@@ -54,12 +60,45 @@ def flush(path: Path) -> None:
         os.close(handle)
 
 
+def sealed(payload: bytes) -> bytes:
+    """Return the content of a file that `unsealed` can check: the SHA-256 of the payload, and the payload."""
+    return hashlib.sha256(payload).digest() + payload
+
+
+def unsealed(content: bytes) -> bytes | None:
+    """Return the payload of a file; None if its content is damaged."""
+    payload = content[_CHECKSUM:]
+    return payload if hashlib.sha256(payload).digest() == content[:_CHECKSUM] else None
+
+
 def cache_folder() -> Path:
-    """Return the folder of the cache: `CHAOSBENCH_CACHE` where it is set, else the user's cache folder."""
+    """Return the folder of the cache: `CHAOSBENCH_CACHE` where it is set, else the user's cache folder.
+
+    A user without a home folder, as in some containers, has it among the temporary files.
+    """
     if chosen := os.environ.get("CHAOSBENCH_CACHE"):
         return Path(chosen)
-    shared = os.environ.get("XDG_CACHE_HOME")
-    return (Path(shared) if shared else Path.home() / ".cache") / "chaosbench"
+    if shared := os.environ.get("XDG_CACHE_HOME"):
+        return Path(shared) / "chaosbench"
+    try:
+        return Path.home() / ".cache" / "chaosbench"
+    except RuntimeError:  # neither HOME nor an entry in the list of users
+        return _temporary_cache()
+
+
+@cache
+def _temporary_cache() -> Path:
+    """Return a folder that only this user can write, since compiled code is loaded from it; the same each time.
+
+    Where somebody else has made that folder, it is a new one.
+    """
+    user = os.getuid() if hasattr(os, "getuid") else "user"
+    folder = Path(tempfile.gettempdir()) / f"chaosbench-{user}"
+    with suppress(FileExistsError):
+        folder.mkdir(mode=0o700)
+    found = folder.lstat()
+    own = stat.S_ISDIR(found.st_mode) and found.st_uid == user and not found.st_mode & 0o022
+    return folder if own else Path(tempfile.mkdtemp(prefix="chaosbench-"))
 
 
 def cache_key(spec: "Content", *parts: str) -> str:

@@ -1,4 +1,4 @@
-"""Numbers as text: three significant digits, time spans, counts, percentages."""
+"""Numbers as text: three significant digits, time spans, sizes, counts, percentages."""
 
 import math
 

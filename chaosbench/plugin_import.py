@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import cache
 from importlib.machinery import EXTENSION_SUFFIXES
 from importlib.util import module_from_spec, spec_from_file_location
 from inspect import isroutine
@@ -170,7 +171,7 @@ def require_usable(spec: type[Spec], noun: str) -> str:
     if spec.__abstractmethods__:
         raise TypeError(f"{spec.__name__} does not define {', '.join(sorted(spec.__abstractmethods__))}")
     try:
-        spec.model_json_schema()
+        _require_schema(spec)
     except Exception as error:  # pydantic's own, or whatever a field's type raises
         raise TypeError(f"{spec.__name__} has a field that JSON cannot hold: {error}") from error
     if noun == "metric":
@@ -178,6 +179,12 @@ def require_usable(spec: type[Spec], noun: str) -> str:
     if noun == "system" and (taken := [key for key in TABLES_OF_A_SYSTEM if key in spec.model_fields]):
         raise TypeError(f"{spec.__name__} has a field {taken[0]}, which suites use for a table; give it another name")
     return kind
+
+
+@cache
+def _require_schema(spec: type[Spec]) -> None:
+    """Raise an error for a class without a JSON schema; the server of workers has looked at the built-ins for them."""
+    spec.model_json_schema()
 
 
 def _require_direction(metric: type[Spec]) -> None:

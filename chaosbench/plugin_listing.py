@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 _OURS = ("hookspecs.py", "registry.py", "builtin.py", "plugin_import.py", "plugin_api.py", "offered_suites.py")
+_OWN_SCRIPTS = ("chaosbench.__main__:main", "chaosbench.cli:main")  # of this version, and of earlier ones
 _MOST_FILES = 2_000  # of a package whose changes are looked for
 
 
@@ -156,6 +157,6 @@ def foreign_owners() -> list[str]:
         if owns and package.resolve() != here:
             sentences.append(f"{name} owns the import name chaosbench, in {package.parent}; uninstall it")
         for point in distribution.entry_points:
-            if (point.group, point.name) == ("console_scripts", "chaosbench") and point.value != "chaosbench.cli:main":
+            if (point.group, point.name) == ("console_scripts", "chaosbench") and point.value not in _OWN_SCRIPTS:
                 sentences.append(f"{name} owns the command chaosbench, which calls {point.value}; uninstall it")
     return sentences

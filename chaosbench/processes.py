@@ -3,6 +3,8 @@
 import multiprocessing
 from multiprocessing.context import BaseContext
 
+from chaosbench.interrupts import held_back
+
 # Imported once by the server: torch needs the first for an optimizer, 2 s, and the second for forward mode, 0.3 s.
 # Modules that are not installed are left out.
 _PRELOADED = [
@@ -14,6 +16,7 @@ _PRELOADED = [
     "chaosbench.kernels.numba_gated",
     "chaosbench.kernels.numba_network_tangents",
     "chaosbench.kernels.numba_gated_tangents",
+    "chaosbench.execution.warm_up",
 ]
 
 
@@ -29,6 +32,9 @@ def context() -> BaseContext:
 def start_server() -> None:
     """Let the server load its modules while this process does something else; without a server do nothing."""
     if context().get_start_method() == "forkserver":
-        from multiprocessing import forkserver
+        from multiprocessing import forkserver, resource_tracker
 
-        forkserver.ensure_running()
+        with held_back():
+            resource_tracker.ensure_running()  # which the server starts otherwise, and which lets Ctrl-C through
+        with held_back():
+            forkserver.ensure_running()

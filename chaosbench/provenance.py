@@ -66,7 +66,7 @@ def of_command() -> Provenance:
     Paths in the user's home folder begin with `~`. Of a script or a notebook only the file's name is returned.
     """
     own = Path(sys.argv[0]).name in ("chaosbench", "chaosbench.exe", "__main__.py")
-    home = str(Path("~").expanduser())
+    home = os.path.expanduser("~")  # noqa: PTH111  # pathlib raises an error where there is no home
     arguments = [f"~{one.removeprefix(home)}" if one.startswith(home + os.sep) else one for one in sys.argv[1:]]
     command = shlex.join(["chaosbench", *arguments]) if own else Path(sys.argv[0]).name
     return {"command": command, **({"commit": commit} if (commit := _commit(_TREE)) else {})}

@@ -41,6 +41,7 @@ class Training:
         scheme: where the state was forced and gradients were cut at the end; None where no gradient passes time.
         seeds: how many were trained as one batch, those of other experiments included.
         search: what was found before the training, whose cost counts as that of the training; None without a search.
+        checksum: of the data before the training; empty: not computed.
         remarks: a sentence on everything that raised so far and did not cost the training.
     """
 
@@ -53,6 +54,8 @@ class Training:
     seeds: int
     stopping: Sequence[tuple[str, Tensor, str, None]] = ()
     search: Found | None = None
+    checksum: str = ""
+    remarks: tuple[str, ...] = ()
 
     @property
     def whole_cost(self) -> tuple[int, float]:
@@ -61,7 +64,18 @@ class Training:
             return self.updates, self.seconds
         return self.updates + self.search.updates, self.seconds + self.search.seconds
 
-    remarks: tuple[str, ...] = ()
+    def failures(self, checksum: str, statuses: Sequence[Status]) -> list[str]:
+        """Return why each seed has failed although it has scores, `(K,)`; an empty text if it has not.
+
+        Args:
+            checksum: of the data after everything else.
+            statuses: those that the scores give.
+        """
+        if self.checksum not in ("", checksum):
+            return ["the data were changed in place, so that the scores mean nothing"] * len(statuses)
+        untrained = "its first loss is not a number, so that it was not trained"
+        lost = self.health.losses[:, 0].isnan().tolist()
+        return [untrained if nan and status == "ok" else "" for nan, status in zip(lost, statuses, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -137,12 +151,14 @@ def record(
     }
     weights = {name: value.detach().cpu().numpy() for name, value in model.state_dict().items()}
     standardisation = {name: getattr(data, name).cpu().numpy() for name in ("mean", "deviation")}
-    lost: list[tuple[int, Status, str]] = [(seed, "failed", "") for seed in experiment.seeds]
-    seen = tuple(
-        (seed, status, "; ".join(filter(None, [message, *remarks])))
-        for seed, status, message in (lost if evaluation is None else outcomes(experiment, evaluation, scores))
-    )
     provenance = of_machine() | of_experiment(experiment) | of_training(data)
+    lost: list[tuple[int, Status, str]] = [(seed, "failed", "") for seed in experiment.seeds]
+    found = lost if evaluation is None else list(outcomes(experiment, evaluation, scores))
+    failures = training.failures(provenance["data"], [status for _, status, _ in found])
+    seen = tuple(
+        (seed, "failed" if failure else status, "; ".join(filter(None, [failure, message, *remarks])))
+        for (seed, status, message), failure in zip(found, failures, strict=True)
+    )
     return Rows(experiment, seen, records, arrays, weights, standardisation, costs, provenance)
 
 

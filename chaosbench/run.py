@@ -13,13 +13,13 @@ from chaosbench.checkpoints import Checkpoints, Course
 from chaosbench.data import Dataset, simulate
 from chaosbench.diagnostics.base import DiagnosticSpec
 from chaosbench.diagnostics.health import TrainingHealth
-from chaosbench.errors import one_line
+from chaosbench.errors import SpecError, one_line
 from chaosbench.experiment import Experiment, Record, Result
-from chaosbench.isolation import attempt, one_per_seed
+from chaosbench.isolation import DeadlyError, acting, attempt, one_per_seed
 from chaosbench.leaderboard import store
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.progress import Progress, Watch
-from chaosbench.provenance import of_command
+from chaosbench.provenance import checksum, of_command
 from chaosbench.recording import Training, announce_rest, measured_records
 from chaosbench.search.space import changed
 from chaosbench.search.study import Found, find
@@ -132,16 +132,26 @@ def train(
         for one in measured_records(experiment, diagnostic, update, values):
             (announce or _ignore)(one)
 
+    before = checksum(data)
     course = Course(TrainingHealth(experiment.trainer), announce=announce_measured if announce else None)
     saved = None if checkpoints is None else checkpoints.resume(course, data.train.device)
-    steps = _steps(experiment, model, data, saved)
-    training = follow(steps, course, experiment, report, checkpoints)
-    remarks = list(course.failures.values())
+    if saved is not None and course.updates == getattr(experiment.trainer, "updates", 0):
+        training: TrainingState | None = _checkpointed(experiment).finished(model, data, experiment.seeds, saved)
+    else:
+        steps = _steps(experiment, model, data, saved)
+        training = follow(steps, course, experiment, report, checkpoints)
+    remarks = [*course.failures.values(), *changes(experiment.trainer, data, before)]
     scheme = scheme_of(experiment.trainer, training, remarks)
     times, seeds, stopping = (course.seconds, course.watching), len(experiment.seeds), stopping_records(training)
     return Training(
-        course.measured, course.updates, *times, course.health, scheme, seeds, stopping, remarks=tuple(remarks)
+        course.measured, course.updates, *times, course.health, scheme, seeds, stopping, None, before, tuple(remarks)
     )
+
+
+def changes(trainer: TrainerSpec, data: Dataset, before: str) -> Iterator[str]:
+    """Yield a sentence if the training has changed the data, whose checksum before is given."""
+    if checksum(data) != before:
+        yield f"the trainer {trainer.label}, the model or a diagnostic has changed the data in place"
 
 
 def scheme_of(trainer: TrainerSpec, training: TrainingState | None, remarks: list[str]) -> ForcingScheme | None:
@@ -158,8 +168,12 @@ def _steps(
     """Return the updates of the training, from its start or from a checkpoint."""
     if saved is None:
         return experiment.trainer.fit(model, data, experiment.seeds)
+    return _checkpointed(experiment).fit(model, data, experiment.seeds, checkpoint=saved)
+
+
+def _checkpointed(experiment: Experiment) -> WindowTrainer:
     assert isinstance(experiment.trainer, WindowTrainer), "only trainers that support checkpoints write them"
-    return experiment.trainer.fit(model, data, experiment.seeds, checkpoint=saved)
+    return experiment.trainer
 
 
 def follow(
@@ -179,7 +193,10 @@ def follow(
         checkpoints: where the state of the training is written; None: none is.
 
     Returns:
-        The trainer's state after the last update; None without updates, or if the trainer has none.
+        The trainer's state after the last update; None if the trainer has none.
+
+    Raises:
+        SpecError: if there was no update.
     """
     began, reported, step = perf_counter(), 0.0, None
     earlier, watched = course.seconds, course.watching
@@ -202,6 +219,8 @@ def follow(
             report(Progress("training", step.update, step.updates, *numbers))
     course.seconds = seconds(perf_counter())
     course.updates = course.updates if step is None else step.update
+    if not course.updates:
+        raise SpecError(f"the trainer {experiment.trainer.label} has made no update: its fit yielded no step")
     return None if step is None else step.training
 
 
@@ -215,9 +234,11 @@ def _watch(step: TrainingStep, course: Course, diagnostics: Sequence[DiagnosticS
         try:
             if not diagnostic.due(step):
                 continue
-            values = one_per_seed(diagnostic.measure(step), step.model.seeds)
+            with acting(f"the diagnostic {diagnostic.label}"):
+                values = one_per_seed(diagnostic.measure(step), step.model.seeds)
         except (Exception, SystemExit) as error:  # one of a plug-in may raise anything, and training must not be lost
-            why = f"the diagnostic {diagnostic.label} raised {one_line(error)}"
+            what = str(error) if isinstance(error, DeadlyError) else f"raised {one_line(error)}"
+            why = f"the diagnostic {diagnostic.label} {what}"
             course.failures[diagnostic.label] = f"{why} at update {step.update}, and is left out from there"
             continue
         course.measured.append((diagnostic, step.update, values))

@@ -20,8 +20,9 @@ from chaosbench.diagnostics.health import TrainingHealth
 from chaosbench.experiment import Experiment, Record, Result
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.progress import Progress, Watch
+from chaosbench.provenance import checksum
 from chaosbench.recording import Training, announce_rest, measured_records
-from chaosbench.run import build, follow, prepare, scheme_of
+from chaosbench.run import build, changes, follow, prepare, scheme_of
 from chaosbench.theory.diagnosis import Diagnosis
 from chaosbench.trainers.early_stopping import stopping_records
 from chaosbench.trainers.training_state import TrainingState
@@ -100,9 +101,11 @@ class Company:
         steps = lead.trainer.fit(self._whole, self._data, seeds, trainers=each)  # type: ignore[call-arg]  # `may_differ`
         clipped = [one for one in trainers if getattr(one, "clip_norm", None) is not None]
         announce = self._announce_measured if self._announce is not None else None
-        course = Course(TrainingHealth((clipped or trainers)[0]), announce=announce)
+        course, before = Course(TrainingHealth((clipped or trainers)[0]), announce=announce), checksum(self._data)
         training = follow(steps, course, lead, watch)
-        return self._split(course, training)
+        changed = tuple(changes(lead.trainer, self._data, before))
+        for one in self._split(course, training):
+            yield replace(one, checksum=before, remarks=(*one.remarks, *changed))
 
     def _announce_measured(self, diagnostic: DiagnosticSpec, update: int, values: Tensor) -> None:
         """Announce what a diagnostic measured, `(K,)` for the seeds of all experiments."""

@@ -1,7 +1,6 @@
 """Cache of orbits on disk: keyed by content, verified when read, computed once even if several processes need it."""
 
 import contextlib
-import hashlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor
 
-from chaosbench.files import cache_folder, write_whole
+from chaosbench.files import cache_folder, sealed, unsealed, write_whole
 
 try:
     import fcntl
@@ -17,7 +16,6 @@ except ImportError:  # not a POSIX system: several processes may do the same wor
     fcntl = None  # type: ignore[assignment]
 
 Tensors = dict[str, Tensor]
-_CHECKSUM = 32  # bytes of SHA-256 before the tensors
 
 
 def cached(key: str, make: Callable[[], Tensors]) -> Tensors:
@@ -42,16 +40,14 @@ def cached(key: str, make: Callable[[], Tensors]) -> Tensors:
 def _read(path: Path) -> Tensors | None:
     """Return the entry; None if it is absent or damaged."""
     try:
-        content = path.read_bytes()
-        payload = content[_CHECKSUM:]
-        return load(payload) if hashlib.sha256(payload).digest() == content[:_CHECKSUM] else None
+        payload = unsealed(path.read_bytes())
+        return None if payload is None else load(payload)
     except (OSError, SafetensorError):
         return None
 
 
 def _content(tensors: Tensors) -> bytes:
-    payload = save({name: tensor.contiguous() for name, tensor in tensors.items()})
-    return hashlib.sha256(payload).digest() + payload
+    return sealed(save({name: tensor.contiguous() for name, tensor in tensors.items()}))
 
 
 @contextlib.contextmanager

@@ -6,8 +6,9 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import partial
 from io import TextIOWrapper
 from multiprocessing import parent_process
@@ -17,42 +18,70 @@ from pathlib import Path
 import torch
 
 from chaosbench import registry
-from chaosbench.checkpoints import Checkpoints
+from chaosbench.checkpoints import TERMINATED, Checkpoints, Stop
 from chaosbench.errors import ChaosbenchError, one_line
 from chaosbench.execution.freed_memory import keep_freed_memory
-from chaosbench.experiment import Experiment, Record, Result
+from chaosbench.experiment import Experiment, Record, Result, Status
+from chaosbench.interrupts import let_through
+from chaosbench.isolation import Precautions, take_precautions
 from chaosbench.plugin_choice import Choice
 from chaosbench.run import Watch, run_experiment
 from chaosbench.together import Company
 
+_PATIENCE = 1.0  # [s] for an update and its checkpoint, once this process is asked to end
 
-def main(
-    pipe: Connection, pickled: bytes, device: str, log: Path, checkpoints: Path, every: float, plugins: Choice
-) -> None:
-    """Run the pickled experiments, several of them as one batch, and send messages to the parent.
 
-    The messages are ("advanced", index, progress), any number of times, and ("result", index, result) for each
-    experiment with a result; in the end, unless it dies, ("ended", reason) for those without, or ("ended", "").
-    Progress of the whole batch has the index 0.
+@dataclass(frozen=True)
+class Setting:
+    """The settings of a worker: where and how it runs.
 
-    Args:
-        pipe: the sending end.
-        pickled: a sequence of experiments. It is unpickled here, so that a class that cannot be imported is an ordinary
-            failure.
+    Attributes:
         device: "cpu", or a CUDA device.
         log: receives standard output and standard error.
         checkpoints: folder for the state of the training.
         every: time between two checkpoints [s].
         plugins: the plug-ins to load; those under development before the experiments are unpickled.
+        memory: the most that it may use [bytes]; None: no limit.
+        deadly: parts of plug-ins that have ended a worker before, with how; they are left out.
+        again: True if a worker has run this before, whose log goes on.
     """
-    plugins.export()
+
+    device: str
+    log: Path
+    checkpoints: Path
+    every: float
+    plugins: Choice
+    memory: int | None = None
+    deadly: Mapping[str, str] = field(default_factory=dict)
+    again: bool = False
+
+
+def main(pipe: Connection, pickled: bytes, setting: Setting) -> None:
+    """Run the pickled experiments, several of them as one batch, and send messages to the parent.
+
+    The messages are ("advanced", index, progress), ("recorded", index, record) and ("acting", culprit), any number of
+    times, and ("result", index, result) for each experiment with a result; in the end, unless it dies, ("ended",
+    status, reason) for those without. Progress of the whole batch has the index 0; an empty culprit is no plug-in.
+
+    Args:
+        pipe: the sending end.
+        pickled: a sequence of experiments. It is unpickled here, so that a class that cannot be imported is an ordinary
+            failure.
+        setting: where and how to run.
+    """
+    setting.plugins.export()
     settle()
-    _redirect_output(log)
+    _redirect_output(setting.log, keep=setting.again)
     keep_freed_memory()
+    if setting.memory is not None and setting.device == "cpu":  # a GPU's driver reserves more than the machine has
+        _limit_memory(setting.memory)
+    stop = Stop()
+    signal.signal(signal.SIGTERM, lambda *_: _end_soon(stop))
+    take_precautions(Precautions(lambda what: pipe.send(("acting", what)), setting.deadly))
     torch.manual_seed(0)  # children of one server share its random state; chaosbench itself does not draw from it
+    saving = partial(Checkpoints, folder=setting.checkpoints, device=setting.device, every=setting.every, stop=stop)
     try:
-        saving = partial(Checkpoints, folder=checkpoints, device=device, every=every)
-        pipe.send(("ended", _reason(lambda: _run(pickled, device, pipe, log, saving), log)))
+        pipe.send(("ended", *_outcome(lambda: _run(pickled, setting.device, pipe, saving))))
     finally:
         pipe.close()
 
@@ -60,17 +89,12 @@ def main(
 def settle() -> None:
     """Let this process have a session of its own, end with its parent, and compute on one thread."""
     _isolate()
+    let_through()
     threading.Thread(target=_die_with_parent, daemon=True).start()
     torch.set_num_threads(1)  # two threads on such small tensors are slower, and other workers use the other cores
 
 
-def _run(
-    pickled: bytes,
-    device: str,
-    pipe: Connection,
-    log: Path,
-    saving: Callable[[Experiment], Checkpoints],
-) -> None:
+def _run(pickled: bytes, device: str, pipe: Connection, saving: Callable[[Experiment], Checkpoints]) -> None:
     """Run one experiment, or several as one batch, of which one that fails does not stop the others."""
     kinds = registry.load()
     experiments: Sequence[Experiment] = pickle.loads(pickled)
@@ -78,10 +102,12 @@ def _run(
     started, recorded, finished = (
         kinds.listeners(event) for event in ("experiment_started", "recorded", "experiment_finished")
     )
-    by_digest = {experiment.digest(): experiment for experiment in experiments}
+    indices = {experiment.digest(): index for index, experiment in enumerate(experiments)}
 
     def announce(record: Record) -> None:
-        recorded(experiment=by_digest[record.experiment], record=record)
+        index = indices[record.experiment]
+        pipe.send(("recorded", index, record))
+        recorded(experiment=experiments[index], record=record)
 
     def watch(index: int) -> Watch:
         return lambda progress: pipe.send(("advanced", index, progress))
@@ -93,7 +119,8 @@ def _run(
 
     for experiment in experiments:
         started(experiment=experiment)
-    heard = announce if recorded else None
+    # Records are kept for the case that the experiment is lost; on a GPU each of them would make it wait.
+    heard = announce if recorded or device == "cpu" else None
     if len(experiments) == 1:
         saved = saving(experiments[0])
         result = run_experiment(
@@ -104,19 +131,42 @@ def _run(
     company = Company(experiments, device=device, plugins=plugins, announce=heard)
     company.train(watch(0))
     for index in range(len(experiments)):
-        _reason(lambda: publish(index, company.finish(index, watch(index))), log)  # noqa: B023  # called at once
+        _outcome(lambda: publish(index, company.finish(index, watch(index))))  # noqa: B023  # called at once
 
 
-def _reason(function: Callable[[], None], log: Path) -> str:
-    """Call the function and return why it failed; an empty text if it did not."""
+def _outcome(function: Callable[[], None]) -> tuple[Status, str]:
+    """Call the function and return the status of an experiment without a result, with the reason."""
     try:
         function()
     except ChaosbenchError as error:
-        return str(error)
+        return "failed", str(error)
     except Exception as error:  # a plug-in may raise anything; the log has the traceback
         traceback.print_exc()
-        return f"{one_line(error)} (see {log})"
-    return ""
+        return ("oom" if lacks_memory(error) else "failed"), one_line(error)
+    return "failed", ""
+
+
+def lacks_memory(error: Exception) -> bool:
+    """Return True if an error says that memory could not be allocated, on the CPU or on a GPU."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error)  # torch's error on a CPU
+
+
+def _end_soon(stop: Stop) -> None:
+    """End this process after a checkpoint of the training that is running, or at once if there is none."""
+    if not stop.training:
+        os._exit(TERMINATED)
+    stop.requested = True
+    threading.Timer(_PATIENCE, os._exit, (TERMINATED,)).start()
+
+
+def _limit_memory(largest: int) -> None:
+    """Let allocations fail beyond this size [bytes], so that the log says where; the parent measures as well."""
+    with suppress(ImportError, ValueError, OSError):
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_DATA, (largest, resource.getrlimit(resource.RLIMIT_DATA)[1]))
 
 
 def _isolate() -> None:
@@ -132,10 +182,10 @@ def _isolate() -> None:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _redirect_output(log: Path) -> None:
-    """Redirect standard output and error to the log, including the output of C libraries."""
+def _redirect_output(log: Path, *, keep: bool) -> None:
+    """Redirect standard output and error to the log, including the output of C libraries; keep what it has, or not."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | (0 if keep else os.O_TRUNC), 0o644)
     os.dup2(handle, 1)
     os.dup2(handle, 2)
     os.close(handle)

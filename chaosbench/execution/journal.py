@@ -17,7 +17,7 @@ from time import monotonic
 from typing import Any
 
 from chaosbench.execution.grouping import Group
-from chaosbench.execution.workers import Advanced, Event, Finished, Separated, Started
+from chaosbench.execution.happenings import Advanced, Event, Finished, Separated, Shared, Started
 from chaosbench.experiment import Experiment, Result
 from chaosbench.labels import titles
 from chaosbench.leaderboard import store
@@ -95,6 +95,10 @@ class Journal:
                     remember([Observation(work, *times)], device=self._device, host=host())
                 own = {"statuses": statuses, "times": times, "message": lost}
                 append(self._file, "end", experiment=experiment.digest()[:12], **own)
+            case Shared(experiment, stored, True):
+                self._left -= 1
+                statuses = dict(Counter(run["status"] for one in stored for run in one.runs))
+                append(self._file, "end", experiment=experiment.digest()[:12], statuses=statuses)
 
     def published(self, experiment: Experiment) -> None:
         """Remove the file of an experiment whose folder has a copy."""

@@ -51,27 +51,33 @@ def place(
     requested: str,
     workers: int | None,
     *,
+    jobs_per_gpu: int = 1,
     may_measure: bool = True,
     measure: Measure = measured,
     card: Callable[[], str | None] | None = None,
+    cards: Callable[[], int] | None = None,
     say: Callable[[str], object] = print,
 ) -> Placement:
     """Return where to run experiments.
 
     With "auto" on a machine with a GPU, each distinct combination of model, trainer and number of seeds is timed on
-    both devices, once; the times are cached. A CPU runs one experiment per core at a time, a GPU one after another.
+    both devices, once; the times are cached. A CPU runs one experiment per core at a time, a GPU one after another
+    unless more are asked for.
 
     Args:
         experiments: those that have no result yet.
         requested: "auto", or a device that exists.
-        workers: number of processes that the user has asked for; None: one per core, and one on a GPU.
+        workers: number of processes that the user has asked for; None: one per core, or `jobs_per_gpu` on each GPU.
+        jobs_per_gpu: number of processes on each GPU.
         may_measure: False leaves "auto" undecided on a machine with a GPU.
         measure: returns the cost of each experiment on a device.
         card: returns the name of the GPU, or None; by default torch is asked.
+        cards: returns the number of GPUs; by default torch is asked.
         say: receives a line before anything is measured.
     """
+    on_gpu = workers or jobs_per_gpu * ((cards or _cards)() if requested in ("auto", _GPU) else 1)
     if requested != "auto":
-        return Placement(requested, workers or (1 if requested.startswith(_GPU) else cores()))
+        return Placement(requested, on_gpu if requested.startswith(_GPU) else workers or cores())
     name = (card or _card)()
     on_cpu = workers or cores()
     if name is None or not experiments:
@@ -82,7 +88,19 @@ def place(
     seconds = [[cost[device].of(item) for item, cost in zip(experiments, costs, strict=True)] for device in _DEVICES]
     cpu, gpu = max(sum(seconds[0]) / on_cpu, max(seconds[0])), sum(seconds[1])
     reason = f"about {_time(gpu)} on {name}, against {_time(cpu)} on {counted(on_cpu, 'CPU core')}, as measured here"
-    return Placement(_GPU, workers or 1, reason) if gpu < cpu else Placement("cpu", on_cpu, reason)
+    return Placement(_GPU, on_gpu, reason) if gpu < cpu else Placement("cpu", on_cpu, reason)
+
+
+def places(device: str, workers: int, cards: int | None = None) -> list[str]:
+    """Return the device of each worker: "cuda" stands for all GPUs, in turn.
+
+    Args:
+        cards: number of GPUs; None: torch is asked.
+    """
+    if device != _GPU:
+        return [device] * workers
+    count = max(1, _cards() if cards is None else cards)
+    return [device] * workers if count == 1 else [f"{_GPU}:{index % count}" for index in range(workers)]
 
 
 def cores() -> int:
@@ -159,3 +177,10 @@ def _card() -> str | None:
     import torch
 
     return torch.cuda.get_device_name() if torch.cuda.device_count() else None
+
+
+def _cards() -> int:
+    """Return the number of GPUs."""
+    import torch
+
+    return torch.cuda.device_count()

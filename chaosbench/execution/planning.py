@@ -9,12 +9,12 @@ from typing import Any
 
 from chaosbench.errors import SpecError
 from chaosbench.execution.grouping import Group
+from chaosbench.execution.memory import usable_memory
 from chaosbench.execution.placement import Placement
 from chaosbench.execution.timing import measured
 from chaosbench.experiment import Experiment
 from chaosbench.formats import size
 from chaosbench.leaderboard.folder import Stored
-from chaosbench.limits import physical_memory
 from chaosbench.monitor.costs import Costs, Estimate, Observation, Work, makespan, observed
 from chaosbench.monitor.known import known, remember
 from chaosbench.provenance import host
@@ -36,7 +36,7 @@ class Plan:
 
     Attributes:
         seconds: until its end, with all workers [s].
-        work: of one worker for everything [s].
+        alone: until the end with one worker [s].
         spread: standard deviation of the logarithm of both.
         experience: number of experiments on which the times are based.
         memory: of the largest worker [bytes].
@@ -45,7 +45,7 @@ class Plan:
     """
 
     seconds: float
-    work: float
+    alone: float
     spread: float
     experience: int
     memory: int
@@ -120,8 +120,8 @@ def plan(groups: Sequence[Group], costs: Costs, workers: int) -> Plan:
     memories = sorted((max(map(memory_of, group)) for group in groups), reverse=True)[:workers]
     disk = sum(disk_of(one) for group in groups for one in group)
     together = sum(memories) - _SHARED * (len(memories) - 1) if memories else 0
-    seconds = _START + makespan(times, workers) if times else 0.0
-    return Plan(seconds, whole, spread, len(costs), max(memories, default=0), together, disk)
+    seconds, alone = (_START + makespan(times, count) if times else 0.0 for count in (workers, 1))
+    return Plan(seconds, alone, spread, len(costs), max(memories, default=0), together, disk)
 
 
 def require_room(plan: Plan, results: Path) -> None:
@@ -130,8 +130,8 @@ def require_room(plan: Plan, results: Path) -> None:
     Raises:
         SpecError: with the estimate, where they do not.
     """
-    memory = physical_memory()
-    if memory is not None and plan.together > memory:
+    memory = usable_memory()
+    if plan.together > memory:
         raise SpecError(
             f"the workers need about {size(plan.together)} of memory, up to {size(plan.memory)} each, and this machine "
             f"has {size(memory)}; use fewer --workers, fewer seeds, or a smaller trainer.batch or evaluation.free_runs"

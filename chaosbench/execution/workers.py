@@ -3,68 +3,34 @@
 import os
 import pickle
 import signal
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from time import monotonic
 from typing import Any
 
-from chaosbench.checkpoints import EVERY, FOLDER
+from chaosbench.checkpoints import EVERY
+from chaosbench.errors import one_line
+from chaosbench.execution.child import Setting
 from chaosbench.execution.child import main as child_main
-from chaosbench.execution.grouping import Group, alone
-from chaosbench.experiment import Experiment, Result, Run, Status
+from chaosbench.execution.gauge import Gauge
+from chaosbench.execution.grouping import Group
+from chaosbench.execution.happenings import Advanced, Event, Finished, Separated
+from chaosbench.execution.keeper import Keeper
+from chaosbench.execution.limits import Limits, sign_of_life
+from chaosbench.execution.lost import cap, death, lost
+from chaosbench.execution.memory import oom_kills
+from chaosbench.experiment import Record, Status
 from chaosbench.plugin_choice import Choice
-from chaosbench.processes import context
-from chaosbench.run import Progress
+from chaosbench.processes import context, start_server
 
-
-@dataclass(frozen=True)
-class Started:
-    """A worker has started an experiment.
-
-    Attributes:
-        lead: the first experiment of its batch, whose progress during training is that of all; None for an experiment
-            that trains alone, and for the first one itself.
-    """
-
-    experiment: Experiment
-    lead: Experiment | None = None
-
-
-@dataclass(frozen=True)
-class Advanced:
-    """An experiment has entered another phase or has trained further."""
-
-    experiment: Experiment
-    progress: Progress
-
-
-@dataclass(frozen=True)
-class Finished:
-    """An experiment has ended; the status of each run says whether it has a result."""
-
-    experiment: Experiment
-    result: Result
-
-
-@dataclass(frozen=True)
-class Separated:
-    """Experiments of a batch have ended without a result; each of them will run alone.
-
-    Attributes:
-        reason: why the batch failed; empty if only these experiments did, after training.
-    """
-
-    experiments: tuple[Experiment, ...]
-    reason: str
-
-
-Event = Started | Advanced | Finished | Separated
+GRACE = 5.0  # [s] between SIGTERM and SIGKILL
+CLOSING = 1.5  # [s] the same, when the campaign ends
+_TICK = 0.25  # [s] at most between two looks at the workers
 
 
 @dataclass
@@ -72,93 +38,212 @@ class _Worker:
     group: Group
     process: BaseProcess
     pipe: Connection
-    log: Path
-    started: datetime
+    gauge: Gauge
+    setting: Setting
     without_result: list[int]  # positions in the group
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    began: float = field(default_factory=monotonic)
+    alive: float = field(default_factory=monotonic)  # time of the last sign of life
+    cpu: float = 0.0  # [s] of CPU time at the last sign of life
+    updates: int = 0  # done by the training
+    acting: str = ""  # the part of a plug-in that runs now; empty: none
+    suspect: str = ""  # the part during which a worker was killed before, perhaps from outside
+    records: list[list[Record]] = field(default_factory=list)  # of each experiment, until it has a result
+    verdict: tuple[Status, str] | None = None  # why this process has ended the worker
+    deadline: float = 0.0  # time of SIGKILL, once SIGTERM was sent
 
 
-def carry_out(
-    groups: Sequence[Group],
-    *,
-    device: str,
-    workers: int,
-    logs: Path,
-    checkpoints: Path | None = None,
-    every: float = EVERY,
-    plugins: Choice | None = None,
-) -> Generator[Event, None, None]:
-    """Run experiments in at most `workers` processes at once, and yield events as they occur.
+class Workers:
+    """Runs groups of experiments in processes of this machine.
 
-    The experiments of a group are trained as one batch; those that get no result are run again, each alone.
-
-    Every child runs in a session of its own, on one thread. Where the system can fork, children are forked from a
-    server that has loaded torch and runs nothing else. A child that dies leaves runs with status `crashed`. Closing the
-    generator ends all children.
+    Every worker runs in a session of its own, on one thread. Where the system can fork, it is forked from a server that
+    has loaded torch and runs nothing else. One that dies or exceeds a limit leaves runs with a status that says so.
 
     Args:
-        groups: the experiments to run, each alone (`alone`) or with others (`grouped`).
-        device: "cpu", or a CUDA device.
-        workers: the largest number of processes at a time.
-        logs: folder for the output of the children; empty logs are removed.
-        checkpoints: folder for the state of trainings; None: beside the logs.
+        places: the device of each worker that may run at a time.
+        logs: folder for the output of the workers; empty logs are removed.
+        checkpoints: folder for the state of trainings.
         every: time between two checkpoints of a training [s].
-        plugins: those that the workers load; None: as the environment says.
+        plugins: those that the workers load.
+        limits: of each experiment.
     """
-    processes = context()
-    waiting, running = list(groups), list[_Worker]()
-    saving = (logs.parent / FOLDER if checkpoints is None else checkpoints, every, plugins or Choice.from_environment())
-    try:
-        while waiting or running:
-            while waiting and len(running) < workers:
-                worker = _start(processes, waiting.pop(0), device, logs, saving)
-                running.append(worker)
-                yield from (Started(one, worker.group[0] if place else None) for place, one in enumerate(worker.group))
-            # Wait for the sentinels as well: a process that a dead child has forked may hold the pipe open.
-            wait([end for worker in running for end in (worker.pipe, worker.process.sentinel)])
-            for worker in list(running):
-                for event in _events(worker, running):
-                    yield event
-                    if isinstance(event, Separated):
-                        waiting += alone(event.experiments)
-    finally:
-        _end([worker.process for worker in running])
-        for worker in running:
-            _remove_if_empty(worker.log)
 
+    def __init__(
+        self,
+        places: Sequence[str],
+        *,
+        logs: Path,
+        checkpoints: Path,
+        every: float = EVERY,
+        plugins: Choice,
+        limits: Limits,
+    ) -> None:
+        self._free, self._logs, self._saving = list(places), logs, (checkpoints, every, plugins)
+        self._limits, self._running = limits.shared(len(places)), list[_Worker]()
+        self._processes, self._keeper = context(), Keeper()
+        self._oom_kills, self._inspected = oom_kills(), 0.0
 
-_Saving = tuple[Path, float, Choice]  # folder of checkpoints, seconds between two of them, and the plug-ins
+    @property
+    def free(self) -> int:
+        """Number of groups that can start now."""
+        return len(self._free)
 
+    @property
+    def busy(self) -> bool:
+        """True while anything runs."""
+        return bool(self._running)
 
-def _start(processes: BaseContext, group: Group, device: str, logs: Path, saving: _Saving) -> _Worker:
-    receiver, sender = processes.Pipe(duplex=False)
-    log = logs / f"{group[0].digest()[:12]}.log"
-    arguments = (sender, pickle.dumps(group), device, log, *saving)
-    process: BaseProcess = processes.Process(target=child_main, args=arguments)  # type: ignore[attr-defined]  # missing in typeshed
-    process.start()
-    sender.close()  # the child's end is then the only one, and the pipe ends when the child dies
-    return _Worker(group, process, receiver, log, datetime.now(UTC), list(range(len(group))))
+    @property
+    def running(self) -> int:
+        """Number of experiments that run and have no result yet."""
+        return sum(len(worker.without_result) for worker in self._running)
 
+    def start(self, group: Group) -> None:
+        """Start a group of experiments in a worker."""
+        log = self._logs / f"{group[0].digest()[:12]}.log"
+        self._launch(group, Setting(self._free.pop(0), log, *self._saving, self._limits.memory))
 
-def _events(worker: _Worker, running: list[_Worker]) -> Iterator[Event]:
-    """Yield an event for each new message of a worker; remove the worker from `running` when it has ended."""
-    while True:
-        dead = not worker.process.is_alive()  # before reading, so that the last message of a dead child is not missed
-        kind, *content = _message(worker.pipe, dead)
-        if kind == "advanced":
-            index, progress = content
-            yield Advanced(worker.group[index], progress)
-            continue
-        if kind == "result":
-            index, result = content
-            worker.without_result.remove(index)
-            yield Finished(worker.group[index], result)
-            continue
-        if kind == "ended":
-            yield from _end_of(worker, running, "failed", content[0])
-        elif kind == "gone":
-            worker.process.join(5)
-            yield from _end_of(worker, running, "crashed", _death(worker.process.exitcode))
-        return
+    def _launch(self, group: Group, setting: Setting) -> _Worker:
+        receiver, sender = self._processes.Pipe(duplex=False)
+        process = self._forked((sender, pickle.dumps(group), setting))
+        assert process.pid is not None
+        self._keeper.watch(process.pid)
+        sender.close()  # the child's end is then the only one, and the pipe ends when the child dies
+        records = [list[Record]() for _ in group]
+        gauge, positions = Gauge(process.pid), list(range(len(group)))
+        worker = _Worker(group, process, receiver, gauge, setting, positions, records=records)
+        self._running.append(worker)
+        return worker
+
+    def _forked(self, arguments: tuple[Any, ...]) -> BaseProcess:
+        """Return a new process; where its server has died, from a new server."""
+        for again in (True, False):
+            process: BaseProcess = self._processes.Process(target=child_main, args=arguments)  # type: ignore[attr-defined]  # missing in typeshed
+            try:
+                start_server()
+                process.start()
+            except (EOFError, OSError):
+                if not again:
+                    raise
+            else:
+                break
+        return process
+
+    def events(self) -> Iterator[Event]:
+        """Wait for a moment, and yield what has happened since the last call."""
+        # Wait for the sentinels as well: a process that a dead child has forked may hold the pipe open.
+        wait([end for worker in self._running for end in (worker.pipe, worker.process.sentinel)], _TICK)
+        for worker in list(self._running):
+            yield from self._of(worker)
+        if monotonic() - self._inspected > _TICK:
+            self._inspected = monotonic()
+            for worker in self._running:
+                self._inspect(worker)
+            self._oom_kills = oom_kills()
+
+    def close(self) -> None:
+        """End all workers and everything that they have started, after a moment for a checkpoint."""
+        for worker in self._running:
+            _signal(worker.process, kill=False)
+        deadline = monotonic() + CLOSING
+        for worker in self._running:
+            worker.process.join(max(0.0, deadline - monotonic()))
+            _kill(worker)
+        for worker in self._running:
+            worker.process.join(GRACE)
+            _remove_if_empty(worker.setting.log)
+        self._running.clear()
+        self._keeper.close()
+
+    def _of(self, worker: _Worker) -> Iterator[Event]:
+        """Yield an event for each new message of a worker; forget the worker when it has ended."""
+        while True:
+            dead = not worker.process.is_alive()  # before reading, so that the last message is not missed
+            kind, *content = _message(worker.pipe, dead)
+            if kind not in ("gone", "silent"):
+                worker.alive = monotonic()
+            if kind == "advanced":
+                index, progress = content
+                worker.updates = progress.update if progress.phase == "training" else worker.updates
+                yield Advanced(worker.group[index], progress)
+                continue
+            if kind == "acting":
+                worker.acting = content[0]
+                continue
+            if kind == "recorded":
+                index, record = content
+                worker.records[index].append(record)
+                continue
+            if kind == "result":
+                index, result = content
+                worker.without_result.remove(index)
+                yield Finished(worker.group[index], result)
+                continue
+            if kind == "ended":
+                yield from self._end(worker, *content)
+            elif kind == "gone":
+                worker.process.join(GRACE)
+                out_of_memory = oom_kills() > self._oom_kills
+                code, largest = worker.process.exitcode, worker.gauge.largest
+                yield from self._end(worker, *death(code, out_of_memory=out_of_memory, largest=largest))
+            return
+
+    def _inspect(self, worker: _Worker) -> None:
+        """End a worker that has exceeded a limit: by SIGTERM, and by SIGKILL if it is still there after `GRACE`."""
+        cap(worker.setting.log)
+        now = monotonic()
+        if worker.verdict is not None:
+            if now > worker.deadline:
+                _kill(worker)
+            return
+        cpu = worker.gauge.cpu()
+        if sign_of_life(cpu - worker.cpu, now - worker.alive):
+            worker.alive, worker.cpu = now, cpu
+        overtime = self._limits.overtime(now - worker.began, len(worker.group))
+        excess = self._limits.excess(worker.gauge.memory(self._limits.memory))
+        why = overtime or excess or self._limits.silence(now - worker.alive)
+        if why:
+            worker.acting = "" if overtime else worker.acting  # no time is left to run again without it
+            worker.verdict, worker.deadline = ("oom" if why == excess else "timeout", why), now + GRACE
+            _signal(worker.process, kill=False)
+
+    def _end(self, worker: _Worker, status: Status, reason: str) -> Iterator[Event]:
+        """Forget a worker, and yield what becomes of the experiments without a result."""
+        self._running.remove(worker)
+        worker.pipe.close()
+        worker.process.join(GRACE)
+        _kill(worker)
+        assert worker.process.pid is not None
+        self._keeper.forget(worker.process.pid)
+        status, reason = (status, reason) if worker.verdict is None else worker.verdict
+        remaining = tuple(worker.group[index] for index in worker.without_result)
+        if worker.acting and len(worker.group) == len(remaining) == 1:
+            self._launch_again(worker, reason)
+            return
+        self._free.append(worker.setting.device)
+        if len(worker.group) > 1 and remaining:
+            yield Separated(remaining, reason)
+        elif remaining:
+            records, updates = worker.records[0], worker.updates
+            message = f"{reason} (see {worker.setting.log})" if _has_output(worker.setting.log) else reason
+            yield Finished(
+                remaining[0],
+                lost(remaining[0], status, message, started=worker.started, records=records, updates=updates),
+            )
+        _remove_if_empty(worker.setting.log)
+
+    def _launch_again(self, dead: _Worker, reason: str) -> None:
+        """Run an experiment again without the part of a plug-in that has ended its worker, on the remaining time.
+
+        The training goes on from its last checkpoint, which a finished training has at its end. SIGKILL may have come
+        from outside, so that it must come twice.
+        """
+        setting = replace(dead.setting, again=True)
+        if dead.process.exitcode != -signal.SIGKILL or dead.verdict or dead.suspect == dead.acting:
+            did = f"has ended its process, and is left out ({reason})"
+            setting = replace(setting, deadly={**setting.deadly, dead.acting: did})
+        worker = self._launch(dead.group, setting)
+        worker.began, worker.started, worker.suspect = dead.began, dead.started, dead.acting
 
 
 def _message(pipe: Connection, dead: bool) -> tuple[Any, ...]:
@@ -169,57 +254,13 @@ def _message(pipe: Connection, dead: bool) -> tuple[Any, ...]:
             return message
     except (EOFError, OSError):  # also when the child died while sending
         return ("gone",)
+    except Exception as error:  # a result whose class this process cannot import
+        return ("ended", "failed", f"its message cannot be read: {one_line(error)}")
     return ("gone",) if dead else ("silent",)
 
 
-def _end_of(worker: _Worker, running: list[_Worker], status: Status, reason: str) -> Iterator[Event]:
-    """Remove a worker, and yield what becomes of the experiments without a result."""
-    running.remove(worker)
-    worker.pipe.close()
-    worker.process.join(5)
-    _end([worker.process])
-    _remove_if_empty(worker.log)
-    lost = tuple(worker.group[index] for index in worker.without_result)
-    if len(worker.group) > 1 and lost:
-        yield Separated(lost, reason)
-    elif lost:
-        yield Finished(lost[0], _lost(lost[0], worker.started, status, reason))
-
-
-def _lost(experiment: Experiment, started: datetime, status: Status, message: str) -> Result:
-    """Return the runs of an experiment that ended without a result."""
-    ended = datetime.now(UTC)
-    times = {
-        "started": started,
-        "ended": ended,
-        "total_seconds": (ended - started).total_seconds() / len(experiment.seeds),
-    }
-    runs = tuple(Run.of(experiment, seed, status, message, **times) for seed in experiment.seeds)
-    return Result(experiment, runs, ())
-
-
-def _death(exitcode: int | None) -> str:
-    if exitcode is None:
-        return "the worker closed its pipe without a result"
-    if exitcode < 0 and -exitcode in set(signal.Signals):
-        return f"the worker was ended by {signal.Signals(-exitcode).name}"
-    return f"the worker ended with exit code {exitcode} and no result"
-
-
-def _end(processes: Sequence[BaseProcess]) -> None:
-    """End processes and everything they have started: first by SIGTERM, and after 5 s by SIGKILL.
-
-    A system without process groups (Windows) ends the processes alone, at once.
-    """
-    for kill in (False, True):
-        deadline = monotonic() + 5.0
-        for process in processes:
-            _signal(process, kill=kill)
-        for process in processes:
-            process.join(max(0.0, deadline - monotonic()))
-
-
 def _signal(process: BaseProcess, *, kill: bool) -> None:
+    """Send SIGTERM, or SIGKILL, to a worker and its group; a system without groups (Windows) ends it at once."""
     assert process.pid is not None
     if not hasattr(os, "killpg"):
         process.kill()
@@ -231,7 +272,17 @@ def _signal(process: BaseProcess, *, kill: bool) -> None:
             process.kill()  # it has not started its own session yet
 
 
+def _kill(worker: _Worker) -> None:
+    """End a worker, its group, and whatever has left the group."""
+    _signal(worker.process, kill=True)
+    worker.gauge.kill()
+
+
+def _has_output(log: Path) -> bool:
+    return log.is_file() and log.stat().st_size > 0
+
+
 def _remove_if_empty(log: Path) -> None:
     with suppress(PermissionError):  # Windows keeps a file that a process which is ending still holds open
-        if log.is_file() and log.stat().st_size == 0:
+        if log.is_file() and not _has_output(log):
             log.unlink()

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from chaosbench.dynamics import finite_time_exponents, mean_and_interval
 from chaosbench.exponents.coexisting import chosen_attractor, records, spectrum
-from chaosbench.files import cache_folder, cache_key, write_whole
+from chaosbench.files import cache_folder, cache_key, sealed, unsealed, write_whole
 from chaosbench.kernels import for_exponents
 from chaosbench.spec import Content
 from chaosbench.systems.attractors import attractors
@@ -58,14 +58,14 @@ def cached_survey(system: SystemSpec) -> Survey:
     Raises:
         DataError: if orbits escape to infinity, or no attractor has the regime that the system chooses.
     """
-    path = cache_folder() / "exponents" / f"{cache_key(system, _METHOD)}.json"
+    path = cache_folder() / "exponents" / f"{cache_key(system, _METHOD)}.survey"
     try:
-        return Survey.model_validate_json(path.read_bytes())
+        return Survey.model_validate_json(unsealed(path.read_bytes()) or b"")
     except (OSError, ValidationError):  # absent or damaged
         found = survey(system)
     with contextlib.suppress(OSError):  # a folder that cannot be written costs time only
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, lambda beside: beside.write_text(found.model_dump_json(indent=1)))
+        write_whole(path, lambda beside: beside.write_bytes(sealed(found.model_dump_json(indent=1).encode())))
     return found
 
 

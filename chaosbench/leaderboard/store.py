@@ -6,7 +6,7 @@ import shutil
 import time
 import uuid
 import warnings
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -102,12 +102,17 @@ def merge(earlier: Iterable[Stored], later: Iterable[Stored]) -> list[Stored]:
     return [by_folder[name] for name in sorted(by_folder)]
 
 
-def done_seeds(experiments: Iterable[Stored]) -> dict[str, set[int]]:
-    """Map the identity of each experiment to its seeds with status ok or diverged."""
+def done_seeds(experiments: Iterable[Stored], rerun: Collection[str] | None = None) -> dict[str, set[int]]:
+    """Map the identity of each experiment to its seeds with status ok or diverged.
+
+    Args:
+        rerun: other statuses that do not count as done, when all the others do; None: all of them do not.
+    """
     done: dict[str, set[int]] = {}
     for stored in experiments:
+        kept = {run["seed"] for run in stored.runs if rerun is not None and run["status"] not in rerun}
         seeds = {run["seed"] for run in stored.runs if run["status"] in FINISHED}
-        done.setdefault(stored.identity, set()).update(seeds)
+        done.setdefault(stored.identity, set()).update(seeds | kept)
     return done
 
 
@@ -195,7 +200,8 @@ def _warn_if_different(beside: Path, target: Path) -> None:
     def numbers(folder: Path) -> tuple[Any, ...]:
         stored = read(folder)
         statuses = [(run["seed"], run["status"]) for run in stored.runs]
-        records = [record for record in stored.records if record["name"].rpartition(".")[2] not in COSTS]
+        costs = COSTS | {"seconds"}  # of a search
+        records = [record for record in stored.records if record["name"].rpartition(".")[2] not in costs]
         return statuses, records, hashes(folder)["weights.safetensors"]
 
     if numbers(beside) != numbers(target):

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from chaosbench.errors import StoreError, printable
-from chaosbench.leaderboard.folder import MANIFEST
+from chaosbench.leaderboard.folder import MANIFEST, foreign
 from chaosbench.leaderboard.store import read_all
 from chaosbench.monitor.costs import Costs, Observation, Work
 from chaosbench.monitor.lines import FOLDER, HEARTBEAT, lines
@@ -79,8 +79,9 @@ class Reader:
         return dict(counts)
 
     def published(self) -> int:
-        """Return the number of published experiments, without reading them."""
-        return sum(1 for _ in self._results.glob(f"[!.]*/{MANIFEST}"))
+        """Return the number of folders of experiments, without reading their results."""
+        manifests = self._results.glob(f"[!.]*/{MANIFEST}")
+        return sum(path.is_file() and not foreign(path) for path in manifests)
 
     def _campaign(self, path: Path) -> Campaign | None:
         try:

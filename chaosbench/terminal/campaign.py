@@ -1,8 +1,7 @@
 """The output of `chaosbench run`: the experiments to run, their progress, and the ranking at the end."""
 
-import shlex
 from collections import Counter
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -11,14 +10,27 @@ from rich.console import Console
 
 from chaosbench.checkpoints import FOLDER, Checkpoints, Position
 from chaosbench.errors import printable
-from chaosbench.execution import Advanced, Event, Finished, Group, Placement, Plan, Published, Separated, Started
+from chaosbench.execution import (
+    Advanced,
+    Elsewhere,
+    Event,
+    Finished,
+    GivenUp,
+    Group,
+    Placement,
+    Plan,
+    Published,
+    Separated,
+    Shared,
+    Started,
+)
+from chaosbench.execution.placement import cores
 from chaosbench.experiment import Experiment, Run
 from chaosbench.figures import draw as figures
 from chaosbench.formats import counted
 from chaosbench.kernels import compiles_for_cpu
 from chaosbench.labels import shared, titles
 from chaosbench.leaderboard.folder import FINISHED, Stored
-from chaosbench.leaderboard.rank import rank
 from chaosbench.monitor.costs import Costs, Work, observed
 from chaosbench.monitor.state import Planned
 from chaosbench.plugin_choice import Choice
@@ -26,7 +38,6 @@ from chaosbench.spec import Spec
 from chaosbench.terminal.drawing import Drawings
 from chaosbench.terminal.needs import needs
 from chaosbench.terminal.progress import Display, progress
-from chaosbench.terminal.ranking import show_ranking
 
 _NOUNS = ("system", "data", "model", "trainer")
 
@@ -51,7 +62,7 @@ def announce(
     console = Console(highlight=False, soft_wrap=True)
     todo = [experiment for group in groups for experiment in group]
     runs, left = (sum(len(experiment.seeds) for experiment in group) for group in (experiments, todo))
-    done = f"; {runs - left} of {runs} runs are done already" if left < runs else ""
+    done = f"; {runs - left} of {runs} runs have ended already" if left < runs else ""
     console.print(
         f"{experiments[0].suite if experiments else 'suite'}: {counted(len(todo), 'experiment')}, "
         f"{counted(left, 'run')} on {where.device} "
@@ -130,6 +141,7 @@ def show(
     *,
     workers: int,
     plugins: Choice,
+    check: Callable[[], object],
     costs: Costs | None = None,
 ) -> Outcome:
     """Show the progress of a campaign until it ends, and draw the pictures of each experiment.
@@ -140,6 +152,7 @@ def show(
         pictures: kinds of pictures to draw.
         workers: the largest number of processes that draw at a time.
         plugins: those that these processes load.
+        check: is called several times a second while pictures are drawn at the end, and may raise.
         costs: what is known about the times of experiments; None: nothing.
     """
     console = Console(highlight=False, stderr=True)
@@ -149,63 +162,16 @@ def show(
     ]
     with (
         progress(planned, console, workers=workers, costs=costs) as display,
-        Drawings(pictures, workers, plugins) as drawings,
+        Drawings(pictures, min(workers, cores()), plugins) as drawings,
     ):
         campaign = _Campaign(display, todo, drawings)
         try:
             for event in events:
                 campaign.show(event)
-            campaign.wait()
+            campaign.wait(check)
         finally:
             events.close()
     return Outcome(tuple(campaign.published), campaign.failed)
-
-
-def draw_lost(experiments: Sequence[Experiment], earlier: Iterable[Stored], pictures: Sequence[type[Spec]]) -> None:
-    """Draw the pictures that an interrupted command did not draw any more, and print how many they are.
-
-    Args:
-        experiments: those of the suite.
-        earlier: what was stored before this command.
-        pictures: kinds of pictures to draw.
-    """
-    console = Console(highlight=False, soft_wrap=True)
-    identities = {experiment.identity for experiment in experiments}
-    for stored in earlier if figures.available() else ():
-        if stored.identity not in identities or stored.retryable:
-            continue
-        drawn = figures.draw_missing(stored, pictures)
-        if count := sum(path.suffix == ".png" for path in drawn.files):
-            console.print(f"{stored.folder}: {counted(count, 'missing picture')} drawn", markup=False)
-
-
-def conclude(
-    experiments: Sequence[Experiment], stored: Sequence[Stored], results: Path, pictures: Iterable[type[Spec]]
-) -> None:
-    """Print the ranking of the experiments, and where results and pictures are.
-
-    Args:
-        experiments: those to rank.
-        stored: everything in the results directory.
-        results: the results directory.
-        pictures: kinds of pictures to draw.
-    """
-    ranking = rank(stored, identities={experiment.identity for experiment in experiments})
-    show_ranking(ranking)
-    console = Console(highlight=False, soft_wrap=True)
-    drawn = figures.draw_boards(ranking, stored, results, pictures)
-    for path in drawn.files:
-        if path.suffix == ".png":
-            console.print(f"picture that compares the experiments: {path}", markup=False)
-    for kind, error in drawn.failures.items():
-        console.print(f"{results}: the picture {kind} could not be drawn: {error}", markup=False)
-    quoted = shlex.quote(str(results))
-    for purpose, command in (
-        ("pictures and numbers of each experiment", f"{results}/*/"),
-        ("to show the ranking again", f"chaosbench rank {quoted}"),
-        ("to explain why each run went well or badly", f"chaosbench explain {quoted}"),
-    ):
-        console.print(printable(f"{purpose}: {command}"), markup=False)
 
 
 class _Campaign:
@@ -214,6 +180,7 @@ class _Campaign:
     def __init__(self, display: Display, todo: Sequence[Experiment], drawings: Drawings) -> None:
         self._display, self._drawings = display, drawings
         self._titles = {experiment.digest(): title for experiment, title in zip(todo, _titles(todo), strict=True)}
+        self._by_identity = {one.identity: title for one, title in zip(todo, self._titles.values(), strict=True)}
         self._started: dict[str, float] = {}
         self._ended: dict[Path, tuple[str, Sequence[Run], float]] = {}  # by folder, until all pictures are drawn
         self._draws = figures.available()
@@ -225,28 +192,53 @@ class _Campaign:
     def show(self, event: Event | Published) -> None:
         match event:
             case Started(experiment, lead):
-                title = self._titles[experiment.digest()]
+                title = self._title(experiment)
                 again = title in self._started
                 self._started[title] = perf_counter()
                 if again:
                     self._display.restarted(title)
                 else:
-                    self._display.started(title, None if lead is None else self._titles[lead.digest()])
+                    self._display.started(title, None if lead is None else self._title(lead))
             case Separated(experiments, reason):
                 why = reason or "they failed after training"
                 self._display.note(f"{counted(len(experiments), 'experiment')} of a batch will run alone: {why}")
+            case Elsewhere(experiment, holder):
+                where = f"process {holder.pid} on {holder.host}" if holder.host else "another campaign"
+                self._display.note(f"{self._title(experiment)}: {where} runs it")
+            case Shared(experiment, stored, ended):
+                self._share(self._title(experiment), stored, ended=ended)
+            case GivenUp(failures, left):
+                rest = f"{counted(left, 'experiment')} left to run"
+                self._display.note(f"stopped after {counted(failures, 'failure')}, with {rest}")
             case Advanced(experiment, now):
-                self._display.advanced(self._titles[experiment.digest()], now)
+                self._display.advanced(self._title(experiment), now)
             case Published(finished, stored):
                 self._publish(finished, stored)
         self._finish(self._drawings.finished())
 
-    def wait(self) -> None:
+    def _title(self, experiment: Experiment) -> str:
+        """Return the title of an experiment, of which another campaign may have run some seeds."""
+        return self._titles.get(experiment.digest()) or self._by_identity[experiment.identity]
+
+    def _share(self, title: str, stored: Sequence[Stored], *, ended: bool) -> None:
+        """Report what another campaign has published."""
+        self.published += stored
+        if not ended:
+            self._display.note(f"{title}: another campaign has run some of its seeds")
+            return
+        statuses = Counter(run["status"] for one in stored for run in one.runs)
+        seconds = sum(run["total_seconds"] or 0.0 for one in stored for run in one.runs)
+        self._display.note(f"{title}: another campaign has run it")
+        self._display.ended(title, statuses, observed(stored[-1]))
+        self._display.finished(title, statuses, seconds)
+        self.failed += not statuses.keys() <= FINISHED
+
+    def wait(self, check: Callable[[], object]) -> None:
         """Wait until all pictures are drawn."""
-        self._finish(self._drawings.rest())
+        self._finish(self._drawings.rest(check))
 
     def _publish(self, finished: Finished, stored: Stored) -> None:
-        title, runs = self._titles[finished.experiment.digest()], finished.result.runs
+        title, runs = self._title(finished.experiment), finished.result.runs
         self.published.append(stored)
         self._display.ended(title, Counter(run.status for run in runs), observed(stored))
         self._ended[stored.folder] = title, runs, perf_counter() - self._started[title]

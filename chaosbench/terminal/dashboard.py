@@ -26,7 +26,7 @@ _LEVELS, _PLAIN_LEVELS = "▁▂▃▄▅▆▇█", "_.-=+*%#"
 _COLOURS = {"ok": "green", "diverged": "yellow", "running": "", "drawing": "", "waiting": "dim"}  # all others are red
 
 
-def render(state: State, *, width: int, height: int, now: float, plain: bool = False) -> Text:
+def render(state: State, *, width: int, height: int, now: float, plain: bool = False, stopped: bool = False) -> Text:
     """Draw the state of a campaign in lines that fit the width and are at most as many as the height.
 
     Args:
@@ -34,17 +34,20 @@ def render(state: State, *, width: int, height: int, now: float, plain: bool = F
         width, height: of the terminal [characters].
         now: time, by the clock of the state [s].
         plain: draw with letters that every terminal has.
+        stopped: whether the campaign does not run any more, so that no time is left.
     """
     text = Text(no_wrap=True, overflow="ignore", end="")
-    lines = [*_summary(state, width, now, plain=plain)]
+    left = "" if stopped else _time_left(state, now)
+    times = f"{duration(max(0.0, now - state.began))} so far{left}"
+    lines = [*_summary(state, width, times, plain=plain)]
     blocks = [_running(run, width, plain=plain) for run in state.running.values()]
-    if not state.running and not state.ended:
+    if not state.running and not state.ended and not stopped:
         lines.append(Text("starting worker processes"))
     room = max(height - 1 - len(lines), 3)
     for index, block in enumerate(blocks):
-        left = len(blocks) - index
-        if len(block) + (left > 1) > room:
-            lines.append(Text(f"and {left} more running", style="dim"))
+        more = len(blocks) - index
+        if len(block) + (more > 1) > room:
+            lines.append(Text(f"and {more} more running", style="dim"))
             break
         lines += block
         room -= len(block)
@@ -69,7 +72,7 @@ def sparkline(values: Sequence[float | None], width: int, *, plain: bool = False
     return "".join(" " if x is None else levels[round((x - low) / step) if step > 0 else 0] for x in heights)
 
 
-def _summary(state: State, width: int, now: float, *, plain: bool) -> Iterator[Text]:
+def _summary(state: State, width: int, times: str, *, plain: bool) -> Iterator[Text]:
     """Yield the bar of the campaign, and what has become of its experiments."""
     ended, total = len(state.ended), state.total
     count = f" {ended} of {counted(total, 'experiment')}"
@@ -82,7 +85,6 @@ def _summary(state: State, width: int, now: float, *, plain: bool) -> Iterator[T
     counts = Text(", ").join(
         Text(f"{count} {name}", style=_COLOURS.get(name, "bold red")) for name, count in state.counts.items()
     )
-    times = f"{duration(max(0.0, now - state.began))} so far{_time_left(state, now)}"
     yield from [counts] if len(counts) <= width else map(Text, fold(counts.plain, width))
     yield from map(Text, fold(times, width))
 

@@ -20,7 +20,7 @@ def needs(plan: Plan, workers: int) -> Iterator[str]:
         if plan.experience
         else "a first guess, since nothing has run on this machine yet; --measure times a few updates"
     )
-    alone = f", {roughly(plan.work)} with one" if workers > 1 else ""
+    alone = f", {roughly(plan.alone)} with one" if workers > 1 else ""
     yield f"about {roughly(plan.seconds)}{span} with {counted(workers, 'worker')}{alone}: {basis}"
     memory = f"about {size(plan.memory)} of memory"
     together = f" for a worker, {size(plan.together)} for all" if workers > 1 else ""

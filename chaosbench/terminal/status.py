@@ -21,7 +21,7 @@ _MOST = 5  # experiments without a result whose reasons are shown
 def show(reader: Reader) -> None:
     """Print the campaigns that run, or the last one, and what the results directory has."""
     console = Console(highlight=False)
-    console.print(_page(reader, console), soft_wrap=True)
+    console.print(page(reader, console), soft_wrap=True)
 
 
 def watch(reader: Reader) -> None:
@@ -30,10 +30,10 @@ def watch(reader: Reader) -> None:
     if not console.is_terminal or console.is_dumb_terminal or "SLURM_JOB_ID" in os.environ:
         _print_lines(reader, console)
         return
-    with Live(_page(reader, console), console=console, auto_refresh=False, transient=True) as live:
+    with Live(page(reader, console), console=console, auto_refresh=False, transient=True) as live:
         while any(campaign.running for campaign in reader.campaigns()):
             time.sleep(_AGAIN)
-            live.update(_page(reader, console), refresh=True)
+            live.update(page(reader, console), refresh=True)
     show(reader)
 
 
@@ -57,7 +57,7 @@ def _brief(campaign: Campaign) -> str:
     return f"{summary(campaign.state, time.time())}; {_condition(campaign)}"
 
 
-def _page(reader: Reader, console: Console) -> Text:
+def page(reader: Reader, console: Console) -> Text:
     """Return everything about the campaigns, in lines that fit the terminal."""
     size, plain = console.size, not console.encoding.lower().startswith("utf")
     campaigns = reader.campaigns()
@@ -65,12 +65,13 @@ def _page(reader: Reader, console: Console) -> Text:
     lines: list[Text] = []
     for campaign in campaigns:
         now = time.time() if campaign.running else time.time() - campaign.silent
-        lines.append(render(campaign.state, width=size.width, height=height, now=now, plain=plain))
+        stopped = not campaign.running
+        lines.append(render(campaign.state, width=size.width, height=height, now=now, plain=plain, stopped=stopped))
         lines += (line for line in _lost(campaign, size.width))
         lines.append(Text(_condition(campaign)))
     if not campaigns:
         lines.append(Text("no campaign has left its events here"))
-    lines.append(Text(f"{counted(reader.published(), 'experiment')} with a folder in the results directory"))
+    lines.append(Text(f"{counted(reader.published(), 'finished experiment')} in the results directory"))
     return Text("\n", no_wrap=True, overflow="ignore").join(lines)
 
 
@@ -87,7 +88,8 @@ def _condition(campaign: Campaign) -> str:
         return f"running on {campaign.about['device']}, {campaign.about['workers']} at a time"
     if campaign.left == 0:
         return "ended"
-    again = f"; to go on: {campaign.about['command']}" if campaign.about["command"] else ""
+    command = str(campaign.about["command"])
+    again = f"; to go on: {command}" if command.startswith("chaosbench run") else ""
     if campaign.left is not None:
         return f"stopped, with {counted(campaign.left, 'experiment')} left{again}"
     return f"stopped: no sign of life for {duration(campaign.silent)}{again}"

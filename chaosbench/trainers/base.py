@@ -200,6 +200,15 @@ class WindowTrainer(TrainerSpec):
             done = self.stops(model, training)
         self.finish(model, training)
 
+    def finished(self, model: Forecaster, data: Dataset, seeds: Sequence[int], checkpoint: Checkpoint) -> TrainingState:
+        """Set the model to the end of a training, from its checkpoint at the last update, and return the state."""
+        training = self.start(model, data, seeds)
+        restore(model, training, checkpoint)
+        self.advance(model, training)
+        self.stops(model, training)
+        self.finish(model, training)
+        return training
+
     def stops(self, model: Forecaster, training: TrainingState) -> bool:
         """Return True to end the training after this update; called once after each."""
         return False

@@ -75,7 +75,7 @@ def test_a_suite_is_run_and_ranked_and_only_missing_runs_are_repeated(call, tiny
     code, out, err = call("run", tiny, "--results", results, "--device", "cpu")
     assert code == 0, err
     assert "0 experiments, 0 runs" in out
-    assert "4 of 4 runs are done already" in out
+    assert "4 of 4 runs have ended already" in out
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
     code, out, err = call(

@@ -30,7 +30,7 @@ def test_a_dry_run_tells_time_memory_and_disk(call, suite: Path, tmp_path: Path)
 def test_a_plan_that_cannot_fit_is_refused_before_anything_runs(
     call, suite: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: list[str]
 ):
-    monkeypatch.setattr(planning, "physical_memory", lambda: 10**8)
+    monkeypatch.setattr(planning, "usable_memory", lambda: 10**8)
     code, _, err = call("run", suite, "--device", "cpu", "--results", tmp_path / "r", *more)
     assert code == 2
     assert "memory" in err

@@ -33,9 +33,11 @@ def test_json_has_the_counts_of_every_campaign(call, tmp_path: Path):
 
 
 def test_a_directory_without_events_says_so_and_a_path_that_is_none_is_an_error(call, tmp_path: Path):
+    (tmp_path / "foreign").mkdir()
+    (tmp_path / "foreign" / "manifest.json").write_text('{"of": "another program"}')
     code, out, _ = call("status", tmp_path)
     assert code == 0
-    assert "0 experiments" in out
+    assert "0 finished experiments" in out
     code, _, err = call("status", tmp_path / "absent")
     assert code == 2
     assert "absent" in err

@@ -1,5 +1,7 @@
 """A model that fails on purpose; in a module of its own, because workers import it by name."""
 
+import ctypes
+import mmap
 import os
 import signal
 import subprocess
@@ -8,9 +10,21 @@ import time
 from pathlib import Path
 from typing import Literal
 
+import torch
+
 from chaosbench.models import ModelSpec, ShallowPLRNN
 
-Fault = Literal["raise", "exit", "leave", "kill", "fork", "print", "hang", "crowd"]
+# Shared memory, which the limit of allocations does not see.
+EATING = """
+blocks = []
+while True:
+    blocks.append(mmap.mmap(-1, 2**24))
+    blocks[-1].write(2**24 * b"x")
+"""
+Fault = Literal[
+    "raise", "exit", "leave", "kill", "fork", "print", "hang", "crowd",
+    "eat", "ask", "feed", "deaf", "shout", "spin", "stuck", "crash",
+]  # fmt: skip
 
 
 class Misbehaving(ModelSpec):
@@ -32,12 +46,32 @@ class Misbehaving(ModelSpec):
             sys.exit(3)
         if self.fault == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        if self.fault == "crash":
+            ctypes.string_at(0)
         if self.fault == "fork":
             self.fork_and_die()
         if self.fault == "print":
             os.write(2, b"and past Python, too\n")
         if self.fault == "hang":
             self.hang()
+        if self.fault == "eat":
+            self.eat()
+        if self.fault == "ask":
+            torch.ones(2**40, dtype=torch.uint8)
+        if self.fault == "feed":
+            subprocess.run([sys.executable, "-c", f"import mmap\n{EATING}"])
+        if self.fault == "deaf":
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            time.sleep(600)
+        if self.fault == "shout":
+            while True:
+                os.write(1, 2**14 * b"again ")
+        if self.fault == "stuck":
+            self.note("stuck", os.getpid())
+            ctypes.PyDLL(None).sleep(600)  # with the interpreter's lock held
+        if self.fault == "spin":
+            while True:
+                pass
         return ShallowPLRNN(hidden=5).build(dimension, seeds)
 
     def fork_and_die(self) -> None:
@@ -55,6 +89,10 @@ class Misbehaving(ModelSpec):
         self.note("started", started.pid)
         self.note("hanging", os.getpid())
         time.sleep(600)
+
+    def eat(self) -> None:
+        """Allocate and fill memory without end."""
+        exec(EATING, {"mmap": mmap})
 
     def note(self, name: str, pid: int) -> None:
         temporary = Path(self.folder) / f".{name}"

@@ -1,18 +1,19 @@
 """Campaigns do not repeat runs that have a result."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from misbehaving import Misbehaving
 from small import experiment
 
-from chaosbench.execution import Finished, Published, alone, carry_on, grouped, missing
+from chaosbench.execution import Finished, GivenUp, Published, alone, carry_on, grouped, missing
 from chaosbench.experiment import Experiment
 from chaosbench.leaderboard import store
 from chaosbench.models import PLRNN
 
 
-def todo(experiments: list[Experiment], folder: Path) -> list[Experiment]:
-    return missing(experiments, store.read_all(folder, may_be_empty=True))
+def todo(experiments: list[Experiment], folder: Path, rerun: Sequence[str] = ()) -> list[Experiment]:
+    return missing(experiments, store.read_all(folder, may_be_empty=True), rerun)
 
 
 def run(experiments: list[Experiment], folder: Path) -> list[Experiment]:
@@ -47,12 +48,21 @@ def test_experiments_of_a_batch_that_are_done_are_not_trained_again(tmp_path: Pa
     assert todo(three, tmp_path) == []
 
 
-def test_a_failed_experiment_is_published_and_run_again(tmp_path: Path):
+def test_a_failed_experiment_is_published_and_run_again_only_when_that_is_asked_for(tmp_path: Path):
     failing = experiment(Misbehaving(fault="exit"))
     events = list(carry_on(alone([failing]), tmp_path, device="cpu", workers=1))
     assert isinstance(events[-1], Published)
     assert events[-1].stored.folder.is_dir()
-    assert todo([failing], tmp_path) == [failing]
+    assert todo([failing], tmp_path) == []
+    assert todo([failing], tmp_path, ["failed", "timeout", "oom"]) == []
+    assert todo([failing], tmp_path, ["crashed"]) == todo([failing], tmp_path, ["all"]) == [failing]
+
+
+def test_a_campaign_ends_after_the_number_of_failures_that_is_allowed(tmp_path: Path):
+    failing = [experiment(Misbehaving(fault="raise"), seeds=(seed,)) for seed in range(3)]
+    events = list(carry_on(alone([*failing, experiment()]), tmp_path, device="cpu", workers=1, max_failures=2))
+    assert events[-1] == GivenUp(failures=2, left=2)
+    assert todo([*failing, experiment()], tmp_path) == [failing[2], experiment()]
 
 
 def test_an_interrupted_campaign_keeps_published_experiments(tmp_path: Path):

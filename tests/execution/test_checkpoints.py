@@ -35,7 +35,7 @@ def forcing(updates: int, **fields) -> SparseTeacherForcing:
 def killed_at(updates: Sequence[int], experiment: Experiment, results: Path) -> Stored:
     """Run an experiment, and kill its process whenever it has passed one of the updates."""
     left, kills = list(updates), 0
-    while todo := missing([experiment], store.read_all(results, may_be_empty=True)):
+    while todo := missing([experiment], store.read_all(results, may_be_empty=True), ["crashed"]):
         for event in carry_on(alone(todo), results, device="cpu", workers=1, every=0.0):
             if isinstance(event, Advanced) and left and event.progress.update >= left[0]:
                 left = [update for update in left if update > event.progress.update]

@@ -10,7 +10,7 @@ from misbehaving import Misbehaving
 from small import experiment
 
 from chaosbench.errors import SpecError
-from chaosbench.execution.placement import Placement, check_device, cores, place
+from chaosbench.execution.placement import Placement, check_device, cores, place, places
 from chaosbench.execution.timing import Cost, measured
 from chaosbench.experiment import Experiment
 from chaosbench.models import PLRNN, EchoStateNetwork
@@ -124,3 +124,14 @@ def test_costs_are_positive_and_a_crash_leaves_the_rest_without_a_result(tmp_pat
     costs = measured([ridge, experiment(), raising, crashing, experiment()], "cpu")
     assert all(0 < cost.update < inf and 0 < cost.rest < inf for cost in costs[:2])
     assert [cost.update for cost in costs[2:]] == [inf, inf, inf]
+
+
+def test_several_jobs_share_each_gpu():
+    costs = Clock(1.0, 0.01)
+    options = {"measure": costs, "card": lambda: "a card", "cards": lambda: 2, "say": lambda line: None}
+    assert place([experiment()], "auto", None, jobs_per_gpu=3, **options).workers == 6
+    assert place([experiment()], "cuda:1", None, jobs_per_gpu=3, **options).workers == 3
+    assert place([experiment()], "auto", 1, jobs_per_gpu=3, **options).workers == 1
+    assert places("cuda", 3, cards=2) == ["cuda:0", "cuda:1", "cuda:0"]
+    assert places("cuda:1", 2, cards=2) == ["cuda:1", "cuda:1"]
+    assert places("cpu", 2, cards=0) == ["cpu", "cpu"]

@@ -30,9 +30,8 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_more_workers_need_less_time_and_more_memory_for_the_same_work():
     one, two, six = (planning.plan(alone(SIX), Costs(), workers) for workers in (1, 2, 6))
-    assert one.work == pytest.approx(two.work) == pytest.approx(six.work)
+    assert one.alone == pytest.approx(two.alone) == pytest.approx(six.alone) == pytest.approx(one.seconds)
     assert one.seconds > two.seconds > six.seconds
-    assert one.seconds - planning._START == pytest.approx(one.work)
     assert one.together == one.memory < two.together < six.together
     assert one.disk == two.disk
 
@@ -43,12 +42,12 @@ def test_a_batch_takes_less_time_than_its_experiments_alone():
         SIX[0].replaced(trainer=SIX[0].trainer.replaced(learning_rate=rate, updates=10_000)) for rate in (1e-3, 2e-3)
     ]
     apart, together = planning.plan(alone(trainers), Costs(), 1), planning.plan([tuple(trainers)], Costs(), 1)
-    assert together.work < apart.work
+    assert together.seconds < apart.seconds
 
 
 def test_nothing_to_run_needs_nothing():
     nothing = planning.plan([], Costs(), 2)
-    assert (nothing.seconds, nothing.work, nothing.memory, nothing.disk) == (0.0, 0.0, 0, 0)
+    assert (nothing.seconds, nothing.alone, nothing.memory, nothing.disk) == (0.0, 0.0, 0, 0)
 
 
 def test_memory_grows_with_seeds_windows_and_free_runs():
@@ -69,10 +68,10 @@ def test_memory_is_estimated_within_a_factor_of_two_of_published_runs():
 def test_a_plan_beyond_memory_or_disk_is_refused_with_the_estimate(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
     fits = planning.plan(alone(SIX), Costs(), 2)
     planning.require_room(fits, tmp_path / "not" / "there")
-    monkeypatch.setattr(planning, "physical_memory", lambda: 10**9)
+    monkeypatch.setattr(planning, "usable_memory", lambda: 10**9)
     with pytest.raises(SpecError, match=r"80\.0 GB.*1\.0 GB.*--workers"):
         planning.require_room(replace(fits, together=80 * 10**9), tmp_path)
-    monkeypatch.setattr(planning, "physical_memory", lambda: None)  # as where the system does not say
+    monkeypatch.setattr(planning, "usable_memory", lambda: 10**15)
     monkeypatch.setattr(planning.shutil, "disk_usage", lambda _: namedtuple("Usage", "free")(1_000_000))
     with pytest.raises(SpecError, match="1 MB"):
         planning.require_room(fits, tmp_path)
@@ -85,7 +84,7 @@ def test_what_was_observed_on_this_machine_sets_the_estimate(own_cache: Path):
     costs = planning.experience([], "cpu")
     found = planning.plan(alone(SIX[:1]), costs, 1)
     assert found.experience > 0
-    assert found.work == pytest.approx(10 * 2.0 + 50.0, rel=0.5)
+    assert found.seconds == pytest.approx(10 * 2.0 + 50.0, rel=0.5)
     assert len(planning.experience([], "cuda")) == 0
 
 

@@ -35,7 +35,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def eventually(condition, seconds: float = 30.0) -> bool:
+def eventually(condition, seconds: float = 120.0) -> bool:
     deadline = time.monotonic() + seconds
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.02)

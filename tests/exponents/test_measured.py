@@ -1,4 +1,5 @@
 import math
+import random
 
 import pytest
 import torch
@@ -27,7 +28,7 @@ def forbid_computation(monkeypatch):
 
 def test_an_exponent_is_computed_once_and_read_by_the_next_process(empty_cache, monkeypatch):
     first = largest_exponent(Henon(a=1.39))
-    assert len(list(empty_cache.rglob("*.json"))) == 1
+    assert len(list(empty_cache.rglob("*.survey"))) == 1
     cached_survey.cache_clear()
     forbid_computation(monkeypatch)
     assert largest_exponent(Henon(a=1.39)) == first
@@ -36,12 +37,27 @@ def test_an_exponent_is_computed_once_and_read_by_the_next_process(empty_cache, 
 @pytest.mark.parametrize("damage", [b"", b"{", b'{"exponents": [0.4]}', b"\xff\x00"])
 def test_a_damaged_entry_is_computed_again(empty_cache, damage):
     first = largest_exponent(Henon(a=1.39))
-    (path,) = empty_cache.rglob("*.json")
+    (path,) = empty_cache.rglob("*.survey")
     path.write_bytes(damage)
     cached_survey.cache_clear()
     assert largest_exponent(Henon(a=1.39)) == first
     assert path.read_bytes() != damage
     assert list(empty_cache.rglob(".*")) == []
+
+
+def test_any_flipped_bit_of_an_entry_is_noticed(empty_cache, monkeypatch):
+    largest_exponent(Henon(a=1.39))
+    (path,) = empty_cache.rglob("*.survey")
+    content = path.read_bytes()
+    forbid_computation(monkeypatch)
+    draw = random.Random(0)
+    for place in draw.sample(range(8 * len(content)), 400):
+        changed = bytearray(content)
+        changed[place // 8] ^= 1 << place % 8
+        path.write_bytes(changed)
+        cached_survey.cache_clear()
+        with pytest.raises(AssertionError, match="computed again"):
+            cached_survey(Henon(a=1.39))
 
 
 def test_each_equation_and_set_of_parameters_has_its_own_entry(empty_cache):
@@ -51,7 +67,7 @@ def test_each_equation_and_set_of_parameters_has_its_own_entry(empty_cache):
 
     for system in (Henon(a=1.39), Henon(a=1.38), Edited(a=1.39)):
         largest_exponent(system)
-    assert len(list(empty_cache.rglob("*.json"))) == 3
+    assert len(list(empty_cache.rglob("*.survey"))) == 3
 
 
 def test_a_folder_that_cannot_be_written_does_not_change_results(tmp_path, monkeypatch):

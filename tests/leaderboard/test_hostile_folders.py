@@ -13,8 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from chaosbench.errors import StoreError
-from chaosbench.execution import carry_on
-from chaosbench.execution.workers import Finished
+from chaosbench.execution import Finished, carry_on
 from chaosbench.leaderboard import store
 from chaosbench.leaderboard.folder import MANIFEST, read
 
@@ -132,7 +131,7 @@ def test_a_result_that_cannot_be_stored_becomes_failed_runs_and_the_campaign_goe
     def finished(*_, **__):
         yield from events
 
-    monkeypatch.setattr("chaosbench.execution.campaign.carry_out", finished)
+    monkeypatch.setattr("chaosbench.execution.campaign.run_all", finished)
     list(carry_on([], tmp_path, device="cpu", workers=1))
     rows = {stored.runs[0]["model"]: stored.runs[0] for stored in store.read_all(tmp_path)}
     statuses = {label: row["status"] for label, row in rows.items()}

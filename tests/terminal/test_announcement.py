@@ -11,7 +11,7 @@ from chaosbench.systems import Lorenz63
 from chaosbench.terminal import campaign
 from chaosbench.trainers import BPTT
 
-NEEDS = Plan(seconds=60.0, work=60.0, spread=0.5, experience=1, memory=2**28, together=2**28, disk=2**20)
+NEEDS = Plan(seconds=60.0, alone=60.0, spread=0.5, experience=1, memory=2**28, together=2**28, disk=2**20)
 
 
 @pytest.mark.parametrize(("compiles", "device", "expected"), [(False, "cpu", 1), (True, "cpu", 0), (False, "cuda", 0)])
