@@ -15,6 +15,7 @@ from chaosbench import (
     cli_draw,
     cli_explain,
     cli_plugins,
+    cli_push,
     cli_rank,
     cli_run,
     cli_status,
@@ -47,6 +48,7 @@ app.command()(cli_rank.rank)
 app.command()(cli_rank.compare)
 app.command()(cli_rank.power)
 app.command()(cli_status.status)
+app.command()(cli_push.push)
 cli_boards.register(app)
 cli_plugins.register(plugins_app)
 cli_authors.register(plugins_app)

@@ -12,7 +12,20 @@ import typer
 
 from chaosbench.errors import printable
 
-Results = Annotated[Path, typer.Argument(metavar="RESULTS", help="A results directory.")]
+
+def results_directory(text: str | Path) -> Path:
+    """Parse a results directory: a path, or the URL of a remote store, of which the mirror is brought up to date."""
+    from chaosbench.leaderboard.mirror import opened  # heavy
+
+    return opened(str(text))
+
+
+Results = Annotated[
+    Path,
+    typer.Argument(
+        parser=results_directory, metavar="RESULTS", help="A results directory, or a URL such as s3://bucket/results."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from chaosbench import options
+from chaosbench.cli_output import results_directory
 from chaosbench.cli_plugins import PluginFiles
 from chaosbench.interrupts import Interrupts
 from chaosbench.processes import start_server
@@ -82,7 +83,11 @@ def run(
     suite_name: Annotated[str, typer.Argument(metavar="SUITE", help="A suite by name, or the path of a TOML file.")],
     results: Annotated[
         Path,
-        typer.Option(parser=options.folder, metavar="DIRECTORY", help="Where results go, a folder per experiment."),
+        typer.Option(
+            parser=results_directory,
+            metavar="DIRECTORY",
+            help="Where results go, a folder per experiment; or a URL such as s3://bucket/results.",
+        ),
     ] = Path("results"),
     device: Annotated[str, typer.Option(help="auto (a GPU if it is faster here), cpu, cuda or cuda:N.")] = "auto",
     seeds: Annotated[str | None, typer.Option(help="Replace the suite's seeds: 0:5 for 0 to 4, or 1,4,7.")] = None,
@@ -225,6 +230,7 @@ def _carried_out(
 ) -> "Outcome":
     """Run groups of experiments, and show their progress."""
     from chaosbench import execution
+    from chaosbench.leaderboard import mirror
     from chaosbench.terminal import campaign
 
     interrupts, pictures = Interrupts(), registry.kinds["picture"].values()
@@ -242,4 +248,5 @@ def _carried_out(
     )
     todo = [experiment for group in groups for experiment in group]
     with interrupts:
+        events = mirror.pushed(events, wish.results)
         return campaign.show(events, todo, pictures, check=interrupts.check, **common)

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import EntryPoint, distributions, entry_points
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 _OURS = ("hookspecs.py", "registry.py", "builtin.py", "plugin_import.py", "plugin_api.py", "offered_suites.py")
+_BROKEN_KEPT = timedelta(hours=1)
 _OWN_SCRIPTS = ("chaosbench.__main__:main", "chaosbench.cli:main")  # of this version, and of earlier ones
 _MOST_FILES = 2_000  # of a package whose changes are looked for
 
@@ -42,8 +43,8 @@ def listing() -> Listing:
     """Return what the plug-ins offer; without a valid cache they are all imported, with torch.
 
     A cache is valid while the installed distributions, the files of the plug-ins' modules, Python, chaosbench and the
-    choice of plug-ins are the same. It is written only if every plug-in has loaded, so that a broken one is always
-    tried again, and a damaged cache is written anew.
+    choice of plug-ins are the same; with a broken plug-in for an hour at most, because the cause may lie elsewhere. A
+    damaged cache is written anew.
     """
     choice = Choice.from_environment()
     key = _key(choice)
@@ -51,12 +52,14 @@ def listing() -> Listing:
     if key is not None:
         with suppress(OSError, ValueError, TypeError, KeyError):
             content = json.loads(path.read_text(encoding="utf-8"))
-            if content["key"] == key:
-                return Listing(list(content["rows"]), datetime.fromisoformat(content["imported"]))
+            rows, imported = list(content["rows"]), datetime.fromisoformat(content["imported"])
+            sound = all(row["status"] == "ok" for row in rows)
+            if content["key"] == key and (sound or datetime.now(UTC) - imported < _BROKEN_KEPT):
+                return Listing(rows, imported)
     from chaosbench import registry  # heavy
 
     rows = list(rows_of(registry.load(choice)))
-    if key is not None and all(row["status"] == "ok" for row in rows):
+    if key is not None:
         text = json.dumps({"key": key, "imported": datetime.now(UTC).isoformat(), "rows": rows})
         with suppress(OSError):  # a cache that cannot be written costs time alone
             path.parent.mkdir(parents=True, exist_ok=True)

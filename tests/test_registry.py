@@ -5,32 +5,16 @@ import inspect
 import pkgutil
 import re
 import sys
-import textwrap
 from collections.abc import Callable
 from pathlib import Path
 
+import fake_plugins
 import pytest
+from fake_plugins import system
 
 from chaosbench import plugin_import, registry
 from chaosbench.errors import UnknownNameError
 from chaosbench.spec import Spec
-
-GOOD = """
-    from typing import ClassVar, Literal
-    import torch
-    from chaosbench import Flow, hookimpl
-
-    class Sprott(Flow):
-        kind: Literal["{kind}"] = "{kind}"
-        dimension: ClassVar[int] = 3
-        def vector_field(self, state):
-            x, y, z = state.unbind(-1)
-            return torch.stack([y * z, x - y, 1 - x * y], dim=-1)
-
-    @hookimpl
-    def chaosbench_systems():
-        return [Sprott]
-"""
 
 
 @pytest.fixture
@@ -39,11 +23,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str, s
     monkeypatch.syspath_prepend(str(tmp_path))
 
     def put(name: str, source: str) -> None:
-        (tmp_path / f"{name}.py").write_text(textwrap.dedent(source))
-        info = tmp_path / f"{name}-1.2.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n")
-        (info / "entry_points.txt").write_text(f"[chaosbench]\n{name} = {name}\n")
+        fake_plugins.install(tmp_path, {name: source})
         monkeypatch.delitem(sys.modules, name, raising=False)  # of an earlier test
 
     return put
@@ -62,7 +42,7 @@ def test_a_plug_in_is_loaded_beside_broken_ones(install):
     install("bbb_raises", "raise ValueError('line one\\nline two')")
     install("ccc_unknown_hook", "from chaosbench import hookimpl\n@hookimpl\ndef chaosbench_sistems(): return []")
     install("ddd_wrong_class", "from chaosbench import hookimpl\n@hookimpl\ndef chaosbench_models(): return [int]")
-    install("eee_good", GOOD.format(kind="sprott_b"))
+    install("eee_good", system("sprott_b"))
     loaded = registry.load()
     assert "sprott_b" in loaded.kinds["system"]
     errors = {plugin.name: plugin.error for plugin in loaded.plugins}
@@ -75,7 +55,7 @@ def test_a_plug_in_is_loaded_beside_broken_ones(install):
 
 
 def test_a_plug_in_is_registered_completely_or_not_at_all(install):
-    half = GOOD.format(kind="half") + "\n    @hookimpl\n    def chaosbench_models():\n        return [int]\n"
+    half = system("half") + "\n@hookimpl\ndef chaosbench_models():\n    return [int]\n"
     install("half", half)
     loaded = registry.load()
     assert "half" not in loaded.kinds["system"]
@@ -83,8 +63,8 @@ def test_a_plug_in_is_registered_completely_or_not_at_all(install):
 
 
 def test_of_two_plug_ins_with_one_kind_the_later_does_not_load_and_names_both(install):
-    install("first", GOOD.format(kind="twice"))
-    install("second", GOOD.format(kind="twice"))
+    install("first", system("twice"))
+    install("second", system("twice"))
     loaded = registry.load()
     assert loaded.origins["system", "twice"] == "first 1.2"
     errors = {plugin.name: plugin.error for plugin in loaded.plugins}
@@ -97,13 +77,13 @@ BAD = {
     "hangs": ("import time; time.sleep(60)", "takes longer"),
     "raises chaosbench's own error": ("from chaosbench.errors import PluginError; raise PluginError('mine')", "mine"),
     "is compiled for another Python": ("import importlib; importlib.import_module('_no_such_extension')", "No module"),
-    "has a kind that is no word": (GOOD.format(kind="Sprott B"), "small letters"),
-    "has a kind that is no Literal": (GOOD.format(kind="b").replace('Literal["b"]', "str"), "Literal"),
+    "has a kind that is no word": (system("Sprott B"), "small letters"),
+    "has a kind that is no Literal": (system("b").replace('Literal["b"]', "str"), "Literal"),
     "has a field that is no JSON": (
-        GOOD.format(kind="b").replace("dimension:", "at: object = len\n        dimension:"),
+        system("b").replace("dimension:", "at: object = len\n    dimension:"),
         "JSON",
     ),
-    "offers a kind twice itself": (GOOD.format(kind="b").replace("[Sprott]", "[Sprott, Sprott]"), "twice"),
+    "offers a kind twice itself": (system("b").replace("[Sprott]", "[Sprott, Sprott]"), "twice"),
 }
 
 
@@ -112,7 +92,7 @@ def test_what_a_bad_plug_in_does_is_told_in_one_line_and_stops_nothing(way, inst
     source, cause = BAD[way]
     monkeypatch.setattr(plugin_import, "LIMIT", 0.3)
     install("bad", source)
-    install("good", GOOD.format(kind="sprott_b"))
+    install("good", system("sprott_b"))
     loaded = registry.load()
     assert "sprott_b" in loaded.kinds["system"]
     (error,) = [plugin.error for plugin in loaded.plugins if plugin.name == "bad"]
@@ -138,15 +118,15 @@ def test_a_metric_without_a_direction_is_refused(install):
 
 
 def test_what_a_plug_in_prints_at_import_is_kept_from_the_output(install, capsys):
-    install("chatty", "print('hello')\n" + textwrap.dedent(GOOD.format(kind="sprott_b")))
+    install("chatty", "print('hello')\n" + system("sprott_b"))
     (plugin,) = [plugin for plugin in registry.load().plugins if plugin.name == "chatty"]
     assert (plugin.error, plugin.printed) == (None, "hello\n")
     assert capsys.readouterr().out == ""
 
 
 def test_the_environment_restricts_what_is_loaded(install, monkeypatch: pytest.MonkeyPatch):
-    install("first", GOOD.format(kind="one"))
-    install("second", GOOD.format(kind="two"))
+    install("first", system("one"))
+    install("second", system("two"))
     monkeypatch.setenv("CHAOSBENCH_PLUGINS", "second")
     assert [plugin.name for plugin in registry.load().plugins] == ["second"]
     monkeypatch.setenv("CHAOSBENCH_PLUGINS", "")

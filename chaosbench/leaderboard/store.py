@@ -40,7 +40,7 @@ def write(result: "Result", results: Path, events: Path | None = None) -> Path:
     """
     prepare(results)
     target = results / folder_name(result.experiment)
-    beside = _beside(results)
+    beside = unfinished(results)
     try:
         beside.mkdir()
         fill(beside, result, events)
@@ -58,11 +58,11 @@ def folders(results: Path) -> list[Path]:
     Raises:
         StoreError: where there is none.
     """
-    published = _published(results)
-    if not published:
+    found = published(results)
+    if not found:
         why = f"expected folders that hold a {MANIFEST}" if results.exists() else "it does not exist"
         raise StoreError(f"there are no results in {str(results)!r}: {why}; run a suite first")
-    return published
+    return found
 
 
 def read_all(results: Path, *, may_be_empty: bool = False, every_file: bool = False) -> list[Stored]:
@@ -81,7 +81,7 @@ def read_all(results: Path, *, may_be_empty: bool = False, every_file: bool = Fa
     if is_board(results):
         return [stored for path in submissions(results) for stored in read_submission(path).experiments]
     readable, damaged = list[Stored](), list[StoreError]()
-    for folder in _published(results) if may_be_empty else folders(results):
+    for folder in published(results) if may_be_empty else folders(results):
         try:
             stored = read(folder)
             if every_file:
@@ -124,11 +124,11 @@ def prepare(results: Path) -> None:
     """
     try:
         results.mkdir(parents=True, exist_ok=True)
-        for left in results.glob(_UNFINISHED + 32 * "[0-9a-f]"):  # only names that `_beside` makes
+        for left in results.glob(_UNFINISHED + 32 * "[0-9a-f]"):  # only names that `unfinished` makes
             with suppress(FileNotFoundError):  # its writer may be publishing it
                 if time.time() - left.stat().st_mtime > STALE:
                     shutil.rmtree(left, ignore_errors=True)
-        probe = _beside(results)
+        probe = unfinished(results)
         probe.mkdir()
         probe.rmdir()
     except (FileExistsError, NotADirectoryError) as error:
@@ -167,9 +167,9 @@ def _publish(beside: Path, target: Path) -> None:
 
 def _cleared(target: Path) -> bool:
     """Move an existing folder away if it is unfinished or has no result; return True if the path is free."""
-    aside = _beside(target.parent)
+    aside = unfinished(target.parent)
     try:
-        if (target / MANIFEST).exists() and not read(target).retryable:
+        if (target / MANIFEST).exists() and not _read_twice(target).retryable:
             return False
     except StoreError:
         return _set_aside(target)
@@ -182,6 +182,13 @@ def _cleared(target: Path) -> bool:
             aside.rename(target)
     shutil.rmtree(aside, ignore_errors=True)
     return True
+
+
+def _read_twice(target: Path) -> Stored:
+    """Read a folder, again where the first reading fails, because another writer may have replaced it meanwhile."""
+    with suppress(StoreError):
+        return read(target)
+    return read(target)
 
 
 def _set_aside(damaged: Path) -> bool:
@@ -209,8 +216,8 @@ def _warn_if_different(beside: Path, target: Path) -> None:
         warnings.warn(text, RuntimeWarning, stacklevel=4)
 
 
-def _published(results: Path) -> list[Path]:
-    """Return the finished folders; an empty list where the directory does not exist."""
+def published(results: Path) -> list[Path]:
+    """Return the finished folders, sorted by name; an empty list where the directory does not exist."""
     try:
         if results.exists() and not results.is_dir():
             raise StoreError(f"there are no results in {str(results)!r}: it is a file; name a results directory")
@@ -219,5 +226,6 @@ def _published(results: Path) -> list[Path]:
     return sorted(path.parent for path in results.glob(f"[!.]*/{MANIFEST}") if path.is_file() and not foreign(path))
 
 
-def _beside(results: Path) -> Path:
+def unfinished(results: Path) -> Path:
+    """Return a new path for a folder that is being written; what killed writers leave there is removed in time."""
     return results / f"{_UNFINISHED}{uuid.uuid4().hex}"

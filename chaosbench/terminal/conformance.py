@@ -7,7 +7,7 @@ from typing import Any
 from rich.console import Console
 
 from chaosbench.terminal.tables import table
-from chaosbench.testing.plugins import Checked
+from chaosbench.testing.checked import Checked
 
 
 def collected(outcomes: Iterable[Checked]) -> list[Checked]:

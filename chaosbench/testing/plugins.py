@@ -1,7 +1,7 @@
 """The checks of everything that plug-ins offer, with a short training of their models and trainers."""
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import replace
 from typing import Any, cast
 
 from pydantic import ValidationError
@@ -13,6 +13,7 @@ from chaosbench.registry import Noun, Plugin, Registry
 from chaosbench.run import run_experiment
 from chaosbench.spec import Spec
 from chaosbench.systems.base import SystemSpec
+from chaosbench.testing.checked import Checked
 from chaosbench.testing.diagnostic import check_diagnostic
 from chaosbench.testing.metric import check_metric
 from chaosbench.testing.model import check_model
@@ -26,32 +27,23 @@ from chaosbench.trainers.base import TrainerSpec
 _SHORT: dict[str, Any] = {"updates": 5, "batch": 4, "sequence_length": 20}  # of trainers, which train several times
 
 
-@dataclass(frozen=True)
-class Checked:
-    """The outcome of one check.
-
-    Attributes:
-        plugin: name of the plug-in.
-        noun, kind: what was checked; empty where the plug-in as a whole was.
-        check: name of the check, such as "check_model" or "training".
-        failure: the broken promise in a sentence; None if there is none.
-        omitted: why the check could not be done; None if it was.
-    """
-
-    plugin: str
-    noun: str
-    kind: str
-    check: str
-    failure: str | None = None
-    omitted: str | None = None
+Begins = Callable[[Checked], None]
 
 
-def check_plugins(registry: Registry, package: str | None = None) -> Iterator[Checked]:
+def check_plugins(
+    registry: Registry,
+    package: str | None = None,
+    *,
+    begins: Begins = lambda _: None,
+    skip: Collection[tuple[str, str]] = (),
+) -> Iterator[Checked]:
     """Check everything that plug-ins offer, with the default of every field, and yield each outcome.
 
     Args:
         registry: all kinds.
         package: name of a plug-in or of its distribution; None: all installed plug-ins.
+        begins: called with the outcome to come before each check.
+        skip: noun and kind of what is not checked; ("", "") is the import.
 
     Raises:
         UnknownNameError: where no plug-in has that name.
@@ -61,35 +53,54 @@ def check_plugins(registry: Registry, package: str | None = None) -> Iterator[Ch
         known = {name for plugin in registry.plugins for name in (plugin.name, plugin.package)}
         raise unknown_name("plug-in", package, known)
     for plugin in chosen:
-        if plugin.error:
-            yield Checked(plugin.name, "", "", "import", failure=plugin.error)
-            continue
-        yield Checked(plugin.name, "", "", "import")
+        imported = Checked(plugin.name, "", "", "import", failure=plugin.error)
+        if ("", "") not in skip:
+            yield imported
         for (noun, kind), origin in sorted(registry.origins.items()):
-            if origin == f"{plugin.package} {plugin.version}":
-                yield from _checks_of_kind(registry, plugin, noun, kind)
+            if plugin.error or origin != f"{plugin.package} {plugin.version}":
+                continue
+            first = _outcome(registry, plugin, noun, kind)
+            if (first.noun, kind) in skip:
+                continue
+            begins(first)
+            for outcome, check in _checks_of_kind(registry, plugin, noun, kind):
+                begins(outcome)
+                yield outcome if check is None else replace(outcome, failure=_failure(check))
 
 
-def _checks_of_kind(registry: Registry, plugin: Plugin, noun: Noun, kind: str) -> Iterator[Checked]:
+def _outcome(registry: Registry, plugin: Plugin, noun: Noun, kind: str) -> Checked:
+    """Return the outcome of the check of a noun, before it is done."""
+    source = noun == "system" and not issubclass(registry.kinds[noun][kind], SystemSpec)
+    shown = "source" if source else noun
+    return Checked(plugin.name, shown, kind, f"check_{shown}")
+
+
+def _checks_of_kind(
+    registry: Registry, plugin: Plugin, noun: Noun, kind: str
+) -> Iterator[tuple[Checked, Callable[[], object] | None]]:
+    """Yield the outcome and the function of each check; None for one that is omitted."""
     cls = registry.kinds[noun][kind]
     required = [name for name, field in cls.model_fields.items() if field.is_required()]
-    source = noun == "system" and not issubclass(cls, SystemSpec)
-    outcome = Checked(plugin.name, "source" if source else noun, kind, f"check_{'source' if source else noun}")
+    outcome = _outcome(registry, plugin, noun, kind)
     if required:
         why = f"{', '.join(required)} has no default; call {outcome.check} with one in a test of the plug-in"
-        yield replace(outcome, omitted=why)
+        yield replace(outcome, omitted=why), None
         return
-    spec = _short(cls)
+    try:
+        spec = _short(cls)
+    except Exception:  # the check is to name what it raises
+        yield outcome, lambda: _short(cls)
+        return
     partner = _partner(registry, plugin, spec)
-    yield replace(outcome, failure=_failure(lambda: _check(spec, noun, partner)))
+    yield outcome, lambda: _check(spec, noun, partner)
     if isinstance(spec, ModelSpec | TrainerSpec):
         training = replace(outcome, check="training")
         if partner is None:
             other = "trainer" if noun == "model" else "model"
             why = f"no {other} has learning = {spec.learning!r}; offer one in the same plug-in"
-            yield replace(training, omitted=why)
+            yield replace(training, omitted=why), None
         else:
-            yield replace(training, failure=_failure(lambda: _train(spec, partner)))
+            yield training, lambda: _train(spec, partner)
 
 
 def _short(cls: type[Spec]) -> Any:
@@ -153,7 +164,7 @@ def _train(spec: ModelSpec | TrainerSpec, partner: Any) -> None:
         raise AssertionError(f"{trainer.label} on {model.label} has no score by {', '.join(missing)}")
 
 
-def _failure(check: Callable[[], None]) -> str | None:
+def _failure(check: Callable[[], object]) -> str | None:
     """Return the sentence with which a check fails, or None."""
     try:
         check()

@@ -1,34 +1,13 @@
 """Ten small packages, eight of which are broken, each in its own way, installed as pip would install them."""
 
 import sys
-import textwrap
 from pathlib import Path
 
-_SYSTEM = """
-from typing import ClassVar, Literal
-import torch
-from chaosbench import Flow, hookimpl
-
-class Sprott(Flow):
-    '''A chaotic flow with five terms (Sprott 1994, case B).'''
-    kind: Literal["{kind}"] = "{kind}"
-    dimension: ClassVar[int] = 3
-    def vector_field(self, state):
-        x, y, z = state.unbind(-1)
-        return torch.stack([y * z, x - y, 1 - x * y], dim=-1)
-
-@hookimpl
-def {hook}():
-    return [{offer}]
-"""
-
-
-def _system(kind: str, hook: str = "chaosbench_systems", offer: str = "Sprott") -> str:
-    return _SYSTEM.format(kind=kind, hook=hook, offer=offer)
-
+import fake_plugins
+from fake_plugins import system
 
 GOOD = {
-    "good_system": _system("sprott_b"),
+    "good_system": system("sprott_b"),
     "good_listener": """
         from chaosbench import hookimpl
         heard = []
@@ -43,9 +22,9 @@ BAD = {
     "bad_leaves": "import os; os._exit(3)",
     "bad_hangs": "import time; time.sleep(600)",
     "bad_compiled": "import bad_compiled_part",
-    "bad_hook": _system("sprott_c", hook="chaosbench_sistems"),
-    "bad_returns": _system("sprott_d", offer="int"),
-    "bad_taken": _system("lorenz63"),
+    "bad_hook": system("sprott_c", hook="chaosbench_sistems"),
+    "bad_returns": system("sprott_d", offer="int"),
+    "bad_taken": system("lorenz63"),
 }
 CAUSES = {
     "bad_raises": "made for another torch",
@@ -60,14 +39,8 @@ CAUSES = {
 
 
 def install(folder: Path, sources: dict[str, str]) -> None:
-    """Write modules of one file each, with the metadata of a distribution of version 1.2."""
-    for name, source in sources.items():
-        (folder / f"{name}.py").write_text(textwrap.dedent(source), encoding="utf-8")
-        info = folder / f"{name}-1.2.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.2\n")
-        (info / "entry_points.txt").write_text(f"[chaosbench]\n{name} = {name}\n")
-        (info / "RECORD").write_text(f"{name}.py,,\n")
+    """Install plug-ins, and beside `bad_compiled` its part for another Python."""
+    fake_plugins.install(folder, sources)
     if "bad_compiled" in sources:
         other = "cpython-39" if sys.version_info[:2] != (3, 9) else "cpython-310"
         (folder / f"bad_compiled_part.{other}-x86_64-linux-gnu.so").write_bytes(b"\x7fELF")

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -78,9 +79,57 @@ def test_a_list_of_sound_plug_ins_is_cached_until_one_of_their_files_changes(cal
     assert plugin_listing.listing().cached is None
 
 
-def test_a_list_with_a_broken_plug_in_is_not_cached(plugins):
-    plugins(GOOD | {"bad_raises": BAD["bad_raises"]})
-    assert [plugin_listing.listing().cached for _ in range(2)] == [None, None]
+def test_a_list_with_a_broken_plug_in_is_cached_for_a_while(plugins, monkeypatch):
+    folder = plugins(GOOD | {"bad_raises": BAD["bad_raises"]})
+    first, again = plugin_listing.listing(), plugin_listing.listing()
+    assert (first.cached, again.cached is None) == (None, False)
+    assert again.rows == first.rows
+    monkeypatch.setattr(plugin_listing, "_BROKEN_KEPT", timedelta(0))
+    assert plugin_listing.listing().cached is None
+    monkeypatch.undo()
+    monkeypatch.syspath_prepend(str(folder))
+
+
+OFFERS = """
+import os, time
+from typing import ClassVar, Literal
+from pydantic import model_validator
+from chaosbench import MetricSpec, hookimpl
+
+class One(MetricSpec):
+    kind: Literal["a_{name}"] = "a_{name}"
+    unit: ClassVar[str] = "1"
+    better: ClassVar[str] = "lower"
+    def score(self, evaluation): ...
+    @model_validator(mode="after")
+    def act(self):
+        {act}
+
+class Two(One):
+    kind: Literal["b_{name}"] = "b_{name}"
+    @model_validator(mode="after")
+    def act(self):
+        raise ValueError("no score today")
+
+@hookimpl
+def chaosbench_metrics():
+    return [One, Two]
+"""
+
+
+def test_plug_ins_that_hang_or_end_the_process_fail_their_checks_and_the_others_go_on(call, plugins):
+    """Checks after one that its process did not survive are done in another; a bad import ends one plug-in's checks."""
+    acts = {"hangs": "time.sleep(600)", "leaves": "os._exit(3)"}
+    sources = {name: OFFERS.format(name=name, act=act) for name, act in acts.items()}
+    plugins({**sources, "lost": "raise ValueError('oh no')"})
+    code, out, _ = call("plugins", "test", "--json", "--timeout", "6")
+    failures = {(row["plugin"], row["kind"]): row["failure"] for row in json.loads(out)}
+    assert code == 1
+    assert "longer than 6 s" in failures["hangs", "a_hangs"]
+    assert "exit code 3" in failures["leaves", "a_leaves"]
+    assert all("no score today" in failures[name, f"b_{name}"] for name in acts)
+    assert "oh no" in failures["lost", ""]
+    assert call("plugins", "test", "lust")[0] == 2
 
 
 def test_one_plug_in_is_shown_with_its_distribution(call, plugins):

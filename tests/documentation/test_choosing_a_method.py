@@ -9,7 +9,7 @@ from chaosbench import registry
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs/choosing-a-method.md").read_text(encoding="utf-8")
-DOCUMENTED = r"chaosbench\.|chaosbench_(sindy|reservoir)"
+DOCUMENTED = r"chaosbench\.|chaosbench_(sindy|reservoir|dynamix|foundation)"
 KINDS = {
     noun: {name: spec for name, spec in kinds.items() if re.match(DOCUMENTED, spec.__module__)}
     for noun, kinds in registry.load().kinds.items()

@@ -95,7 +95,7 @@ def test_every_command_of_the_readme_is_accepted(
 ) -> None:
     """Run commands that train with --dry-run, those that need results with --help, and all others as they are."""
     needy = ["status", "rank", "certify", "explain", "compare", "power", "draw", "forecast", "export", "score"]
-    needy += ["pack", "validate", "leaderboard"]
+    needy += ["pack", "validate", "leaderboard", "push"]
     extra = {"run": ["--dry-run"], **{name: ["--help"] for name in needy}}.get(words[0], [])
     assert call(*words, *extra) == 0, capsys.readouterr().err
     assert capsys.readouterr().out

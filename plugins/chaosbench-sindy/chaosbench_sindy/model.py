@@ -1,7 +1,7 @@
 """The model: a polynomial vector field, or a polynomial map."""
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -92,6 +92,14 @@ class Polynomial(Forecaster):
         count = (self.coefficients != 0).flatten(1).sum(dim=1).to(self.coefficients)
         broken = self.coefficients.isnan().flatten(1).any(dim=1)
         return {"terms": Trait(count.masked_fill(broken, torch.nan)), "inclusion": Trait(self.inclusion)}
+
+    @override
+    def _load_from_state_dict(self, state_dict: dict[str, Tensor], prefix: str, *rest: Any) -> None:
+        """Complete weights of versions without ensembles, which stored no `inclusion`: it is 0 or 1 there."""
+        coefficients = state_dict.get(f"{prefix}coefficients")
+        if coefficients is not None:
+            state_dict.setdefault(f"{prefix}inclusion", (coefficients != 0).to(coefficients))
+        super()._load_from_state_dict(state_dict, prefix, *rest)
 
     def _variation(self, point: tuple[Tensor, ...]) -> tuple[Tensor, Tensor]:
         """Return Xi theta(x) and its derivative along the tangents."""

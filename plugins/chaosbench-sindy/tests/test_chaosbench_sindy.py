@@ -221,3 +221,15 @@ def test_the_entry_point_offers_both_kinds_and_the_readmes_suite_loads(tmp_path:
 def test_pysindy_is_imported_only_to_train():
     code = "import sys, chaosbench_sindy; sys.exit('pysindy' in sys.modules or 'sklearn' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_weights_stored_before_there_were_ensembles_load():
+    """They hold no `inclusion`, which is 1 for the terms of the equations and 0 for the others."""
+    model = SINDy(form="map").build(2, SEEDS)
+    with torch.no_grad():
+        model.coefficients[:, 1, 0] = 0.7
+    older = {name: values for name, values in model.state_dict().items() if name != "inclusion"}
+    loaded = SINDy(form="map").build(2, SEEDS)
+    loaded.load_state_dict(older)
+    assert torch.equal(loaded.inclusion, (model.coefficients != 0).to(loaded.inclusion))
+    assert torch.equal(loaded.coefficients, model.coefficients)
