@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
     app.command()(pack)
     app.command()(validate)
     app.add_typer(boards, name="leaderboard")
-    for command in (new, add, build, show, diff, verify):
+    for command in (new, add, build, show, diff, verify, page):
         boards.command()(command)
 
 
@@ -194,6 +194,17 @@ def verify(
         print(f"written to {path}")
     if not found.holds:
         raise typer.Exit(1)
+
+
+def page(
+    board: Board,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file.")] = Path("board.html"),
+) -> None:
+    """Write a board as one HTML file that works from the disk and loads nothing."""
+    from chaosbench.page import write_page
+
+    path = write_page(board, output)
+    print(f"written to {path} ({path.stat().st_size / 2**20:.1f} MiB)")
 
 
 def _chosen(submissions: "list[Submission]", name: str | None) -> "Submission":

@@ -1,0 +1,328 @@
+"use strict";
+// The page of a board. Every text enters the document as text, never as markup.
+(async () => {
+  const byId = (id) => document.getElementById(id);
+  const element = (name, text, attributes = {}) => {
+    const node = document.createElement(name);
+    if (text !== undefined && text !== null) node.textContent = text;
+    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+    return node;
+  };
+  const drawn = (name, attributes, text) => {
+    const node = document.createElementNS("http://www.w3.org/2000/svg", name);
+    for (const [key, value] of Object.entries(attributes)) node.setAttribute(key, value);
+    if (text !== undefined) node.textContent = text;
+    return node;
+  };
+  const fail = (text) => {
+    byId("failure").textContent = text;
+    byId("failure").hidden = false;
+  };
+  const number = (value) => (value === null || value === undefined ? "-" : String(Number(value.toPrecision(3))));
+  const kind = (label) => label.split("(")[0];
+  const FIELDS = ["system", "model", "trainer", "level", "metric", "axis", "budget", "search"];
+  const PAGE = 200; // methods that are shown at first
+  const AXES = ["training time", "forcing interval"];
+
+  let content, runs;
+  try {
+    content = JSON.parse(byId("content").textContent);
+  } catch (error) {
+    fail("The content of this page is damaged, so nothing can be shown: " + error.message);
+    return;
+  }
+  byId("title").textContent = content.suite + ": leaderboard";
+  const counted = (count, noun) => count + " " + noun + (count === 1 ? "" : "s");
+  byId("subtitle").textContent =
+    counted(content.systems.length, "system") + ", " + counted(content.submissions.length, "submission") + "; made " + content.made;
+  showStandings();
+  showSubmissions();
+  try {
+    const binary = atob(byId("parquet").textContent.trim());
+    const bytes = new Uint8Array(binary.length);
+    for (let index = 0; index < binary.length; index += 1) bytes[index] = binary.charCodeAt(index);
+    runs = await hyparquet.parquetReadObjects({ file: bytes.buffer });
+  } catch (error) {
+    fail("The table of runs in this page is damaged, so single runs cannot be shown: " + error.message);
+    return;
+  }
+
+  const fill = (id, values, every) => {
+    const select = byId(id);
+    select.replaceChildren();
+    if (every) select.append(element("option", every, { value: "" }));
+    for (const value of values) select.append(element("option", value, { value }));
+  };
+  const distinct = (name) => [...new Set(runs.map(name))].sort();
+  const systemOf = (run) => (run.data === "data" ? run.system : run.system + ", " + run.data);
+  fill("system", distinct(systemOf), "all");
+  fill("model", distinct((run) => kind(run.model)), "all");
+  fill("trainer", distinct((run) => kind(run.trainer)), "all");
+  fill("level", distinct((run) => run.level), "all");
+  fill("metric", content.metrics);
+  fill("axis", AXES);
+  restore();
+  let limit = PAGE;
+  let sorted = { column: 0, down: false };
+  byId("filters").addEventListener("input", () => { limit = PAGE; show(); });
+  byId("filters").addEventListener("reset", () => setTimeout(() => { limit = PAGE; show(); }));
+  byId("filters").addEventListener("submit", (event) => event.preventDefault());
+  byId("more").addEventListener("click", () => { limit += PAGE; show(); });
+  window.addEventListener("hashchange", () => { restore(); show(); });
+  show();
+  document.documentElement.setAttribute("data-ready", "");
+
+  function restore() {
+    const wanted = new URLSearchParams(location.hash.slice(1));
+    for (const id of FIELDS) {
+      const input = byId(id);
+      const value = wanted.get(id);
+      if (value === null) continue;
+      if (input.tagName !== "SELECT" || [...input.options].some((option) => option.value === value)) input.value = value;
+    }
+  }
+
+  function remember() {
+    const set = new URLSearchParams();
+    for (const id of FIELDS) {
+      const input = byId(id);
+      const first = input.tagName === "SELECT" ? input.options[0].value : "";
+      if (input.value !== first) set.set(id, input.value);
+    }
+    const hash = set.toString();
+    history.replaceState(null, "", hash ? "#" + hash : location.pathname);
+    const digests = content.submissions.map((one) => one.digest.slice(0, 8)).join(", ");
+    byId("cite").textContent =
+      "chaosbench leaderboard " + content.suite + ", state of " + content.made + ", submissions " + digests +
+      (hash ? ", view #" + hash : "");
+  }
+
+  function chosen() {
+    const value = Object.fromEntries(FIELDS.map((id) => [id, byId(id).value]));
+    const text = value.search.toLowerCase();
+    const budget = value.budget === "" ? Infinity : Number(value.budget);
+    return runs.filter(
+      (run) =>
+        (!value.system || systemOf(run) === value.system) &&
+        (!value.model || kind(run.model) === value.model) &&
+        (!value.trainer || kind(run.trainer) === value.trainer) &&
+        (!value.level || run.level === value.level) &&
+        (run.train_seconds === null || run.train_seconds <= budget) &&
+        (!text || (run.model + " " + run.trainer + " " + systemOf(run) + " " + run.submission).toLowerCase().includes(text)),
+    );
+  }
+
+  function grouped(rows, metric) {
+    const groups = new Map();
+    for (const run of rows) {
+      const key = JSON.stringify([run.submission, systemOf(run), run.model, run.trainer]);
+      if (!groups.has(key)) groups.set(key, []);
+      groups.get(key).push(run);
+    }
+    return [...groups.values()].map((own) => {
+      const worst = content.better[metric] === "higher" ? -Infinity : Infinity;
+      const values = own.map((run) => (run.status === "ok" && run[metric] !== null ? run[metric] : worst)).sort((a, b) => a - b);
+      const middle = (values[Math.floor((values.length - 1) / 2)] + values[Math.ceil((values.length - 1) / 2)]) / 2;
+      return {
+        runs: own,
+        system: systemOf(own[0]),
+        model: own[0].model,
+        trainer: own[0].trainer,
+        median: Number.isFinite(middle) ? middle : null,
+        floor: own[0][metric + ".floor"],
+        lost: own.filter((run) => run.status !== "ok").length,
+        seconds: own[0].train_seconds,
+        level: own[0].level,
+        submission: own[0].submission,
+      };
+    });
+  }
+
+  function show() {
+    const metric = byId("metric").value;
+    const groups = grouped(chosen(), metric);
+    const sign = content.better[metric] === "higher" ? -1 : 1;
+    const cost = (group) => (group.median === null ? Infinity : sign * group.median);
+    const keys = [
+      (group) => group.system, (group) => group.model, (group) => group.trainer, cost, (group) => group.floor ?? Infinity,
+      (group) => group.lost, (group) => group.seconds ?? Infinity, (group) => group.level, (group) => group.submission,
+    ];
+    const key = keys[sorted.column];
+    groups.sort((one, other) => {
+      const [a, b] = [key(one), key(other)];
+      const order = a < b ? -1 : a > b ? 1 : cost(one) - cost(other) || 0;
+      return sorted.down ? -order : order;
+    });
+    byId("count").textContent =
+      groups.length + " methods on systems, " + groups.reduce((sum, group) => sum + group.runs.length, 0) + " runs";
+    showMethods(groups, metric);
+    showPlot(groups, metric);
+    remember();
+  }
+
+  function showMethods(groups, metric) {
+    const unit = content.units[metric];
+    const heads = [
+      "system", "model", "trainer", metric.replaceAll("_", " ") + " [" + unit + "], median", "of the truth", "lost",
+      "training per seed [s]", "level", "submission",
+    ];
+    const table = byId("methods");
+    const head = element("tr");
+    heads.forEach((text, column) => {
+      const cell = element("th", null, { scope: "col" });
+      if (column > 2 && column < 7) cell.setAttribute("data-number", "");
+      if (column === sorted.column) cell.setAttribute("aria-sort", sorted.down ? "descending" : "ascending");
+      const button = element("button", text, { type: "button" });
+      button.addEventListener("click", () => {
+        sorted = { column, down: sorted.column === column && !sorted.down };
+        show();
+        byId("methods").querySelectorAll("th button")[column].focus();
+      });
+      cell.append(button);
+      head.append(cell);
+    });
+    const top = element("thead");
+    top.append(head);
+    const body = element("tbody");
+    for (const group of groups.slice(0, limit)) {
+      const row = element("tr");
+      row.append(element("td", group.system), labelled(group.model), labelled(group.trainer));
+      const details = element("td", null, { class: "number" });
+      const box = element("details");
+      box.append(element("summary", group.median === null ? "diverged" : number(group.median)));
+      for (const run of group.runs) {
+        const what = run.status === "ok" ? number(run[metric]) : run.status;
+        box.append(element("div", "seed " + run.seed + ": " + what + (run.message ? " (" + run.message + ")" : "")));
+      }
+      details.append(box);
+      row.append(details, element("td", number(group.floor), { class: "number" }));
+      row.append(element("td", group.lost + " of " + group.runs.length, { class: "number" }));
+      row.append(element("td", number(group.seconds), { class: "number" }));
+      row.append(element("td", group.level), element("td", group.submission));
+      body.append(row);
+    }
+    table.replaceChildren(element("caption", "Methods on each system; a diverged or failed run counts as worst"), top, body);
+    byId("more").hidden = groups.length <= limit;
+  }
+
+  function labelled(label) {
+    const short = content.labels[label] ?? label;
+    const cell = element("td", kind(short), short === label ? {} : { title: label });
+    const settings = short.slice(kind(short).length);
+    if (settings) cell.append(element("small", settings));
+    return cell;
+  }
+
+  function showPlot(groups, metric) {
+    const byInterval = byId("axis").value === AXES[1];
+    const name = metric.replaceAll("_", " ");
+    const x = (group) => (byInterval ? content.intervals[group.trainer] ?? null : group.seconds);
+    const points = groups.filter((group) => x(group) > 0);
+    const known = points.filter((group) => group.median !== null);
+    const svg = byId("plot");
+    const title = drawn("title", { id: "plot-title" }, name + " against " + byId("axis").value);
+    svg.replaceChildren(title);
+    byId("plot-caption").textContent =
+      name + " (" + content.better[metric] + " is better) against " +
+      (byInterval ? "the forcing interval in units of the predictability time" : "training time per seed") +
+      ", one circle per method and system; open circles at the edge: the median run diverged. " +
+      (points.length ? "" : "No method of this selection has such a number.");
+    if (!points.length) return;
+    const logarithmic = known.every((group) => group.median > 0);
+    const scale = (values, low, high, log) => {
+      const moved = values.map((value) => (log ? Math.log10(value) : value));
+      const [least, most] = moved.length ? [Math.min(...moved), Math.max(...moved)] : [0, 1];
+      const width = most > least ? most - least : 1;
+      return { place: (value) => low + ((log ? Math.log10(value) : value) - least) / width * (high - low), least, most, log };
+    };
+    const across = scale(points.map(x), 70, 690, true);
+    const up = scale(known.map((group) => group.median), 270, 30, logarithmic);
+    svg.append(drawn("line", { x1: 60, y1: 280, x2: 700, y2: 280 }), drawn("line", { x1: 60, y1: 20, x2: 60, y2: 280 }));
+    for (const [axis, horizontal] of [[across, true], [up, false]]) {
+      for (let step = 0; step <= 4; step += 1) {
+        const moved = axis.least + (axis.most - axis.least) * step / 4;
+        const value = axis.log ? 10 ** moved : moved;
+        const at = axis.place(value);
+        svg.append(
+          horizontal
+            ? drawn("text", { x: at, y: 298, "text-anchor": "middle" }, number(value))
+            : drawn("text", { x: 54, y: at + 4, "text-anchor": "end" }, number(value)),
+        );
+      }
+    }
+    const label = byInterval ? "forcing interval [tau_pred]" : "training per seed [s]";
+    svg.append(drawn("text", { x: 380, y: 316, "text-anchor": "middle" }, label));
+    svg.append(drawn("text", { x: 60, y: 14 }, name + " [" + content.units[metric] + "]"));
+    for (const group of points.slice(0, 3000)) {
+      const lost = group.median === null;
+      const edge = content.better[metric] === "higher" ? 276 : 24;
+      const circle = drawn("circle", {
+        cx: across.place(x(group)), cy: lost ? edge : up.place(group.median), r: 4, class: lost ? "lost" : "run",
+      });
+      circle.append(drawn("title", {}, kind(group.trainer) + " on " + kind(group.model) + ", " + group.system + ": " + number(group.median)));
+      svg.append(circle);
+    }
+  }
+
+  function showStandings() {
+    const found = content.overall;
+    if (!found) {
+      byId("ranking-note").textContent = "Fewer than two systems have the same methods, so there is no ranking over systems.";
+      return;
+    }
+    byId("ranking-note").textContent =
+      "Wins: how often a run beats a run of another method, the mean over " + found.boards.length + " systems, the metrics (" +
+      found.metrics.join(", ").replaceAll("_", " ") + ") and the other methods. Bars: the ranks that remain open with 95 % " +
+      "confidence, on these systems (wide) and on systems like these (narrow). A line begins a tier; within a tier methods " +
+      "cannot be told apart from its first. Settings that all methods of a kind share are left out: " + content.shared + "." + (found.enough ? "" : " There are too few systems for claims about others like them.");
+    const count = found.standings.length;
+    const head = element("tr");
+    for (const text of ["tier", "ranks", "on systems like these", "open ranks", "model", "trainer", "wins [%]", "lost [%]"]) {
+      head.append(element("th", text, { scope: "col" }));
+    }
+    const top = element("thead");
+    top.append(head);
+    const body = element("tbody");
+    let tier = 0;
+    const between = ([low, high]) => (low === high ? String(low) : low + "\u2013" + high);
+    for (const one of found.standings) {
+      const row = element("tr", null, one.tier !== tier ? { class: "tier" } : {});
+      tier = one.tier;
+      row.append(element("td", one.tier, { class: "number" }), element("td", between(one.on_these), { class: "number" }));
+      row.append(element("td", between(one.on_others), { class: "number" }));
+      const cell = element("td");
+      const bar = element("div", null, { class: "bar", "aria-hidden": "true" });
+      for (const [range, name] of [[one.on_these, "these"], [one.on_others, "other"]]) {
+        const part = element("span", null, { class: name });
+        part.style.left = (100 * (range[0] - 1)) / count + "%";
+        part.style.width = (100 * (range[1] - range[0] + 1)) / count + "%";
+        bar.append(part);
+      }
+      cell.append(bar);
+      row.append(cell, labelled(one.model), labelled(one.trainer));
+      row.append(element("td", (100 * one.wins).toFixed(0), { class: "number" }));
+      row.append(element("td", (100 * one.lost).toFixed(0), { class: "number" }));
+      body.append(row);
+    }
+    byId("standings").replaceChildren(element("caption", "Best first"), top, body);
+    if (found.missing.length) {
+      const names = found.missing.map((one) => kind(one.trainer) + " on " + kind(one.model) + " (lacks " + one.boards.length + ")");
+      byId("standings").after(element("p", "Not ranked, because they lack systems: " + names.join("; ")));
+    }
+  }
+
+  function showSubmissions() {
+    const head = element("tr");
+    for (const text of ["submission", "level", "authors", "code", "saw before"]) head.append(element("th", text, { scope: "col" }));
+    const top = element("thead");
+    top.append(head);
+    const body = element("tbody");
+    for (const one of content.submissions) {
+      const row = element("tr");
+      row.append(element("td", one.folder), element("td", one.level), element("td", one.authors.join(", ")));
+      row.append(element("td", one.code || "none, so it has no rank"), element("td", one.saw));
+      body.append(row);
+    }
+    byId("submissions").replaceChildren(top, body);
+  }
+})();

@@ -1,0 +1,145 @@
+"""Write a board as one self-contained HTML file: ranking, filters, costs, runs; its numbers are inside as Parquet."""
+
+import base64
+import dataclasses
+import hashlib
+import io
+import json
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from html import escape
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from chaosbench.boards import lock as locks
+from chaosbench.boards import publish
+from chaosbench.errors import StoreError
+from chaosbench.files import write_whole
+from chaosbench.labels import shared, shortened
+from chaosbench.leaderboard.overall import overall
+from chaosbench.leaderboard.rank import rank
+from chaosbench.leaderboard.submissions import Submission
+
+_NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
+_RANKED_NOT = ("listed", "refuted")  # levels without a rank
+
+
+def write_page(board: Path, output: Path) -> Path:
+    """Write the page of a board.
+
+    The file loads nothing: styles, programs and numbers are inside, and its security policy allows no request.
+
+    Args:
+        board: the folder of a board.
+        output: the HTML file.
+
+    Raises:
+        StoreError: where the board cannot be read, or the file cannot be written.
+    """
+    lock, submissions, levels = locks.read(board), publish.all_of(board), publish.levels(board)
+    publish.check_log(board)
+    publish.build(board)
+    content = _content(lock, submissions, levels)
+    text = _html(content, _plain_parquet(board / "board.parquet"))
+    try:
+        return write_whole(output, lambda path: path.write_text(text, encoding="utf-8"))
+    except OSError as error:
+        raise StoreError(f"cannot write {str(output)!r}: {error.strerror or error}") from error
+
+
+def _content(lock: locks.Lock, submissions: Sequence[Submission], levels: Mapping[str, str]) -> dict[str, Any]:
+    """Return what the page shows beside the runs."""
+    ranked = [one for one in submissions if levels[one.folder.name] not in _RANKED_NOT]
+    found = overall(rank([stored for one in ranked for stored in one.experiments]))
+    runs = [run for one in submissions for stored in one.experiments for run in stored.runs]
+    models, trainers = ({run[noun] for run in runs} for noun in ("model", "trainer"))
+    common = {**shared(models), **shared(trainers)}
+    return {
+        "suite": lock.suite,
+        "labels": {**shortened(sorted(models)), **shortened(sorted(trainers))},
+        "shared": "; ".join(f"{kind} {settings}" for kind, settings in common.items()) or "none",
+        "intervals": _intervals(submissions),
+        "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
+        "metrics": list(dict.fromkeys(name for demand in lock.boards for name in demand.metrics)),
+        "better": {row["name"]: row["better"] for one in submissions for row in _scores(one)},
+        "units": {row["name"]: row["unit"] for one in submissions for row in _scores(one)},
+        "systems": [
+            {"system": demand.system, "data": demand.data, "exponents": demand.exponents} for demand in lock.boards
+        ],
+        "submissions": [
+            {
+                "folder": one.folder.name,
+                "level": levels[one.folder.name],
+                "authors": one.manifest.authors,
+                "code": one.manifest.code,
+                "saw": one.manifest.saw,
+                "digest": one.digest,
+            }
+            for one in submissions
+        ],
+        "overall": None if found is None else dataclasses.asdict(found),
+    }
+
+
+def _intervals(submissions: Sequence[Submission]) -> dict[str, float]:
+    """Return the forcing interval of each trainer that gives it in predictability times, by its label."""
+    found = {}
+    for stored in (stored for one in submissions for stored in one.experiments):
+        number, unit, rest = str(stored.experiment["trainer"].get("interval", "")).partition("tau_pred")
+        if unit and not rest and _NUMBER.fullmatch(number.strip() or "1"):
+            found[stored.runs[0]["trainer"]] = float(number.strip() or 1)
+    return found
+
+
+def _scores(submission: Submission) -> list[dict[str, Any]]:
+    """Return the scores of the first experiment, which have name, unit and direction."""
+    return [row for row in submission.experiments[0].records if row["update"] is None and row["better"]]
+
+
+def _plain_parquet(path: Path) -> bytes:
+    """Return the table in a compression that the reader in the page knows."""
+    buffer = path.with_name(f".{path.name}.page")
+    try:
+        pq.write_table(pq.read_table(str(path)), str(buffer), compression="snappy", use_dictionary=True)
+        return buffer.read_bytes()
+    finally:
+        buffer.unlink(missing_ok=True)
+
+
+def _html(content: Mapping[str, Any], parquet: bytes) -> str:
+    """Return the page; numbers and names stand in blocks of data, never in markup or programs."""
+    room = files("chaosbench.page")
+    parts = {name: room.joinpath(name).read_text(encoding="utf-8") for name in ("board.css", "board.js", "board.html")}
+    program = room.joinpath("hyparquet.min.js").read_text(encoding="ascii") + "\n" + parts["board.js"]
+    policy = "; ".join(
+        [
+            "default-src 'none'",
+            f"script-src 'sha256-{_hash(program)}'",
+            f"style-src 'sha256-{_hash(parts['board.css'])}'",
+            "base-uri 'none'",
+            "form-action 'none'",
+        ]
+    )
+    data = json.dumps(content, default=str, allow_nan=False).replace("<", "\\u003c")
+    values = {
+        "policy": policy,
+        "title": escape(f"{content['suite']}: chaosbench leaderboard"),
+        "style": parts["board.css"],
+        "content": data,
+        "parquet": base64.b64encode(parquet).decode("ascii"),
+        "program": program,
+    }
+    text = io.StringIO()
+    for piece in parts["board.html"].split("{{"):
+        name, closed, rest = piece.partition("}}")
+        text.write(values[name] + rest if closed else piece)
+    return text.getvalue()
+
+
+def _hash(text: str) -> str:
+    """Return the hash by which a security policy admits an inline program or style."""
+    return base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
