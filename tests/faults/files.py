@@ -55,8 +55,9 @@ def killed_writers(folder: Path, tries: int) -> Tally:
     """Kill a process in the middle of writing a result, and write it again."""
     tally, draw, sample = Tally("writer killed by SIGKILL in the middle of a result"), random.Random(1), list[Result]()
     results = folder / "killed"
+    first = result(10**6, sample)
     began = time.perf_counter()
-    store.write(result(10**6, sample), results)
+    store.write(first, results)
     whole = time.perf_counter() - began
     written = {10**6}
     for seed in range(tries):
