@@ -81,6 +81,8 @@ WITHOUT_POSIX = """
 import multiprocessing, os, signal, sys
 from pathlib import Path
 
+import psutil  # which needs `resource` where it is not on Windows
+
 sys.path.insert(0, {folder!r})
 sys.modules["resource"] = sys.modules["fcntl"] = None
 del os.setsid, os.killpg, os.getpgid, os.fork, os.sched_getaffinity
