@@ -170,6 +170,7 @@ def _cleared(target: Path) -> bool:
     aside = unfinished(target.parent)
     try:
         if (target / MANIFEST).exists() and not _read_twice(target).retryable:
+            verify(target)  # files that nobody has read so far, those of weights and forecasts
             return False
     except StoreError:
         return _set_aside(target)
