@@ -61,7 +61,7 @@ def cap(log: Path) -> None:
             file.seek(0)
             head = file.read(LOG // 4)
             file.seek(-LOG // 4, SEEK_END)
-            tail = file.read()
+            tail = file.read(LOG // 4)  # no more, or a fast writer is followed for ever
             file.truncate(0)
             file.write(head.partition(_CUT)[0] + _CUT + tail)
     except OSError:

@@ -1,9 +1,14 @@
 """Ranking over systems and comparing methods from the command line, on results that come with the repository."""
 
 import json
+from datetime import date
 from pathlib import Path
 
 import pytest
+
+from chaosbench.leaderboard import store
+from chaosbench.leaderboard.folder import Stored
+from chaosbench.leaderboard.submissions import write_submission
 
 BOARDS = object()  # stands for the results of the fixture
 PUBLISHED = Path(__file__).parents[2] / "leaderboards" / "forcing-interval"
@@ -11,18 +16,23 @@ PUBLISHED = Path(__file__).parents[2] / "leaderboards" / "forcing-interval"
 
 @pytest.fixture
 def boards(tmp_path: Path) -> Path:
-    """Return results of two networks with several forcing intervals on two systems."""
-    chosen = [
-        folder
-        for folder in sorted(PUBLISHED.iterdir())
-        if folder.name.startswith(("lstm-", "shallow_plrnn-"))
-        and ("-rossler-" in folder.name or "-thomas-" in folder.name)
+    """Return a board of two networks with several forcing intervals on two systems, part of a published one."""
+    published = [
+        one
+        for one in store.read_all(PUBLISHED)
+        if one.runs[0]["system"] in ("rossler", "thomas")
+        and one.experiment["model"]["kind"] in ("lstm", "shallow_plrnn")
     ]
-    results = tmp_path / "results"
-    results.mkdir()
-    for folder in chosen[::2]:
-        (results / folder.name).symlink_to(folder)
-    return results
+    return board_of(tmp_path / "board", published[::2])
+
+
+def board_of(board: Path, experiments: list[Stored]) -> Path:
+    """Write a board with one submission."""
+    write_submission(
+        board / "submissions", experiments, name="some", authors=(), code="here", saw="nothing", version="0.1.0",
+        day=date(2026, 1, 2),
+    )  # fmt: skip
+    return board
 
 
 def over_systems(call, *words: object) -> dict:
@@ -43,9 +53,9 @@ def test_a_ranking_has_a_part_over_systems(call, boards: Path):
 
 
 def test_results_are_ranked_together_with_others(call, boards: Path, tmp_path: Path):
-    for number, folder in enumerate(sorted(boards.iterdir())):
-        (tmp_path / f"part{number % 2}").mkdir(exist_ok=True)
-        (tmp_path / f"part{number % 2}" / folder.name).symlink_to(folder)
+    stored = store.read_all(boards)
+    for part in (0, 1):
+        board_of(tmp_path / f"part{part}", stored[part::2])
     assert over_systems(call, tmp_path / "part0", "--with", tmp_path / "part1") == over_systems(call, boards)
 
 

@@ -282,7 +282,7 @@ def test_a_folder_of_an_earlier_version_counts_its_rows_as_the_seeds_of_a_batch(
     table = pq.read_table(str(path / "runs.parquet")).drop_columns(["seeds_together", "ended"])
     pq.write_table(table, str(path / "runs.parquet"), write_page_checksum=True)
     manifest = json.loads((path / "manifest.json").read_text())
-    manifest["files"]["runs.parquet"] = folder._sha256(path / "runs.parquet")
+    manifest["files"]["runs.parquet"] = folder.sha256(path / "runs.parquet")
     (path / "manifest.json").write_text(json.dumps(manifest))
     (entry,) = rank(store.read_all(tmp_path)).boards[0].entries
     assert entry.seeds_together == (3,)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chaosbench.leaderboard.folder import read
+from chaosbench.leaderboard import store
 from chaosbench.monitor.costs import Costs, Observation, Work, makespan, observed
 
 BOARD = Path(__file__).parents[2] / "leaderboards" / "forcing-interval"
@@ -45,7 +45,7 @@ def test_an_estimate_is_surest_for_what_was_observed():
 
 def test_eight_experiments_of_a_published_board_predict_the_time_of_the_others():
     """Of forty, whose times vary twofold at equal work: within a factor of 2 in each of twenty draws, 1.25 in half."""
-    known = [one for folder in sorted(BOARD.glob("*-*"))[::3] if (one := observed(read(folder))) is not None]
+    known = [one for stored in store.read_all(BOARD)[::3] if (one := observed(stored)) is not None]
     assert len(known) == 40
     ratios = []
     for draw in range(20):
@@ -59,7 +59,7 @@ def test_eight_experiments_of_a_published_board_predict_the_time_of_the_others()
 
 
 def test_results_of_another_device_or_host_do_not_count():
-    stored = read(next(BOARD.glob("lstm-*")))
+    stored = store.read_all(BOARD)[0]
     assert observed(stored, device="cuda") is None
     assert observed(stored, device="cpu") == observed(stored)
     run = {**stored.runs[0], "provenance": {"host": "another"}}
