@@ -28,7 +28,7 @@ class Demand:
         seeds: every method runs exactly these.
         exponents: certified Lyapunov exponents of the system, largest first [1 / system time]; None: there are none.
         dimension: number of exponents of the system.
-        dt: time per step [system time].
+        dt: time per step of the data [system time].
     """
 
     system: str
@@ -126,5 +126,5 @@ def _demand(experiment: Experiment) -> Demand:
         seeds=experiment.seeds,
         exponents=None if known is None else tuple(float(value) for value in known),
         dimension=system.dimension if isinstance(system, SystemSpec) else None,
-        dt=system.dt,
+        dt=system.dt * experiment.data.stride,
     )

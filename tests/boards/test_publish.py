@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from made_submissions import LOCK, SEEDS, claimed, written
+from made_submissions import EXPERIMENTS, LOCK, SEEDS, claimed, written
 
 from chaosbench.boards import lock, publish
+from chaosbench.data import DataSpec
 from chaosbench.errors import ChaosbenchError
 from chaosbench.leaderboard import store
 from chaosbench.leaderboard.rank import rank
@@ -27,6 +28,11 @@ def board(tmp_path: Path) -> Path:
 
 def test_demands_are_read_as_they_were_written(board: Path):
     assert lock.read(board) == LOCK
+
+
+def test_the_time_per_step_of_a_demand_is_that_of_the_data():
+    experiment = EXPERIMENTS[0].replaced(data=DataSpec(stride=3))
+    assert lock.make([experiment]).boards[0].dt == 3 * experiment.system.dt
 
 
 def test_a_submission_is_added_once_and_built_into_a_row_per_run(board: Path, tmp_path: Path):

@@ -1,4 +1,4 @@
-"""What validation finds: honest submissions pass, and cheats in ten ways are refused with their reason."""
+"""Validation lets honest submissions pass, and refuses each kind of cheat with its reason."""
 
 from dataclasses import replace
 from datetime import UTC, datetime

@@ -1,4 +1,4 @@
-"""What a fault has done: how often it was tried, and what was lost, done twice, or left running."""
+"""Count what a fault has done: how often it was tried, and what was lost, done twice, or left running."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields

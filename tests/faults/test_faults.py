@@ -1,4 +1,4 @@
-"""Nothing that has finished is lost, nothing runs twice, and no process is left, whatever happens."""
+"""Check after each fault that nothing finished is lost, nothing runs twice, and no process is left."""
 
 import os
 import sys
