@@ -4,8 +4,10 @@ A submitter who keeps the best of more seeds than demanded cannot know the seeds
 each method on each system are set against fresh ones, and the wins are added up: the exact test of the ranking over
 systems, in all metrics together and in each alone, since a submitter may have picked by one of them. A claim is refuted
 if the claimed runs are better than chance allows in one case of a hundred, all these tests together (Bonferroni).
+Where the same seeds were run or scored again, each score has its counterpart, and the sign test takes their place.
 """
 
+import math
 import random
 import statistics
 from collections.abc import Callable, Iterator, Sequence
@@ -26,8 +28,9 @@ from chaosbench.leaderboard import store
 from chaosbench.leaderboard.folder import Stored, weights
 from chaosbench.leaderboard.overall import metrics_of, runs_of
 from chaosbench.leaderboard.rank import rank
+from chaosbench.leaderboard.significance import sign_test
 from chaosbench.leaderboard.submissions import Submission
-from chaosbench.leaderboard.superiority import Pairing, on_these
+from chaosbench.leaderboard.superiority import Pairing, on_these, outcomes
 from chaosbench.loading import read_experiment
 from chaosbench.run import build, prepare
 
@@ -129,11 +132,8 @@ def compare(submission: str, claimed: Sequence[Stored], fresh: Sequence[Stored],
         claimed, fresh: of the same experiments, in the same order.
         own_seeds: whether the fresh runs have the claimed seeds, so that equal numbers can be expected.
     """
-    tests: dict[str, list[Pairing]] = {}
-    for one, other in zip(claimed, fresh, strict=True):
-        for name, pair in _pairings(one, other).items():
-            tests.setdefault(name, []).append(pair)
-    p_values = {name: on_these(pairs).first for name, pairs in tests.items()}
+    tests = (_by_seed if own_seeds else _by_wins)(claimed, fresh)
+    p_values = {name: p_value for name, (p_value, _) in tests.items()}
     suspicious = min(p_values, key=p_values.__getitem__)
     p_value = min(1.0, p_values[suspicious] * len(p_values))
     identical = _identical(claimed, fresh)
@@ -143,7 +143,7 @@ def compare(submission: str, claimed: Sequence[Stored], fresh: Sequence[Stored],
         holds=identical == 1.0 or p_value > LEVEL,
         p_value=p_value,
         suspicious=suspicious,
-        advantage=statistics.fmean(pair.probability for pair in tests[suspicious]),
+        advantage=tests[suspicious][1],
         identical=identical,
         seeds=tuple(sorted({run["seed"] for stored in fresh for run in stored.runs})),
         compared=tuple(title(stored.runs[0]) for stored in claimed),
@@ -188,6 +188,38 @@ def _pooled(experiment: Experiment, found: Sequence[Stored]) -> Stored:
     runs = tuple(run for stored in parts for run in stored.runs if run["seed"] in experiment.seeds)
     records = tuple(row for stored in parts for row in stored.records if row["seed"] in experiment.seeds)
     return replace(parts[0], runs=runs, records=records)
+
+
+def _by_wins(claimed: Sequence[Stored], fresh: Sequence[Stored]) -> dict[str, tuple[float, float]]:
+    """Return p-value and advantage of claimed over fresh runs of other seeds, in all metrics together and in each."""
+    tests: dict[str, list[Pairing]] = {}
+    for one, other in zip(claimed, fresh, strict=True):
+        for name, pair in _pairings(one, other).items():
+            tests.setdefault(name, []).append(pair)
+    return {
+        name: (on_these(pairs).first, statistics.fmean(pair.probability for pair in pairs))
+        for name, pairs in tests.items()
+    }
+
+
+def _by_seed(claimed: Sequence[Stored], fresh: Sequence[Stored]) -> dict[str, tuple[float, float]]:
+    """Return p-value (sign test) and advantage of claimed scores over those of the same seeds, in each metric.
+
+    Rounding on another machine makes scores better as often as worse; whoever edits them makes them better.
+    """
+    signs: dict[str, list[float]] = {}
+    for one, other in zip(claimed, fresh, strict=True):
+        lower = {row["name"]: row["better"] == "lower" for row in one.records if row["better"]}
+        again = _scores(other)
+        for (seed, name), value in _scores(one).items():
+            if (seed, name) in again:
+                costs = [_cost(score, lower=lower[name]) for score in (value, again[seed, name])]
+                signs.setdefault(name, []).append(float(outcomes(costs, logarithmic=False)[0, 1] - 1))
+    return {name: (sign_test(own), (1 + statistics.fmean(own)) / 2) for name, own in signs.items()}
+
+
+def _cost(score: float | None, *, lower: bool) -> float:
+    return math.inf if score is None else score if lower else -score
 
 
 def _pairings(claimed: Stored, fresh: Stored) -> dict[str, Pairing]:
