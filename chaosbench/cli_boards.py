@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chaosbench.cli_output import AsJson, Results, print_json
+from chaosbench.cli_output import AsJson, AsLayout, OnlyPart, Results, print_json
 from chaosbench.errors import SpecError
 
 if TYPE_CHECKING:
@@ -90,10 +90,10 @@ def new(
     board: Annotated[Path, typer.Argument(metavar="BOARD", help="The folder to make.")],
 ) -> None:
     """Make the folder of a board: the suite, and a lock of what every submission must meet."""
-    from chaosbench.boards import publish
+    from chaosbench.boards import demands
     from chaosbench.terminal.plugins import load_registry
 
-    lock = publish.new(suite, board, load_registry())
+    lock = demands.new(suite, board, load_registry())
     print(f"made {board}: {len(lock.boards)} systems, seeds {', '.join(map(str, lock.boards[0].seeds))}")
 
 
@@ -114,26 +114,28 @@ def build(board: Board) -> None:
     print(f"{board}: {publish.build(board)} runs")
 
 
-def show(board: Board, as_json: AsJson = False) -> None:
+def show(board: Board, as_json: AsJson = False, layout: AsLayout = None, part: OnlyPart = None) -> None:
     """Show the submissions of a board with their levels, and the ranking of those that have code."""
     import dataclasses
 
     from chaosbench.boards import publish
     from chaosbench.leaderboard.overall import overall
-    from chaosbench.leaderboard.rank import rank
+    from chaosbench.leaderboard.printed import ranking_text
     from chaosbench.terminal.ranking import show_ranking
 
     publish.check_log(board)
     levels, submissions = publish.levels(board), publish.all_of(board)
-    ranked = [one for one in submissions if levels[one.folder.name] not in ("listed", "refuted")]
-    ranking = rank([stored for one in ranked for stored in one.experiments])
+    ranking = publish.ranked(submissions, levels)
+    if layout is not None:
+        print(ranking_text(ranking, layout, part=part))
+        return
     if as_json:
         found = overall(ranking)
         print_json({"submissions": levels, "overall": None if found is None else dataclasses.asdict(found)})
         return
     for one in submissions:
         print(f"{one.folder.name}: {levels[one.folder.name]}; {len(one.experiments)} experiments; {_said(one)}")
-    if ranked:
+    if ranking.boards:
         show_ranking(ranking)
 
 

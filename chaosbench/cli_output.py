@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,6 +28,29 @@ Results = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+class Layout(StrEnum):
+    """The layouts in which tables are printed, those of `leaderboard.layouts`."""
+
+    csv = "csv"
+    markdown = "markdown"
+    latex = "latex"
+    html = "html"
+
+
+class Part(StrEnum):
+    """The parts of a ranking."""
+
+    systems = "systems"
+    overall = "overall"
+
+
+AsLayout = Annotated[Layout | None, typer.Option("--format", help="Print tables with intervals in this layout.")]
+OnlyPart = Annotated[
+    Part | None,
+    typer.Option("--part", help="With --format, print the tables of single systems only, or the one over systems."),
+]
 
 
 def discard_output() -> None:

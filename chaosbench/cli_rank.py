@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chaosbench.cli_output import AsJson, Results, print_json
+from chaosbench.cli_output import AsJson, AsLayout, OnlyPart, Results, print_json
 from chaosbench.errors import unknown_name
 
 if TYPE_CHECKING:
@@ -26,9 +26,8 @@ _Equal = Annotated[
 def rank(
     results: Results,
     as_json: AsJson = False,
-    layout: Annotated[
-        str | None, typer.Option("--format", help="Print as csv, markdown or latex, with intervals.")
-    ] = None,
+    layout: AsLayout = None,
+    part: OnlyPart = None,
     check: Annotated[
         bool, typer.Option("--check", help="Check weights and forecasts as well; damaged results are left out.")
     ] = False,
@@ -39,19 +38,18 @@ def rank(
     metric: Annotated[str | None, typer.Option(help="Rank over systems by this metric (default: by all).")] = None,
 ) -> None:
     """Show the ranking of a results directory: one table per system and data, and one over systems."""
-    from chaosbench.leaderboard import exports, store
+    from chaosbench.leaderboard import store
     from chaosbench.leaderboard.overall import overall
+    from chaosbench.leaderboard.printed import ranking_text
     from chaosbench.leaderboard.rank import rank as rank_experiments
 
-    if layout is not None and layout not in exports.FORMATS:
-        raise unknown_name("format", layout, exports.FORMATS, place="--format")
     stored = [one for path in (results, *(others or ())) for one in store.read_all(path, every_file=check)]
     ranked = rank_experiments(stored)
     known = [measure.name for board in ranked.boards for measure in board.measures]
     if metric is not None and metric not in known:
         raise unknown_name("metric of these boards", metric, known, place="--metric")
     if layout is not None:
-        print(exports.FORMATS[layout](ranked.rows()))
+        print(ranking_text(ranked, layout, part=part, metric=metric))
     elif as_json:
         over_systems = overall(ranked, metric)
         boards = dataclasses.asdict(ranked)
@@ -69,16 +67,20 @@ def compare(
     metric: _Metric = None,
     equal: _Equal = 0.05,
     as_json: AsJson = False,
+    layout: AsLayout = None,
 ) -> None:
     """Compare two methods on every system: how often one beats the other, and how sure that is."""
     from rich.console import Console
 
+    from chaosbench.leaderboard.printed import versus_text
     from chaosbench.leaderboard.versus import versus
     from chaosbench.terminal.overall import VersusTable
 
     ranking, one, other = _read(results, first, second)
     found = versus(ranking, one, other, metric=metric, equal=equal)
-    if as_json:
+    if layout is not None:
+        print(versus_text(found, layout))
+    elif as_json:
         print_json(dataclasses.asdict(found))
     else:
         Console(highlight=False).print(VersusTable(found))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from chaosbench.boards import lock
+from chaosbench.boards import demands, lock, publish
 from chaosbench.experiment import Experiment
 from chaosbench.leaderboard.folder import Stored, content_digest
 from chaosbench.leaderboard.submissions import write_submission
@@ -22,7 +22,7 @@ EXPERIMENTS = [
     Experiment(suite="maps", system=system, model=RNN(), trainer=BPTT(), metrics=METRICS, seeds=SEEDS)
     for system in (Henon(), Ikeda(), Lozi())
 ]
-LOCK = lock.make(EXPERIMENTS)
+LOCK = demands.make(EXPERIMENTS)
 
 
 def claimed(*, seed: int = 0, seeds: Sequence[int] = SEEDS) -> list[Stored]:
@@ -90,3 +90,29 @@ def written(target: Path, experiments: Sequence[Stored], *, name: str = "ours", 
         target, experiments, name=name, authors=["A. Uthor"], code=code, saw="nothing", version="0.1.0",
         day=date(2026, 11, 27),
     )  # fmt: skip
+
+
+def empty_board(folder: Path) -> Path:
+    """Make the folder of a board without submissions and return it."""
+    (folder / "submissions").mkdir(parents=True)
+    lock.write(LOCK, folder)
+    publish.log(folder, "new", LOCK.suite, "0")
+    return folder
+
+
+def board_with(target: Path, *others: Sequence[Stored]) -> Path:
+    """Make a board in `target / "board"`, with a submission of the made runs and one for each of the others."""
+    board = empty_board(target / "board")
+    for number, experiments in enumerate([claimed(), *others]):
+        publish.add(board, written(target / "packed", experiments, name=f"name{number}"))
+    publish.build(board)
+    return board
+
+
+def method(stored: Stored, hidden: int) -> Stored:
+    """Return the runs under the name of a network of another size, as another method."""
+    content = {**stored.experiment, "model": {**stored.experiment["model"], "hidden": hidden}}
+    digest = content_digest(content)
+    runs = tuple({**run, "model": f"rnn(hidden={hidden})", "experiment": digest} for run in stored.runs)
+    records = tuple({**row, "experiment": digest} for row in stored.records)
+    return replace(stored, identity=f"{stored.identity}-{hidden}", experiment=content, runs=runs, records=records)

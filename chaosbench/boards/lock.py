@@ -1,16 +1,12 @@
 """The demands of a board on every submission, fixed when the board is made: systems, data, seeds, metrics."""
 
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from chaosbench import __version__
 from chaosbench.errors import StoreError
-from chaosbench.experiment import Experiment
 from chaosbench.files import write_whole
-from chaosbench.systems.base import SystemSpec
 
 FILE = "suite.lock.json"
 FORMAT = 1
@@ -61,23 +57,6 @@ class Lock:
         return next((one for one in self.boards if (one.sources, one.evaluation) == (sources, evaluation)), None)
 
 
-def make(experiments: Sequence[Experiment]) -> Lock:
-    """Return the demands of a suite.
-
-    Raises:
-        StoreError: where its methods run different seeds or metrics on one system.
-    """
-    demands: dict[tuple[str, str], Demand] = {}
-    for experiment in experiments:
-        demand = _demand(experiment)
-        earlier = demands.setdefault((demand.sources, demand.evaluation), demand)
-        if earlier != demand:
-            raise StoreError(
-                f"{experiment.name} has other seeds or metrics than the experiments before it on its system"
-            )
-    return Lock(experiments[0].suite, __version__, tuple(demands.values()))
-
-
 def write(lock: Lock, board: Path) -> Path:
     """Write the demands into the folder of a board."""
     content = {"format": FORMAT, **asdict(lock)}
@@ -111,20 +90,3 @@ def _of_json(content: dict[str, Any]) -> Demand:
         name: tuple(value) if isinstance(value, list) else value for name, value in content.items()
     }
     return Demand(**listed)
-
-
-def _demand(experiment: Experiment) -> Demand:
-    system = experiment.system
-    known = system.reference.exponents if isinstance(system, SystemSpec) and system.reference is not None else None
-    content = experiment.model_dump(mode="json")
-    return Demand(
-        system=experiment.labels["system"],
-        data=experiment.labels["data"],
-        sources=f"{system.digest()} {experiment.data.digest()}",
-        evaluation=json.dumps(content["evaluation"], sort_keys=True),
-        metrics=tuple(metric.label for metric in experiment.metrics),
-        seeds=experiment.seeds,
-        exponents=None if known is None else tuple(float(value) for value in known),
-        dimension=system.dimension if isinstance(system, SystemSpec) else None,
-        dt=system.dt * experiment.data.stride,
-    )

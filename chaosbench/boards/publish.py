@@ -12,47 +12,24 @@ import hashlib
 import json
 import shutil
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from chaosbench import suite as suites
 from chaosbench.boards import lock as locks
-from chaosbench.boards.table import rows_of, write_csv, write_parquet
+from chaosbench.boards.table import rows_of, units_of
 from chaosbench.boards.validate import Finding, validate
 from chaosbench.errors import StoreError
 from chaosbench.files import flush, write_whole
+from chaosbench.leaderboard.board import Ranking
+from chaosbench.leaderboard.rank import rank
 from chaosbench.leaderboard.submissions import Submission, read_submission, submissions
-from chaosbench.registry import Registry
-from chaosbench.suites.files import text_of
+from chaosbench.leaderboard.wide import schema, write_csv, write_parquet
 
 LOG = "log.jsonl"
-SUITE = "suite.toml"
 VERIFICATIONS = "verifications"
-
-
-def new(suite: str, board: Path, registry: Registry) -> locks.Lock:
-    """Make the folder of a board for a suite.
-
-    Args:
-        suite: a shipped suite by name, or a TOML file by path.
-        board: a directory that is no board yet.
-        registry: the kinds that exist.
-
-    Raises:
-        ChaosbenchError: where the suite cannot be read, or the directory is a board already.
-    """
-    if (board / locks.FILE).exists():
-        raise StoreError(f"{str(board)!r} is a board already")
-    lock = locks.make(suites.load(suite, registry))
-    (board / "submissions").mkdir(parents=True, exist_ok=True)
-    (board / VERIFICATIONS).mkdir(exist_ok=True)
-    content = text_of(suite, {name: one.path for name, one in registry.suites.items()})
-    write_whole(board / SUITE, lambda path: path.write_bytes(content))
-    locks.write(lock, board)
-    log(board, "new", lock.suite, hashlib.sha256((board / locks.FILE).read_bytes()).hexdigest())
-    return lock
+UNRANKED = ("listed", "refuted")  # levels without a rank
 
 
 def add(board: Path, folder: Path) -> Submission:
@@ -91,10 +68,10 @@ def all_of(board: Path) -> list[Submission]:
 
 def build(board: Path) -> int:
     """Write `board.parquet` and `board.csv` from the submissions, and return the number of their rows."""
-    lock = locks.read(board)
-    rows = rows_of(all_of(board), levels(board), lock)
-    write_parquet(rows, board / "board.parquet", lock)
-    write_csv(rows, board / "board.csv", lock)
+    lock, found = locks.read(board), all_of(board)
+    rows, content = rows_of(found, levels(board), lock), schema(lock.suite, units_of(found, lock))
+    write_parquet(rows, board / "board.parquet", content)
+    write_csv(rows, board / "board.csv", content)
     return len(rows)
 
 
@@ -116,6 +93,17 @@ def levels(board: Path) -> dict[str, str]:
         elif found[name] not in ("refuted", "listed"):
             found[name] = max(found[name], level, key=lambda one: order.index(one) if one in order else -1)
     return found
+
+
+def ranked(submissions: Iterable[Submission], levels: Mapping[str, str]) -> Ranking:
+    """Rank the submissions that have code and that no verification has refuted.
+
+    Args:
+        submissions: of a board.
+        levels: of each submission, by its folder's name.
+    """
+    able = [one for one in submissions if levels[one.folder.name] not in UNRANKED]
+    return rank([stored for one in able for stored in one.experiments])
 
 
 def read_verification(path: Path) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from chaosbench.leaderboard import exports
+from chaosbench.leaderboard import exports, layouts
 from chaosbench.leaderboard.statistics import LEVEL, Comparison, Interval
 
 if TYPE_CHECKING:
@@ -153,15 +153,15 @@ class Ranking:
 
     def to_csv(self) -> str:
         """Return a line per entry and metric as CSV."""
-        return exports.to_csv(self.rows())
+        return layouts.to_csv(self.rows())
 
     def to_markdown(self) -> str:
         """Return a Markdown table per board; scores have their 95 % intervals."""
-        return exports.to_markdown(self.rows())
+        return layouts.to_markdown(exports.tables_of(self.rows()))
 
     def to_latex(self) -> str:
         """Return a LaTeX table per board, for the package booktabs; scores have their 95 % intervals."""
-        return exports.to_latex(self.rows())
+        return layouts.to_latex(exports.tables_of(self.rows()))
 
     def to_pandas(self) -> "pandas.DataFrame":
         """Return a pandas data frame with a row per entry and metric.

@@ -271,10 +271,9 @@
       return;
     }
     byId("ranking-note").textContent =
-      "Wins: how often a run beats a run of another method, the mean over " + found.boards.length + " systems, the metrics (" +
-      found.metrics.join(", ").replaceAll("_", " ") + ") and the other methods. Bars: the ranks that remain open with 95 % " +
-      "confidence, on these systems (wide) and on systems like these (narrow). A line begins a tier; within a tier methods " +
-      "cannot be told apart from its first. Settings that all methods of a kind share are left out: " + content.shared + "." + (found.enough ? "" : " There are too few systems for claims about others like them.");
+      "Over " + found.boards.length + " systems, by " + found.metrics.join(", ").replaceAll("_", " ") + ". " + content.legend +
+      " Bars: the open ranks on these systems (wide) and on systems like these (narrow). A line begins a tier. " +
+      "Settings that all methods of a kind share are left out: " + content.shared + ".";
     const count = found.standings.length;
     const head = element("tr");
     for (const text of ["tier", "ranks", "on systems like these", "open ranks", "model", "trainer", "wins [%]", "lost [%]"]) {

@@ -13,19 +13,17 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import pyarrow.parquet as pq
-
 from chaosbench.boards import lock as locks
 from chaosbench.boards import publish
 from chaosbench.errors import StoreError
 from chaosbench.files import write_whole
 from chaosbench.labels import shared, shortened
+from chaosbench.leaderboard import legend
 from chaosbench.leaderboard.overall import overall
-from chaosbench.leaderboard.rank import rank
 from chaosbench.leaderboard.submissions import Submission
+from chaosbench.leaderboard.wide import plain_parquet
 
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
-_RANKED_NOT = ("listed", "refuted")  # levels without a rank
 
 
 def write_page(board: Path, output: Path) -> Path:
@@ -44,7 +42,7 @@ def write_page(board: Path, output: Path) -> Path:
     publish.check_log(board)
     publish.build(board)
     content = _content(lock, submissions, levels)
-    text = _html(content, _plain_parquet(board / "board.parquet"))
+    text = _html(content, plain_parquet(board / "board.parquet"))
     try:
         return write_whole(output, lambda path: path.write_text(text, encoding="utf-8"))
     except OSError as error:
@@ -53,8 +51,7 @@ def write_page(board: Path, output: Path) -> Path:
 
 def _content(lock: locks.Lock, submissions: Sequence[Submission], levels: Mapping[str, str]) -> dict[str, Any]:
     """Return what the page shows beside the runs."""
-    ranked = [one for one in submissions if levels[one.folder.name] not in _RANKED_NOT]
-    found = overall(rank([stored for one in ranked for stored in one.experiments]))
+    found = overall(publish.ranked(submissions, levels))
     runs = [run for one in submissions for stored in one.experiments for run in stored.runs]
     models, trainers = ({run[noun] for run in runs} for noun in ("model", "trainer"))
     common = {**shared(models), **shared(trainers)}
@@ -62,6 +59,7 @@ def _content(lock: locks.Lock, submissions: Sequence[Submission], levels: Mappin
         "suite": lock.suite,
         "labels": {**shortened(sorted(models)), **shortened(sorted(trainers))},
         "shared": "; ".join(f"{kind} {settings}" for kind, settings in common.items()) or "none",
+        "legend": legend.over_systems(enough=found is None or found.enough),
         "intervals": _intervals(submissions),
         "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "metrics": list(dict.fromkeys(name for demand in lock.boards for name in demand.metrics)),
@@ -98,16 +96,6 @@ def _intervals(submissions: Sequence[Submission]) -> dict[str, float]:
 def _scores(submission: Submission) -> list[dict[str, Any]]:
     """Return the scores of the first experiment, which have name, unit and direction."""
     return [row for row in submission.experiments[0].records if row["update"] is None and row["better"]]
-
-
-def _plain_parquet(path: Path) -> bytes:
-    """Return the table in a compression that the reader in the page knows."""
-    buffer = path.with_name(f".{path.name}.page")
-    try:
-        pq.write_table(pq.read_table(str(path)), str(buffer), compression="snappy", use_dictionary=True)
-        return buffer.read_bytes()
-    finally:
-        buffer.unlink(missing_ok=True)
 
 
 def _html(content: Mapping[str, Any], parquet: bytes) -> str:

@@ -6,21 +6,16 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from chaosbench.formats import counted, number, percent
+from chaosbench.formats import counted, number
 from chaosbench.labels import shortened
-from chaosbench.leaderboard.overall import Method, Overall, RankInterval
+from chaosbench.leaderboard import legend
+from chaosbench.leaderboard.overall import Method, Overall
+from chaosbench.leaderboard.printed import medians_of, open_ranks, p_value, versus_words, whole_percent
 from chaosbench.leaderboard.versus import Power, Versus
 from chaosbench.terminal.grid import Column, Lines, fold, grid
 
 _LONGEST_NAME = 34  # [characters] beyond which a name is folded
 _LEGEND_WIDTH = 100  # [characters]
-_LEGEND = """\
-wins: how often a run beats a run of another method, the mean over systems, metrics and the other methods; scores \
-within 5 % of each other are equal, and a run that diverged or failed loses against any that did not. Ranks are those \
-that remain open, with 95 % confidence, after all comparisons that hold together (Holm): on these systems, where seeds \
-vary, and on systems like these, where systems vary as well. A tier begins with the first method that is found to be \
-worse, on these systems and among all pairs, than the first of the tier above."""
-_FEW = "There are too few systems for any claim about systems like these."
 
 
 class OverallTable:
@@ -42,21 +37,21 @@ class OverallTable:
         yield grid(self._columns(width), gap=2, rule_before_last=False)
         for line in _missing(overall, width):
             yield Text(line, style="dim", no_wrap=True, overflow="ignore")
-        legend = _LEGEND if overall.enough else f"{_LEGEND} {_FEW}"
-        yield Text("\n".join(textwrap.wrap(legend, min(width, _LEGEND_WIDTH))))
+        text = legend.over_systems(enough=overall.enough)
+        yield Text("\n".join(textwrap.wrap(text, min(width, _LEGEND_WIDTH))))
 
     def _columns(self, width: int) -> list[Column]:
         standings = self._overall.standings
         models, trainers = (shortened(getattr(one, noun) for one in standings) for noun in ("model", "trainer"))
         ranks = [
             _column(["tier"], [[str(one.tier)] for one in standings], "right"),
-            _column(["ranks:", "these"], [[_ranks(one.on_these)] for one in standings], "right"),
-            _column(["systems", "like these"], [[_ranks(one.on_others)] for one in standings], "right"),
+            _column(["ranks:", "these"], [[open_ranks(one.on_these)] for one in standings], "right"),
+            _column(["systems", "like these"], [[open_ranks(one.on_others)] for one in standings], "right"),
         ]
-        wins = [_column(["wins", "[%]"], [[_share(one.wins)] for one in standings], "right")]
+        wins = [_column(["wins", "[%]"], [[whole_percent(one.wins)] for one in standings], "right")]
         for other in self._others:
             wins.append(self._wins_of(other))
-        lost = _column(["lost", "[%]"], [[_share(one.lost)] for one in standings], "right")
+        lost = _column(["lost", "[%]"], [[whole_percent(one.lost)] for one in standings], "right")
         room = width - 2 - sum(column.width + 2 for column in (*ranks, wins[0], lost))
         while len(wins) > 1 and room - sum(column.width + 2 for column in wins[1:]) < 20:
             wins.pop()
@@ -71,7 +66,7 @@ class OverallTable:
     def _wins_of(self, other: Overall) -> Column:
         found: Mapping[Method, float] = {(one.model, one.trainer): one.wins for one in other.standings}
         cells = [
-            [_share(found[one.model, one.trainer]) if (one.model, one.trainer) in found else "-"]
+            [whole_percent(found[one.model, one.trainer]) if (one.model, one.trainer) in found else "-"]
             for one in self._overall.standings
         ]
         return _column([*fold(other.metrics[0].replace("_", " "), 12), "[%]"], cells, "right")
@@ -89,33 +84,21 @@ class VersusTable:
             yield Text("\n".join(fold(f"{letter}: {trainer} on {model}", options.max_width, hang="   ")))
         names = [name.replace("_", " ") for name in versus.metrics]
         yield Text("\n".join(fold(f"wins: by {', '.join(names)}", options.max_width)))
-        yield Text(f"A, B: medians of {names[0]} [{versus.unit}] over seeds, {versus.better} is better")
+        yield Text(medians_of(versus))
         yield grid(self._columns(options.max_width), gap=2, rule_before_last=False)
-        yield Text("\n".join(line for text in self._words() for line in fold(text, options.max_width)))
+        yield Text("\n".join(line for text in versus_words(versus) for line in fold(text, options.max_width)))
 
     def _columns(self, width: int) -> list[Column]:
         duels = self._versus.duels
         numbers = [
             _column(["A"], [[number(duel.medians[0])] for duel in duels], "right"),
             _column(["B"], [[number(duel.medians[1])] for duel in duels], "right"),
-            _column(["A wins", "[%]"], [[_share(duel.probability)] for duel in duels], "right"),
-            _column(["p", ""], [[_p(duel.p_value)] for duel in duels], "right"),
+            _column(["A wins", "[%]"], [[whole_percent(duel.probability)] for duel in duels], "right"),
+            _column(["p", ""], [[p_value(duel.p_value)] for duel in duels], "right"),
             _column(["runs"], [[f"{duel.seeds[0]}, {duel.seeds[1]}"] for duel in duels], "right"),
         ]
         room = max(12, width - sum(column.width + 2 for column in numbers))
         return [_column(["system"], [fold(duel.title, room, hang="  ") for duel in duels], "left"), *numbers]
-
-    def _words(self) -> list[str]:
-        versus = self._versus
-        low, high = versus.interval or (0.0, 1.0)
-        spread = f" (on systems like these {_share(low)} to {_share(high)} %, 95 % interval)" if versus.interval else ""
-        others = "too few systems to tell" if versus.on_others is None else f"p {_p(versus.on_others, sign=True)}"
-        return [
-            f"A beats B in {_share(versus.probability)} % of pairs of runs{spread}.",
-            f"Is there a difference on these systems? p {_p(versus.on_these, sign=True)}. "
-            f"On systems like these? {others}. Both p-values are two-sided.",
-            f"Scores within {percent(versus.equal)} of each other count as equal, half a win for each.",
-        ]
 
 
 class PowerTable:
@@ -129,8 +112,8 @@ class PowerTable:
         columns = [
             _column(["systems"], [[str(one.systems)] for one in powers], "right"),
             _column(["seeds"], [[str(one.seeds)] for one in powers], "right"),
-            _column(["found on", "these [%]"], [[_share(one.on_these)] for one in powers], "right"),
-            _column(["found on others", "like these [%]"], [[_share(one.on_others)] for one in powers], "right"),
+            _column(["found on", "these [%]"], [[whole_percent(one.on_these)] for one in powers], "right"),
+            _column(["found on others", "like these [%]"], [[whole_percent(one.on_others)] for one in powers], "right"),
             _column(["training", "[core h]"], [[_hours(one.hours)] for one in powers], "right"),
         ]
         yield grid(columns, gap=2, rule_before_last=False)
@@ -159,20 +142,5 @@ def _column(header: Lines, cells: Sequence[Lines], justify: str) -> Column:
     return Column(header, cells, "right" if justify == "right" else "left", width)
 
 
-def _ranks(interval: RankInterval) -> str:
-    low, high = interval
-    return str(low) if low == high else f"{low}–{high}"
-
-
-def _share(share: float) -> str:
-    return f"{100 * share:.0f}"
-
-
 def _hours(hours: float | None) -> str:
     return "-" if hours is None else number(float(f"{hours:.2g}"))
-
-
-def _p(value: float, *, sign: bool = False) -> str:
-    """Return a p-value with two digits, never as zero."""
-    text = f"{value:.2g}" if value >= 1e-4 else "< 0.0001"
-    return f"= {text}" if sign and value >= 1e-4 else text

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
-from made_submissions import EXPERIMENTS, LOCK, SEEDS, claimed, written
+from made_submissions import EXPERIMENTS, LOCK, SEEDS, claimed, empty_board, written
 
-from chaosbench.boards import lock, publish
+from chaosbench.boards import demands, lock, publish
 from chaosbench.data import DataSpec
 from chaosbench.errors import ChaosbenchError
 from chaosbench.leaderboard import store
@@ -19,11 +19,7 @@ from chaosbench.leaderboard.rank import rank
 @pytest.fixture
 def board(tmp_path: Path) -> Path:
     """Return the folder of a board without submissions."""
-    folder = tmp_path / "board"
-    (folder / "submissions").mkdir(parents=True)
-    lock.write(LOCK, folder)
-    publish.log(folder, "new", LOCK.suite, "0")
-    return folder
+    return empty_board(tmp_path / "board")
 
 
 def test_demands_are_read_as_they_were_written(board: Path):
@@ -32,7 +28,7 @@ def test_demands_are_read_as_they_were_written(board: Path):
 
 def test_the_time_per_step_of_a_demand_is_that_of_the_data():
     experiment = EXPERIMENTS[0].replaced(data=DataSpec(stride=3))
-    assert lock.make([experiment]).boards[0].dt == 3 * experiment.system.dt
+    assert demands.make([experiment]).boards[0].dt == 3 * experiment.system.dt
 
 
 def test_a_submission_is_added_once_and_built_into_a_row_per_run(board: Path, tmp_path: Path):

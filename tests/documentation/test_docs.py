@@ -17,7 +17,7 @@ from chaosbench import cli, registry, suite
 from chaosbench.data import DataSpec
 from chaosbench.experiment import EvaluationSpec, Experiment
 from chaosbench.exponents import measured
-from chaosbench.leaderboard import schema
+from chaosbench.leaderboard import legend, schema
 from chaosbench.metrics import PredictionError
 from chaosbench.models import AlmostLinearRNN, ShallowPLRNN
 from chaosbench.run import run_experiment
@@ -275,3 +275,9 @@ def test_every_number_of_a_diagnosis_is_documented(plugin: Path, published_expon
 def test_the_page_on_theory_is_what_the_command_prints() -> None:
     generated = theory.page(ROOT / "leaderboards/theory", theory.PICTURES)
     assert (ROOT / "docs/theory.md").read_text(encoding="utf-8") == generated
+
+
+def test_the_documentation_explains_rankings_in_the_words_of_the_tables():
+    text = " ".join(section(RESULTS, "Over systems").split())
+    for words in (legend.WINS.removeprefix("Wins: h"), legend.RANKS, legend.TIERS):
+        assert words in text

@@ -1,0 +1,43 @@
+"""Published boards from the command line, on submissions that were made without training."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from made_submissions import board_with, claimed, method
+
+
+@pytest.fixture
+def board(tmp_path: Path) -> Path:
+    """Return a board of two submissions, which are two methods on three systems."""
+    return board_with(tmp_path, [method(one, 7) for one in claimed(seed=1)])
+
+
+def test_a_board_is_shown_and_validated_without_torch(board: Path):
+    packed = next((board.parent / "packed").iterdir())
+    code = (
+        "import sys; from typer.testing import CliRunner; from chaosbench.cli import app\n"
+        f"for words in (['leaderboard', 'show', {str(board)!r}], ['leaderboard', 'build', {str(board)!r}],\n"
+        f"              ['validate', {str(packed)!r}, '--board', {str(board)!r}]):\n"
+        "    assert CliRunner().invoke(app, words).exit_code == 0, words\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_board_is_printed_for_papers(call, board: Path):
+    code, out, err = call("leaderboard", "show", board, "--format", "latex")
+    assert (code, err) == (0, "")
+    assert out.count(r"\begin{tabular}") == 4, "three systems, and one table over them"
+    code, over, _ = call("leaderboard", "show", board, "--format", "markdown", "--part", "overall")
+    assert code == 0
+    standings = json.loads(call("leaderboard", "show", board, "--json")[1])["overall"]["standings"]
+    assert len([line for line in over.splitlines() if line.startswith("| ")]) == 2 + len(standings)
+
+
+def test_a_layout_that_does_not_exist_is_refused(call, board: Path):
+    code, _, err = call("leaderboard", "show", board, "--format", "word")
+    assert code == 2
+    assert "'word'" in err
