@@ -3,6 +3,7 @@
 import hashlib
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
@@ -115,14 +116,27 @@ def _version_of(package: str) -> str:
 
 
 def _commit(tree: Path) -> str:
-    """Return the commit that is checked out, with "-dirty" if tracked files differ from it; empty without git."""
+    """Return the commit that is checked out, with "-dirty" if tracked files differ from it; empty without git.
+
+    Of an archive that `git archive` made, return the commit in its file `.git_archival.txt`, with "-archive", since
+    nothing there shows whether files were changed afterwards.
+    """
     if not (tree / ".git").exists():
-        return ""
+        return _archived_commit(tree / ".git_archival.txt")
     command = ["git", "-C", str(tree), "describe", "--always", "--dirty", "--abbrev=40", "--exclude=*"]
     try:
         return subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
     except (OSError, subprocess.SubprocessError):
         return ""
+
+
+def _archived_commit(note: Path) -> str:
+    """Return the commit that an archive was made from; empty without such a file."""
+    try:
+        found = re.search(r"^node: ([0-9a-f]{40})$", note.read_text(encoding="utf-8"), re.MULTILINE)
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return f"{found[1]}-archive" if found else ""
 
 
 def _processor() -> str:

@@ -109,3 +109,13 @@ def test_a_kind_of_another_package_names_its_version():
     assert provenance.of_experiment(small()).keys() == {"dtype", "seeds"}
     foreign = type("Foreign", (ShallowPLRNN,), {"__module__": "pytest.anything"})
     assert provenance.of_experiment(small(foreign(hidden=6)))["package pytest"] == pytest.__version__
+
+
+def test_an_archive_of_a_repository_knows_its_commit(tmp_path: Path):
+    note, tree = tmp_path / ".git_archival.txt", Path(__file__).parents[1]
+    note.write_bytes((tree / ".git_archival.txt").read_bytes())
+    assert provenance._commit(tmp_path) == ""  # a copy of the files, which no `git archive` has filled in
+    assert "export-subst" in (tree / ".gitattributes").read_text()
+    commit = "0123456789" * 4
+    note.write_text(note.read_text().replace("$Format:%H$", commit))
+    assert provenance._commit(tmp_path) == f"{commit}-archive"

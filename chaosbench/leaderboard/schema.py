@@ -59,7 +59,7 @@ RUNS = pa.schema(
 
 PROVENANCE = {
     "chaosbench": "version of chaosbench",
-    "commit": "commit of its repository, with `-dirty` where tracked files differ; only where it runs from one",
+    "commit": "commit of its repository; `-dirty` if tracked files differ, `-archive` if it runs from an unpacked archive",
     "plug-in NAME": "version of each plug-in that was loaded, or SHA-256 of a file given by `--plugin`",
     "package NAME": "version of each installed package, outside chaosbench, that defines a kind of the experiment",
     "torch": "version of torch",
