@@ -1,4 +1,6 @@
 # The public names of __init__.py, which fetches them when first asked for; for type checkers and editors.
+from chaosbench.boards.loaded import PublishedBoard as PublishedBoard
+from chaosbench.boards.loaded import load_board as load_board
 from chaosbench.data import Dataset as Dataset
 from chaosbench.data import DataSpec as DataSpec
 from chaosbench.diagnostics import DiagnosticSpec as DiagnosticSpec

@@ -151,6 +151,9 @@ class Ranking:
             for measure, score in zip(board.measures, entry.scores, strict=True)
         ]
 
+    def _repr_html_(self) -> str:
+        return layouts.to_html(exports.tables_of(self.rows()))
+
     def to_csv(self) -> str:
         """Return a line per entry and metric as CSV."""
         return layouts.to_csv(self.rows())

@@ -57,9 +57,14 @@ def schema(suite: str, metrics: Mapping[str, str]) -> pa.Schema:
     return pa.schema([*BOARD, *scores], metadata={"suite": suite, **_decoded(BOARD.metadata)})
 
 
+def arrow_table(rows: Sequence[Row], content: pa.Schema) -> pa.Table:
+    """Return the rows as an Arrow table with a schema."""
+    return pa.Table.from_pylist(list(rows), schema=content)
+
+
 def write_parquet(rows: Sequence[Row], path: Path, content: pa.Schema) -> None:
     """Write the rows as Parquet, with units and descriptions of the columns."""
-    table = pa.Table.from_pylist(list(rows), schema=content)
+    table = arrow_table(rows, content)
     write_whole(path, lambda beside: pq.write_table(table, str(beside), write_page_checksum=True, compression="zstd"))
 
 
