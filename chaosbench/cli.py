@@ -18,6 +18,7 @@ from chaosbench import (
     cli_push,
     cli_rank,
     cli_run,
+    cli_schema,
     cli_status,
     cli_trajectories,
     options,
@@ -48,6 +49,7 @@ app.command()(cli_rank.rank)
 app.command()(cli_rank.compare)
 app.command()(cli_rank.power)
 app.command()(cli_status.status)
+app.command()(cli_schema.schema)
 app.command()(cli_push.push)
 cli_boards.register(app)
 cli_plugins.register(plugins_app)
@@ -166,14 +168,6 @@ def certify(
         report.show(certificate)
     if not certificate.passed:
         raise typer.Exit(1)
-
-
-@app.command()
-def schema(_plugins: PluginFiles = None) -> None:
-    """Print the JSON schema of suite files, for editors."""
-    from chaosbench import suite
-
-    print_json(suite.schema(load_registry()))
 
 
 def _system(kind: str, changes: dict[str, Any]) -> "SystemSpec":

@@ -73,8 +73,8 @@ def read(board: Path) -> Lock:
     path = board / FILE
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-        if content.pop("format") != FORMAT:
-            raise StoreError(f"{str(path)!r} is of another format than this chaosbench reads")
+        if (version := content.pop("format")) != FORMAT:
+            raise StoreError(f"{str(path)!r} has format {version!r}; this chaosbench reads {FORMAT}; update chaosbench")
         demands = tuple(_of_json(one) for one in content.pop("boards"))
         return Lock(boards=demands, **content)
     except FileNotFoundError:

@@ -16,7 +16,7 @@ from safetensors.numpy import load_file, save
 
 from chaosbench.errors import StoreError, one_line
 from chaosbench.files import flush
-from chaosbench.leaderboard.schema import RECORDS, RUNS, VERSION, Row, records_table, rows, runs_table
+from chaosbench.leaderboard.schema import RECORDS, RUNS, VERSION, Row, records_table, require_known, rows, runs_table
 
 if TYPE_CHECKING:  # at run time the ranking must do without torch
     from chaosbench.experiment import Result
@@ -228,6 +228,7 @@ def read_table(path: Path) -> pa.Table:
     """
     try:
         with pq.ParquetFile(str(path), page_checksum_verification=True) as file:
+            require_known(file.schema_arrow.metadata, str(path))
             if file.metadata.num_rows > ROWS:
                 raise StoreError(f"{str(path)!r} claims {file.metadata.num_rows:,} rows; at most {ROWS:,} are read")
             return pa.Table.from_batches(_bounded(path, file), schema=_unfolded(file.schema_arrow))

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -59,7 +59,8 @@ RUNS = pa.schema(
 
 PROVENANCE = {
     "chaosbench": "version of chaosbench",
-    "commit": "commit of its repository; `-dirty` if tracked files differ, `-archive` if it runs from an unpacked archive",
+    "commit": "commit of its repository; `-dirty` if tracked files differ, `-archive` if it runs from an unpacked "
+    "archive",
     "plug-in NAME": "version of each plug-in that was loaded, or SHA-256 of a file given by `--plugin`",
     "package NAME": "version of each installed package, outside chaosbench, that defines a kind of the experiment",
     "torch": "version of torch",
@@ -106,6 +107,19 @@ def runs_table(runs: Iterable["Run"]) -> pa.Table:
 def records_table(records: Iterable["Record"]) -> pa.Table:
     """Return the records as a table with schema `RECORDS`."""
     return pa.Table.from_pylist([_finite(dataclasses.asdict(record)) for record in records], schema=RECORDS)
+
+
+def require_known(metadata: Mapping[bytes, bytes] | None, path: str) -> None:
+    """Refuse a table that a later version of chaosbench wrote, whose columns may mean something else.
+
+    Raises:
+        StoreError: where its version is above `VERSION`, or no number.
+    """
+    text = (metadata or {}).get(b"chaosbench_schema", b"0").decode(errors="replace")
+    if not text.isascii() or not text.isdecimal() or len(text) > 9 or int(text) > VERSION:
+        raise StoreError(
+            f"{path!r} has version {text[:20]!r}; this chaosbench reads up to {VERSION}; update chaosbench"
+        )
 
 
 def rows(table: pa.Table, schema: pa.Schema) -> tuple[Row, ...]:

@@ -34,7 +34,7 @@ class Manifest(BaseModel):
     """The words of a submission about itself.
 
     Attributes:
-        format: version of the layout.
+        format: version of the layout, of which later ones than `FORMAT` are not read.
         name: of the submission; small letters, digits, dots, hyphens and underscores.
         date: of the submission.
         suite: name of the suite that was run.
@@ -49,7 +49,7 @@ class Manifest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    format: int = Field(ge=1)
+    format: int = Field(ge=1, le=FORMAT)
     name: str = Field(pattern=f"^{_NAME}$")
     date: date
     suite: _Line

@@ -41,3 +41,21 @@ def test_a_layout_that_does_not_exist_is_refused(call, board: Path):
     code, _, err = call("leaderboard", "show", board, "--format", "word")
     assert code == 2
     assert "'word'" in err
+
+
+@pytest.mark.parametrize("form", ["markdown", "json", "arrow"])
+@pytest.mark.parametrize("table", ["runs", "records", "board"])
+def test_the_fields_of_a_table_are_printed_or_written(call, tmp_path: Path, table: str, form: str):
+    code, out, err = call("schema", table, "--format", form, "-o", tmp_path / "fields")
+    assert (code, out, err) == (0, "", "")
+    assert b"model" in (tmp_path / "fields").read_bytes() or table == "records"
+    printed = subprocess.run(
+        [sys.executable, "-m", "chaosbench", "schema", table, "--format", form], capture_output=True, check=True
+    )
+    assert printed.stdout == (tmp_path / "fields").read_bytes()
+
+
+def test_the_schema_of_suite_files_has_one_form(call):
+    code, _, err = call("schema", "--format", "markdown")
+    assert code == 2
+    assert "suite files" in err
