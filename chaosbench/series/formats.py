@@ -12,7 +12,24 @@ from chaosbench.errors import DataError
 from chaosbench.series.table import Array, Table
 from chaosbench.series.text import read_text
 
+SHIPPED = "chaosbench:"  # before the name of a series that comes with chaosbench
 _DEFAULT_AXES = {1: "T", 2: "TD", 3: "NTD"}
+_SHIPPED_IN = Path(__file__).parent / "shipped"
+
+
+def located(path: str) -> Path:
+    """Return where a path leads: `chaosbench:NAME` to a shipped series, `~` to the user's home folder.
+
+    Raises:
+        DataError: if no series of that name is shipped.
+    """
+    if not path.startswith(SHIPPED):
+        return Path(path).expanduser()
+    known = sorted(file.name for file in _SHIPPED_IN.iterdir() if file.suffix in READERS)
+    name = path.removeprefix(SHIPPED)
+    if name not in known:
+        raise DataError(f"chaosbench ships no series {name!r}; it ships {', '.join(known)}")
+    return _SHIPPED_IN / name
 
 
 def files_of(path: str) -> list[Path]:
@@ -24,7 +41,7 @@ def files_of(path: str) -> list[Path]:
     Raises:
         DataError: if there is no such file.
     """
-    whole = Path(path).expanduser()
+    whole = located(path)
     if whole.is_dir() and whole.suffix.lower() not in READERS:
         found = [entry for entry in _entries(whole) if entry.suffix.lower() in READERS]
         if not found:
@@ -40,7 +57,7 @@ def files_of(path: str) -> list[Path]:
 
 def ignored(path: str) -> list[str]:
     """Return the names of the files that `files_of` leaves out of a folder."""
-    whole = Path(path).expanduser()
+    whole = located(path)
     if not whole.is_dir():
         return []
     return [entry.name for entry in _entries(whole) if entry.suffix.lower() not in READERS]

@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from chaosbench.errors import DataError
 from chaosbench.formats import counted
+from chaosbench.series import formats
 from chaosbench.series.describe import description, verdict
 from chaosbench.series.exponent import estimate
 from chaosbench.series.reading import Reading, Recorded, content_checksum, pieces, read
@@ -40,7 +41,7 @@ class TimeSeries(Source):
     """
 
     kind: Literal["timeseries"] = "timeseries"
-    path: Paths = Field(min_length=1)  # absolute, or relative to the working directory; a list: one trial each
+    path: Paths = Field(min_length=1)  # absolute, relative to the working directory, or chaosbench:NAME; a list: trials
     validation_path: Paths | None = Field(default=None, min_length=1)  # separate files for validation
     test_path: Paths | None = Field(default=None, min_length=1)  # separate files for testing
     columns: tuple[Column, ...] | None = Field(default=None, min_length=1)  # names or positions; None: all numeric ones
@@ -291,4 +292,4 @@ def _separation(series: TimeSeries) -> SeparationCurve:
 
 
 def _exists(path: str) -> bool:
-    return Path(path).expanduser().exists() or "*" in path
+    return formats.located(path).exists() or "*" in path

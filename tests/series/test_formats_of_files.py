@@ -172,3 +172,14 @@ def test_objects_are_never_unpickled(tmp_path, write):
     write(path, np.array([{}] * 200, dtype=object))
     with pytest.raises(DataError, match="cannot be read as"):
         TimeSeries(path=str(path)).read()
+
+
+def test_a_shipped_series_is_found_from_everywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    system, rows, _ = series("chaosbench:santa_fe_laser.csv")
+    published = [86, 141, 95, 41, 22, 21, 32, 72, 138, 111]  # Weigend and Gershenfeld 1993, the first values of set A
+    assert rows[:10, 0].tolist() == published
+    assert len(rows) == 10_093
+    assert system.path == "chaosbench:santa_fe_laser.csv"
+    with pytest.raises(DataError, match=r"ships no series 'sunspots\.csv'; it ships santa_fe_laser\.csv"):
+        TimeSeries(path="chaosbench:sunspots.csv")
