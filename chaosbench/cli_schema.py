@@ -14,7 +14,7 @@ from chaosbench.terminal.plugins import load_registry
 
 
 class Table(StrEnum):
-    """What has a schema: the tables of `leaderboard.described`, and suite files."""
+    """Contents that have a schema: the tables of `leaderboard.described`, and suite files."""
 
     suite = "suite"
     runs = "runs"
