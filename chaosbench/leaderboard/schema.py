@@ -59,12 +59,7 @@ RUNS = pa.schema(
 
 PROVENANCE = {
     "chaosbench": "version of chaosbench",
-<<<<<<< HEAD
-    "commit": "commit of its repository; `-dirty` if tracked files differ, `-archive` if it runs from an unpacked "
-    "archive",
-=======
     "commit": "commit of its repository; `-dirty` if tracked files differ, `-archive` in an unpacked archive",
->>>>>>> a71fc34 (Ship a measured laser series, and add it to the suite core)
     "plug-in NAME": "version of each plug-in that was loaded, or SHA-256 of a file given by `--plugin`",
     "package NAME": "version of each installed package, outside chaosbench, that defines a kind of the experiment",
     "torch": "version of torch",
