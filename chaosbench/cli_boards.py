@@ -22,7 +22,7 @@ def register(app: typer.Typer) -> None:
     app.command()(pack)
     app.command()(validate)
     app.add_typer(boards, name="leaderboard")
-    for command in (new, add, build, show, diff, verify, page):
+    for command in (new, add, build, show, diff, verify, page, archive):
         boards.command()(command)
 
 
@@ -123,8 +123,9 @@ def show(board: Board, as_json: AsJson = False, layout: AsLayout = None, part: O
     from chaosbench.leaderboard.printed import ranking_text
     from chaosbench.terminal.ranking import show_ranking
 
-    publish.check_log(board)
-    levels, submissions = publish.levels(board), publish.all_of(board)
+    submissions = publish.all_of(board)
+    publish.check_log(board, submissions)
+    levels = publish.levels(board, submissions)
     ranking = publish.ranked(submissions, levels)
     if layout is not None:
         print(ranking_text(ranking, layout, part=part))
@@ -206,6 +207,17 @@ def page(
     from chaosbench.page import write_page
 
     path = write_page(board, output)
+    print(f"written to {path} ({path.stat().st_size / 2**20:.1f} MiB)")
+
+
+def archive(
+    board: Board,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The archive, FILE.tar.gz.")],
+) -> None:
+    """Write a valid board as an archive that can be deposited and cited; the same board gives the same bytes."""
+    from chaosbench.archiving import write_archive
+
+    path = write_archive(board, output)
     print(f"written to {path} ({path.stat().st_size / 2**20:.1f} MiB)")
 
 

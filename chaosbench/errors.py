@@ -40,6 +40,8 @@ def printable(text: str) -> str:
 
     Line breaks and tabulators stay.
     """
+    if text.isprintable():  # many texts are checked, and hardly any has such a character
+        return text
     return "".join(_escaped(one) if category(one) in _UNPRINTABLE and one not in "\n\t" else one for one in text)
 
 

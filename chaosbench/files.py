@@ -14,9 +14,12 @@ from pathlib import Path
 from types import CodeType
 from typing import TYPE_CHECKING, Any
 
+from chaosbench.errors import StoreError
+
 if TYPE_CHECKING:
     from chaosbench.spec import Content
 
+_LARGEST_TEXT = 2**26  # [bytes] of a text that is read as a whole
 _CHECKSUM = hashlib.sha256().digest_size  # [bytes] before the payload of a sealed file
 
 
@@ -38,6 +41,27 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
     finally:
         temporary.unlink(missing_ok=True)
     return path
+
+
+def read_bounded(path: Path, largest: int = _LARGEST_TEXT) -> str:
+    """Read a text of somebody else.
+
+    Args:
+        path: of a regular file.
+        largest: number of bytes beyond which it is refused.
+
+    Raises:
+        StoreError: where it is too large or no text.
+        OSError: where it cannot be read.
+    """
+    if path.exists() and not path.is_file():  # a pipe would be read for ever
+        raise StoreError(f"{str(path)!r} is no regular file")
+    if path.stat().st_size > largest:
+        raise StoreError(f"{str(path)!r} is larger than {largest:,} bytes")
+    try:
+        return path.read_bytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise StoreError(f"{str(path)!r} is no text in UTF-8") from error
 
 
 def remove_unfinished(path: Path) -> None:

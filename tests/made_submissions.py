@@ -9,7 +9,7 @@ import numpy as np
 
 from chaosbench.boards import demands, lock, publish
 from chaosbench.experiment import Experiment
-from chaosbench.leaderboard.folder import Stored, content_digest
+from chaosbench.leaderboard.folder import Stored, content_digest, sha256
 from chaosbench.leaderboard.submissions import write_submission
 from chaosbench.metrics import LargestExponentError, PowerSpectrumDistance, StateSpaceDivergence
 from chaosbench.models import RNN
@@ -96,7 +96,7 @@ def empty_board(folder: Path) -> Path:
     """Make the folder of a board without submissions and return it."""
     (folder / "submissions").mkdir(parents=True)
     lock.write(LOCK, folder)
-    publish.log(folder, "new", LOCK.suite, "0")
+    publish.log(folder, "new", LOCK.suite, sha256(folder / lock.FILE))
     return folder
 
 

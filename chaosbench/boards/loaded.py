@@ -31,8 +31,9 @@ def load_board(name: str | Path) -> "PublishedBoard":
         UnknownNameError: where there is no such board.
     """
     folder = _found(name)
-    publish.check_log(folder)
-    return PublishedBoard(folder)
+    board = PublishedBoard(folder)
+    publish.check_log(folder, board.submissions)
+    return board
 
 
 class PublishedBoard:
@@ -52,7 +53,7 @@ class PublishedBoard:
         self.folder = folder
         self.lock = lock.read(folder)
         self.submissions: tuple[Submission, ...] = tuple(publish.all_of(folder))
-        self.levels = publish.levels(folder)
+        self.levels = publish.levels(folder, self.submissions)
 
     def rank(self) -> Ranking:
         """Rank the submissions that have code and that no verification has refuted, one board per system and data."""

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from chaosbench.errors import StoreError
-from chaosbench.files import write_whole
+from chaosbench.files import read_bounded, write_whole
 
 FILE = "suite.lock.json"
 FORMAT = 1
@@ -72,7 +72,7 @@ def read(board: Path) -> Lock:
     """
     path = board / FILE
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_bounded(path))
         if (version := content.pop("format")) != FORMAT:
             raise StoreError(f"{str(path)!r} has format {version!r}; this chaosbench reads {FORMAT}; update chaosbench")
         demands = tuple(_of_json(one) for one in content.pop("boards"))

@@ -21,14 +21,16 @@ from chaosbench.boards import lock as locks
 from chaosbench.boards.table import rows_of, units_of
 from chaosbench.boards.validate import Finding, validate
 from chaosbench.errors import StoreError
-from chaosbench.files import flush, write_whole
+from chaosbench.files import flush, read_bounded, write_whole
 from chaosbench.leaderboard.board import Ranking
+from chaosbench.leaderboard.folder import sha256
 from chaosbench.leaderboard.rank import rank
 from chaosbench.leaderboard.submissions import Submission, read_submission, submissions
 from chaosbench.leaderboard.wide import schema, write_csv, write_parquet
 
-LOG = "log.jsonl"
+LOG, PARQUET, CSV = "log.jsonl", "board.parquet", "board.csv"
 VERIFICATIONS = "verifications"
+EVENTS = ("new", "add", "verify")  # of the log
 UNRANKED = ("listed", "refuted")  # levels without a rank
 
 
@@ -66,23 +68,32 @@ def all_of(board: Path) -> list[Submission]:
     return [read_submission(path) for path in submissions(board)]
 
 
-def build(board: Path) -> int:
-    """Write `board.parquet` and `board.csv` from the submissions, and return the number of their rows."""
+def build(board: Path, target: Path | None = None) -> int:
+    """Write `board.parquet` and `board.csv` from the submissions, and return the number of their rows.
+
+    Args:
+        board: a board.
+        target: the folder of the tables; None: the board.
+    """
     lock, found = locks.read(board), all_of(board)
-    rows, content = rows_of(found, levels(board), lock), schema(lock.suite, units_of(found, lock))
-    write_parquet(rows, board / "board.parquet", content)
-    write_csv(rows, board / "board.csv", content)
+    rows, content = rows_of(found, levels(board, found), lock), schema(lock.suite, units_of(found, lock))
+    write_parquet(rows, (target or board) / PARQUET, content)
+    write_csv(rows, (target or board) / CSV, content)
     return len(rows)
 
 
-def levels(board: Path) -> dict[str, str]:
+def levels(board: Path, read: Sequence[Submission] | None = None) -> dict[str, str]:
     """Return how far each submission has been checked, by its folder's name.
+
+    Args:
+        board: a board.
+        read: its submissions; None: they are read.
 
     "listed": there is no code to run, and it is not ranked; "valid": its numbers are possible and fit together;
     "re-scored", "re-run" or "bitwise": the best that others have verified; "refuted": a verification failed.
     """
     order = ("re-scored", "re-run", "bitwise")
-    found = {one.folder.name: "valid" if one.manifest.code else "listed" for one in all_of(board)}
+    found = {one.folder.name: "valid" if one.manifest.code else "listed" for one in read or all_of(board)}
     for path in sorted((board / VERIFICATIONS).glob("*.json")):
         content = read_verification(path)
         name, level = content["submission"], content["level"]
@@ -113,7 +124,7 @@ def read_verification(path: Path) -> dict[str, Any]:
         StoreError: where it cannot be read or lacks a field.
     """
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content: dict[str, Any] = json.loads(read_bounded(path))
         if not isinstance(content["holds"], bool) or not isinstance(content["submission"], str):
             raise TypeError("its fields have other types")
         if content["level"] not in ("re-scored", "re-run", "bitwise"):
@@ -159,12 +170,12 @@ def read_log(board: Path) -> list[str]:
     path = board / LOG
     if not path.exists():
         return []
-    lines, previous = path.read_text(encoding="utf-8").splitlines(), ""
+    lines, previous = read_bounded(path).splitlines(), ""
     for number, line in enumerate(lines, start=1):
         try:
             entry = json.loads(line)
             holds = entry["previous"] == previous
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             holds = False
         if not holds:
             raise StoreError(f"{str(path)!r}, line {number}: it does not follow the line before; the log was changed")
@@ -172,18 +183,60 @@ def read_log(board: Path) -> list[str]:
     return lines
 
 
-def check_log(board: Path) -> None:
-    """Check that the log tells of every submission and verification of the board, with the digests that they have.
+def read_log_entries(board: Path) -> list[dict[str, str]]:
+    """Return the entries of a board's log, whose fields are texts, after the check of `read_log`.
+
+    Raises:
+        StoreError: where a line was changed, or lacks a field.
+    """
+    entries: list[dict[str, str]] = [json.loads(line) for line in read_log(board)]
+    for number, entry in enumerate(entries, start=1):
+        if not all(isinstance(entry.get(name), str) for name in ("time", "event", "subject", "sha256")):
+            raise StoreError(f"{str(board / LOG)!r}, line {number}: it lacks a field")
+    return entries
+
+
+def check_log(board: Path, read: Sequence[Submission] | None = None) -> None:
+    """Check that the log tells of the demands, submissions and verifications of a board, with the digests they have.
+
+    Args:
+        board: a board.
+        read: its submissions; None: they are read.
 
     Raises:
         StoreError: with the first that differs.
     """
-    added = {entry["subject"]: entry["sha256"] for entry in map(json.loads, read_log(board)) if entry["event"] == "add"}
-    present = {one.folder.name: one.digest for one in all_of(board)}
-    for name in sorted(added.keys() | present.keys()):
-        if added.get(name) != present.get(name):
-            why = "is gone" if name not in present else "is not in the log" if name not in added else "was changed"
-            raise StoreError(f"the submission {name!r} {why}")
+    entries = read_log_entries(board)
+    logged = {event: {one["subject"]: one["sha256"] for one in entries if one["event"] == event} for event in EVENTS}
+    lock = sha256(board / locks.FILE)
+    for suite, digest in logged["new"].items():
+        if digest != lock:
+            raise StoreError(f"{locks.FILE} of the suite {suite!r} was changed since the board was made")
+    _same_names("submission", logged["add"], {one.folder.name: one.digest for one in read or all_of(board)})
+    files = [path for path in sorted((board / VERIFICATIONS).glob("*")) if not path.name.startswith(".")]
+    verified = {one["sha256"] for one in entries if one["event"] == "verify"}
+    _same_names("verification", {one: one for one in verified}, {sha256(path): sha256(path) for path in files})
+
+
+def order_of(board: Path) -> list[str]:
+    """Return the names of submissions in the order in which they were added, by the log."""
+    return [entry["subject"] for entry in read_log_entries(board) if entry["event"] == "add"]
+
+
+def last_change(board: Path) -> datetime | None:
+    """Return the time of the last line of a board's log, which dates its state; None: there is none."""
+    entries = read_log_entries(board)
+    try:
+        return datetime.fromisoformat(entries[-1]["time"]).astimezone(UTC) if entries else None
+    except ValueError as error:
+        raise StoreError(f"{str(board / LOG)!r}: its last line has no time") from error
+
+
+def _same_names(what: str, logged: Mapping[str, str], present: Mapping[str, str]) -> None:
+    for name in sorted(logged.keys() | present.keys()):
+        if logged.get(name) != present.get(name):
+            why = "is gone" if name not in present else "is not in the log" if name not in logged else "was changed"
+            raise StoreError(f"the {what} {name!r} {why}")
 
 
 def told(findings: Sequence[Finding]) -> str:

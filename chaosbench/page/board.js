@@ -34,7 +34,7 @@
   byId("title").textContent = content.suite + ": leaderboard";
   const counted = (count, noun) => count + " " + noun + (count === 1 ? "" : "s");
   byId("subtitle").textContent =
-    counted(content.systems.length, "system") + ", " + counted(content.submissions.length, "submission") + "; made " + content.made;
+    counted(content.systems.length, "system") + ", " + counted(content.submissions.length, "submission") + "; state of " + content.state;
   showStandings();
   showSubmissions();
   try {
@@ -93,7 +93,7 @@
     history.replaceState(null, "", hash ? "#" + hash : location.pathname);
     const digests = content.submissions.map((one) => one.digest.slice(0, 8)).join(", ");
     byId("cite").textContent =
-      "chaosbench leaderboard " + content.suite + ", state of " + content.made + ", submissions " + digests +
+      "chaosbench leaderboard " + content.suite + ", state of " + content.state + ", submissions " + digests +
       (hash ? ", view #" + hash : "");
   }
 

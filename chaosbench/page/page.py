@@ -7,10 +7,10 @@ import io
 import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from html import escape
 from importlib.resources import files
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from chaosbench.boards import lock as locks
@@ -38,15 +38,23 @@ def write_page(board: Path, output: Path) -> Path:
     Raises:
         StoreError: where the board cannot be read, or the file cannot be written.
     """
-    lock, submissions, levels = locks.read(board), publish.all_of(board), publish.levels(board)
-    publish.check_log(board)
-    publish.build(board)
-    content = _content(lock, submissions, levels)
-    text = _html(content, plain_parquet(board / "board.parquet"))
+    lock, submissions = locks.read(board), publish.all_of(board)
+    levels = publish.levels(board, submissions)
+    publish.check_log(board, submissions)
+    content = {**_content(lock, submissions, levels), "state": state_of(board)}
+    with TemporaryDirectory() as temporary:
+        publish.build(board, Path(temporary))
+        text = _html(content, plain_parquet(Path(temporary) / publish.PARQUET))
     try:
         return write_whole(output, lambda path: path.write_text(text, encoding="utf-8"))
     except OSError as error:
         raise StoreError(f"cannot write {str(output)!r}: {error.strerror or error}") from error
+
+
+def state_of(board: Path) -> str:
+    """Return the time of a board's last change as text."""
+    when = publish.last_change(board)
+    return when.strftime("%Y-%m-%d %H:%M UTC") if when is not None else "unknown"
 
 
 def _content(lock: locks.Lock, submissions: Sequence[Submission], levels: Mapping[str, str]) -> dict[str, Any]:
@@ -61,7 +69,6 @@ def _content(lock: locks.Lock, submissions: Sequence[Submission], levels: Mappin
         "shared": "; ".join(f"{kind} {settings}" for kind, settings in common.items()) or "none",
         "legend": legend.over_systems(enough=found is None or found.enough),
         "intervals": _intervals(submissions),
-        "made": datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         "metrics": list(dict.fromkeys(name for demand in lock.boards for name in demand.metrics)),
         "better": {row["name"]: row["better"] for one in submissions for row in _scores(one)},
         "units": {row["name"]: row["unit"] for one in submissions for row in _scores(one)},

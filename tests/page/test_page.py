@@ -30,6 +30,7 @@ def made(tmp_path: Path, *, message: str = "") -> Path:
     status = {"message": message, "status": "diverged"} if message else {}
     experiments = [replace(one, runs=tuple(run | status for run in one.runs)) for one in claimed()]
     publish.add(board, written(tmp_path, experiments, code=message[:400] or "here"))
+    publish.build(board)
     return write_page(board, tmp_path / "board.html")
 
 
