@@ -111,7 +111,8 @@ class TimeSeries(Source):
         changed = [
             f"{name}={brief(value)}" for name in _IN_LABEL if (value := getattr(self, name)) != fields[name].default
         ]
-        name = " ".join([Path(self._listed(self.path)[0]).stem, *([self.sha256[:8]] if self.sha256 else [])])
+        file = Path(self._listed(self.path)[0].removeprefix(formats.SHIPPED))
+        name = f"{file.stem} {self.sha256[:8]}" if self.sha256 else file.stem
         return f"{self.kind}({', '.join([name, *changed])})"
 
     @property

@@ -181,5 +181,6 @@ def test_a_shipped_series_is_found_from_everywhere(tmp_path, monkeypatch):
     assert rows[:10, 0].tolist() == published
     assert len(rows) == 10_093
     assert system.path == "chaosbench:santa_fe_laser.csv"
+    assert "(santa_fe_laser " in system.label
     with pytest.raises(DataError, match=r"ships no series 'sunspots\.csv'; it ships santa_fe_laser\.csv"):
         TimeSeries(path="chaosbench:sunspots.csv")
