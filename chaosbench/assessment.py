@@ -21,8 +21,13 @@ from chaosbench.trainers.forcing_scheme import ForcingScheme
 def diagnose_untrained(
     experiment: Experiment, model: Forecaster, data: Dataset
 ) -> tuple[Diagnosis | None, tuple[str, ...]]:
-    """Return the diagnosis before training, or None and a sentence on what it raised."""
+    """Return the diagnosis before training, or None and a sentence on what it raised.
+
+    Models that do not learn by gradients have none: no gradient follows their first weights, which often are zero.
+    """
     remarks = list[str]()
+    if experiment.trainer.learning != "gradients":
+        return None, ()
     what = f"the diagnosis of {experiment.model.label} before training"
     initial = attempt(
         lambda: diagnose_model(model, data, experiment.evaluation, None, trained=False),
