@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from chaosbench import cli_published
 from chaosbench.cli_output import AsJson, AsLayout, OnlyPart, Results, print_json
+from chaosbench.cli_published import Board
 from chaosbench.errors import SpecError
 
 if TYPE_CHECKING:
     from chaosbench.leaderboard.submissions import Submission
 
-Board = Annotated[Path, typer.Argument(metavar="BOARD", help="The folder of a published board.")]
 Pack = Annotated[Path, typer.Argument(metavar="SUBMISSION", help="The folder of a submission, as `pack` writes it.")]
 
 
@@ -22,8 +23,9 @@ def register(app: typer.Typer) -> None:
     app.command()(pack)
     app.command()(validate)
     app.add_typer(boards, name="leaderboard")
-    for command in (new, add, build, show, diff, verify, page, archive):
+    for command in (new, add, build, show, verify):
         boards.command()(command)
+    cli_published.register(boards)
 
 
 def pack(
@@ -140,21 +142,6 @@ def show(board: Board, as_json: AsJson = False, layout: AsLayout = None, part: O
         show_ranking(ranking)
 
 
-def diff(
-    board: Board,
-    other: Annotated[Path, typer.Argument(metavar="OTHER", help="Another state of the same board.")],
-) -> None:
-    """Show what one board has and another lacks: submissions, levels and demands."""
-    from chaosbench.boards import lock, publish
-
-    first, second = publish.levels(board), publish.levels(other)
-    if lock.read(board) != lock.read(other):
-        print("the demands differ")
-    for name in sorted(first.keys() | second.keys()):
-        if first.get(name) != second.get(name):
-            print(f"{name}: {first.get(name, 'absent')} -> {second.get(name, 'absent')}")
-
-
 def verify(
     board: Board,
     seeds: Annotated[
@@ -197,28 +184,6 @@ def verify(
         print(f"written to {path}")
     if not found.holds:
         raise typer.Exit(1)
-
-
-def page(
-    board: Board,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file.")] = Path("board.html"),
-) -> None:
-    """Write a board as one HTML file that works from the disk and loads nothing."""
-    from chaosbench.page import write_page
-
-    path = write_page(board, output)
-    print(f"written to {path} ({path.stat().st_size / 2**20:.1f} MiB)")
-
-
-def archive(
-    board: Board,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The archive, FILE.tar.gz.")],
-) -> None:
-    """Write a valid board as an archive that can be deposited and cited; the same board gives the same bytes."""
-    from chaosbench.archiving import write_archive
-
-    path = write_archive(board, output)
-    print(f"written to {path} ({path.stat().st_size / 2**20:.1f} MiB)")
 
 
 def _chosen(submissions: "list[Submission]", name: str | None) -> "Submission":
