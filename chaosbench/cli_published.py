@@ -1,4 +1,4 @@
-"""What is made of published boards: differences, reviews, pages and archives; heavy imports are inside the commands."""
+"""Commands of published boards: differences, reviews, pages and archives; heavy imports are inside them."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -70,13 +70,19 @@ def review(
 
 
 def page(
-    board: Board,
-    output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file.")] = Path("board.html"),
+    board: Annotated[
+        Path, typer.Argument(metavar="BOARD", help="The folder of a published board, or a folder of boards.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="The HTML file (default: board.html, or index.html).")
+    ] = None,
 ) -> None:
-    """Write a board as one HTML file that works from the disk and loads nothing."""
-    from chaosbench.page import write_page
+    """Write a board, or the index of a folder of boards, as one HTML file that loads nothing."""
+    from chaosbench.page import is_site, write_page, write_site
 
-    path = write_page(board, output)
+    several = is_site(board)
+    default = Path("index.html" if several else "board.html")
+    path = (write_site if several else write_page)(board, output or default)
     print(f"written to {path} ({path.stat().st_size / 2**20:.1f} MiB)")
 
 

@@ -1,4 +1,4 @@
-"""What changed between two states of a board: submissions, levels, and the place of every new method in the ranking."""
+"""Changes between two states of a board: submissions, levels, and the place of every new method in the ranking."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -51,6 +51,28 @@ def write_page(board: Path, output: Path) -> Path:
         raise StoreError(f"cannot write {str(output)!r}: {error.strerror or error}") from error
 
 
+def shipped_text(name: str) -> str:
+    """Return a file of the page that comes with the package."""
+    return files("chaosbench.page").joinpath(name).read_text(encoding="utf-8")
+
+
+def policy_of(*, style: str, program: str | None = None) -> str:
+    """Return the security policy of a page, which admits its style and its program and no request.
+
+    Args:
+        style: the only style.
+        program: the only program; None: there is none.
+    """
+    parts = [
+        "default-src 'none'",
+        *([f"script-src 'sha256-{_hash(program)}'"] if program is not None else []),
+        f"style-src 'sha256-{_hash(style)}'",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
+    return "; ".join(parts)
+
+
 def state_of(board: Path) -> str:
     """Return the time of a board's last change as text."""
     when = publish.last_change(board)
@@ -107,21 +129,11 @@ def _scores(submission: Submission) -> list[dict[str, Any]]:
 
 def _html(content: Mapping[str, Any], parquet: bytes) -> str:
     """Return the page; numbers and names stand in blocks of data, never in markup or programs."""
-    room = files("chaosbench.page")
-    parts = {name: room.joinpath(name).read_text(encoding="utf-8") for name in ("board.css", "board.js", "board.html")}
-    program = room.joinpath("hyparquet.min.js").read_text(encoding="ascii") + "\n" + parts["board.js"]
-    policy = "; ".join(
-        [
-            "default-src 'none'",
-            f"script-src 'sha256-{_hash(program)}'",
-            f"style-src 'sha256-{_hash(parts['board.css'])}'",
-            "base-uri 'none'",
-            "form-action 'none'",
-        ]
-    )
+    parts = {name: shipped_text(name) for name in ("board.css", "board.js", "board.html")}
+    program = shipped_text("hyparquet.min.js") + "\n" + parts["board.js"]
     data = json.dumps(content, default=str, allow_nan=False).replace("<", "\\u003c")
     values = {
-        "policy": policy,
+        "policy": policy_of(style=parts["board.css"], program=program),
         "title": escape(f"{content['suite']}: chaosbench leaderboard"),
         "style": parts["board.css"],
         "content": data,
