@@ -54,7 +54,7 @@ def one_line(error: BaseException) -> str:
     return printable(" ".join(f"{type(error).__name__}: {error}".split())[:300].rstrip(": "))
 
 
-def unknown_name(what: str, name: str, known: Iterable[str], *, place: str = "") -> UnknownNameError:
+def unknown_name(what: str, name: str, known: Iterable[str], *, place: str = "", advice: str = "") -> UnknownNameError:
     """Return an error that names the nearest known name.
 
     Args:
@@ -62,9 +62,10 @@ def unknown_name(what: str, name: str, known: Iterable[str], *, place: str = "")
         name: the unknown name.
         known: the names that exist.
         place: position of the unknown name in a file or on the command line.
+        advice: a sentence on where the name is known, with a blank before it; it replaces the guess at another name.
     """
     known = sorted(known)
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
-    hint = f"; did you mean {near[0]!r}?" if near else "."
+    hint = f"; did you mean {near[0]!r}?" if near and not advice else f".{advice}"
     where = f"{place}: " if place else ""
     return UnknownNameError(f"{where}no {what} is called {name!r}{hint} Known: {', '.join(known) or 'none'}.")

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args
 import pluggy
 from pydantic import Discriminator, create_model
 
-from chaosbench import __version__, builtin, hookspecs
+from chaosbench import __version__, builtin, bundled, hookspecs
 from chaosbench.diagnostics.base import DiagnosticSpec
 from chaosbench.errors import PluginError, one_line, unknown_name
 from chaosbench.events import Listeners
@@ -78,11 +78,12 @@ class Registry:
         """Return the class of that kind.
 
         Raises:
-            UnknownNameError: with the nearest kind, and the broken plug-ins that may have offered it.
+            UnknownNameError: with the nearest kind, the bundled package that offers it, and the broken plug-ins that
+                may have offered it.
         """
         if kind in self.kinds[noun]:
             return self.kinds[noun][kind]
-        error = unknown_name(noun, kind, self.kinds[noun], place=place)
+        error = unknown_name(noun, kind, self.kinds[noun], place=place, advice=bundled.advice(kind, noun))
         broken = [f"{plugin.name} ({plugin.error})" for plugin in self.plugins if plugin.error]
         if broken:
             error = type(error)(f"{error} It may belong to a plug-in that did not load: {'; '.join(broken)}.")

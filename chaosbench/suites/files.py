@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from chaosbench import bundled
 from chaosbench.errors import SpecError, UnknownNameError, unknown_name
 from chaosbench.spec import TABLES_OF_A_SYSTEM
 
@@ -124,7 +125,7 @@ def text_of(name: str, offered: Mapping[str, Path] | None = None) -> bytes:
         return _bytes(path)
     if name in shipped():
         return files("chaosbench.suites").joinpath(f"{name}.toml").read_bytes()
-    error = unknown_name("suite", name, [*shipped(), *(offered or {})])
+    error = unknown_name("suite", name, [*shipped(), *(offered or {})], advice=bundled.advice(name, "suite"))
     raise UnknownNameError(f"{error} Or give the path of a .toml file.")
 
 

@@ -8,7 +8,7 @@ from pydantic_core import PydanticUndefined
 from rich.console import Console
 from rich.text import Text
 
-from chaosbench import __version__
+from chaosbench import __version__, bundled
 from chaosbench.errors import unknown_name
 from chaosbench.registry import NOUNS, Noun, Registry
 from chaosbench.spec import Spec, field_comments
@@ -60,7 +60,8 @@ def description(registry: Registry, kind: str) -> Row:
                 "fields": _fields(spec),
                 **_facts(spec),
             }
-    raise unknown_name("kind", kind, {kind for noun in NOUNS for kind in registry.kinds[noun]})
+    known = {kind for noun in NOUNS for kind in registry.kinds[noun]}
+    raise unknown_name("kind", kind, known, advice=bundled.advice(kind, *NOUNS))
 
 
 def show_description(described: Row) -> None:
