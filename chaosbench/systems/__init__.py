@@ -3,7 +3,7 @@
 from chaosbench.systems.base import Map, SystemSpec
 from chaosbench.systems.chen import Chen
 from chaosbench.systems.double_pendulum import DoublePendulum
-from chaosbench.systems.driven import DrivenFlow
+from chaosbench.systems.driven import DrivenFlow, WrappedFlow, clocked, wrapped
 from chaosbench.systems.duffing import Duffing
 from chaosbench.systems.flow import Flow
 from chaosbench.systems.halvorsen import Halvorsen
@@ -59,4 +59,7 @@ __all__ = [
     "Thomas",
     "Torus",
     "TwoCycle",
+    "WrappedFlow",
+    "clocked",
+    "wrapped",
 ]

@@ -8,10 +8,10 @@ from pydantic import Field
 from torch import Tensor
 from typing_extensions import override
 
-from chaosbench.systems.driven import ClockedFlow
+from chaosbench.systems.driven import WrappedFlow
 
 
-class Duffing(ClockedFlow):
+class Duffing(WrappedFlow):
     """A damped particle in a double-well potential with a periodic drive.
 
     The third state is the phase of the drive, the third observable its cosine.

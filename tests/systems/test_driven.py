@@ -9,7 +9,7 @@ from chaosbench.dynamics import lyapunov_spectrum, orbit
 from chaosbench.errors import DataError
 from chaosbench.exponents import certify
 from chaosbench.source import DataSpec
-from chaosbench.systems import DrivenFlow, Duffing
+from chaosbench.systems import DrivenFlow, Duffing, wrapped
 from chaosbench.testing import check_system
 
 
@@ -119,6 +119,16 @@ def test_a_drive_gives_the_same_orbit_as_a_state_for_its_phase():
     states = driven.initial_state(4, generator())
     assert_close(orbit(driven, states, steps=20)[..., :2], orbit(other, states, steps=20)[..., :2], atol=1e-12, rtol=0)
     assert driven.period == other.period == other.cycle
+
+
+def test_coordinates_that_repeat_are_wrapped_and_the_others_are_not():
+    state = torch.tensor([[7.0, -1.0, 9.0], [-0.5, 2.0, -9.0]], dtype=torch.float64)
+    expected = torch.tensor([[1.0, -1.0, 1.0], [1.5, 2.0, 3.0]], dtype=torch.float64)
+    assert torch.equal(wrapped(state, {0: 2.0, 2: 4.0}), expected)
+    assert wrapped(state, {}) is state
+    assert Duffing(omega=-2.0).ranges == {2: 2 * math.pi}
+    assert Drift().ranges == {}
+    assert Swing(frozen_at=1.0).ranges == {}
 
 
 @pytest.mark.parametrize("method", ["dop853", "adaptive", "radau", "gauss"])

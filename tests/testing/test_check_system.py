@@ -8,6 +8,7 @@ import torch
 from chaosbench import registry
 from chaosbench.systems import Flow, Henon, Lorenz63, SystemSpec
 from chaosbench.testing import check_system
+from chaosbench.testing.kinks import meets_kink
 
 KNOWN = registry.load().kinds
 
@@ -77,6 +78,46 @@ class ConstantObservable(Henon):
 
     def observe(self, state):
         return torch.cat([state[..., :1], 0 * state[..., :1]], dim=-1)
+
+
+class Kinked(Flow):
+    """A self-excited oscillator whose field has a kink at x = 0, or a jump at v = 0; both end on a limit cycle."""
+
+    kind: Literal["kinked"] = "kinked"
+    dimension: ClassVar[int] = 2
+    transient: ClassVar[float] = 20.0
+    jump: bool = False
+    dt: float = 0.2
+
+    def vector_field(self, state):
+        x, v = state.unbind(-1)
+        excitation = v.sign() - 0.3 * v if self.jump else (1 - x.abs()) * v
+        return torch.stack([v, excitation - x], dim=-1)
+
+
+@pytest.mark.parametrize("jump", [False, True])
+def test_a_field_with_kinks_or_jumps_is_checked_where_it_is_smooth(jump: bool):
+    """Some of the 64 states are within a step of a kink or a jump, where the method has a low order."""
+    flow = Kinked(jump=jump)
+    assert flow.step_error() > 1e-5
+    check_system(flow, steps=200)
+
+
+def test_a_step_that_is_too_long_for_the_smooth_parts_of_a_field_fails_as_any_other():
+    with pytest.raises(AssertionError, match="`substeps`"):
+        check_system(Kinked(dt=0.8), steps=200)
+
+
+def test_lines_that_meet_a_jump_are_those_on_which_the_velocity_changes_sign():
+    """Lines are a little longer than steps, by an eighth at each end, near which a jump may be missed."""
+    flow, generator = Kinked(jump=True), torch.Generator().manual_seed(1)
+    states, change = torch.randn(2, 4_000, 2, dtype=torch.float64, generator=generator)
+    inner = (states * (states + change))[:, 1] < 0
+    outer = ((states - 0.125 * change) * (states + 1.125 * change))[:, 1] < 0
+    met = meets_kink(flow, states, states + change)
+    assert bool(met[inner].all())
+    assert not bool(met[~outer].any())
+    assert 0.1 < float(met.double().mean()) < 0.9
 
 
 @pytest.mark.parametrize(

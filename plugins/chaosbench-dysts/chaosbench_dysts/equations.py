@@ -123,16 +123,6 @@ MAP_ANGLES: dict[str, dict[int, float]] = {
 }
 
 
-def wrapped(state: Tensor, ranges: Mapping[int, float]) -> Tensor:
-    """Return the state with its angles between 0 and their range; growing ones would lose digits."""
-    if not ranges:
-        return state
-    columns = list(state.unbind(-1))
-    for coordinate, size in ranges.items():
-        columns[coordinate] = columns[coordinate].remainder(size)
-    return torch.stack(columns, dim=-1)
-
-
 def _stacked(values: Sequence[Any], columns: Sequence[Tensor]) -> Tensor:
     """Return coordinates as a state; numbers hold for all states."""
     tensors = [value if isinstance(value, Tensor) else torch.full_like(columns[0], value) for value in values]

@@ -1,20 +1,21 @@
 """The flows of dysts."""
 
+from collections.abc import Mapping
 from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
-from torch import Generator, Tensor
+from torch import Tensor
 from typing_extensions import override
 
-from chaosbench.systems import Flow
+from chaosbench.systems import WrappedFlow, clocked
 from chaosbench_dysts import equations
 from chaosbench_dysts.systems import DystsSystem
 
 _ENERGY = frozenset({"DoublePendulum", "HenonHeiles", "NuclearQuadrupole", "SwingingAtwood"})  # they conserve one
 
 
-class DystsFlow(Flow, DystsSystem):
+class DystsFlow(WrappedFlow, DystsSystem):
     """A flow of the collection dysts, chosen by its name; angles are observed as dysts shows them, by their sines.
 
     The default dt is a hundredth of the period that dysts stores, with as many substeps as accuracy needs. Orbits start
@@ -63,8 +64,13 @@ class DystsFlow(Flow, DystsSystem):
     @override
     def cycle(self) -> float | None:
         """Range of the drive's clock, in the units of the clock; None without a drive."""
-        ranges = equations.angles(self.name, self.all_constants)
-        return ranges[self.dimension - 1] if self.name in equations.DRIVEN else None
+        return self.ranges[self.dimension - 1] if self.name in equations.DRIVEN else None
+
+    @property
+    @override
+    def ranges(self) -> Mapping[int, float]:
+        """Ranges of angles, and of the clock of a drive."""
+        return equations.angles(self.name, self.all_constants)
 
     @override
     def vector_field(self, state: Tensor) -> Tensor:
@@ -72,29 +78,7 @@ class DystsFlow(Flow, DystsSystem):
             return equations.right_hand_side("flows", self.name, state, self.all_constants, state.new_zeros(()))
         time = state[..., -1]
         slope = equations.right_hand_side("flows", self.name, state[..., :-1], self.all_constants, time)
-        return torch.cat([slope, torch.ones_like(state[..., -1:])], dim=-1)
-
-    @override
-    def step(self, state: Tensor) -> Tensor:
-        return self._wrapped(super().step(state))
-
-    @override
-    def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
-        stepped, carried = super().tangent_step(state, tangents)
-        return self._wrapped(stepped), carried
-
-    @override
-    def step_error(self) -> float:
-        """Estimate the error per unit of system time, in standard deviations of the attractor [1 / system time].
-
-        Angles are compared before they are wrapped.
-        """
-        states = self.initial_state(64, Generator().manual_seed(0))
-        difference = super().step(states) - Flow.step(self.refined(), states)
-        return float((difference.abs() / states.std(0)).max()) / self.dt
-
-    def _wrapped(self, state: Tensor) -> Tensor:
-        return equations.wrapped(state, equations.angles(self.name, self.all_constants))
+        return clocked(slope)
 
     @override
     def observe(self, state: Tensor) -> Tensor:

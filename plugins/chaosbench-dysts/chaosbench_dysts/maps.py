@@ -5,7 +5,7 @@ from typing import ClassVar, Literal
 from torch import Tensor
 from typing_extensions import override
 
-from chaosbench.systems import Map
+from chaosbench.systems import Map, wrapped
 from chaosbench_dysts import equations
 from chaosbench_dysts.systems import DystsSystem
 
@@ -29,4 +29,4 @@ class DystsMap(Map, DystsSystem):
     @override
     def step(self, state: Tensor) -> Tensor:
         following = equations.right_hand_side("maps", self.name, state, self.all_constants)
-        return equations.wrapped(following, equations.MAP_ANGLES.get(self.name, {}))
+        return wrapped(following, equations.MAP_ANGLES.get(self.name, {}))
