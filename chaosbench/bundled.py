@@ -1,4 +1,4 @@
-"""What the bundled plug-ins offer, so that an error can name the package of a kind that is not installed."""
+"""The kinds that each bundled plug-in offers, so that an error can name the package of one that is not installed."""
 
 from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version

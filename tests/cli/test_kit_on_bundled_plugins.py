@@ -9,8 +9,6 @@ from chaosbench import bundled
 
 BUNDLED = [point for point in entry_points(group="chaosbench") if point.dist and point.dist.name in bundled.OFFERS]
 INSTALLED = {point.name for point in BUNDLED}
-    point.name for point in entry_points(group="chaosbench") if point.dist and point.dist.name in bundled.OFFERS
-}
 LONG = {"dynamix", "sindy"}  # 13 and 19 s of CPU time; their own tests make the same checks with smaller models
 
 
