@@ -13,11 +13,24 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from chaosbench.kernels import triton_few_units, triton_vectors
 from chaosbench.kernels.network import Forcing, Network
-from chaosbench.kernels.triton_parts import BlockSums, dot, matrix, power_of_two, tanh, vector
+from chaosbench.kernels.triton_parts import (
+    CODES,
+    BlockSums,
+    Compared,
+    activated,
+    dot,
+    kept_error,
+    matrix,
+    not_compared,
+    power_of_two,
+    pull_of,
+    pulled,
+    vector,
+)
 
 BLOCK, WARPS = 16, 2  # samples of a program, and its warps
-_CODES = {"relu": 0, "tanh": 1, "clipped": 2, "almost_linear": 3}
 
 
 def forward(
@@ -28,9 +41,8 @@ def forward(
     sizes, grid, filled = _sizes(network, start, forcing, block), _grid(start, block), _filled(network, start)
     states = start.new_empty(seeds, steps + 1, units, samples)
     observed, last = start.new_empty(seeds, samples, steps, network.dimension), torch.empty_like(start)
-    _forward[grid](
-        *filled, start, *_signals(forcing, start), states, observed, last, samples, steps, **sizes, num_warps=warps
-    )
+    given = (*filled, start, *_signals(forcing, start), states, observed, last, *not_compared(start))
+    _forward[grid](*given, samples, steps, COMPARED=False, **sizes, num_warps=warps)
     return observed, last, states
 
 
@@ -44,8 +56,54 @@ def backward(
     sums = BlockSums(network.coefficients, grid[0])
     by_start, by_signals = torch.empty_like(of_last), None if forcing is None else torch.zeros_like(forcing.signals)
     signals = (*_signals(forcing, of_last), of_last if by_signals is None else by_signals)
-    given = (*filled, states, *signals, of_observed, of_last, *sums.pointers(), sums.stride, by_start)
-    _backward[grid](*given, samples, steps, **sizes, num_warps=warps)
+    given = (*filled, states, *signals, of_observed, of_last, 0, 1, *sums.pointers(), sums.stride, by_start)
+    _backward[grid](*given, samples, steps, COMPARED=False, **sizes, num_warps=warps)
+    return sums.total(), by_start, by_signals
+
+
+def compare(
+    network: Network, start: Tensor, data: Tensor, steps: int, forcing: Forcing | None,
+    *, block: int = BLOCK, warps: int = WARPS,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    """Return the mean squared error of each seed, `(K,)`, and the states and errors that `pull_back` needs.
+
+    Args:
+        data: what should be observed, `(K, B, T, D)`; start and signals are those of segments, window by window.
+    """
+    if triton_few_units.applies(network, forcing):
+        return triton_few_units.compare(network, start, data, steps)
+    if triton_vectors.applies(network, forcing):
+        return triton_vectors.compare(network, start, data, steps, forcing)
+    seeds, samples, units = start.shape
+    sizes, grid, filled = _sizes(network, start, forcing, block), _grid(start, block), _filled(network, start)
+    states, compared = start.new_empty(seeds, steps + 1, units, samples), Compared(data, start, steps, blocks=grid[0])
+    given = (*filled, start, *_signals(forcing, start), states, compared.errors, start, *compared.arguments())
+    _forward[grid](*given, samples, steps, COMPARED=True, **sizes, num_warps=warps)
+    return compared.total(), states, compared.errors
+
+
+def pull_back(
+    network: Network, states: Tensor, errors: Tensor, forcing: Forcing | None, of_errors: Tensor, terms: int,
+    *, block: int = BLOCK, warps: int = WARPS,
+) -> tuple[tuple[Tensor | None, ...], Tensor, Tensor | None]:  # fmt: skip
+    """Return gradients by the coefficients, the start and the signals, from those by the error of each seed, `(K,)`.
+
+    Args:
+        terms: B T D.
+    """
+    if triton_few_units.applies(network, forcing):
+        return triton_few_units.pull_back(network, states, errors, of_errors, terms)
+    if triton_vectors.applies(network, forcing):
+        return triton_vectors.pull_back(network, states, errors, forcing, of_errors, terms)
+    seeds, steps, _, samples = errors.shape
+    by_start = states.new_empty(seeds, samples, states.shape[2])
+    sizes, grid, filled = _sizes(network, by_start, forcing, block), _grid(by_start, block), _filled(network, by_start)
+    sums = BlockSums(network.coefficients, grid[0])
+    by_signals = None if forcing is None else torch.zeros_like(forcing.signals)
+    signals = (*_signals(forcing, by_start), by_start if by_signals is None else by_signals)
+    scale = of_errors, of_errors.stride(0), terms
+    given = (*filled, states, *signals, errors, *scale, *sums.pointers(), sums.stride, by_start)
+    _backward[grid](*given, samples, steps, COMPARED=True, **sizes, num_warps=warps)
     return sums.total(), by_start, by_signals
 
 
@@ -77,31 +135,9 @@ def _sizes(network: Network, start: Tensor, forcing: Forcing | None, block: int)
     return {
         "M": units, "L": hidden, "D": seen, "N": forced, "INTERVAL": interval,
         "MP": power_of_two(units), "LP": power_of_two(hidden), "DP": power_of_two(seen), "BLOCK": block,
-        "CODE": _CODES[network.activation], "LINEAR": hidden - network.rectified,
+        "CODE": CODES[network.activation], "LINEAR": hidden - network.rectified,
         **{name: one is not None for name, one in present.items()},
     }  # fmt: skip
-
-
-@triton.jit
-def _activated(bare, shifted, unit, CODE: tl.constexpr, LINEAR: tl.constexpr):
-    if CODE == 0:
-        return tl.where(shifted <= 0, 0.0, shifted)
-    elif CODE == 1:
-        return tanh(shifted)
-    elif CODE == 2:
-        return tl.where(shifted <= 0, 0.0, shifted) - tl.where(bare <= 0, 0.0, bare)
-    else:
-        return tl.where((unit[:, None] >= LINEAR) & (shifted < 0), 0.0, shifted)
-
-
-@triton.jit
-def _pulled(bare, shifted, value, upstream, unit, CODE: tl.constexpr, LINEAR: tl.constexpr):
-    if CODE == 1:
-        return upstream * (1 - value * value)
-    elif CODE == 3:
-        return tl.where((unit[:, None] >= LINEAR) & (shifted < 0), 0.0, upstream)
-    else:
-        return tl.where(shifted <= 0, 0.0, upstream)
 
 
 @triton.jit
@@ -138,7 +174,8 @@ def _forced(z, signals, weights, k, s, m, t, samples, steps, N: tl.constexpr, IN
 
 @triton.jit
 def _forward(
-    a, w1, w2, h1, h2, c, d, start, signals, weights, states, observed, last, samples, steps,
+    a, w1, w2, h1, h2, c, d, start, signals, weights, states, observed, last,
+    data, data_k, data_b, data_t, data_d, segments, length, terms, sums, samples, steps, COMPARED: tl.constexpr,
     M: tl.constexpr, L: tl.constexpr, D: tl.constexpr, N: tl.constexpr, INTERVAL: tl.constexpr,
     MP: tl.constexpr, LP: tl.constexpr, DP: tl.constexpr, BLOCK: tl.constexpr,
     CODE: tl.constexpr, LINEAR: tl.constexpr, HAS_A: tl.constexpr, HAS_W1: tl.constexpr, HAS_W2: tl.constexpr,
@@ -158,26 +195,34 @@ def _forward(
     offset = vector(d, k, D, r, HAS_D, tl.zeros((DP, BLOCK), z.dtype))
     kept = states + k * (steps + 1) * M * samples + m[:, None] * samples + s[None, :]
     written = (m < M)[:, None] & real
+    rows = r if HAS_C else m
+    shift = vector(d, k, D, m, HAS_D, z)
+    loss = tl.zeros((DP if HAS_C else MP, BLOCK), z.dtype)
     tl.store(kept, z, mask=written)
     for t in range(steps):
         z = _forced(z, signals, weights, k, s, m, t, samples, steps, N, INTERVAL)
         bare = dot(inward, z) if HAS_W2 else z
-        active = _activated(bare, bare + threshold, l, CODE, LINEAR)
+        active = activated(bare, bare + threshold, (l >= LINEAR)[:, None], CODE)
         z = diagonal * z + bias + (dot(outward, active) if HAS_W1 else active)
         tl.store(kept + (t + 1) * M * samples, z, mask=written)
-        at = ((k * samples + s) * steps + t)[None, :] * D
-        if HAS_C:
-            tl.store(observed + at + r[:, None], dot(readout, z) + offset, mask=(r < D)[:, None] & real)
+        shown = dot(readout, z) + offset if HAS_C else z + shift
+        if COMPARED:
+            error = kept_error(shown, rows, k, s, real, t, data, data_k, data_b, data_t, data_d, segments, length,
+                               observed, samples, steps, D)  # fmt: skip
+            loss += error * error
         else:
-            shift = tl.load(d + k * D + m, mask=m < D, other=0.0)[:, None] if HAS_D else 0.0
-            tl.store(observed + at + m[:, None], z + shift, mask=(m < D)[:, None] & real)
-    tl.store(last + (k * samples + s)[None, :] * M + m[:, None], z, mask=written)
+            at = ((k * samples + s)[None, :] * steps + t) * D + rows[:, None]
+            tl.store(observed + at, shown, mask=(rows < D)[:, None] & real)
+    if COMPARED:
+        tl.store(sums + k * tl.num_programs(0) + tl.program_id(0), tl.sum(tl.sum(loss, 1), 0) / terms)
+    else:
+        tl.store(last + (k * samples + s)[None, :] * M + m[:, None], z, mask=written)
 
 
 @triton.jit
 def _backward(
-    a, w1, w2, h1, h2, c, d, states, signals, weights, by_signals, of_observed, of_last,
-    by_a, by_w1, by_w2, by_h1, by_h2, by_c, by_d, stride, by_start, samples, steps,
+    a, w1, w2, h1, h2, c, d, states, signals, weights, by_signals, of_observed, of_last, of_last_k, terms,
+    by_a, by_w1, by_w2, by_h1, by_h2, by_c, by_d, stride, by_start, samples, steps, COMPARED: tl.constexpr,
     M: tl.constexpr, L: tl.constexpr, D: tl.constexpr, N: tl.constexpr, INTERVAL: tl.constexpr,
     MP: tl.constexpr, LP: tl.constexpr, DP: tl.constexpr, BLOCK: tl.constexpr,
     CODE: tl.constexpr, LINEAR: tl.constexpr, HAS_A: tl.constexpr, HAS_W1: tl.constexpr, HAS_W2: tl.constexpr,
@@ -189,7 +234,12 @@ def _backward(
     s = tl.minimum(ours, samples - 1)
     real = (ours < samples)[None, :]
     written = (m < M)[:, None] & real
-    g = tl.load(of_last + (k * samples + s)[None, :] * M + m[:, None], mask=written, other=0.0)
+    if COMPARED:  # then `of_last` holds the gradient by the error of each seed
+        scale = 2 * tl.load(of_last + k * of_last_k) / terms
+        g = tl.zeros((MP, BLOCK), states.dtype.element_ty)
+    else:
+        scale = 1.0
+        g = tl.load(of_last + (k * samples + s)[None, :] * M + m[:, None], mask=written, other=0.0)
     zero_l, zero_d = tl.zeros((LP, BLOCK), g.dtype), tl.zeros((DP, BLOCK), g.dtype)
     diagonal, threshold = vector(a, k, M, m, HAS_A, g), vector(h2, k, L, l, HAS_H2, zero_l)
     outward = matrix(w1, k, M, L, m, l, HAS_W1, g.dtype)
@@ -201,22 +251,21 @@ def _backward(
     kept = states + k * (steps + 1) * M * samples + m[:, None] * samples + s[None, :]
     for i in range(steps):
         t = steps - 1 - i
-        at = of_observed + ((k * samples + s) * steps + t)[None, :] * D
         if HAS_C:
-            e = tl.load(at + r[:, None], mask=(r < D)[:, None] & real, other=0.0)
+            e = pull_of(of_observed, scale, r, k, s, real, t, samples, steps, D, COMPARED)
             ahead = tl.load(kept + (t + 1) * M * samples, mask=(m < M)[:, None], other=0.0)
             g += dot(tl.trans(readout), e)
             sum_c += dot(e, tl.trans(ahead))
         else:
-            g += tl.load(at + m[:, None], mask=(m < D)[:, None] & real, other=0.0)
+            g += pull_of(of_observed, scale, m, k, s, real, t, samples, steps, D, COMPARED)
         if HAS_D:
-            sum_d += tl.load(at + r[:, None], mask=(r < D)[:, None] & real, other=0.0)
+            sum_d += pull_of(of_observed, scale, r, k, s, real, t, samples, steps, D, COMPARED)
         z = tl.load(kept + t * M * samples, mask=(m < M)[:, None], other=0.0)
         z = _forced(z, signals, weights, k, s, m, t, samples, steps, N, INTERVAL)
         bare = dot(inward, z) if HAS_W2 else z
-        active = _activated(bare, bare + threshold, l, CODE, LINEAR)
+        active = activated(bare, bare + threshold, (l >= LINEAR)[:, None], CODE)
         upstream = dot(tl.trans(outward), g) if HAS_W1 else g
-        inside = _pulled(bare, bare + threshold, active, upstream, l, CODE, LINEAR)
+        inside = pulled(bare + threshold, active, upstream, (l >= LINEAR)[:, None], CODE)
         sum_h2 += inside
         if CODE == 2:
             inside -= tl.where(bare <= 0, 0.0, upstream)

@@ -10,8 +10,20 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from chaosbench.kernels import triton_lstm
 from chaosbench.kernels.gated import GatedNetwork
-from chaosbench.kernels.triton_parts import BlockSums, dot, matrix, power_of_two, tanh, vector
+from chaosbench.kernels.triton_parts import (
+    BlockSums,
+    Compared,
+    dot,
+    kept_error,
+    matrix,
+    not_compared,
+    power_of_two,
+    pull_of,
+    tanh,
+    vector,
+)
 
 BLOCK, WARPS = 16, 4  # samples of a program, and its warps
 
@@ -23,9 +35,9 @@ def forward(
     seeds, samples, size = start.shape
     states = start.new_empty(seeds, steps + 1, size, samples)
     observed, last = start.new_empty(seeds, samples, steps, network.dimension), torch.empty_like(start)
-    given, sizes = (*_filled(network, start), start, states, observed, last, samples, steps), _sizes(network, block)
-    kernel = _lstm_forward if network.kind == "lstm" else _gru_forward
-    kernel[(triton.cdiv(samples, block), seeds)](*given, **sizes, num_warps=warps)
+    given = (*_filled(network, start), start, states, observed, last, *not_compared(start), samples, steps)
+    kernel, sizes = _lstm_forward if network.kind == "lstm" else _gru_forward, _sizes(network, block)
+    kernel[(triton.cdiv(samples, block), seeds)](*given, COMPARED=False, **sizes, num_warps=warps)
     return observed, last, states
 
 
@@ -37,9 +49,41 @@ def backward(
     (seeds, samples, _), steps = of_last.shape, of_observed.shape[2]
     blocks, by_start = triton.cdiv(samples, block), torch.empty_like(of_last)
     sums = BlockSums(network.coefficients, blocks)
-    given = (*_filled(network, of_last), states, of_observed, of_last, *sums.pointers(), sums.stride, by_start)
-    kernel = _lstm_backward if network.kind == "lstm" else _gru_backward
-    kernel[(blocks, seeds)](*given, samples, steps, **_sizes(network, block), num_warps=warps)
+    given = (*_filled(network, of_last), states, of_observed, of_last, 0, 1, *sums.pointers(), sums.stride, by_start)
+    kernel, sizes = _lstm_backward if network.kind == "lstm" else _gru_backward, _sizes(network, block)
+    kernel[(blocks, seeds)](*given, samples, steps, COMPARED=False, **sizes, num_warps=warps)
+    return sums.total(), by_start, None
+
+
+def compare(
+    network: GatedNetwork, start: Tensor, data: Tensor, steps: int, forcing: None,
+    *, block: int = BLOCK, warps: int = WARPS,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+    """Return the mean squared error of each seed, `(K,)`, and the states and errors that `pull_back` needs."""
+    if triton_lstm.applies(network):
+        return triton_lstm.compare(network, start, data, steps)
+    seeds, samples, size = start.shape
+    states, blocks = start.new_empty(seeds, steps + 1, size, samples), triton.cdiv(samples, block)
+    compared = Compared(data, start, steps, blocks=blocks)
+    given = (*_filled(network, start), start, states, compared.errors, start, *compared.arguments(), samples, steps)
+    kernel, sizes = _lstm_forward if network.kind == "lstm" else _gru_forward, _sizes(network, block)
+    kernel[(blocks, seeds)](*given, COMPARED=True, **sizes, num_warps=warps)
+    return compared.total(), states, compared.errors
+
+
+def pull_back(
+    network: GatedNetwork, states: Tensor, errors: Tensor, forcing: None, of_errors: Tensor, terms: int,
+    *, block: int = BLOCK, warps: int = WARPS,
+) -> tuple[tuple[Tensor | None, ...], Tensor, None]:  # fmt: skip
+    """Return gradients by the coefficients and the start, from those by the error of each seed, `(K,)`."""
+    if triton_lstm.applies(network):
+        return triton_lstm.pull_back(network, states, errors, of_errors, terms)
+    seeds, steps, _, samples = errors.shape
+    blocks, by_start = triton.cdiv(samples, block), states.new_empty(seeds, samples, states.shape[2])
+    sums, scale = BlockSums(network.coefficients, blocks), (of_errors, of_errors.stride(0), terms)
+    given = (*_filled(network, by_start), states, errors, *scale, *sums.pointers(), sums.stride, by_start)
+    kernel, sizes = _lstm_backward if network.kind == "lstm" else _gru_backward, _sizes(network, block)
+    kernel[(blocks, seeds)](*given, samples, steps, COMPARED=True, **sizes, num_warps=warps)
     return sums.total(), by_start, None
 
 
@@ -58,7 +102,8 @@ def _sizes(network: GatedNetwork, block: int) -> dict[str, Any]:
 
 @triton.jit
 def _lstm_forward(
-    weight, bias, candidate, feedback, c, d, start, states, observed, last, samples, steps,
+    weight, bias, candidate, feedback, c, d, start, states, observed, last,
+    data, data_k, data_b, data_t, data_d, segments, length, terms, sums, samples, steps, COMPARED: tl.constexpr,
     M: tl.constexpr, D: tl.constexpr, MP: tl.constexpr, DP: tl.constexpr, BLOCK: tl.constexpr,
     HAS_P: tl.constexpr, HAS_D: tl.constexpr,
 ):  # fmt: skip
@@ -76,7 +121,7 @@ def _lstm_forward(
     readout = matrix(c, k, D, M, r, m, True, h.dtype)
     offset = vector(d, k, D, r, HAS_D, tl.zeros((DP, BLOCK), h.dtype))
     kept = states + k * (steps + 1) * 2 * M * samples + m[:, None] * samples + s[None, :]
-    seen = observed + (k * samples + s)[None, :] * steps * D + r[:, None]
+    real, loss = (ours < samples)[None, :], tl.zeros((DP, BLOCK), h.dtype)
     tl.store(kept, h, mask=written)
     tl.store(kept + M * samples, cell, mask=written)
     for t in range(steps):
@@ -87,16 +132,26 @@ def _lstm_forward(
         ahead = kept + (t + 1) * 2 * M * samples
         tl.store(ahead, h, mask=written)
         tl.store(ahead + M * samples, cell, mask=written)
-        tl.store(seen + t * D, dot(readout, h) + offset, mask=(r < D)[:, None] & (ours < samples)[None, :])
-    at = last + (k * samples + s)[None, :] * 2 * M + m[:, None]
-    tl.store(at, h, mask=written)
-    tl.store(at + M, cell, mask=written)
+        shown = dot(readout, h) + offset
+        if COMPARED:
+            error = kept_error(shown, r, k, s, real, t, data, data_k, data_b, data_t, data_d, segments, length,
+                               observed, samples, steps, D)  # fmt: skip
+            loss += error * error
+        else:
+            at = ((k * samples + s)[None, :] * steps + t) * D + r[:, None]
+            tl.store(observed + at, shown, mask=(r < D)[:, None] & real)
+    if COMPARED:
+        tl.store(sums + k * tl.num_programs(0) + tl.program_id(0), tl.sum(tl.sum(loss, 1), 0) / terms)
+    else:
+        at = last + (k * samples + s)[None, :] * 2 * M + m[:, None]
+        tl.store(at, h, mask=written)
+        tl.store(at + M, cell, mask=written)
 
 
 @triton.jit
 def _lstm_backward(
-    weight, bias, candidate, feedback, c, d, states, of_observed, of_last,
-    by_weight, by_bias, by_candidate, by_feedback, by_c, by_d, stride, by_start, samples, steps,
+    weight, bias, candidate, feedback, c, d, states, of_observed, of_last, of_last_k, terms,
+    by_weight, by_bias, by_candidate, by_feedback, by_c, by_d, stride, by_start, samples, steps, COMPARED: tl.constexpr,
     M: tl.constexpr, D: tl.constexpr, MP: tl.constexpr, DP: tl.constexpr, BLOCK: tl.constexpr,
     HAS_P: tl.constexpr, HAS_D: tl.constexpr,
 ):  # fmt: skip
@@ -105,8 +160,12 @@ def _lstm_backward(
     ours = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     s = tl.minimum(ours, samples - 1)
     inside, written = (m < M)[:, None], (m < M)[:, None] & (ours < samples)[None, :]
-    at = of_last + (k * samples + s)[None, :] * 2 * M + m[:, None]
-    gh, gc = tl.load(at, mask=written, other=0.0), tl.load(at + M, mask=written, other=0.0)
+    if COMPARED:  # then `of_last` holds the gradient by the error of each seed
+        scale = 2 * tl.load(of_last + k * of_last_k) / terms
+        gh, gc = tl.zeros((MP, BLOCK), states.dtype.element_ty), tl.zeros((MP, BLOCK), states.dtype.element_ty)
+    else:
+        scale, at = 1.0, of_last + (k * samples + s)[None, :] * 2 * M + m[:, None]
+        gh, gc = tl.load(at, mask=written, other=0.0), tl.load(at + M, mask=written, other=0.0)
     wi, bi = matrix(weight, k * 4, M, M, m, m, True, gh.dtype), vector(bias, k * 4, M, m, True, gh)
     wf, bf = matrix(weight, k * 4 + 1, M, M, m, m, True, gh.dtype), vector(bias, k * 4 + 1, M, m, True, gh)
     wg, bg = matrix(weight, k * 4 + 2, M, M, m, m, True, gh.dtype), vector(bias, k * 4 + 2, M, m, True, gh)
@@ -117,10 +176,10 @@ def _lstm_backward(
     sum_bi, sum_bf, sum_bg, sum_bo = tl.zeros_like(gh), tl.zeros_like(gh), tl.zeros_like(gh), tl.zeros_like(gh)
     sum_c, sum_d = tl.zeros((DP, MP), gh.dtype), tl.zeros((DP, BLOCK), gh.dtype)
     kept = states + k * (steps + 1) * 2 * M * samples + m[:, None] * samples + s[None, :]
-    seen = of_observed + (k * samples + s)[None, :] * steps * D + r[:, None]
+    real = (ours < samples)[None, :]
     for back in range(steps):
         t = steps - 1 - back
-        e = tl.load(seen + t * D, mask=(r < D)[:, None] & (ours < samples)[None, :], other=0.0)
+        e = pull_of(of_observed, scale, r, k, s, real, t, samples, steps, D, COMPARED)
         ahead = kept + (t + 1) * 2 * M * samples  # loaded again: carried on, they made Triton 3.9's compiler abort
         sum_c += dot(e, tl.trans(tl.load(ahead, mask=inside, other=0.0)))
         sum_d += e
@@ -157,7 +216,8 @@ def _lstm_backward(
 
 @triton.jit
 def _gru_forward(
-    weight, bias, candidate, feedback, c, d, start, states, observed, last, samples, steps,
+    weight, bias, candidate, feedback, c, d, start, states, observed, last,
+    data, data_k, data_b, data_t, data_d, segments, length, terms, sums, samples, steps, COMPARED: tl.constexpr,
     M: tl.constexpr, D: tl.constexpr, MP: tl.constexpr, DP: tl.constexpr, BLOCK: tl.constexpr,
     HAS_P: tl.constexpr, HAS_D: tl.constexpr,
 ):  # fmt: skip
@@ -174,7 +234,7 @@ def _gru_forward(
     readout = matrix(c, k, D, M, r, m, True, h.dtype)
     offset = vector(d, k, D, r, HAS_D, tl.zeros((DP, BLOCK), h.dtype))
     kept = states + k * (steps + 1) * M * samples + m[:, None] * samples + s[None, :]
-    seen = observed + (k * samples + s)[None, :] * steps * D + r[:, None]
+    real, loss = (ours < samples)[None, :], tl.zeros((DP, BLOCK), h.dtype)
     tl.store(kept, h, mask=written)
     for t in range(steps):
         reset, u = tl.sigmoid(dot(wr, h) + br), tl.sigmoid(dot(wu, h) + bu)
@@ -184,14 +244,24 @@ def _gru_forward(
         n = tanh(argument)
         h = n + u * (h - n)
         tl.store(kept + (t + 1) * M * samples, h, mask=written)
-        tl.store(seen + t * D, dot(readout, h) + offset, mask=(r < D)[:, None] & (ours < samples)[None, :])
-    tl.store(last + (k * samples + s)[None, :] * M + m[:, None], h, mask=written)
+        shown = dot(readout, h) + offset
+        if COMPARED:
+            error = kept_error(shown, r, k, s, real, t, data, data_k, data_b, data_t, data_d, segments, length,
+                               observed, samples, steps, D)  # fmt: skip
+            loss += error * error
+        else:
+            at = ((k * samples + s)[None, :] * steps + t) * D + r[:, None]
+            tl.store(observed + at, shown, mask=(r < D)[:, None] & real)
+    if COMPARED:
+        tl.store(sums + k * tl.num_programs(0) + tl.program_id(0), tl.sum(tl.sum(loss, 1), 0) / terms)
+    else:
+        tl.store(last + (k * samples + s)[None, :] * M + m[:, None], h, mask=written)
 
 
 @triton.jit
 def _gru_backward(
-    weight, bias, candidate, feedback, c, d, states, of_observed, of_last,
-    by_weight, by_bias, by_candidate, by_feedback, by_c, by_d, stride, by_start, samples, steps,
+    weight, bias, candidate, feedback, c, d, states, of_observed, of_last, of_last_k, terms,
+    by_weight, by_bias, by_candidate, by_feedback, by_c, by_d, stride, by_start, samples, steps, COMPARED: tl.constexpr,
     M: tl.constexpr, D: tl.constexpr, MP: tl.constexpr, DP: tl.constexpr, BLOCK: tl.constexpr,
     HAS_P: tl.constexpr, HAS_D: tl.constexpr,
 ):  # fmt: skip
@@ -200,7 +270,12 @@ def _gru_backward(
     ours = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     s = tl.minimum(ours, samples - 1)
     inside, written = (m < M)[:, None], (m < M)[:, None] & (ours < samples)[None, :]
-    gh = tl.load(of_last + (k * samples + s)[None, :] * M + m[:, None], mask=written, other=0.0)
+    if COMPARED:
+        scale = 2 * tl.load(of_last + k * of_last_k) / terms
+        gh = tl.zeros((MP, BLOCK), states.dtype.element_ty)
+    else:
+        scale = 1.0
+        gh = tl.load(of_last + (k * samples + s)[None, :] * M + m[:, None], mask=written, other=0.0)
     wr, br = matrix(weight, k * 3, M, M, m, m, True, gh.dtype), vector(bias, k * 3, M, m, True, gh)
     wu, bu = matrix(weight, k * 3 + 1, M, M, m, m, True, gh.dtype), vector(bias, k * 3 + 1, M, m, True, gh)
     wn, bn = matrix(weight, k * 3 + 2, M, M, m, m, True, gh.dtype), vector(bias, k * 3 + 2, M, m, True, gh)
@@ -211,11 +286,11 @@ def _gru_backward(
     sum_br, sum_bu, sum_bn, sum_shift = tl.zeros_like(gh), tl.zeros_like(gh), tl.zeros_like(gh), tl.zeros_like(gh)
     sum_c, sum_d = tl.zeros((DP, MP), gh.dtype), tl.zeros((DP, BLOCK), gh.dtype)
     kept = states + k * (steps + 1) * M * samples + m[:, None] * samples + s[None, :]
-    seen = of_observed + (k * samples + s)[None, :] * steps * D + r[:, None]
+    real = (ours < samples)[None, :]
     h_ahead = tl.load(kept + steps * M * samples, mask=inside, other=0.0)
     for back in range(steps):
         t = steps - 1 - back
-        e = tl.load(seen + t * D, mask=(r < D)[:, None] & (ours < samples)[None, :], other=0.0)
+        e = pull_of(of_observed, scale, r, k, s, real, t, samples, steps, D, COMPARED)
         sum_c += dot(e, tl.trans(h_ahead))
         sum_d += e
         gh += dot(tl.trans(readout), e)

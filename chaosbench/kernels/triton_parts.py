@@ -2,11 +2,16 @@
 
 from collections.abc import Sequence
 from itertools import accumulate
+from typing import Any
 
 import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+
+
+CODES = {"relu": 0, "tanh": 1, "clipped": 2, "almost_linear": 3}  # of activations, in kernels
+WARPS_AT_ONCE = 4096
 
 
 class BlockSums:
@@ -29,9 +34,51 @@ class BlockSums:
 
     def total(self) -> tuple[Tensor | None, ...]:
         """Return the sums over blocks, shaped as the coefficients; None for those that are None."""
-        summed = torch.sum(self._parts, dim=0)
+        summed = self._parts[0] if len(self._parts) == 1 else torch.sum(self._parts, dim=0)
         pairs = zip(self._like, self._begins, strict=True)
-        return tuple(None if one is None else summed[at : at + one.numel()].view(one.shape) for one, at in pairs)
+        return tuple(
+            None if one is None else summed.as_strided(one.shape, one.stride(), summed.storage_offset() + at)
+            for one, at in pairs
+        )
+
+
+class Compared:
+    """What kernels need to compare their observations with data, and the errors that they write.
+
+    Args:
+        data: what should be observed, `(K, B, T, D)`, with any strides.
+        start: of the segments of every window, window by window, `(K, B segments, M)`.
+        steps: length of a segment.
+        blocks: number of blocks of samples.
+
+    Attributes:
+        errors: observations less data, `(K, steps, D, B segments)`; zero past the end of a window.
+    """
+
+    def __init__(self, data: Tensor, start: Tensor, steps: int, *, blocks: int) -> None:
+        seeds, samples = start.shape[:2]
+        self._data, self.blocks, self._segments = data, blocks, samples // data.shape[1]
+        self.errors = start.new_empty(seeds, steps, data.shape[3], samples)
+        self._sums = start.new_empty(seeds, blocks)
+
+    def arguments(self) -> tuple[Any, ...]:
+        """The arguments of a kernel: data and their strides, segments, T, B T D, and where sums go."""
+        data = self._data
+        return data, *data.stride(), self._segments, data.shape[2], data[0].numel(), self._sums
+
+    def total(self) -> Tensor:
+        """Return the mean squared error of each seed, `(K,)`."""
+        return self._sums.sum(dim=1)
+
+
+def not_compared(like: Tensor) -> tuple[Any, ...]:
+    """The arguments of a kernel that does not compare, which does not read them."""
+    return like, 0, 0, 0, 0, 1, 0, 1, like
+
+
+def samples_of_a_warp(seeds: int, samples: int) -> int:
+    """Return how many samples follow each other in a warp, so that there are about as many warps as a GPU holds."""
+    return min(samples, max(1, seeds * samples // WARPS_AT_ONCE))
 
 
 def power_of_two(size: int) -> int:
@@ -71,3 +118,53 @@ def tanh(x):
     square = x * x
     series = x * (1 - square * (1 / 3 - square * (2 / 15 - square * (17 / 315))))
     return tl.where(small, series, 2 * tl.sigmoid(2 * x) - 1)
+
+
+@triton.jit
+def activated(bare, shifted, bent, CODE: tl.constexpr):
+    """Return phi of hidden units; `bare` is without the threshold, and `bent` where almost linear ones are not."""
+    if CODE == 0:
+        return tl.where(shifted <= 0, 0.0, shifted)
+    elif CODE == 1:
+        return tanh(shifted)
+    elif CODE == 2:
+        return tl.where(shifted <= 0, 0.0, shifted) - tl.where(bare <= 0, 0.0, bare)
+    else:
+        return tl.where(bent & (shifted < 0), 0.0, shifted)
+
+
+@triton.jit
+def pulled(shifted, value, upstream, bent, CODE: tl.constexpr):
+    """Return the gradient by what phi is applied to, from that by its value; of "clipped", its first part."""
+    if CODE == 1:
+        return upstream * (1 - value * value)
+    elif CODE == 3:
+        return tl.where(bent & (shifted < 0), 0.0, upstream)
+    else:
+        return tl.where(shifted <= 0, 0.0, upstream)
+
+
+@triton.jit
+def kept_error(
+    value, rows, k, s, real, t, data, data_k, data_b, data_t, data_d, segments, length, errors, samples, steps,
+    D: tl.constexpr,
+):  # fmt: skip
+    """Store what is observed after step t of a segment less the data, and return it; zero past the window's end."""
+    moment, rows = ((s % segments) * steps + t)[None, :], rows[:, None]
+    live = (rows < D) & real & (moment < length)
+    at = data + k * data_k + (s // segments)[None, :] * data_b
+    error = tl.where(live, value - tl.load(at + moment * data_t + rows * data_d, mask=live, other=0.0), 0.0)
+    tl.store(errors + ((k * steps + t) * D + rows) * samples + s[None, :], error, mask=(rows < D) & real)
+    return error
+
+
+@triton.jit
+def pull_of(of_observed, scale, rows, k, s, real, t, samples, steps, D: tl.constexpr, COMPARED: tl.constexpr):
+    """Load the gradient by what is observed after step t: as given, or from the error."""
+    inside = (rows < D)[:, None] & real
+    if COMPARED:
+        at = ((k * steps + t) * D + rows[:, None]) * samples + s[None, :]
+        return scale * tl.load(of_observed + at, mask=inside, other=0.0)
+    else:
+        at = ((k * samples + s)[None, :] * steps + t) * D + rows[:, None]
+        return tl.load(of_observed + at, mask=inside, other=0.0)

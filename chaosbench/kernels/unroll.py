@@ -46,6 +46,23 @@ class ComparingBackend(Backend, Protocol):
         """Return the error of each seed, `(K,)`, and its gradients by the coefficients, the start and the signals."""
 
 
+class DeferringBackend(Backend, Protocol):
+    """A backend that computes a squared error, and its gradients when they are asked for.
+
+    A GPU cannot be asked without waiting whether errors are summed as they are, and it needs the memory less.
+    """
+
+    def compare(
+        self, network: Any, start: Tensor, data: Tensor, steps: int, forcing: Any
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the error of each seed, `(K,)`, and two tensors that `pull_back` needs."""
+
+    def pull_back(
+        self, network: Any, states: Tensor, errors: Tensor, forcing: Any, of_errors: Tensor, terms: int
+    ) -> Gradients:
+        """Return gradients by the coefficients, the start and the signals; the error is a mean over so many terms."""
+
+
 def backend_for(start: Tensor, steps: int) -> Backend | None:
     """Return the compiled backend for an unroll of these states; None if plain torch must do it.
 
@@ -73,7 +90,7 @@ def gated_comparing_backend_for(windows: Tensor, steps: int) -> ComparingBackend
 
 def _compares(windows: Tensor) -> bool:
     """Return whether errors of windows of data may be computed together with their gradients."""
-    return windows.device.type == "cpu" and not windows.requires_grad and torch.is_grad_enabled()
+    return windows.device.type in ("cpu", "cuda") and not windows.requires_grad and torch.is_grad_enabled()
 
 
 def gated_backend_for(start: Tensor, steps: int) -> Backend | None:
@@ -185,8 +202,33 @@ def squared_error(
     """
     signals = None if forcing is None else forcing.signals
     settings = (backend, network, steps, forcing)
-    errors: Tensor = _SquaredError.apply(settings, data, start, signals, *network.coefficients)  # type: ignore[no-untyped-call]
+    function = _DeferredError if hasattr(backend, "pull_back") else _SquaredError
+    errors: Tensor = function.apply(settings, data, start, signals, *network.coefficients)  # type: ignore[no-untyped-call]
     return errors
+
+
+class _DeferredError(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, settings: Any, data: Tensor, start: Tensor, signals: Tensor | None, *tensors: Tensor | None
+    ) -> Tensor:
+        backend, network, steps, forcing = settings
+        signals = None if signals is None else signals.contiguous()
+        coefficients = [None if one is None else one.contiguous() for one in tensors]
+        given, forced = network.with_coefficients(coefficients), _with_signals(forcing, signals)
+        errors, states, differences = backend.compare(given, start.contiguous(), data, steps, forced)
+        ctx.save_for_backward(states, differences, signals, *coefficients)
+        ctx.settings, ctx.terms = settings, data[0].numel()
+        return cast("Tensor", errors)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, of_errors: Tensor) -> Any:
+        backend, network, _, forcing = ctx.settings
+        states, differences, signals, *coefficients = ctx.saved_tensors
+        given, forced = network.with_coefficients(coefficients), _with_signals(forcing, signals)
+        by_coefficients, *others = backend.pull_back(given, states, differences, forced, of_errors, ctx.terms)
+        return None, None, *others, *by_coefficients
 
 
 class _SquaredError(torch.autograd.Function):
