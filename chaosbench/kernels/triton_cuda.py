@@ -15,6 +15,7 @@ from torch import Tensor
 
 from chaosbench.kernels import triton_few_units, triton_vectors
 from chaosbench.kernels.network import Forcing, Network
+from chaosbench.kernels.triton_forcing import forced, signal_at, weight_at
 from chaosbench.kernels.triton_parts import (
     CODES,
     BlockSums,
@@ -28,9 +29,10 @@ from chaosbench.kernels.triton_parts import (
     pull_of,
     pulled,
     vector,
-)
+)  # fmt: skip
 
 BLOCK, WARPS = 16, 2  # samples of a program, and its warps
+Gradients = tuple[tuple[Tensor | None, ...], Tensor, Tensor | None]
 
 
 def forward(
@@ -49,7 +51,7 @@ def forward(
 def backward(
     network: Network, states: Tensor, forcing: Forcing | None, of_observed: Tensor, of_last: Tensor,
     *, block: int = BLOCK, warps: int = WARPS,
-) -> tuple[tuple[Tensor | None, ...], Tensor, Tensor | None]:  # fmt: skip
+) -> Gradients:  # fmt: skip
     """Return gradients by the coefficients, the start and the signals, from those by observations and last state."""
     samples, steps = of_observed.shape[1:3]
     sizes, grid, filled = _sizes(network, of_last, forcing, block), _grid(of_last, block), _filled(network, of_last)
@@ -61,6 +63,11 @@ def backward(
     return sums.total(), by_start, by_signals
 
 
+def takes_transposed(network: Network, forcing: Forcing | None) -> bool:
+    """Return whether W1 and W2 may be transposed."""
+    return _special(network, forcing) is not None
+
+
 def compare(
     network: Network, start: Tensor, data: Tensor, steps: int, forcing: Forcing | None,
     *, block: int = BLOCK, warps: int = WARPS,
@@ -70,10 +77,9 @@ def compare(
     Args:
         data: what should be observed, `(K, B, T, D)`; start and signals are those of segments, window by window.
     """
-    if triton_few_units.applies(network, forcing):
-        return triton_few_units.compare(network, start, data, steps)
-    if triton_vectors.applies(network, forcing):
-        return triton_vectors.compare(network, start, data, steps, forcing)
+    if (special := _special(network, forcing)) is not None:
+        found: tuple[Tensor, Tensor, Tensor] = special.compare(network, start, data, steps, forcing)
+        return found
     seeds, samples, units = start.shape
     sizes, grid, filled = _sizes(network, start, forcing, block), _grid(start, block), _filled(network, start)
     states, compared = start.new_empty(seeds, steps + 1, units, samples), Compared(data, start, steps, blocks=grid[0])
@@ -85,26 +91,29 @@ def compare(
 def pull_back(
     network: Network, states: Tensor, errors: Tensor, forcing: Forcing | None, of_errors: Tensor, terms: int,
     *, block: int = BLOCK, warps: int = WARPS,
-) -> tuple[tuple[Tensor | None, ...], Tensor, Tensor | None]:  # fmt: skip
+) -> Gradients:  # fmt: skip
     """Return gradients by the coefficients, the start and the signals, from those by the error of each seed, `(K,)`.
 
     Args:
         terms: B T D.
     """
-    if triton_few_units.applies(network, forcing):
-        return triton_few_units.pull_back(network, states, errors, of_errors, terms)
-    if triton_vectors.applies(network, forcing):
-        return triton_vectors.pull_back(network, states, errors, forcing, of_errors, terms)
+    if (special := _special(network, forcing)) is not None:
+        found: Gradients = special.pull_back(network, states, errors, forcing, of_errors, terms)
+        return found
     seeds, steps, _, samples = errors.shape
     by_start = states.new_empty(seeds, samples, states.shape[2])
     sizes, grid, filled = _sizes(network, by_start, forcing, block), _grid(by_start, block), _filled(network, by_start)
-    sums = BlockSums(network.coefficients, grid[0])
+    sums, scale = BlockSums(network.coefficients, grid[0]), (of_errors, of_errors.stride(0), terms)
     by_signals = None if forcing is None else torch.zeros_like(forcing.signals)
     signals = (*_signals(forcing, by_start), by_start if by_signals is None else by_signals)
-    scale = of_errors, of_errors.stride(0), terms
     given = (*filled, states, *signals, errors, *scale, *sums.pointers(), sums.stride, by_start)
     _backward[grid](*given, samples, steps, COMPARED=True, **sizes, num_warps=warps)
     return sums.total(), by_start, by_signals
+
+
+def _special(network: Network, forcing: Forcing | None) -> Any:
+    """Return the kernels for small networks of this kind; None if there are none."""
+    return next((one for one in (triton_few_units, triton_vectors) if one.applies(network, forcing)), None)
 
 
 def _grid(start: Tensor, block: int) -> tuple[int, int]:
@@ -141,38 +150,6 @@ def _sizes(network: Network, start: Tensor, forcing: Forcing | None, block: int)
 
 
 @triton.jit
-def _weight(weights, k, s, t, samples, steps, N: tl.constexpr, INTERVAL: tl.constexpr, like):
-    """Load the weights by which each sample is blended with its signal before step t, as a row."""
-    moment = s * 0 + t
-    if INTERVAL > 0:
-        return tl.where((moment > 0) & (moment % INTERVAL == 0), 1.0, 0.0).to(like.dtype)
-    else:
-        return tl.load(weights + (k * samples + s) * (steps - 1) + t - 1, mask=moment > 0, other=0.0)
-
-
-@triton.jit
-def _signal_at(k, s, m, t, samples, steps, N: tl.constexpr, INTERVAL: tl.constexpr):
-    if INTERVAL > 0:
-        moment = (k * samples + s) * ((steps - 1) // INTERVAL) + t // INTERVAL - 1
-    else:
-        moment = (k * samples + s) * (steps - 1) + t - 1
-    return moment[None, :] * N + m[:, None]
-
-
-@triton.jit
-def _forced(z, signals, weights, k, s, m, t, samples, steps, N: tl.constexpr, INTERVAL: tl.constexpr):
-    if N > 0:
-        w = _weight(weights, k, s, t, samples, steps, N, INTERVAL, s.to(z.dtype))[None, :]
-        drawn = (m < N)[:, None] & (w > 0)
-        x = tl.load(signals + _signal_at(k, s, m, t, samples, steps, N, INTERVAL), mask=drawn, other=0.0)
-        if INTERVAL > 0:
-            z = tl.where(drawn, x, z)
-        else:  # torch.lerp's two forms
-            z = tl.where(drawn, tl.where(w < 0.5, z + w * (x - z), x - (x - z) * (1 - w)), z)
-    return z
-
-
-@triton.jit
 def _forward(
     a, w1, w2, h1, h2, c, d, start, signals, weights, states, observed, last,
     data, data_k, data_b, data_t, data_d, segments, length, terms, sums, samples, steps, COMPARED: tl.constexpr,
@@ -200,7 +177,7 @@ def _forward(
     loss = tl.zeros((DP if HAS_C else MP, BLOCK), z.dtype)
     tl.store(kept, z, mask=written)
     for t in range(steps):
-        z = _forced(z, signals, weights, k, s, m, t, samples, steps, N, INTERVAL)
+        z = forced(z, signals, weights, k, s, m, t, samples, steps, N, INTERVAL)
         bare = dot(inward, z) if HAS_W2 else z
         active = activated(bare, bare + threshold, (l >= LINEAR)[:, None], CODE)
         z = diagonal * z + bias + (dot(outward, active) if HAS_W1 else active)
@@ -211,8 +188,8 @@ def _forward(
                                observed, samples, steps, D)  # fmt: skip
             loss += error * error
         else:
-            at = ((k * samples + s)[None, :] * steps + t) * D + rows[:, None]
-            tl.store(observed + at, shown, mask=(rows < D)[:, None] & real)
+            place = ((k * samples + s)[None, :] * steps + t) * D + rows[:, None]
+            tl.store(observed + place, shown, mask=(rows < D)[:, None] & real)
     if COMPARED:
         tl.store(sums + k * tl.num_programs(0) + tl.program_id(0), tl.sum(tl.sum(loss, 1), 0) / terms)
     else:
@@ -261,7 +238,7 @@ def _backward(
         if HAS_D:
             sum_d += pull_of(of_observed, scale, r, k, s, real, t, samples, steps, D, COMPARED)
         z = tl.load(kept + t * M * samples, mask=(m < M)[:, None], other=0.0)
-        z = _forced(z, signals, weights, k, s, m, t, samples, steps, N, INTERVAL)
+        z = forced(z, signals, weights, k, s, m, t, samples, steps, N, INTERVAL)
         bare = dot(inward, z) if HAS_W2 else z
         active = activated(bare, bare + threshold, (l >= LINEAR)[:, None], CODE)
         upstream = dot(tl.trans(outward), g) if HAS_W1 else g
@@ -277,9 +254,9 @@ def _backward(
         sum_a += g * z
         g = diagonal * g + (dot(tl.trans(inward), inside) if HAS_W2 else inside)
         if N > 0:
-            w = _weight(weights, k, s, t, samples, steps, N, INTERVAL, s.to(g.dtype))[None, :]
+            w = weight_at(weights, k, s, t, samples, steps, N, INTERVAL, s.to(g.dtype))[None, :]
             drawn = (m < N)[:, None] & real & (w > 0)
-            tl.store(by_signals + _signal_at(k, s, m, t, samples, steps, N, INTERVAL), w * g, mask=drawn)
+            tl.store(by_signals + signal_at(k, s, m, t, samples, steps, N, INTERVAL), w * g, mask=drawn)
             g = tl.where((m < N)[:, None], (1 - w) * g, g)
     tl.store(by_start + (k * samples + s)[None, :] * M + m[:, None], g, mask=written)
     part = tl.program_id(0).to(tl.int64) * stride

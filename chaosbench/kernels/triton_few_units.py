@@ -6,7 +6,6 @@
 
 from typing import Any
 
-import torch
 import triton
 import triton.language as tl
 from torch import Tensor
@@ -26,8 +25,9 @@ def applies(network: Network, forcing: object) -> bool:
 
 
 def compare(
-    network: Network, start: Tensor, data: Tensor, steps: int, *, block: int = BLOCK, warps: int = WARPS
-) -> tuple[Tensor, Tensor, Tensor]:
+    network: Network, start: Tensor, data: Tensor, steps: int, forcing: None = None,
+    *, block: int = BLOCK, warps: int = WARPS,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """Return the error of each seed, `(K,)`, and the states and errors that `pull_back` needs."""
     seeds, samples, units = start.shape
     states = start.new_empty(seeds, steps + 1, units, samples)
@@ -38,8 +38,9 @@ def compare(
 
 
 def pull_back(
-    network: Network, states: Tensor, errors: Tensor, of_errors: Tensor, terms: int, *, block: int = BLOCK, warps: int = WARPS
-) -> tuple[tuple[Tensor | None, ...], Tensor, None]:
+    network: Network, states: Tensor, errors: Tensor, forcing: None, of_errors: Tensor, terms: int,
+    *, block: int = BLOCK, warps: int = WARPS,
+) -> tuple[tuple[Tensor | None, ...], Tensor, None]:  # fmt: skip
     """Return gradients by the coefficients and the start, from those by the errors of the seeds, `(K,)`."""
     seeds, steps, _, samples = errors.shape
     by_start = states.new_empty(seeds, samples, states.shape[2])

@@ -10,8 +10,9 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-from chaosbench.kernels import triton_lstm
+from chaosbench.kernels import triton_lstm_vectors
 from chaosbench.kernels.gated import GatedNetwork
+from chaosbench.kernels.triton_gru import gru_backward, gru_forward
 from chaosbench.kernels.triton_parts import (
     BlockSums,
     Compared,
@@ -21,6 +22,8 @@ from chaosbench.kernels.triton_parts import (
     not_compared,
     power_of_two,
     pull_of,
+    store_gate,
+    store_readout,
     tanh,
     vector,
 )
@@ -36,7 +39,7 @@ def forward(
     states = start.new_empty(seeds, steps + 1, size, samples)
     observed, last = start.new_empty(seeds, samples, steps, network.dimension), torch.empty_like(start)
     given = (*_filled(network, start), start, states, observed, last, *not_compared(start), samples, steps)
-    kernel, sizes = _lstm_forward if network.kind == "lstm" else _gru_forward, _sizes(network, block)
+    kernel, sizes = _lstm_forward if network.kind == "lstm" else gru_forward, _sizes(network, block)
     kernel[(triton.cdiv(samples, block), seeds)](*given, COMPARED=False, **sizes, num_warps=warps)
     return observed, last, states
 
@@ -50,9 +53,14 @@ def backward(
     blocks, by_start = triton.cdiv(samples, block), torch.empty_like(of_last)
     sums = BlockSums(network.coefficients, blocks)
     given = (*_filled(network, of_last), states, of_observed, of_last, 0, 1, *sums.pointers(), sums.stride, by_start)
-    kernel, sizes = _lstm_backward if network.kind == "lstm" else _gru_backward, _sizes(network, block)
+    kernel, sizes = _lstm_backward if network.kind == "lstm" else gru_backward, _sizes(network, block)
     kernel[(blocks, seeds)](*given, samples, steps, COMPARED=False, **sizes, num_warps=warps)
     return sums.total(), by_start, None
+
+
+def takes_transposed(network: GatedNetwork, forcing: None) -> bool:
+    """Return False: no matrix may be transposed."""
+    return False
 
 
 def compare(
@@ -60,13 +68,13 @@ def compare(
     *, block: int = BLOCK, warps: int = WARPS,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """Return the mean squared error of each seed, `(K,)`, and the states and errors that `pull_back` needs."""
-    if triton_lstm.applies(network):
-        return triton_lstm.compare(network, start, data, steps)
+    if triton_lstm_vectors.applies(network):
+        return triton_lstm_vectors.compare(network, start, data, steps)
     seeds, samples, size = start.shape
     states, blocks = start.new_empty(seeds, steps + 1, size, samples), triton.cdiv(samples, block)
     compared = Compared(data, start, steps, blocks=blocks)
     given = (*_filled(network, start), start, states, compared.errors, start, *compared.arguments(), samples, steps)
-    kernel, sizes = _lstm_forward if network.kind == "lstm" else _gru_forward, _sizes(network, block)
+    kernel, sizes = _lstm_forward if network.kind == "lstm" else gru_forward, _sizes(network, block)
     kernel[(blocks, seeds)](*given, COMPARED=True, **sizes, num_warps=warps)
     return compared.total(), states, compared.errors
 
@@ -76,13 +84,13 @@ def pull_back(
     *, block: int = BLOCK, warps: int = WARPS,
 ) -> tuple[tuple[Tensor | None, ...], Tensor, None]:  # fmt: skip
     """Return gradients by the coefficients and the start, from those by the error of each seed, `(K,)`."""
-    if triton_lstm.applies(network):
-        return triton_lstm.pull_back(network, states, errors, of_errors, terms)
+    if triton_lstm_vectors.applies(network):
+        return triton_lstm_vectors.pull_back(network, states, errors, of_errors, terms)
     seeds, steps, _, samples = errors.shape
     blocks, by_start = triton.cdiv(samples, block), states.new_empty(seeds, samples, states.shape[2])
     sums, scale = BlockSums(network.coefficients, blocks), (of_errors, of_errors.stride(0), terms)
     given = (*_filled(network, by_start), states, errors, *scale, *sums.pointers(), sums.stride, by_start)
-    kernel, sizes = _lstm_backward if network.kind == "lstm" else _gru_backward, _sizes(network, block)
+    kernel, sizes = _lstm_backward if network.kind == "lstm" else gru_backward, _sizes(network, block)
     kernel[(blocks, seeds)](*given, samples, steps, COMPARED=True, **sizes, num_warps=warps)
     return sums.total(), by_start, None
 
@@ -138,8 +146,8 @@ def _lstm_forward(
                                observed, samples, steps, D)  # fmt: skip
             loss += error * error
         else:
-            at = ((k * samples + s)[None, :] * steps + t) * D + r[:, None]
-            tl.store(observed + at, shown, mask=(r < D)[:, None] & real)
+            place = ((k * samples + s)[None, :] * steps + t) * D + r[:, None]
+            tl.store(observed + place, shown, mask=(r < D)[:, None] & real)
     if COMPARED:
         tl.store(sums + k * tl.num_programs(0) + tl.program_id(0), tl.sum(tl.sum(loss, 1), 0) / terms)
     else:
@@ -207,138 +215,8 @@ def _lstm_backward(
     tl.store(at, gh, mask=written)
     tl.store(at + M, gc, mask=written)
     part = tl.program_id(0).to(tl.int64) * stride
-    _store_gate(by_weight + part, by_bias + part, k * 4, sum_wi, sum_bi, m, M)
-    _store_gate(by_weight + part, by_bias + part, k * 4 + 1, sum_wf, sum_bf, m, M)
-    _store_gate(by_weight + part, by_bias + part, k * 4 + 2, sum_wg, sum_bg, m, M)
-    _store_gate(by_weight + part, by_bias + part, k * 4 + 3, sum_wo, sum_bo, m, M)
-    _store_readout(by_c + part, by_d + part, k, sum_c, sum_d, r, m, D, M, HAS_D)
-
-
-@triton.jit
-def _gru_forward(
-    weight, bias, candidate, feedback, c, d, start, states, observed, last,
-    data, data_k, data_b, data_t, data_d, segments, length, terms, sums, samples, steps, COMPARED: tl.constexpr,
-    M: tl.constexpr, D: tl.constexpr, MP: tl.constexpr, DP: tl.constexpr, BLOCK: tl.constexpr,
-    HAS_P: tl.constexpr, HAS_D: tl.constexpr,
-):  # fmt: skip
-    k = tl.program_id(1).to(tl.int64)
-    m, r = tl.arange(0, MP), tl.arange(0, DP)
-    ours = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    s = tl.minimum(ours, samples - 1)
-    inside, written = (m < M)[:, None], (m < M)[:, None] & (ours < samples)[None, :]
-    h = tl.load(start + (k * samples + s)[None, :] * M + m[:, None], mask=inside, other=0.0)
-    wr, br = matrix(weight, k * 3, M, M, m, m, True, h.dtype), vector(bias, k * 3, M, m, True, h)
-    wu, bu = matrix(weight, k * 3 + 1, M, M, m, m, True, h.dtype), vector(bias, k * 3 + 1, M, m, True, h)
-    wn, bn = matrix(weight, k * 3 + 2, M, M, m, m, True, h.dtype), vector(bias, k * 3 + 2, M, m, True, h)
-    shift, own = vector(candidate, k, M, m, True, h), matrix(feedback, k, M, M, m, m, HAS_P, h.dtype)
-    readout = matrix(c, k, D, M, r, m, True, h.dtype)
-    offset = vector(d, k, D, r, HAS_D, tl.zeros((DP, BLOCK), h.dtype))
-    kept = states + k * (steps + 1) * M * samples + m[:, None] * samples + s[None, :]
-    real, loss = (ours < samples)[None, :], tl.zeros((DP, BLOCK), h.dtype)
-    tl.store(kept, h, mask=written)
-    for t in range(steps):
-        reset, u = tl.sigmoid(dot(wr, h) + br), tl.sigmoid(dot(wu, h) + bu)
-        argument = bn + reset * (dot(wn, h) + shift)
-        if HAS_P:
-            argument += dot(own, h)
-        n = tanh(argument)
-        h = n + u * (h - n)
-        tl.store(kept + (t + 1) * M * samples, h, mask=written)
-        shown = dot(readout, h) + offset
-        if COMPARED:
-            error = kept_error(shown, r, k, s, real, t, data, data_k, data_b, data_t, data_d, segments, length,
-                               observed, samples, steps, D)  # fmt: skip
-            loss += error * error
-        else:
-            at = ((k * samples + s)[None, :] * steps + t) * D + r[:, None]
-            tl.store(observed + at, shown, mask=(r < D)[:, None] & real)
-    if COMPARED:
-        tl.store(sums + k * tl.num_programs(0) + tl.program_id(0), tl.sum(tl.sum(loss, 1), 0) / terms)
-    else:
-        tl.store(last + (k * samples + s)[None, :] * M + m[:, None], h, mask=written)
-
-
-@triton.jit
-def _gru_backward(
-    weight, bias, candidate, feedback, c, d, states, of_observed, of_last, of_last_k, terms,
-    by_weight, by_bias, by_candidate, by_feedback, by_c, by_d, stride, by_start, samples, steps, COMPARED: tl.constexpr,
-    M: tl.constexpr, D: tl.constexpr, MP: tl.constexpr, DP: tl.constexpr, BLOCK: tl.constexpr,
-    HAS_P: tl.constexpr, HAS_D: tl.constexpr,
-):  # fmt: skip
-    k = tl.program_id(1).to(tl.int64)
-    m, r = tl.arange(0, MP), tl.arange(0, DP)
-    ours = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
-    s = tl.minimum(ours, samples - 1)
-    inside, written = (m < M)[:, None], (m < M)[:, None] & (ours < samples)[None, :]
-    if COMPARED:
-        scale = 2 * tl.load(of_last + k * of_last_k) / terms
-        gh = tl.zeros((MP, BLOCK), states.dtype.element_ty)
-    else:
-        scale = 1.0
-        gh = tl.load(of_last + (k * samples + s)[None, :] * M + m[:, None], mask=written, other=0.0)
-    wr, br = matrix(weight, k * 3, M, M, m, m, True, gh.dtype), vector(bias, k * 3, M, m, True, gh)
-    wu, bu = matrix(weight, k * 3 + 1, M, M, m, m, True, gh.dtype), vector(bias, k * 3 + 1, M, m, True, gh)
-    wn, bn = matrix(weight, k * 3 + 2, M, M, m, m, True, gh.dtype), vector(bias, k * 3 + 2, M, m, True, gh)
-    shift, own = vector(candidate, k, M, m, True, gh), matrix(feedback, k, M, M, m, m, HAS_P, gh.dtype)
-    readout = matrix(c, k, D, M, r, m, True, gh.dtype)
-    sum_wr, sum_wu = tl.zeros((MP, MP), gh.dtype), tl.zeros((MP, MP), gh.dtype)
-    sum_wn, sum_own = tl.zeros((MP, MP), gh.dtype), tl.zeros((MP, MP), gh.dtype)
-    sum_br, sum_bu, sum_bn, sum_shift = tl.zeros_like(gh), tl.zeros_like(gh), tl.zeros_like(gh), tl.zeros_like(gh)
-    sum_c, sum_d = tl.zeros((DP, MP), gh.dtype), tl.zeros((DP, BLOCK), gh.dtype)
-    kept = states + k * (steps + 1) * M * samples + m[:, None] * samples + s[None, :]
-    real = (ours < samples)[None, :]
-    h_ahead = tl.load(kept + steps * M * samples, mask=inside, other=0.0)
-    for back in range(steps):
-        t = steps - 1 - back
-        e = pull_of(of_observed, scale, r, k, s, real, t, samples, steps, D, COMPARED)
-        sum_c += dot(e, tl.trans(h_ahead))
-        sum_d += e
-        gh += dot(tl.trans(readout), e)
-        h = tl.load(kept + t * M * samples, mask=inside, other=0.0)
-        reset, u = tl.sigmoid(dot(wr, h) + br), tl.sigmoid(dot(wu, h) + bu)
-        term = dot(wn, h) + shift
-        argument = bn + reset * term
-        if HAS_P:
-            argument += dot(own, h)
-        n = tanh(argument)
-        gu = gh * (h - n) * u * (1 - u)
-        gn = gh * (1 - u) * (1 - n * n)
-        gr, gq = gn * term * reset * (1 - reset), gn * reset
-        row = tl.trans(h)
-        sum_wr += dot(gr, row)
-        sum_wu += dot(gu, row)
-        sum_wn += dot(gq, row)
-        sum_br += gr
-        sum_bu += gu
-        sum_bn += gn
-        sum_shift += gq
-        gh = gh * u + dot(tl.trans(wr), gr) + dot(tl.trans(wu), gu) + dot(tl.trans(wn), gq)
-        if HAS_P:
-            sum_own += dot(gn, row)
-            gh += dot(tl.trans(own), gn)
-        h_ahead = h
-    tl.store(by_start + (k * samples + s)[None, :] * M + m[:, None], gh, mask=written)
-    part = tl.program_id(0).to(tl.int64) * stride
-    _store_gate(by_weight + part, by_bias + part, k * 3, sum_wr, sum_br, m, M)
-    _store_gate(by_weight + part, by_bias + part, k * 3 + 1, sum_wu, sum_bu, m, M)
-    _store_gate(by_weight + part, by_bias + part, k * 3 + 2, sum_wn, sum_bn, m, M)
-    tl.store(by_candidate + part + k * M + m, tl.sum(sum_shift, 1), mask=m < M)
-    if HAS_P:
-        square = (m < M)[:, None] & (m < M)[None, :]
-        tl.store(by_feedback + part + k * M * M + m[:, None] * M + m[None, :], sum_own, mask=square)
-    _store_readout(by_c + part, by_d + part, k, sum_c, sum_d, r, m, D, M, HAS_D)
-
-
-@triton.jit
-def _store_gate(by_weight, by_bias, gate, sum_w, sum_b, m, M: tl.constexpr):
-    square = (m < M)[:, None] & (m < M)[None, :]
-    tl.store(by_weight + gate * M * M + m[:, None] * M + m[None, :], sum_w, mask=square)
-    tl.store(by_bias + gate * M + m, tl.sum(sum_b, 1), mask=m < M)
-
-
-@triton.jit
-def _store_readout(by_c, by_d, k, sum_c, sum_d, r, m, D: tl.constexpr, M: tl.constexpr, HAS_D: tl.constexpr):
-    inside = (r < D)[:, None] & (m < M)[None, :]
-    tl.store(by_c + k * D * M + r[:, None] * M + m[None, :], sum_c, mask=inside)
-    if HAS_D:
-        tl.store(by_d + k * D + r, tl.sum(sum_d, 1), mask=r < D)
+    store_gate(by_weight + part, by_bias + part, k * 4, sum_wi, sum_bi, m, M)
+    store_gate(by_weight + part, by_bias + part, k * 4 + 1, sum_wf, sum_bf, m, M)
+    store_gate(by_weight + part, by_bias + part, k * 4 + 2, sum_wg, sum_bg, m, M)
+    store_gate(by_weight + part, by_bias + part, k * 4 + 3, sum_wo, sum_bo, m, M)
+    store_readout(by_c + part, by_d + part, k, sum_c, sum_d, r, m, D, M, HAS_D)

@@ -9,9 +9,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
-
 CODES = {"relu": 0, "tanh": 1, "clipped": 2, "almost_linear": 3}  # of activations, in kernels
-WARPS_AT_ONCE = 4096
+WARPS_AT_ONCE = 4096  # two to four times as many as an H100 holds
 
 
 class BlockSums:
@@ -168,3 +167,20 @@ def pull_of(of_observed, scale, rows, k, s, real, t, samples, steps, D: tl.const
     else:
         at = ((k * samples + s)[None, :] * steps + t) * D + rows[:, None]
         return tl.load(of_observed + at, mask=inside, other=0.0)
+
+
+@triton.jit
+def store_gate(by_weight, by_bias, gate, sum_w, sum_b, m, M: tl.constexpr):
+    """Store the gradients by the weights and biases of a gate."""
+    square = (m < M)[:, None] & (m < M)[None, :]
+    tl.store(by_weight + gate * M * M + m[:, None] * M + m[None, :], sum_w, mask=square)
+    tl.store(by_bias + gate * M + m, tl.sum(sum_b, 1), mask=m < M)
+
+
+@triton.jit
+def store_readout(by_c, by_d, k, sum_c, sum_d, r, m, D: tl.constexpr, M: tl.constexpr, HAS_D: tl.constexpr):
+    """Store the gradients by the read-out."""
+    inside = (r < D)[:, None] & (m < M)[None, :]
+    tl.store(by_c + k * D * M + r[:, None] * M + m[None, :], sum_c, mask=inside)
+    if HAS_D:
+        tl.store(by_d + k * D + r, tl.sum(sum_d, 1), mask=r < D)

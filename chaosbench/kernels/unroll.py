@@ -52,6 +52,9 @@ class DeferringBackend(Backend, Protocol):
     A GPU cannot be asked without waiting whether errors are summed as they are, and it needs the memory less.
     """
 
+    def takes_transposed(self, network: Any, forcing: Any) -> bool:
+        """Return whether matrices of this network may be transposed, so that nobody need copy them."""
+
     def compare(
         self, network: Any, start: Tensor, data: Tensor, steps: int, forcing: Any
     ) -> tuple[Tensor, Tensor, Tensor]:
@@ -214,7 +217,8 @@ class _DeferredError(torch.autograd.Function):
     ) -> Tensor:
         backend, network, steps, forcing = settings
         signals = None if signals is None else signals.contiguous()
-        coefficients = [None if one is None else one.contiguous() for one in tensors]
+        transposed = backend.takes_transposed(network, forcing)
+        coefficients = [one if one is None or (transposed and _is_turned(one)) else one.contiguous() for one in tensors]
         given, forced = network.with_coefficients(coefficients), _with_signals(forcing, signals)
         errors, states, differences = backend.compare(given, start.contiguous(), data, steps, forced)
         ctx.save_for_backward(states, differences, signals, *coefficients)
@@ -250,6 +254,10 @@ class _SquaredError(torch.autograd.Function):
             return None, None, *ctx.saved_tensors
         scales = {dim: of_errors.view(-1, *[1] * (dim - 1)) for dim in (2, 3, 4)}
         return None, None, *(None if one is None else one * scales[one.dim()] for one in ctx.saved_tensors)
+
+
+def _is_turned(tensor: Tensor) -> bool:
+    return tensor.dim() > 2 and tensor.mT.is_contiguous()
 
 
 def _with_signals(forcing: Forcing | None, signals: Tensor | None) -> Forcing | None:

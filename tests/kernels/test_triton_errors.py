@@ -26,9 +26,7 @@ def draw(*shape: int) -> Tensor:
 def assert_agree(found: Tensor, expected: Tensor, inputs: list[Tensor | None]) -> None:
     """In float64, so that only the order of sums differs."""
     given = [one for one in inputs if one is not None]
-    ours, autograd = (
-        (errors, *torch.autograd.grad((errors * SCALES).sum(), given)) for errors in (found, expected)
-    )
+    ours, autograd = ((errors, *torch.autograd.grad((errors * SCALES).sum(), given)) for errors in (found, expected))
     for one, other in zip(ours, autograd, strict=True):
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-14)
 

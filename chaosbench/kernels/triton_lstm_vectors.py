@@ -6,7 +6,6 @@ gradients would not fit in together, so the forward pass stores what the gates w
 
 from typing import Any
 
-import torch
 import triton
 import triton.language as tl
 from torch import Tensor
