@@ -1,4 +1,4 @@
-"""Check the Triton kernels on a CUDA device and time updates; `python benchmarks/kernels_gpu.py FOLDER` writes JSON.
+"""Check the Triton kernels of unrolls on a CUDA device and time updates; `python -m benchmarks.kernels_gpu FOLDER`.
 
 Names of families behind FOLDER restrict checks and timings to them, and `--launch 16x4 32x8` times each kernel with
 blocks of 16 samples on 4 warps and so on instead of its own choice. The file is then named after the families.
@@ -30,7 +30,7 @@ DEVICE = "cpu" if INTERPRETED else "cuda"
 STEPS, BATCH, SEEN, CLIP = 200, 16, 3, 10.0  # T [steps], B, D, largest gradient norm
 COUNTS = (1, 8, 64, 256)  # K
 ROUNDS, REPLAYS = 7, 50
-GATED = ("lstm", "gru")
+GATED, ACTIVATIONS = ("lstm", "gru"), ("relu", "tanh", "clipped", "almost_linear")
 FAMILIES = ("shallow", "plrnn", "rnn", "almost_linear", *GATED)
 
 
@@ -39,7 +39,10 @@ def main() -> None:
     options = parsed()
     families = options.families or FAMILIES
     torch.backends.cuda.matmul.allow_tf32 = False
-    lines = list(recorded(checks(families)))
+    names = [one for one in families if one in GATED] + (list(ACTIVATIONS) if set(families) - set(GATED) else [])
+    lines = list(recorded(checks(options.checks or names)))
+    if options.checks:
+        return
     if not INTERPRETED:
         lines += recorded(timings(families, options.launch))
     device = "interpreter" if INTERPRETED else torch.cuda.get_device_name()
@@ -56,6 +59,7 @@ def parsed() -> Namespace:
     parser = ArgumentParser()
     parser.add_argument("folder", type=Path)
     parser.add_argument("families", nargs="*", metavar="FAMILY", help=", ".join(FAMILIES))
+    parser.add_argument("--checks", nargs="+", choices=[*GATED, *ACTIVATIONS], help="check these alone, write nothing")
     parser.add_argument("--launch", nargs="+", default=[], metavar="SAMPLESxWARPS")
     options = parser.parse_args()
     if unknown := set(options.families) - set(FAMILIES):
@@ -70,16 +74,14 @@ def recorded(lines: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         yield line
 
 
-def checks(families: tuple[str, ...]) -> Iterator[dict[str, Any]]:
-    """Loss and gradients of each activation, shape and forcing against float64 autograd."""
-    for kind, fed_back in product([family for family in families if family in GATED], (False, True)):
+def checks(names: list[str]) -> Iterator[dict[str, Any]]:
+    """Loss and gradients of gated networks, and of each activation, shape and forcing, against float64 autograd."""
+    for kind, fed_back in product([name for name in names if name in GATED], (False, True)):
         yield checked({"check": kind, "fed_back": fed_back}, partial(gated_errors, kind, fed_back))
-    if set(families) <= set(GATED):
-        return
     shapes = (("A W1 W2 C", 30, 50), ("A W1", 20, 20), ("W2 C", 30, 30), ("A W1 W2", 3, 50))
     kinds = ("none", "replaced", "partly", "blended")
     for activation, (parts, units, hidden), kind in product(
-        ("relu", "tanh", "clipped", "almost_linear"), shapes, kinds
+        [one for one in names if one in ACTIVATIONS], shapes, kinds
     ):
         case = {"check": activation, "parts": parts, "units": units, "forcing": kind}
         yield checked(case, partial(errors_of, activation, parts.split(), (units, hidden), kind))

@@ -1,122 +1,136 @@
-"""Time updates of training on a CUDA device, as an experiment makes them; prints and writes JSON lines.
+"""Time updates of training on a GPU, as an experiment makes them, beside the published loop and JAX on the same card.
 
-`python -m benchmarks.training_gpu FILE` trains every family with K = 1 to 256 seeds through `fit`, with the record of
-losses and gradient norms that every experiment keeps. In the same run stands the published loop, which trains one
-network at a time, on the same card and on a core of its CPU. `python -m benchmarks.gpu FILE` then stores the lines.
+`python -m benchmarks.training_gpu [KIND ...]` prints a JSON object per line of the benchmark. Every family trains with
+K = 1 to 1,024 seeds through `fit`, with the record of losses and gradient norms that every experiment keeps. With
+`--compile` everything runs once, so that what is compiled is cached. `python -m benchmarks.on_gpu` runs both.
 """
 
 import json
-import sys
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+import os
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from itertools import islice
-from pathlib import Path
-from statistics import median
 from time import perf_counter
-from typing import Any
 
 import torch
 
 from benchmarks import training
-from benchmarks.machine import processor
-from chaosbench.data import Dataset, DataSpec, simulate
+from benchmarks.gpu import JAX, ON_CARD, ON_CPU
+from benchmarks.jax_rival import KINDS
+from benchmarks.lines import Line
+from benchmarks.rounds import Way, compared, needing
+from chaosbench.data import Dataset
 from chaosbench.diagnostics.health import TrainingHealth
-from chaosbench.models import GRU, LSTM, PLRNN, RNN, AlmostLinearRNN, ModelSpec, ShallowPLRNN
-from chaosbench.systems import Lorenz63
+from chaosbench.models import GRU
 from chaosbench.trainers import SparseTeacherForcing
 
-CASES: list[tuple[ModelSpec, int]] = [
-    (ShallowPLRNN(hidden=50), 16),
-    (PLRNN(hidden=30), 30),
-    (RNN(hidden=30), 30),
-    (AlmostLinearRNN(hidden=20, rectified=2), 16),
-    (LSTM(hidden=30), 30),
-    (GRU(hidden=30), 30),
-]
+CASES = (*training.CASES, training.Case(GRU(hidden=30), 30))
 PUBLISHED = {case.model.kind for case in training.CASES}
-COUNTS = (1, 8, 64, 256)  # K
-ROUNDS, UPDATES, CLIP = 7, 60, 10.0
+COUNTS = (1, 8, 64, 256, 1024)  # K
+ROUNDS, UPDATES = 7, 20  # and updates of ours in a turn
 
 
 def main() -> None:
-    """Measure every case and write all lines."""
+    """Time, or compile, every case and print its lines as they come."""
+    options = parsed()
     torch.set_num_threads(1)
-    data = simulate(Lorenz63(), DataSpec(validation_orbits=0, test_orbits=2, test_length=2)).to("cuda", torch.float32)
-    lines = []
-    for line in measured(data):
-        print(json.dumps(line), flush=True)
-        lines.append(line)
-    Path(sys.argv[1]).write_text("".join(json.dumps(line) + "\n" for line in lines))
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # JAX would take most of the card's memory
+    data = training.lorenz()
+    for case in CASES:
+        if options.kinds and case.model.kind not in options.kinds:
+            continue
+        for count in options.counts:
+            for line in measured(case, count, data, options):
+                print(json.dumps(asdict(line)), flush=True)
 
 
-def measured(data: Dataset) -> Iterator[dict[str, Any]]:
-    """Yield a line per family and number of seeds."""
-    yield {"device": torch.cuda.get_device_name(), "torch": torch.__version__, "processor": processor(), "date": now()}
-    for spec, interval in CASES:
-        for device in ("cuda", "cpu"):
-            if spec.kind in PUBLISHED:
-                yield {"model": spec.kind, "published_on": device} | published(spec, interval, data, device)
-        for seeds in COUNTS:
-            case = {"model": spec.kind, "interval": interval, "seeds": seeds}
-            try:
-                yield case | ours(spec, interval, seeds, data)
-            except Exception as error:  # the next case is worth measuring whatever went wrong here
-                yield case | {"failure": repr(error)[:300]}
+def parsed() -> Namespace:
+    """Read the command line."""
+    parser = ArgumentParser()
+    parser.add_argument("kinds", nargs="*", metavar="KIND")
+    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--device", default="cuda")
+    parser.add_argument("--counts", nargs="+", type=int, default=COUNTS, metavar="K")
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    return parser.parse_args()
 
 
-def ours(spec: ModelSpec, interval: int, seeds: int, data: Dataset) -> dict[str, Any]:
-    """Time updates [ms], and the set-up before the first replay [s]."""
-    torch.cuda.reset_peak_memory_stats()
-    trainer = SparseTeacherForcing(interval=interval, batch=16, sequence_length=200, clip_norm=CLIP, updates=10_000)
-    model, health = spec.build(data.dimension, range(seeds)).to("cuda"), TrainingHealth(trainer)
-    steps = trainer.fit(model, data, range(seeds))
+def measured(case: training.Case, count: int, data: Dataset, options: Namespace) -> list[Line]:
+    """Time an architecture in interleaved rounds; the time is that of all K networks, and ratios are per network."""
+    line = Line("gpu", f"update of {case.model.kind}", K=count, T=training.LENGTH, M=case.units)
+    try:
+        own = ours(case, count, data, options.device)
+        rivals = rivals_of(case, count, data, options.device)
+        if options.compile:
+            for way in (own, *rivals.values()):
+                if not isinstance(way.call, str):
+                    way.call()
+            return []
+        found = compared(line, own, rivals, rounds=options.rounds, clock=perf_counter)
+    except Exception as error:  # the next case is worth measuring whatever went wrong here
+        return [replace(line, reason=repr(error)[:300])]
+    return [of_all(one, count) for one in found]
 
-    def update(count: int = 1) -> None:
-        for step in islice(steps, count):
+
+def ours(case: training.Case, count: int, data: Dataset, device: str) -> Way:
+    """Return updates through `fit`, with the record that every experiment keeps."""
+    on = data.to(device, torch.float32)
+    trainer = SparseTeacherForcing(
+        interval=case.interval, batch=training.BATCH, sequence_length=training.LENGTH, clip_norm=training.CLIP,
+        updates=1_000_000,
+    )  # fmt: skip
+    model, health = case.model.build(on.dimension, range(count)).to(device), TrainingHealth(trainer)
+    steps = trainer.fit(model, on, range(count))
+
+    def advance() -> None:
+        for step in islice(steps, UPDATES):
             health.see(step)
-        torch.cuda.synchronize()
+        wait(device)
 
-    began = perf_counter()
-    update(4)
-    ready = perf_counter() - began
-    first = float(health.losses[:, 0].mean())
-    times = [1e3 * elapsed(update, UPDATES) / UPDATES for _ in range(ROUNDS)]
-    return {
-        "ms": round(median(times), 4),
-        "least": round(min(times), 4),
-        "most": round(max(times), 4),
-        "set_up_s": round(ready, 2),
-        "peak_mib": round(torch.cuda.max_memory_allocated() / 2**20),
-        "loss": [round(first, 4), round(float(health.losses[:, -1].mean()), 4)],
-    }
+    return Way(advance, count * UPDATES)
 
 
-def published(spec: ModelSpec, interval: int, data: Dataset, device: str) -> dict[str, Any]:
-    """Time an update of the published loop [ms]."""
-    case = training.Case(spec, interval)
-    step = training.published(case, data.to(device, torch.float32))
-    for _ in range(2):
-        step()
-    torch.cuda.synchronize()
-    times = []
-    for _ in range(ROUNDS):
-        began = perf_counter()
-        step()
-        torch.cuda.synchronize()
-        times.append(1e3 * (perf_counter() - began))
-    return {"ms": round(median(times), 2), "least": round(min(times), 2), "most": round(max(times), 2)}
+def rivals_of(case: training.Case, count: int, data: Dataset, device: str) -> dict[str, Way]:
+    """Return the published loops, of which the one on a CPU takes part with one seed only, and JAX."""
+    rivals = {}
+    if case.model.kind in PUBLISHED:
+        rivals[ON_CARD] = Way(waiting(training.published(case, data.to(device, torch.float32)), device))
+        if count == 1:
+            rivals[ON_CPU] = Way(training.published(case, data))
+    if case.model.kind in KINDS:
+        rivals[JAX] = needing("optax", lambda: by_jax(case, count, data))
+    return rivals
 
 
-def now() -> str:
-    """Return the time in UTC."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def by_jax(case: training.Case, count: int, data: Dataset) -> Way:
+    """Return updates in JAX with products in full single precision, as ours are."""
+    import jax
+
+    jax.config.update("jax_default_matmul_precision", "highest")
+    return Way(training.by_jax(case, data, count), count)
 
 
-def elapsed(function: Callable[[int], None], count: int) -> float:
-    """Return the wall time of a call [s]."""
-    began = perf_counter()
-    function(count)
-    return perf_counter() - began
+def waiting(function: Callable[[], object], device: str) -> Callable[[], None]:
+    """Return the function with a wait for the device behind it."""
+
+    def call() -> None:
+        function()
+        wait(device)
+
+    return call
+
+
+def wait(device: str) -> None:
+    """Wait for the device."""
+    if device.startswith("cuda"):
+        torch.cuda.synchronize(device)
+
+
+def of_all(line: Line, count: int) -> Line:
+    """Return the line with our time for all K networks instead of one."""
+    times = {name: getattr(line, name) for name in ("value", "least", "most")}
+    return replace(line, **{name: None if time is None else count * time for name, time in times.items()})
 
 
 if __name__ == "__main__":

@@ -4,15 +4,16 @@ With an argument the program draws the pictures of the page into that folder ins
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.gpu import LOOPS, TORCH_GRAPH
-from benchmarks.lines import Line, Stored
+from benchmarks.gpu import OUTSIDE
+from benchmarks.lines import Stored
 from benchmarks.results import latest, read
-from chaosbench.formats import duration, rounded
 from docs.generate.markdown import table
+from docs.generate.performance_formats import as_ratio, as_seconds, machine_of, spread
+from docs.generate.performance_gpu import gpu_section
 from docs.generate.performance_pictures import draw_phases, draw_slopes
 
 NOT_MEASURED = "not measured"
@@ -41,11 +42,6 @@ The CPU time of the eight experiments of the suite `quickstart`, one after anoth
 *Before* is the version of commit b8309cf.
 
 ![The time of the quickstart by phase, before and after](pictures/performance-phases.png)"""
-_GPU = """\
-An update at T = 200, B = 16, D = 3, in single precision [ms], of all K models together, replayed as a CUDA graph:
-windows drawn, unrolled, loss and gradients, clipping of each seed, and Adam. Updates are those of an experiment, which
-records losses and norms; kernels alone leave that out. Rivals had rounds of their own in the same run. Ratios are per
-network."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +115,7 @@ TARGETS = (
     Target("the suite `quickstart` on two cores, wall time", "60 s", "40 s", "quickstart on 2 cores", value=True),
     *_gpu(),
     Target("everything outside training of an experiment with 64 seeds on a GPU", "5 s", "2 s",
-           "outside training, 64 seeds", device="NVIDIA", value=True),
+           OUTSIDE, device="NVIDIA", value=True),
     Target("peak memory of the largest trainer, K = 8", "600 MiB", "", "", value=True),
 )  # fmt: skip
 
@@ -138,7 +134,7 @@ def page(lines: Sequence[Stored]) -> str:
         "## Size\n\n" + _picture(lines, "slopes", _SIZE),
         "## Where the time of the quickstart goes\n\n" + _picture(lines, "phases", _PHASES),
         "## Memory\n\n" + _MEMORY + "\n\n" + _memory(lines),
-        "## On a GPU\n\n" + _GPU + "\n\n" + _gpu_table(lines),
+        gpu_section(lines),
     ]
     return "\n\n".join(parts)
 
@@ -156,14 +152,14 @@ def _measured(target: Target, lines: Sequence[Stored]) -> tuple[str, str]:
         if not peaks:
             return NOT_MEASURED, ""
         largest = max(peaks, key=lambda one: one.line.value or 0.0)
-        return f"{largest.line.value:.0f} MiB ({largest.line.what})", _machine(largest)
+        return f"{largest.line.value:.0f} MiB ({largest.line.what})", machine_of(largest)
     found = [one for one in lines if _answers(target, one)]
     if not found:
         return NOT_MEASURED, ""
     line = found[-1].line
     if target.value:
-        return _spread(_seconds, line.value, line.least, line.most), _machine(found[-1])
-    return _spread(_ratio, line.ratio, line.ratio_least, line.ratio_most), _machine(found[-1])
+        return spread(as_seconds, line.value, line.least, line.most), machine_of(found[-1])
+    return spread(as_ratio, line.ratio, line.ratio_least, line.ratio_most), machine_of(found[-1])
 
 
 def _answers(target: Target, one: Stored) -> bool:
@@ -178,10 +174,10 @@ def _ratios(lines: Sequence[Stored], benchmark: str) -> str:
     for one in (one for one in lines if one.line.benchmark == benchmark):
         line = one.line
         size = ", ".join(f"{name} = {value:,}" for name in ("K", "T", "M") if (value := getattr(line, name)))
-        ours = NOT_MEASURED if line.value is None else _spread(_seconds, line.value, line.least, line.most)
-        ratio = _spread(_ratio, line.ratio, line.ratio_least, line.ratio_most) if line.ratio else line.reason
-        rival = "" if not line.rival else NOT_MEASURED if line.reason else _seconds(line.rival_value)
-        rows.append((line.what, size, ours, line.rival, rival, ratio, _machine(one)))
+        ours = NOT_MEASURED if line.value is None else spread(as_seconds, line.value, line.least, line.most)
+        ratio = spread(as_ratio, line.ratio, line.ratio_least, line.ratio_most) if line.ratio else line.reason
+        rival = "" if not line.rival else NOT_MEASURED if line.reason else as_seconds(line.rival_value)
+        rows.append((line.what, size, ours, line.rival, rival, ratio, machine_of(one)))
     header = ("quantity", "size", "ours", "rival", "the rival's", "ratio", "on")
     return table(header, rows) if rows else NOT_MEASURED.capitalize() + "."
 
@@ -205,28 +201,6 @@ def _picture(lines: Sequence[Stored], benchmark: str, text: str) -> str:
     return text if any(one.line.benchmark == benchmark for one in lines) else NOT_MEASURED.capitalize() + "."
 
 
-def _gpu_table(lines: Sequence[Stored]) -> str:
-    """Return times of updates on GPUs with their ratios, and how well kernels agree with double precision."""
-    found = [one for one in lines if one.line.benchmark == "gpu"]
-    groups: dict[tuple[str, str, int | None], list[Line]] = {}
-    for one in found:
-        if one.line.unit == "s":
-            groups.setdefault((one.where.device, one.line.what, one.line.K), []).append(one.line)
-    rows = []
-    for (device, what, count), group in groups.items():
-        time = _spread(_milliseconds, group[0].value, group[0].least, group[0].most)
-        ratios = {line.rival: _ratio(line.ratio) for line in group}
-        rows.append((what, f"{count}", time, *(ratios.get(rival, "") for rival in (*LOOPS, TORCH_GRAPH)), device))
-    agreement = [
-        f"On an {one.where.device}, {one.line.rounds} cases of loss and gradients agree with float64 autograd; the "
-        f"largest relative error is {rounded(one.line.value or 0.0, 2)}."
-        for one in found
-        if one.line.unit == "1"
-    ]
-    header = ("quantity", "K", "time [ms]", *(f"ratio to {rival}" for rival in (*LOOPS, TORCH_GRAPH)), "on")
-    return "\n\n".join([table(header, rows), *agreement]) if found else NOT_MEASURED.capitalize() + "."
-
-
 def _machines(lines: Sequence[Stored]) -> str:
     """Return what each short name of a machine stands for."""
     seen = {one.where.machine: one for one in lines}
@@ -235,30 +209,8 @@ def _machines(lines: Sequence[Stored]) -> str:
         own = [one.where for one in lines if one.where.machine == machine]
         days = sorted({f"{where.date:%Y-%m-%d}" for where in own})
         dates = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
-        rows.append((_machine(seen[machine]), machine, ", ".join(sorted({where.torch for where in own})), dates))
+        rows.append((machine_of(seen[machine]), machine, ", ".join(sorted({where.torch for where in own})), dates))
     return table(("name", "machine", "torch", "measured"), rows)
-
-
-def _machine(one: Stored) -> str:
-    return one.where.machine.partition(",")[0]
-
-
-def _spread(write: Callable[[float | None], str], middle: float | None, least: float | None, most: float | None) -> str:
-    return write(middle) if least == most else f"{write(middle)} ({write(least)} to {write(most)})"
-
-
-def _seconds(value: float | None) -> str:
-    if value is None:
-        return ""
-    return duration(value) if value >= 1 else f"{rounded(1e3 * value, 3)} ms"
-
-
-def _milliseconds(value: float | None) -> str:
-    return "" if value is None else f"{1e3 * value:.3f}"
-
-
-def _ratio(value: float | None) -> str:
-    return "" if value is None else f"{value:,.0f}" if value >= 20 else f"{value:.1f}"
 
 
 def main() -> None:

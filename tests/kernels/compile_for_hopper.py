@@ -18,9 +18,9 @@ from chaosbench.trainers.forcing import blended_error, forced_error
 
 HOPPER, SEEN, SEEDS, STEPS, TAU = GPUTarget("cuda", 90, 32), 3, 2, 20, 8
 MODELS: list[ModelSpec] = [
-    ShallowPLRNN(hidden=50), ShallowPLRNN(hidden=50, clipped=True), ShallowPLRNN(states=6), PLRNN(hidden=30), PLRNN(hidden=40),
-    RNN(hidden=30), RNN(hidden=40), AlmostLinearRNN(hidden=20, rectified=2), DendriticPLRNN(hidden=9, bases=5),
-    LSTM(hidden=30), LSTM(hidden=40), GRU(hidden=30),
+    ShallowPLRNN(hidden=50), ShallowPLRNN(hidden=50, clipped=True), ShallowPLRNN(states=6), PLRNN(hidden=30),
+    PLRNN(hidden=40), RNN(hidden=30), RNN(hidden=40), AlmostLinearRNN(hidden=20, rectified=2),
+    DendriticPLRNN(hidden=9, bases=5), LSTM(hidden=30), LSTM(hidden=40), GRU(hidden=30),
 ]  # fmt: skip
 COMPILED: dict[str, int] = {}
 

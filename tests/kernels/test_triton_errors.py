@@ -11,8 +11,17 @@ os.environ.setdefault("TRITON_INTERPRET", "1")  # read when the kernels are defi
 triton_cuda = pytest.importorskip("chaosbench.kernels.triton_cuda", exc_type=ImportError)
 
 from chaosbench import kernels  # noqa: E402
-from chaosbench.kernels import Forcing, Network, gated, plain_torch, reference, squared_error, triton_gated  # noqa: E402
-from chaosbench.models import LSTM, AlmostLinearRNN, ModelSpec, ShallowPLRNN  # noqa: E402
+from chaosbench.kernels import (  # noqa: E402
+    Forcing,
+    Network,
+    gated,
+    plain_torch,
+    reference,
+    squared_error,
+    triton_gated,
+    triton_parts,
+)
+from chaosbench.models import LSTM, PLRNN, AlmostLinearRNN, ModelSpec, ShallowPLRNN  # noqa: E402
 from chaosbench.trainers.forcing import forced_error  # noqa: E402
 
 SCALES = torch.tensor([1.0, -3.0], dtype=torch.float64)  # of each seed's error in what is differentiated
@@ -91,3 +100,27 @@ def test_models_have_the_error_that_plain_torch_computes(spec: ModelSpec, monkey
     found = forced_error(model, windows, STEPS)
     assert type(found.grad_fn).__name__ == "_DeferredErrorBackward"
     assert_agree(found, expected, list(model.parameters()))
+
+
+@pytest.mark.parametrize("spec", [PLRNN(hidden=5), LSTM(hidden=5)], ids=lambda spec: spec.kind)
+def test_samples_that_follow_each_other_in_a_warp_count_as_those_side_by_side(spec: ModelSpec, monkeypatch):
+    """With two warps for eighteen samples of two seeds, of which the last has fewer."""
+    model, windows = spec.build(SEEN, range(2)).double(), torch.randn(2, 3, 11, SEEN).double()
+    with plain_torch():
+        expected = forced_error(model, windows, STEPS)
+    monkeypatch.setattr(kernels, "comparing_backend_for", lambda *_: triton_cuda)
+    monkeypatch.setattr(kernels, "gated_comparing_backend_for", lambda *_: triton_gated)
+    monkeypatch.setattr(triton_parts, "WARPS_AT_ONCE", 4)
+    assert triton_parts.samples_of_a_warp(2, 9) == 4
+    assert_agree(forced_error(model, windows, STEPS), expected, list(model.parameters()))
+
+
+def test_nan_stays_within_its_seed():
+    model, windows = PLRNN(hidden=5).build(SEEN, range(2)).double(), torch.randn(2, 3, 11, SEEN).double()
+    start, data = windows[:, :, 0] @ torch.ones(SEEN, 5).double(), windows[:, :, 1:5]
+    alone = squared_error(triton_cuda, model.compiled_network(), start, data, steps=4)
+    with torch.no_grad():
+        model.bias[0] = torch.nan
+    beside = squared_error(triton_cuda, model.compiled_network(), start, data, steps=4)
+    assert torch.isnan(beside[0])
+    assert torch.equal(beside[1], alone[1])
