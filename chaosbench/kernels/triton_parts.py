@@ -42,7 +42,7 @@ class BlockSums:
 
 
 class Compared:
-    """What kernels need to compare their observations with data, and the errors that they write.
+    """Arguments by which kernels compare their observations with data, and the errors that they write.
 
     Args:
         data: what should be observed, `(K, B, T, D)`, with any strides.
