@@ -1,0 +1,101 @@
+"""The findings of the boards follow from stored scores."""
+
+import math
+import statistics
+
+import numpy as np
+import pytest
+
+from chaosbench.leaderboard.board import Board, Entry, Measure, Ranking, Score
+from docs.generate.findings.baselines import Field
+from docs.generate.findings.duels import compared, draw, methods_of, rows_of
+from docs.generate.findings.forecasts import ATTRACTORS, FORECAST, correlation
+from docs.generate.findings.forcing import forcing
+from docs.generate.findings.intervals import by_system
+from docs.generate.forcing_interval import Cell
+
+SEEDS = 5
+MEASURES = tuple(Measure(name, "1", "lower", None, logarithmic=True) for name in (*ATTRACTORS, FORECAST))
+
+
+def entry(model: str, trainer: str, *columns: np.ndarray) -> Entry:
+    """Return an entry with a column of scores per metric, NaN for a run that diverged."""
+    scores = [[None if math.isnan(value) else float(value) for value in column] for column in columns]
+    lost = max(values.count(None) for values in scores)
+    made = (Score(tuple(values), None, None, diverged=lost) for values in scores)
+    return Entry(1, "best", model, trainer, SEEDS, lost, 0, 10, 36.0, tuple(made))
+
+
+def ranking(effects: dict[tuple[str, str], float], *, systems: int = 10) -> Ranking:
+    """Return boards on which the scores of a method are exp(effect + noise)."""
+    generator = np.random.default_rng(0)
+
+    def board(number: int) -> Board:
+        noise = {one: 0.3 * generator.normal(size=(len(MEASURES), SEEDS)) for one in effects}
+        entries = tuple(entry(*one, *np.exp(effect + noise[one])) for one, effect in effects.items())
+        return Board(f"system{number}", "data", "{}", ("suite",), MEASURES, entries)
+
+    return Ranking(tuple(map(board, range(systems))))
+
+
+def test_methods_better_equal_and_worse_than_the_reference_are_told_apart(tmp_path):
+    effects = {("net", name): effect for name, effect in zip("abc", (-3.0, 0.0, 3.0), strict=True)}
+    boards = ranking(effects | {("net", "reference"): 0.0})
+    found = compared(boards, {one[1]: one for one in effects}, ("net", "reference"))
+    assert [(one.name, one.better, one.worse) for one in found] == [
+        ("a", True, False),
+        ("b", False, False),
+        ("c", False, True),
+    ]
+    assert [tuple(one.tally) for one in (found[0], found[2])] == [(10, 0), (0, 10)]
+    assert rows_of(found)[0][2:4] == ("1.00", "1.00 to 1.00")
+    assert len(methods_of(boards)) == 4
+    draw(found, "the reference", tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").stat().st_size > 1000
+
+
+def test_a_method_whose_runs_diverge_does_not_beat_sparse_forcing():
+    """The runs that remain are perfect, but four of five are lost."""
+    boards = ranking({("shallow_plrnn", "sparse_teacher_forcing(updates=9)"): 0.0, ("shallow_plrnn", "bptt"): 0.0,
+                      ("lstm", "sparse_teacher_forcing"): 0.0, ("lstm", "bptt"): 5.0})  # fmt: skip
+    perfect = np.array([1e-9, *[np.nan] * (SEEDS - 1)])
+    spoiled = Ranking(tuple(
+        Board(one.system, one.data, one.evaluation, one.suites, one.measures,
+              tuple(entry(each.model, each.trainer, *[perfect] * 3) if each.model == "shallow_plrnn"
+                    and each.trainer == "bptt" else each for each in one.entries))
+        for one in boards.boards))  # fmt: skip
+    finding = forcing(spoiled, "leaderboards/core")
+    assert finding.answer.startswith("**None is found to.**")
+    assert "2 lose against it" in finding.answer
+    assert 'chaosbench compare leaderboards/core "bptt on shallow_plrnn"' in finding.command
+    assert finding.text(1, "pictures").startswith("## 1. Does any way of training beat sparse forcing")
+
+
+def test_ranks_of_intervals_are_on_average_in_the_middle_on_every_system():
+    """The ranks of n intervals have the mean (n + 1) / 2, whoever wins, diverges or ties."""
+    generator, multiples = np.random.default_rng(1), (0.1, 0.4, 1.0, 2.0)
+    found = [
+        Cell(system, model, 0.1,
+             {m: tuple(None if drawn > 2 else float(drawn) for drawn in generator.exponential(size=3)) for m in multiples},
+             dict.fromkeys(multiples, 0.0))
+        for system in "ab" for model in ("rnn", "lstm")
+    ]  # fmt: skip
+    for ranks in by_system(found).values():
+        assert statistics.fmean(ranks.values()) == pytest.approx(2.5, abs=1e-12)
+
+
+def test_forecasts_and_attractors_correlate_as_they_were_made():
+    rows = np.exp(np.arange(9.0))[:, None] * np.ones(SEEDS)
+    entries = [entry(f"m{i}", "bptt", rows[i], rows[8 - i], rows[i]) for i in range(9)]
+    lost = entry("diverged", "bptt", *[np.full(SEEDS, np.nan)] * 3)
+    board = Board("system", "data", "{}", ("suite",), MEASURES, (*entries, lost))
+    assert [correlation(board, name) for name in ATTRACTORS] == pytest.approx([1.0, -1.0])
+
+
+def test_the_best_network_and_the_best_cheap_method_are_found():
+    effects = {("lstm", "bptt"): 1.0, ("rnn", "bptt"): -1.0, ("sindy(form=map)", "stlsq"): 0.0,
+               ("context_parroting", "memorise"): 3.0}  # fmt: skip
+    field = Field.of(ranking(effects, systems=1).boards[0], [one.name for one in MEASURES])
+    assert (field.network, field.cheap) == (("rnn", "bptt"), ("sindy(form=map)", "stlsq"))
+    assert field.chances["context_parroting"] == 1.0
+    assert field.chances["best"] == field.chances["sindy"] > 0.5
