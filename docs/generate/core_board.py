@@ -27,9 +27,9 @@ def section(ranking: Overall, board: str) -> str:
         f"{table(header, rows)}\n\n"
         f"*The first {len(first)} of {len(ranking.standings)} methods on the {len(ranking.boards)} boards of the suite "
         f"`core`, and below them those that learn nothing.{missing} wins: the probability that a run beats one of "
-        "another method, the mean over systems, methods and metrics; a run that diverged or failed loses. The ranks are "
-        "those that the seeds leave open on these systems, and that the choice of systems leaves open on systems like "
-        f"these (95 %). `chaosbench leaderboard show {board}` prints the whole board.*"
+        "another method, the mean over systems, methods and metrics; a run that diverged or failed loses. The ranks "
+        "are those that the seeds leave open on these systems, and that the choice of systems leaves open on systems "
+        f"like these (95 %). `chaosbench leaderboard show {board}` prints the whole board.*"
     )
 
 

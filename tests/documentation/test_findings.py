@@ -9,8 +9,8 @@ import pytest
 from chaosbench.leaderboard.board import Board, Entry, Measure, Ranking, Score
 from docs.generate.findings.baselines import Field
 from docs.generate.findings.duels import compared, draw, methods_of, rows_of
-from docs.generate.findings.forecasts import ATTRACTORS, FORECAST, correlation
 from docs.generate.findings.forcing import forcing
+from docs.generate.findings.forecasts import ATTRACTORS, FORECAST, correlation
 from docs.generate.findings.intervals import by_system
 from docs.generate.forcing_interval import Cell
 
@@ -74,12 +74,13 @@ def test_a_method_whose_runs_diverge_does_not_beat_sparse_forcing():
 def test_ranks_of_intervals_are_on_average_in_the_middle_on_every_system():
     """The ranks of n intervals have the mean (n + 1) / 2, whoever wins, diverges or ties."""
     generator, multiples = np.random.default_rng(1), (0.1, 0.4, 1.0, 2.0)
-    found = [
-        Cell(system, model, 0.1,
-             {m: tuple(None if drawn > 2 else float(drawn) for drawn in generator.exponential(size=3)) for m in multiples},
-             dict.fromkeys(multiples, 0.0))
-        for system in "ab" for model in ("rnn", "lstm")
-    ]  # fmt: skip
+
+    def scores() -> tuple[float | None, ...]:
+        return tuple(None if drawn > 2 else float(drawn) for drawn in generator.exponential(size=3))
+
+    collapsed = dict.fromkeys(multiples, 0.0)
+    pairs = [(system, model) for system in "ab" for model in ("rnn", "lstm")]
+    found = [Cell(*pair, 0.1, {multiple: scores() for multiple in multiples}, collapsed) for pair in pairs]
     for ranks in by_system(found).values():
         assert statistics.fmean(ranks.values()) == pytest.approx(2.5, abs=1e-12)
 
