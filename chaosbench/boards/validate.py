@@ -13,6 +13,7 @@ from chaosbench.leaderboard.submissions import Submission
 
 STATUSES = ("ok", "diverged", "failed", "crashed", "timeout", "oom", "skipped")
 _FASTEST = 1e-6  # [s] of one update; no machine is faster
+_SAMPLED = 1e-3  # [nats] by which an estimate of a divergence from samples may be below 0, which ranks as its floor
 _ROUNDING = 1e-6  # relative, of numbers that are computed from each other
 _EARLIEST = datetime(2025, 1, 1, tzinfo=UTC)  # before chaosbench
 _AVERAGED = ("state_space_divergence", "power_spectrum_distance")  # scores that are the median over their free runs
@@ -123,7 +124,7 @@ def _possible(stored: Stored, demand: Demand) -> Iterator[Finding]:
             continue
         if not math.isfinite(value):
             yield Finding("values", f"{where} is {value}; a number that is not defined is null")
-        elif row["better"] == "lower" and value < 0:
+        elif row["better"] == "lower" and value < (-_SAMPLED if "divergence" in row["name"] else 0):
             yield Finding("values", f"{where} is {value:g}, and errors and divergences are never negative")
         elif row["name"].partition("(")[0] in _UNIT_INTERVAL and value > 1 + _ROUNDING:
             yield Finding("values", f"{where} is {value:g}, and such distances end at 1")
@@ -188,7 +189,9 @@ def _costs(stored: Stored, demand: Demand) -> Iterator[Finding]:
 
 
 def _repeated(stored: Stored, demand: Demand) -> Iterator[Finding]:
-    """Seeds of a method that depends on the seed differ."""
+    """Seeds of a method that depends on the seed differ; one without parameters repeats itself, up to rounding."""
+    if all(run["parameters"] == 0 for run in stored.runs):
+        return
     scores: dict[tuple[float | None, ...], list[int]] = {}
     for run in stored.runs:
         own = {row["name"]: row["value"] for row in stored.records if row["seed"] == run["seed"] and _is_score(row)}

@@ -68,6 +68,22 @@ def test_a_good_seed_that_was_copied_is_found(tmp_path: Path):
     good = [row for row in first.records if row["seed"] == 0]
     records = [row for row in first.records if row["seed"] not in (1,)] + [{**row, "seed": 1} for row in good]
     assert found(tmp_path, [replace(first, records=tuple(records)), *rest]) == {"copies"}
+    fixed = tuple({**run, "parameters": 0} for run in first.runs)  # it has nothing that a seed could change
+    assert found(tmp_path, [replace(first, records=tuple(records), runs=fixed), *rest], name="fixed") == set()
+
+
+def test_an_estimated_divergence_may_be_below_zero_by_its_sampling_error(tmp_path: Path):
+    """A Monte Carlo estimate near 0 is as often below as above; below the floor it ranks as the floor."""
+
+    def shifted(value: float) -> list[Stored]:
+        first, *rest = claimed()
+        rows = (
+            {**row, "value": value} if row["name"].endswith("state_space_divergence") else row for row in first.records
+        )
+        return [replace(first, records=tuple(rows)), *rest]
+
+    assert found(tmp_path, shifted(-3e-4)) == set()
+    assert found(tmp_path, shifted(-3e-3), name="worse") == {"values"}
 
 
 def test_numbers_of_somebody_else_under_a_new_name_are_found(tmp_path: Path):
