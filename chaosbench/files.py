@@ -4,6 +4,7 @@ import glob
 import hashlib
 import inspect
 import os
+import shlex
 import stat
 import tempfile
 import uuid
@@ -41,6 +42,19 @@ def write_whole(path: Path, write: Callable[[Path], object]) -> Path:
     finally:
         temporary.unlink(missing_ok=True)
     return path
+
+
+def without_folders(command: str) -> str:
+    """Return a command line in which the last part of each absolute path is left, as in `--results core`."""
+    try:
+        return shlex.join(map(_last_part, shlex.split(command)))
+    except ValueError:  # quotation marks that do not close
+        return command
+
+
+def _last_part(word: str) -> str:
+    option, sign, value = word.partition("=") if word.startswith("-") else ("", "", word)
+    return f"{option}{sign}{Path(value).name}" if Path(value).is_absolute() else word
 
 
 def read_bounded(path: Path, largest: int = _LARGEST_TEXT) -> str:

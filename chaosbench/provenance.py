@@ -1,7 +1,6 @@
 """The provenance of runs: versions, machine, command, source code and data, as texts by name."""
 
 import hashlib
-import os
 import platform
 import re
 import shlex
@@ -20,6 +19,7 @@ import torch
 from chaosbench import __version__
 from chaosbench.data import Dataset
 from chaosbench.experiment import Experiment
+from chaosbench.files import without_folders
 from chaosbench.spec import Spec
 
 Provenance = dict[str, str]
@@ -64,12 +64,10 @@ def of_training(data: Dataset) -> Provenance:
 def of_command() -> Provenance:
     """Return the command that started this process, and the commit of chaosbench's own repository if it runs from one.
 
-    Paths in the user's home folder begin with `~`. Of a script or a notebook only the file's name is returned.
+    Of absolute paths only the last part is named. Of a script or a notebook only the file's name is returned.
     """
     own = Path(sys.argv[0]).name in ("chaosbench", "chaosbench.exe", "__main__.py")
-    home = os.path.expanduser("~")  # noqa: PTH111  # pathlib raises an error where there is no home
-    arguments = [f"~{one.removeprefix(home)}" if one.startswith(home + os.sep) else one for one in sys.argv[1:]]
-    command = shlex.join(["chaosbench", *arguments]) if own else Path(sys.argv[0]).name
+    command = without_folders(shlex.join(["chaosbench", *sys.argv[1:]])) if own else Path(sys.argv[0]).name
     return {"command": command, **({"commit": commit} if (commit := _commit(_TREE)) else {})}
 
 

@@ -67,6 +67,10 @@ def test_neither_the_host_nor_the_home_folder_is_named(monkeypatch: pytest.Monke
     assert "chaosbench run" in found["command"]
     assert "my suite.toml" in found["command"]
     assert not any("secret" in text or "somebody" in text for text in found.values())
+    monkeypatch.setattr(
+        sys, "argv", ["chaosbench", "run", "core", "--results", "/data/of me/x y", "--plugin=/a/b.py", "-m", "c/d"]
+    )
+    assert provenance.of_command()["command"] == "chaosbench run core --results 'x y' --plugin=b.py -m c/d"
 
 
 def test_a_script_or_notebook_is_named_without_its_arguments(monkeypatch: pytest.MonkeyPatch):

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chaosbench.errors import StoreError, one_line, printable
-from chaosbench.files import flush
+from chaosbench.files import flush, without_folders
 from chaosbench.leaderboard.folder import Stored, content_digest, read_table, sha256
 from chaosbench.leaderboard.schema import RECORDS, RUNS, Row, rows
 
@@ -127,6 +127,7 @@ def write_submission(
     Raises:
         StoreError: where a name cannot be used, or the folder exists.
     """
+    experiments = [replace(one, runs=tuple(map(_without_folders, one.runs))) for one in experiments]
     if not re.fullmatch(_NAME, name):
         raise StoreError(f"{name!r} cannot name a submission; use small letters, digits, dots, hyphens, underscores")
     folder = target / f"{day.isoformat()}-{name}-{digest_of(experiments)[:8]}"
@@ -159,6 +160,12 @@ def write_submission(
     finally:
         shutil.rmtree(beside, ignore_errors=True)
     return folder
+
+
+def _without_folders(run: Row) -> Row:
+    """Return a run whose command does not name the folders of a machine."""
+    command = run["provenance"].get("command")
+    return run if command is None else {**run, "provenance": run["provenance"] | {"command": without_folders(command)}}
 
 
 def digest_of(experiments: Iterable[Stored]) -> str:

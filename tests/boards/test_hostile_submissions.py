@@ -1,6 +1,7 @@
 """Files of a submission are data: whatever cannot be read safely is refused in one line."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -115,3 +116,14 @@ def test_a_submission_is_not_written_over(folder: Path, tmp_path: Path):
         written(tmp_path, claimed())
     assert [path.name for path in tmp_path.iterdir()] == [folder.name]
     assert write_submission
+
+
+def test_no_folder_of_the_submitter_is_published(tmp_path: Path):
+    command = "chaosbench run core --results /home/somebody/secret/core"
+    runs = [
+        tuple(run | {"provenance": {**run["provenance"], "command": command}} for run in one.runs) for one in claimed()
+    ]
+    folder = written(tmp_path, [replace(one, runs=own) for one, own in zip(claimed(), runs, strict=True)])
+    commands = {run["provenance"]["command"] for one in read_submission(folder).experiments for run in one.runs}
+    assert commands == {"chaosbench run core --results core"}
+    assert not any(b"somebody" in path.read_bytes() for path in folder.iterdir())
