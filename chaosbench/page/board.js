@@ -21,10 +21,16 @@
   const number = (value) => (value === null || value === undefined ? "-" : String(Number(value.toPrecision(3))));
   const kind = (label) => label.split("(")[0];
   const FIELDS = ["system", "model", "trainer", "level", "metric", "axis", "budget", "search"];
+  const SAME = ["submission", "system", "data", "model", "trainer"]; // of the runs of a method on a system
   const PAGE = 200; // methods that are shown at first
   const AXES = ["training time", "forcing interval"];
 
-  let content, runs;
+  // A page of 20,000 runs would read its dozens of metrics for a second, so that each is read when it is first chosen.
+  const COLUMNS = ["submission", "system", "data", "model", "trainer", "seed", "status", "train_seconds"];
+  const columnsOf = (metric) => [metric, metric + ".floor"];
+  const read = new Set(); // the first of the columns that are read together
+
+  let content, parquet, runs;
   try {
     content = JSON.parse(byId("content").textContent);
   } catch (error) {
@@ -38,13 +44,27 @@
   showStandings();
   showSubmissions();
   try {
-    const binary = atob(byId("parquet").textContent.trim());
-    const bytes = new Uint8Array(binary.length);
-    for (let index = 0; index < binary.length; index += 1) bytes[index] = binary.charCodeAt(index);
-    runs = await hyparquet.parquetReadObjects({ file: bytes.buffer });
+    parquet = decoded(byId("parquet").textContent.trim());
+    runs = await hyparquet.parquetReadObjects({ file: parquet, columns: [...COLUMNS, ...columnsOf(content.metrics[0])] });
+    read.add(content.metrics[0]);
   } catch (error) {
     fail("The table of runs in this page is damaged, so single runs cannot be shown: " + error.message);
     return;
+  }
+
+  function decoded(text) {
+    if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text).buffer;
+    const binary = atob(text);
+    const bytes = new Uint8Array(binary.length);
+    for (let index = 0; index < binary.length; index += 1) bytes[index] = binary.charCodeAt(index);
+    return bytes.buffer;
+  }
+
+  async function load(columns) {
+    if (read.has(columns[0])) return;
+    const rows = await hyparquet.parquetReadObjects({ file: parquet, columns });
+    rows.forEach((values, index) => Object.assign(runs[index], values));
+    read.add(columns[0]);
   }
 
   const fill = (id, values, every) => {
@@ -53,27 +73,37 @@
     if (every) select.append(element("option", every, { value: "" }));
     for (const value of values) select.append(element("option", value, { value }));
   };
-  const distinct = (name) => [...new Set(runs.map(name))].sort();
+  const distinct = (name, short = (one) => one) => [...new Set([...new Set(runs.map(name))].map(short))].sort();
   const systemOf = (run) => (run.data === "data" ? run.system : run.system + ", " + run.data);
   fill("system", distinct(systemOf), "all");
-  fill("model", distinct((run) => kind(run.model)), "all");
-  fill("trainer", distinct((run) => kind(run.trainer)), "all");
-  fill("level", distinct((run) => run.level), "all");
+  fill("model", distinct((run) => run.model, kind), "all");
+  fill("trainer", distinct((run) => run.trainer, kind), "all");
+  const levels = new Map(content.submissions.map((one) => [one.folder, one.level]));
+  for (const run of runs) run.level = levels.get(run.submission);
+  fill("level", [...new Set(levels.values())].sort(), "all");
   fill("metric", content.metrics);
   fill("axis", AXES);
-  restore();
+  const opened = new Set(); // rows whose runs are shown, counted from 1
+  const numbers = new Map(content.submissions.map((one, index) => [one.folder, index]));
   let limit = PAGE;
+  let plotting;
   let sorted = { column: 0, down: false };
-  byId("filters").addEventListener("input", () => { limit = PAGE; show(); });
-  byId("filters").addEventListener("reset", () => setTimeout(() => { limit = PAGE; show(); }));
+  restore();
+  const afresh = () => { limit = PAGE; opened.clear(); show(); };
+  byId("filters").addEventListener("input", afresh);
+  byId("filters").addEventListener("reset", () => setTimeout(afresh));
   byId("filters").addEventListener("submit", (event) => event.preventDefault());
   byId("more").addEventListener("click", () => { limit += PAGE; show(); });
   window.addEventListener("hashchange", () => { restore(); show(); });
-  show();
-  document.documentElement.setAttribute("data-ready", "");
+  await show();
+  document.documentElement.setAttribute("data-ready", String(Math.round(performance.now()))); // [ms] since loading began
 
   function restore() {
     const wanted = new URLSearchParams(location.hash.slice(1));
+    const order = /^([0-8])(-?)$/.exec(wanted.get("sort") ?? "0");
+    if (order) sorted = { column: Number(order[1]), down: order[2] === "-" };
+    opened.clear();
+    for (const place of (wanted.get("open") ?? "").split(",").filter(Boolean)) opened.add(place);
     for (const id of FIELDS) {
       const input = byId(id);
       const value = wanted.get(id);
@@ -89,6 +119,8 @@
       const first = input.tagName === "SELECT" ? input.options[0].value : "";
       if (input.value !== first) set.set(id, input.value);
     }
+    if (sorted.column || sorted.down) set.set("sort", sorted.column + (sorted.down ? "-" : ""));
+    if (opened.size) set.set("open", [...opened].join(","));
     const hash = set.toString();
     history.replaceState(null, "", hash ? "#" + hash : location.pathname);
     const digests = content.submissions.map((one) => one.digest.slice(0, 8)).join(", ");
@@ -114,10 +146,18 @@
 
   function grouped(rows, metric) {
     const groups = new Map();
+    let last, current;
     for (const run of rows) {
-      const key = JSON.stringify([run.submission, systemOf(run), run.model, run.trainer]);
-      if (!groups.has(key)) groups.set(key, []);
-      groups.get(key).push(run);
+      // The table is sorted, so that the runs of a method on a system mostly follow each other.
+      if (last && SAME.every((name) => last[name] === run[name])) {
+        current.push(run);
+        continue;
+      }
+      const key = SAME.map((name) => run[name]).join("\u0000"); // no label has this character
+      current = groups.get(key) ?? [];
+      if (!current.length) groups.set(key, current);
+      current.push(run);
+      last = run;
     }
     return [...groups.values()].map((own) => {
       const worst = content.better[metric] === "higher" ? -Infinity : Infinity;
@@ -138,8 +178,10 @@
     });
   }
 
-  function show() {
+  async function show() {
     const metric = byId("metric").value;
+    await load(columnsOf(metric));
+    if (metric !== byId("metric").value) return; // another was chosen meanwhile
     const groups = grouped(chosen(), metric);
     const sign = content.better[metric] === "higher" ? -1 : 1;
     const cost = (group) => (group.median === null ? Infinity : sign * group.median);
@@ -156,8 +198,9 @@
     byId("count").textContent =
       groups.length + " methods on systems, " + groups.reduce((sum, group) => sum + group.runs.length, 0) + " runs";
     showMethods(groups, metric);
-    showPlot(groups, metric);
     remember();
+    clearTimeout(plotting);
+    plotting = setTimeout(() => showPlot(groups, metric)); // the table comes first
   }
 
   function showMethods(groups, metric) {
@@ -175,8 +218,8 @@
       const button = element("button", text, { type: "button" });
       button.addEventListener("click", () => {
         sorted = { column, down: sorted.column === column && !sorted.down };
-        show();
-        byId("methods").querySelectorAll("th button")[column].focus();
+        opened.clear();
+        show().then(() => byId("methods").querySelectorAll("th button")[column].focus());
       });
       cell.append(button);
       head.append(cell);
@@ -184,25 +227,53 @@
     const top = element("thead");
     top.append(head);
     const body = element("tbody");
-    for (const group of groups.slice(0, limit)) {
+    for (const [index, group] of groups.slice(0, limit).entries()) {
+      const place = String(index + 1);
       const row = element("tr");
       row.append(element("td", group.system), labelled(group.model), labelled(group.trainer));
       const details = element("td", null, { class: "number" });
       const box = element("details");
+      const below = element("tr");
+      const cell = element("td", null, { colspan: heads.length, class: "runs" });
+      below.append(cell);
+      below.hidden = true;
       box.append(element("summary", group.median === null ? "diverged" : number(group.median)));
-      for (const run of group.runs) {
-        const what = run.status === "ok" ? number(run[metric]) : run.status;
-        box.append(element("div", "seed " + run.seed + ": " + what + (run.message ? " (" + run.message + ")" : "")));
-      }
+      box.addEventListener("toggle", () => {
+        below.hidden = !box.open;
+        if (box.open && !cell.childElementCount) showRuns(cell, group.runs, metric);
+        opened[box.open ? "add" : "delete"](place);
+        remember();
+      });
+      box.open = opened.has(place);
       details.append(box);
       row.append(details, element("td", number(group.floor), { class: "number" }));
       row.append(element("td", group.lost + " of " + group.runs.length, { class: "number" }));
       row.append(element("td", number(group.seconds), { class: "number" }));
       row.append(element("td", group.level), element("td", group.submission));
-      body.append(row);
+      body.append(row, below);
     }
     table.replaceChildren(element("caption", "Methods on each system; a diverged or failed run counts as worst"), top, body);
     byId("more").hidden = groups.length <= limit;
+  }
+
+  // Single runs are drawn when somebody opens them.
+  async function showRuns(cell, own, metric) {
+    await load(["experiment", "message"]);
+    if (document.readyState === "loading") { // the pictures come after the program
+      document.addEventListener("DOMContentLoaded", () => showRuns(cell, own, metric), { once: true });
+      return;
+    }
+    let pictures = 0;
+    for (const run of own) {
+      const what = run.status === "ok" ? number(run[metric]) : run.status;
+      const line = element("div", null, { class: "seed" });
+      line.append(element("span", "seed " + run.seed + ": " + what + (run.message ? " (" + run.message + ")" : "")));
+      const figures = runPictures(numbers.get(run.submission), run);
+      pictures += figures.length;
+      line.append(...figures);
+      cell.append(line);
+    }
+    if (!pictures) cell.append(element("div", "The submission holds neither series over training nor scores on single orbits."));
   }
 
   function labelled(label) {
@@ -324,4 +395,8 @@
     }
     byId("submissions").replaceChildren(top, body);
   }
-})();
+})().catch((error) => {
+  const failure = document.getElementById("failure");
+  failure.textContent = "This page cannot be shown: " + error.message;
+  failure.hidden = false;
+});

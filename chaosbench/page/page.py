@@ -22,6 +22,7 @@ from chaosbench.leaderboard import legend
 from chaosbench.leaderboard.overall import overall
 from chaosbench.leaderboard.submissions import Submission
 from chaosbench.leaderboard.wide import plain_parquet
+from chaosbench.page.curves import Picture, pictures
 
 _NUMBER = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?")
 
@@ -44,7 +45,7 @@ def write_page(board: Path, output: Path) -> Path:
     content = {**_content(lock, submissions, levels), "state": state_of(board)}
     with TemporaryDirectory() as temporary:
         publish.build(board, Path(temporary))
-        text = _html(content, plain_parquet(Path(temporary) / publish.PARQUET))
+        text = page_text(content, plain_parquet(Path(temporary) / publish.PARQUET), pictures(submissions))
     try:
         return write_whole(output, lambda path: path.write_text(text, encoding="utf-8"))
     except OSError as error:
@@ -127,16 +128,23 @@ def _scores(submission: Submission) -> list[dict[str, Any]]:
     return [row for row in submission.experiments[0].records if row["update"] is None and row["better"]]
 
 
-def _html(content: Mapping[str, Any], parquet: bytes) -> str:
-    """Return the page; numbers and names stand in blocks of data, never in markup or programs."""
-    parts = {name: shipped_text(name) for name in ("board.css", "board.js", "board.html")}
-    program = shipped_text("hyparquet.min.js") + "\n" + parts["board.js"]
-    data = json.dumps(content, default=str, allow_nan=False).replace("<", "\\u003c")
+def page_text(content: Mapping[str, Any], parquet: bytes, drawn: Mapping[str, Picture]) -> str:
+    """Return the page; numbers and names stand in blocks of data, never in markup or programs.
+
+    Args:
+        content: what it shows beside the runs.
+        parquet: the table of runs.
+        drawn: the pictures of single runs.
+    """
+    parts = {name: shipped_text(name) for name in ("board.css", "board.html")}
+    program = "\n".join(shipped_text(name) for name in ("hyparquet.min.js", "pictures.js", "board.js"))
+    data, images = (_block(one) for one in (content, drawn))
     values = {
         "policy": policy_of(style=parts["board.css"], program=program),
         "title": escape(f"{content['suite']}: chaosbench leaderboard"),
         "style": parts["board.css"],
         "content": data,
+        "pictures": images,
         "parquet": base64.b64encode(parquet).decode("ascii"),
         "program": program,
     }
@@ -145,6 +153,11 @@ def _html(content: Mapping[str, Any], parquet: bytes) -> str:
         name, closed, rest = piece.partition("}}")
         text.write(values[name] + rest if closed else piece)
     return text.getvalue()
+
+
+def _block(content: Mapping[str, Any]) -> str:
+    """Return JSON that no name in it can end."""
+    return json.dumps(content, default=str, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def _hash(text: str) -> str:
