@@ -20,6 +20,7 @@ import torch
 
 from chaosbench.assessment import scored_again
 from chaosbench.boards.lock import Lock
+from chaosbench.boards.suspicion import suspects
 from chaosbench.errors import ChaosbenchError, StoreError
 from chaosbench.execution import Published, alone, carry_on, missing
 from chaosbench.experiment import Experiment
@@ -32,10 +33,12 @@ from chaosbench.leaderboard.significance import sign_test
 from chaosbench.leaderboard.submissions import Submission
 from chaosbench.leaderboard.superiority import Pairing, on_these, outcomes
 from chaosbench.loading import read_experiment
+from chaosbench.provenance import of_machine
 from chaosbench.run import build, prepare
 
 LEVEL = 0.01  # of a wrong refutation of a submission
 _METHOD = "claimed or fresh"
+_LISTS = ("seeds", "compared", "suspected")  # fields of a verification
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,7 @@ class Verification:
         identical: share of scores that are equal to the last digit.
         seeds: that were run.
         compared: titles of the experiments.
+        suspected: the few runs that differ where almost all others are equal to the last digit, each with its numbers.
     """
 
     submission: str
@@ -64,12 +68,13 @@ class Verification:
     identical: float
     seeds: tuple[int, ...]
     compared: tuple[str, ...]
+    suspected: tuple[str, ...] = ()
 
     def content(self, version: str) -> dict[str, Any]:
         """Return what is stored of it."""
         fields = {name: getattr(self, name) for name in ("submission", "level", "holds", "p_value")}
         fields |= {"suspicious": self.suspicious, "advantage": self.advantage}
-        more = {"identical": self.identical, "seeds": list(self.seeds), "compared": list(self.compared)}
+        more = {"identical": self.identical, **{name: list(getattr(self, name)) for name in _LISTS}}
         return {**fields, **more, "date": datetime.now(UTC).date().isoformat(), "chaosbench": version}
 
 
@@ -147,6 +152,7 @@ def compare(submission: str, claimed: Sequence[Stored], fresh: Sequence[Stored],
         identical=identical,
         seeds=tuple(sorted({run["seed"] for stored in fresh for run in stored.runs})),
         compared=tuple(title(stored.runs[0]) for stored in claimed),
+        suspected=suspects(claimed, fresh) if own_seeds else (),
     )
 
 
@@ -177,7 +183,9 @@ def _scored(claimed: Stored, folder: Path) -> Stored:
     except RuntimeError as error:
         raise StoreError(f"the weights in {str(folder)!r} do not fit {experiment.name}: {error}") from error
     records = [record.__dict__ for record in scored_again(experiment, model.eval(), data)]
-    return replace(claimed, records=tuple(records))
+    here = of_machine() | {"threads": str(torch.get_num_threads())}
+    runs = tuple({**run, "provenance": {**run["provenance"], **here}} for run in claimed.runs)
+    return replace(claimed, runs=runs, records=tuple(records))
 
 
 def _pooled(experiment: Experiment, found: Sequence[Stored]) -> Stored:

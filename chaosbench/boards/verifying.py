@@ -62,7 +62,7 @@ def by_weights(submission: Submission, results: Path) -> Verification:
 
 
 def told(found: Verification) -> str:
-    """Return what came out in two sentences."""
+    """Return what came out in a few sentences."""
     share = (
         f"A claimed run beats a fresh one in {100 * found.advantage:.0f} % of pairs, 50 % where both are alike, "
         f"in what is most suspicious ({found.suspicious.replace('_', ' ')})"
@@ -70,7 +70,13 @@ def told(found: Verification) -> str:
     test = f"p = {found.p_value:.2g}; a claim is refuted at {LEVEL:g}"
     verdict = "The claims hold" if found.holds else "The claims do not hold"
     equal = f" {100 * found.identical:.0f} % of the scores are equal to the last digit." if found.identical else ""
-    return f"{verdict} on {len(found.compared)} experiments ({found.level}). {share}; {test}.{equal}"
+    few = (
+        " Almost all runs are equal to the last digit on this kind of machine, so that these few were perhaps edited: "
+        f"{'; '.join(found.suspected)}."
+        if found.suspected
+        else ""
+    )
+    return f"{verdict} on {len(found.compared)} experiments ({found.level}). {share}; {test}.{equal}{few}"
 
 
 def _entropy(folder: Path) -> int:
