@@ -118,8 +118,11 @@ class Regression:
         """Add pairs of regressors `(K, B, F)` and targets `(K, B, D)`."""
         phi = torch.cat([regressors, torch.ones_like(regressors[..., :1])], dim=-1)
         self.pairs += phi.shape[1]
-        self._gram = self._gram + phi.mT @ phi
-        self._moment = self._moment + phi.mT @ targets
+        if self._gram.ndim == 0:
+            self._gram, self._moment = phi.mT @ phi, phi.mT @ targets
+        else:  # in place: with thousands of regressors a sum of two of these takes longer than the product
+            self._gram.baddbmm_(phi.mT, phi)
+            self._moment.baddbmm_(phi.mT, targets)
 
     def solution(self) -> tuple[Tensor, Tensor]:
         """Return weights `(K, D, F)` and offsets `(K, 1, D)`; NaN only for the seeds with NaN in their data."""
