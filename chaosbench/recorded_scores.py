@@ -5,6 +5,7 @@ from typing import Literal
 
 import numpy as np
 
+from chaosbench.errors import SpecError
 from chaosbench.experiment import Experiment, Record, Status
 from chaosbench.isolation import attempt, one_per_seed
 from chaosbench.metrics.base import Evaluation, MetricSpec
@@ -21,7 +22,10 @@ def score_records(experiment: Experiment, evaluation: Evaluation, *, remarks: li
         experiment: gives the metrics and the seeds.
         evaluation: of the trained models, in the order of the seeds.
         remarks: receives a sentence on each metric that raises or returns something else than numbers of the seeds,
-            whose scores are then undefined; None: it raises.
+            whose scores are then undefined, and on each that changes the arrays it is given; None: it raises.
+
+    Raises:
+        SpecError: where a metric changes arrays in place, unless there are `remarks`.
     """
     truth = evaluation.floor()
     records: list[Record] = []
@@ -30,13 +34,26 @@ def score_records(experiment: Experiment, evaluation: Evaluation, *, remarks: li
             Record(experiment.digest(), seed, metric.label, None, None, metric.unit, metric.better, None)
             for seed in experiment.seeds
         ]
+        own = type(metric).__module__.partition(".")[0] == "chaosbench"
+        given = (evaluation, truth) if own else (evaluation.copied(), truth.copied())  # a stranger's may write there
         records += attempt(
-            lambda: _metric_records(metric, experiment, evaluation, truth),  # noqa: B023  # called at once
+            lambda: _metric_records(metric, experiment, *given),  # noqa: B023  # called at once
             otherwise=undefined,
             what=f"the metric {metric.label}",
             remarks=remarks,
         )
+        changed = [] if own else sorted({*evaluation.differences(given[0]), *truth.differences(given[1])})
+        if changed:
+            _report(
+                f"the metric {metric.label} changes {', '.join(changed)} in place; other metrics got copies", remarks
+            )
     return records
+
+
+def _report(remark: str, remarks: list[str] | None) -> None:
+    if remarks is None:
+        raise SpecError(remark)
+    remarks.append(remark)
 
 
 def _metric_records(

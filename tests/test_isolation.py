@@ -9,11 +9,13 @@ import torch
 from small_experiment import small
 
 from chaosbench import assessment
+from chaosbench.errors import SpecError
 from chaosbench.experiment import Result
 from chaosbench.leaderboard import store
 from chaosbench.metrics import MetricSpec, StateSpaceDivergence
 from chaosbench.models import ModelSpec, ShallowPLRNN
 from chaosbench.run import run_experiment
+from chaosbench.scoring import score
 from chaosbench.theory.run_diagnosis import PREFIX
 
 WRONG = {
@@ -36,6 +38,19 @@ class Wrong(MetricSpec):
 
     def score(self, evaluation):
         return WRONG[self.way](len(evaluation.free_run))
+
+
+class Editing(MetricSpec):
+    """A metric that sorts the free runs and centres the truth where they are; it is scored by the numbers it leaves."""
+
+    kind: Literal["editing"] = "editing"
+    unit: ClassVar[str] = "1"
+    better: ClassVar = "lower"
+
+    def score(self, evaluation):
+        evaluation.free_run.copy_(evaluation.free_run.sort(dim=2).values)
+        evaluation.truth.sub_(1.0)
+        return evaluation.free_run[:, 0, 0, 0].double()
 
 
 class Unable(ModelSpec):
@@ -88,6 +103,24 @@ def test_a_metric_that_goes_wrong_costs_its_own_score_alone(way: str, sound: Res
     assert [run.status for run in result.runs] == [run.status for run in sound.runs]
     assert all("wrong" in run.message for run in result.runs)
     assert_weights_are_those_of(result, sound)
+
+
+def test_a_metric_that_edits_its_arrays_is_named_and_changes_no_other_score(sound: Result):
+    """It is computed first, so that the others would read what it leaves."""
+    experiment = small()
+    result = run_experiment(experiment.replaced(metrics=(Editing(), *experiment.metrics)))
+    own = {key: value for key, value in scores(result).items() if key[0].startswith("editing")}
+    assert own
+    assert scores(result).items() - own.items() == scores(sound).items()
+    assert all(word in run.message for run in result.runs for word in ("editing", "free_run", "truth", "in place"))
+    assert all(values.tobytes() == sound.arrays[name].tobytes() for name, values in result.arrays.items())
+    assert_weights_are_those_of(result, sound)
+
+
+def test_a_metric_that_edits_its_arrays_is_an_error_where_nobody_reads_remarks(sound: Result):
+    truth = torch.randn(2, 300, 2, dtype=torch.float64)
+    with pytest.raises(SpecError, match=r"editing.*free_run.*in place"):
+        score(truth + 0.1, truth, metrics=[Editing()])
 
 
 def test_a_diagnosis_that_raises_costs_neither_scores_nor_weights(sound: Result, monkeypatch: pytest.MonkeyPatch):

@@ -21,6 +21,7 @@ from chaosbench import registry
 from chaosbench.checkpoints import TERMINATED, Checkpoints, Stop
 from chaosbench.errors import ChaosbenchError, one_line
 from chaosbench.execution.freed_memory import keep_freed_memory
+from chaosbench.execution.reuse import Condition
 from chaosbench.experiment import Experiment, Record, Result, Status
 from chaosbench.interrupts import let_through
 from chaosbench.isolation import Precautions, take_precautions
@@ -61,18 +62,31 @@ def main(pipe: Connection, pickled: bytes, setting: Setting) -> None:
 
     The messages are ("advanced", index, progress), ("recorded", index, record) and ("acting", culprit), any number of
     times, and ("result", index, result) for each experiment with a result; in the end, unless it dies, ("ended",
-    status, reason) for those without. Progress of the whole batch has the index 0; an empty culprit is no plug-in.
+    status, reason, again) for those without. Progress of the whole batch has the index 0; an empty culprit is no
+    plug-in. Where `again` is True, the parent may send another pair of experiments and setting.
 
     Args:
-        pipe: the sending end.
+        pipe: one end; the parent has the other.
         pickled: a sequence of experiments. It is unpickled here, so that a class that cannot be imported is an ordinary
             failure.
         setting: where and how to run.
     """
     setting.plugins.export()
     settle()
-    _redirect_output(setting.log, keep=setting.again)
     keep_freed_memory()
+    condition = Condition(setting.device, setting.memory)
+    try:
+        while _serve(pipe, pickled, setting, condition):
+            pickled, setting = pipe.recv()
+    except EOFError:  # the campaign has nothing more to run
+        pass
+    finally:
+        pipe.close()
+
+
+def _serve(pipe: Connection, pickled: bytes, setting: Setting, condition: Condition) -> bool:
+    """Run what the parent has sent, and return True if it may send more."""
+    _redirect_output(setting.log, keep=setting.again)
     if setting.memory is not None and setting.device == "cpu":  # a GPU's driver reserves more than the machine has
         _limit_memory(setting.memory)
     stop = Stop()
@@ -80,10 +94,15 @@ def main(pipe: Connection, pickled: bytes, setting: Setting) -> None:
     take_precautions(Precautions(lambda what: pipe.send(("acting", what)), setting.deadly))
     torch.manual_seed(0)  # children of one server share its random state; chaosbench itself does not draw from it
     saving = partial(Checkpoints, folder=setting.checkpoints, device=setting.device, every=setting.every, stop=stop)
-    try:
-        pipe.send(("ended", *_outcome(lambda: _run(pickled, setting.device, pipe, saving))))
-    finally:
-        pipe.close()
+    clean = False
+
+    def run() -> None:
+        nonlocal clean
+        clean = _run(pickled, setting.device, pipe, saving, condition)
+
+    status, reason = _outcome(run)
+    pipe.send(("ended", status, reason, clean))
+    return clean
 
 
 def settle() -> None:
@@ -94,8 +113,14 @@ def settle() -> None:
     torch.set_num_threads(1)  # two threads on such small tensors are slower, and other workers use the other cores
 
 
-def _run(pickled: bytes, device: str, pipe: Connection, saving: Callable[[Experiment], Checkpoints]) -> None:
-    """Run one experiment, or several as one batch, of which one that fails does not stop the others."""
+def _run(
+    pickled: bytes, device: str, pipe: Connection, saving: Callable[[Experiment], Checkpoints], condition: Condition
+) -> bool:
+    """Run one experiment, or several as one batch, of which one that fails does not stop the others.
+
+    Returns:
+        True if all have a result, and this process may run others.
+    """
     kinds = registry.load()
     experiments: Sequence[Experiment] = pickle.loads(pickled)
     plugins = kinds.provenance()
@@ -127,11 +152,12 @@ def _run(pickled: bytes, device: str, pipe: Connection, saving: Callable[[Experi
             experiments[0], device=device, watch=watch(0), plugins=plugins, checkpoints=saved, announce=heard
         )
         publish(0, result)
-        return
+        return condition.allows(experiments, listeners=bool(started or recorded or finished))
     company = Company(experiments, device=device, plugins=plugins, announce=heard)
     company.train(watch(0))
     for index in range(len(experiments)):
         _outcome(lambda: publish(index, company.finish(index, watch(index))))  # noqa: B023  # called at once
+    return False
 
 
 def _outcome(function: Callable[[], None]) -> tuple[Status, str]:

@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from os import SEEK_END
 from pathlib import Path
@@ -66,3 +67,15 @@ def cap(log: Path) -> None:
             file.write(head.partition(_CUT)[0] + _CUT + tail)
     except OSError:
         return  # it is gone, or the disk is full
+
+
+def has_output(log: Path) -> bool:
+    """Return True if there is a log that is not empty."""
+    return log.is_file() and log.stat().st_size > 0
+
+
+def remove_if_empty(log: Path) -> None:
+    """Remove a log in which there is nothing."""
+    with suppress(PermissionError):  # Windows keeps a file that a process which is ending still holds open
+        if log.is_file() and not has_output(log):
+            log.unlink()

@@ -4,7 +4,6 @@ import os
 import pickle
 import signal
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from multiprocessing.connection import Connection, wait
@@ -22,8 +21,9 @@ from chaosbench.execution.grouping import Group
 from chaosbench.execution.happenings import Advanced, Event, Finished, Separated
 from chaosbench.execution.keeper import Keeper
 from chaosbench.execution.limits import Limits, sign_of_life
-from chaosbench.execution.lost import cap, death, lost
+from chaosbench.execution.lost import cap, death, has_output, lost, remove_if_empty
 from chaosbench.execution.memory import oom_kills
+from chaosbench.execution.reuse import Idle
 from chaosbench.experiment import Record, Status
 from chaosbench.plugin_choice import Choice
 from chaosbench.processes import context, start_server
@@ -57,7 +57,8 @@ class Workers:
     """Runs groups of experiments in processes of this machine.
 
     Every worker runs in a session of its own, on one thread. Where the system can fork, it is forked from a server that
-    has loaded torch and runs nothing else. One that dies or exceeds a limit leaves runs with a status that says so.
+    has loaded torch and runs nothing else. One that dies or exceeds a limit leaves runs with a status that says so; one
+    in which only chaosbench's own code has run may run another experiment.
 
     Args:
         places: the device of each worker that may run at a time.
@@ -81,6 +82,7 @@ class Workers:
         self._free, self._logs, self._saving = list(places), logs, (checkpoints, every, plugins)
         self._limits, self._running = limits.shared(len(places)), list[_Worker]()
         self._processes, self._keeper = context(), Keeper()
+        self._idle = Idle(self._keeper.forget)
         self._oom_kills, self._inspected = oom_kills(), 0.0
 
     @property
@@ -104,21 +106,20 @@ class Workers:
         self._launch(group, Setting(self._free.pop(0), log, *self._saving, self._limits.memory))
 
     def _launch(self, group: Group, setting: Setting) -> _Worker:
-        receiver, sender = self._processes.Pipe(duplex=False)
-        process = self._forked((sender, pickle.dumps(group), setting))
+        order = pickle.dumps(group), setting
+        process, pipe = (None if setting.again else self._idle.take(order)) or self._forked(order)
         assert process.pid is not None
-        self._keeper.watch(process.pid)
-        sender.close()  # the child's end is then the only one, and the pipe ends when the child dies
         records = [list[Record]() for _ in group]
         gauge, positions = Gauge(process.pid), list(range(len(group)))
-        worker = _Worker(group, process, receiver, gauge, setting, positions, records=records)
+        worker = _Worker(group, process, pipe, gauge, setting, positions, records=records)
         self._running.append(worker)
         return worker
 
-    def _forked(self, arguments: tuple[Any, ...]) -> BaseProcess:
-        """Return a new process; where its server has died, from a new server."""
+    def _forked(self, order: tuple[Any, ...]) -> tuple[BaseProcess, Connection]:
+        """Return a new process and its pipe; where the server of processes has died, from a new one."""
+        pipe, other = self._processes.Pipe()
         for again in (True, False):
-            process: BaseProcess = self._processes.Process(target=child_main, args=arguments)  # type: ignore[attr-defined]  # missing in typeshed
+            process: BaseProcess = self._processes.Process(target=child_main, args=(other, *order))  # type: ignore[attr-defined]  # missing in typeshed
             try:
                 start_server()
                 process.start()
@@ -127,7 +128,10 @@ class Workers:
                     raise
             else:
                 break
-        return process
+        assert process.pid is not None
+        self._keeper.watch(process.pid)
+        other.close()  # the child's end is then the only one, and the pipe ends when the child dies
+        return process, pipe
 
     def events(self) -> Iterator[Event]:
         """Wait for a moment, and yield what has happened since the last call."""
@@ -151,8 +155,9 @@ class Workers:
             _kill(worker)
         for worker in self._running:
             worker.process.join(GRACE)
-            _remove_if_empty(worker.setting.log)
+            remove_if_empty(worker.setting.log)
         self._running.clear()
+        self._idle.close(patience=GRACE)
         self._keeper.close()
 
     def _of(self, worker: _Worker) -> Iterator[Event]:
@@ -207,9 +212,17 @@ class Workers:
             worker.verdict, worker.deadline = ("oom" if why == excess else "timeout", why), now + GRACE
             _signal(worker.process, kill=False)
 
-    def _end(self, worker: _Worker, status: Status, reason: str) -> Iterator[Event]:
-        """Forget a worker, and yield what becomes of the experiments without a result."""
+    def _end(self, worker: _Worker, status: Status, reason: str, again: bool = False) -> Iterator[Event]:
+        """Forget a worker, and yield what becomes of the experiments without a result.
+
+        A process that may run others, and has not exceeded a limit, is kept; nothing of its experiments is left to do.
+        """
         self._running.remove(worker)
+        if again and worker.verdict is None and not worker.without_result:
+            self._idle.add(worker.process, worker.pipe)
+            self._free.append(worker.setting.device)
+            remove_if_empty(worker.setting.log)
+            return
         worker.pipe.close()
         worker.process.join(GRACE)
         _kill(worker)
@@ -225,12 +238,12 @@ class Workers:
             yield Separated(remaining, reason)
         elif remaining:
             records, updates = worker.records[0], worker.updates
-            message = f"{reason} (see {worker.setting.log})" if _has_output(worker.setting.log) else reason
+            message = f"{reason} (see {worker.setting.log})" if has_output(worker.setting.log) else reason
             yield Finished(
                 remaining[0],
                 lost(remaining[0], status, message, started=worker.started, records=records, updates=updates),
             )
-        _remove_if_empty(worker.setting.log)
+        remove_if_empty(worker.setting.log)
 
     def _launch_again(self, dead: _Worker, reason: str) -> None:
         """Run an experiment again without the part of a plug-in that has ended its worker, on the remaining time.
@@ -276,13 +289,3 @@ def _kill(worker: _Worker) -> None:
     """End a worker, its group, and whatever has left the group."""
     _signal(worker.process, kill=True)
     worker.gauge.kill()
-
-
-def _has_output(log: Path) -> bool:
-    return log.is_file() and log.stat().st_size > 0
-
-
-def _remove_if_empty(log: Path) -> None:
-    with suppress(PermissionError):  # Windows keeps a file that a process which is ending still holds open
-        if log.is_file() and not _has_output(log):
-            log.unlink()

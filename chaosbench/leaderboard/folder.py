@@ -154,6 +154,8 @@ def read(folder: Path) -> Stored:
     path = _checked(folder, "spec.json")
     try:
         return _stored(folder, json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:  # the folder has been replaced after its check
+        raise _damaged(path, error.strerror or str(error)) from error
     except (KeyError, IndexError, TypeError, AttributeError, ValueError, RecursionError) as error:
         raise _damaged(path, f"its content is not that of an experiment: {one_line(error)}") from error
 

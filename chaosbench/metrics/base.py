@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import ClassVar, Literal, Self
 
 import torch
@@ -69,6 +69,25 @@ class Evaluation:
             exponents=self.twin_exponents[None],
             unbounded_share=None,
         )
+
+    def copied(self) -> Self:
+        """Return a copy whose tensors may be changed."""
+        return replace(self, **{name: values.clone() for name, values in self._tensors().items()})
+
+    def differences(self, other: "Evaluation") -> list[str]:
+        """Return the names of the tensors that are not those of another evaluation, bit by bit."""
+        return [
+            name
+            for name, values in self._tensors().items()
+            if not torch.equal(values.view(torch.uint8), getattr(other, name).view(torch.uint8))
+        ]
+
+    def _tensors(self) -> dict[str, Tensor]:
+        return {
+            one.name: values.contiguous()
+            for one in fields(self)
+            if isinstance(values := getattr(self, one.name), Tensor) and values.ndim
+        }
 
     def standardised(self) -> Self:
         """Return the evaluation with free runs and true orbits in standard deviations of the training data."""

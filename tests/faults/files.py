@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,7 +100,7 @@ def writers_at_once(folder: Path, tries: int) -> Tally:
 def reads_during_writes(folder: Path, tries: int) -> Tally:
     """Read a results directory while another process writes, replaces and moves folders in it."""
     tally, sample, results = Tally("read during writes"), list[Result](), folder / "read"
-    store.write(result(0, sample), results)
+    finished = store.write(result(0, sample), results)
     failed = replace(result(1, sample), runs=tuple(replace(run, status="failed") for run in result(1, sample).runs))
 
     def write() -> None:
@@ -109,14 +110,10 @@ def reads_during_writes(folder: Path, tries: int) -> Tally:
 
     pid = forked(write)
     try:
-        known = {0}
         for _ in range(tries):
-            for one in store.folders(results)[:3]:
-                try:
-                    read(one)
-                except StoreError:
-                    tally.lost += one.exists() and (one / MANIFEST).exists() and not _moved(one)
-            tally.lost += not known <= {0}
+            found = store.folders(results)
+            tally.lost += finished not in found or not _readable_or_gone(finished, tries=1)  # it is never replaced
+            tally.lost += sum(not _readable_or_gone(one) for one in found[:3])
             tally.tries += 1
     finally:
         os.kill(pid, signal.SIGKILL)
@@ -124,13 +121,20 @@ def reads_during_writes(folder: Path, tries: int) -> Tally:
     return tally
 
 
-def _moved(folder: Path) -> bool:
-    """Return True if a folder that could not be read has been replaced meanwhile by one that can."""
-    try:
-        read(folder)
-    except StoreError:
-        return not folder.exists()
-    return True
+def _readable_or_gone(folder: Path, tries: int = 200) -> bool:
+    """Return True if a folder is read, or is not there.
+
+    Its files are read one after another, so a reading fails where the writer replaces the folder in the middle of it;
+    the next one meets the new folder. One that is damaged fails every time.
+    """
+    for _ in range(tries):
+        with suppress(StoreError):
+            read(folder)
+            return True
+        if not folder.exists():
+            return True
+        time.sleep(0.01)
+    return False
 
 
 def flipped_bits(folder: Path, tries: int) -> Tally:
