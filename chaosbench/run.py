@@ -50,7 +50,8 @@ def run_experiment(
         device: "cpu", or a CUDA device.
         watch: called at the start of each phase, and a few times a second during training.
         plugins: versions to add to the provenance of each run.
-        results: directory in which to store the result, for `chaosbench rank` and `explain`; None: nothing is stored.
+        results: directory in which to store the result, for `chaosbench rank` and `explain`, without the `events.jsonl`
+            that campaigns write; None: nothing is stored.
         checkpoints: from which training goes on, and where its state is written; None: none are written.
         announce: called with each record as soon as it exists, those of diagnostics while the model trains.
 

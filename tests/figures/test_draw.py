@@ -1,3 +1,6 @@
+import os
+import shutil
+import signal
 from datetime import UTC, datetime
 
 import numpy as np
@@ -14,7 +17,9 @@ from chaosbench.leaderboard import store
 from chaosbench.leaderboard.folder import read
 from chaosbench.metrics import StateSpaceDivergence
 from chaosbench.models import RNN
+from chaosbench.plugin_choice import Choice
 from chaosbench.systems import Lorenz63
+from chaosbench.terminal.drawing import Drawings
 from chaosbench.trainers import BPTT
 
 pytest.importorskip("matplotlib")
@@ -210,3 +215,21 @@ def test_without_matplotlib_nothing_is_drawn(make_folder, monkeypatch):
     monkeypatch.setattr(figures, "find_spec", lambda name: None)
     assert not figures.available()
     assert draw(make_folder([0.1], [spiral()])).files == []
+
+
+def test_pictures_that_a_killed_process_was_to_draw_are_drawn_by_another(make_folder, every_array, tmp_path):
+    """The process dies before or while it draws; what waits for it, and what comes later, is drawn all the same."""
+    folder = make_folder([0.2, 0.1, 0.3], [spiral(), 0.5 * spiral(), 2 * spiral()], more=every_array)
+    other = tmp_path / "other"
+    shutil.copytree(folder, other)
+    few = [kind for kind in chaosbench_pictures() if kind.model_fields["kind"].default in {"attractor", "training"}]
+    with Drawings(few, 1, Choice((), ())) as drawings:
+        drawings.begin(folder)
+        (process,) = drawings._pool._processes.values()
+        os.kill(process.pid, signal.SIGKILL)
+        process.join()
+        drawings.begin(other)
+        drawn = dict(drawings.rest(lambda: None))
+    assert drawn == {folder: {}, other: {}}
+    for one in drawn:
+        assert {path.stem for path in one.glob("*.png")} == {"attractor", "training"}
