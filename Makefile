@@ -30,7 +30,7 @@ bench-long: $(VENV)/.installed-bench
 	$(BIN)/python -m benchmarks --long
 	$(BIN)/python -m benchmarks.phases
 
-test-slow: install-test
+test-slow: $(VENV)/.installed-slow
 	$(BIN)/python -m pytest -n $(TEST_WORKERS) tests plugins -m "slow or not slow" --timeout 3600
 
 lint: install-test
@@ -86,6 +86,12 @@ $(VENV)/.installed-test: pyproject.toml constraints.txt $(wildcard plugins/*/pyp
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
 		$(addprefix -r ,$(wildcard plugins/*/without-dependencies.txt))
 	touch $(VENV)/.installed $@
+
+# S3, Ray and Slurm are replaced by what their own packages start on this machine.
+$(VENV)/.installed-slow: pyproject.toml constraints.txt $(VENV)/.installed-test
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt \
+		-e ".[plots,fast,test,remote,ray,slurm,test-slow]"
+	touch $@
 
 $(VENV)/.installed-bench: pyproject.toml constraints.txt $(VENV)/.installed-test
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[plots,fast,test,bench]"
