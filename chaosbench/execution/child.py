@@ -1,5 +1,6 @@
 """The main function of a worker process: run experiments on one thread and report to the parent."""
 
+import gc
 import os
 import pickle
 import signal
@@ -9,7 +10,7 @@ import traceback
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from io import TextIOWrapper
 from multiprocessing import parent_process
 from multiprocessing.connection import Connection, wait
@@ -74,6 +75,7 @@ def main(pipe: Connection, pickled: bytes, setting: Setting) -> None:
     setting.plugins.export()
     settle()
     keep_freed_memory()
+    gc.freeze()  # what the server has loaded stays, and need not be searched for garbage after each experiment
     condition = Condition(setting.device, setting.memory)
     try:
         while _serve(pipe, pickled, setting, condition):
@@ -121,7 +123,7 @@ def _run(
     Returns:
         True if all have a result, and this process may run others.
     """
-    kinds = registry.load()
+    kinds = _loaded(Choice.from_environment())
     experiments: Sequence[Experiment] = pickle.loads(pickled)
     plugins = kinds.provenance()
     started, recorded, finished = (
@@ -158,6 +160,12 @@ def _run(
     for index in range(len(experiments)):
         _outcome(lambda: publish(index, company.finish(index, watch(index))))  # noqa: B023  # called at once
     return False
+
+
+@cache
+def _loaded(choice: Choice) -> registry.Registry:
+    """Return the registry with the plug-ins of a choice, which load once in a process."""
+    return registry.load(choice)
 
 
 def _outcome(function: Callable[[], None]) -> tuple[Status, str]:
