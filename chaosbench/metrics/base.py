@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import torch
 from torch import Tensor
@@ -72,7 +72,8 @@ class Evaluation:
 
     def copied(self) -> Self:
         """Return a copy whose tensors may be changed."""
-        return replace(self, **{name: values.clone() for name, values in self._tensors().items()})
+        copies: dict[str, Any] = {name: values.clone() for name, values in self._tensors().items()}
+        return replace(self, **copies)
 
     def differences(self, other: "Evaluation") -> list[str]:
         """Return the names of the tensors that are not those of another evaluation, bit by bit."""
