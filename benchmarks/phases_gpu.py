@@ -6,7 +6,7 @@ Prints a JSON object per line of the benchmark. Training takes few updates: its 
 
 import json
 from argparse import ArgumentParser
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 
 import torch
@@ -20,6 +20,7 @@ from chaosbench.experiment import Experiment
 from chaosbench.run import run_experiment
 
 TRAINER, MODELS, SEEDS, UPDATES = "sparse_teacher_forcing", ("shallow_plrnn", "lstm"), 64, 100
+ALL_BUT_TRAINING = "outside training"
 
 
 def main() -> None:
@@ -33,16 +34,17 @@ def main() -> None:
     torch.set_num_threads(1)
     keep_freed_memory()
     seeds, updates = (2, 4) if options.compile else (options.seeds, options.updates)
-    found = list[Line]()
-    for device in (options.device, "cpu"):
-        for experiment in experiments(seeds, updates):
-            for line in lines(experiment, device):
-                if not options.compile and device == options.device:
-                    print(json.dumps(asdict(line)), flush=True)
-                found.append(replace(line, rival=CORE) if device == "cpu" else line)
-    if not options.compile:
-        for line in [*beside_cpu(found), slowest(found)]:
-            print(json.dumps(asdict(line)), flush=True)
+    chosen, show = experiments(seeds, updates), (lambda _: None) if options.compile else shown
+    on_gpu = [line for experiment in chosen for line in lines(experiment, options.device)]
+    show([*on_gpu, slowest(on_gpu)])
+    on_cpu = [line for experiment in chosen for line in lines(experiment, "cpu")]
+    show(beside(on_gpu, on_cpu))
+
+
+def shown(lines: Iterable[Line]) -> None:
+    """Print lines."""
+    for line in lines:
+        print(json.dumps(asdict(line)), flush=True)
 
 
 def experiments(seeds: int, updates: int) -> list[Experiment]:
@@ -59,24 +61,24 @@ def lines(experiment: Experiment, device: str) -> Iterator[Line]:
     clock.enter("")
     line = Line("gpu", f"{TRAINER} on {experiment.model.kind}", rounds=1, K=len(experiment.seeds))
     outside = sum(seconds for phase, seconds in clock.wall.items() if phase not in ("data", "training"))
-    for phase, seconds in {**clock.wall, "outside training": outside}.items():
+    for phase, seconds in {**clock.wall, ALL_BUT_TRAINING: outside}.items():
         yield replace(line, value=seconds, least=seconds, most=seconds, phase=phase)
 
 
-def beside_cpu(found: list[Line]) -> Iterator[Line]:
-    """Return the lines of the GPU with the time that the same phase took on the CPU."""
-    on_cpu = {(line.what, line.phase): line.value for line in found if line.rival}
-    for line in found:
-        other = on_cpu.get((line.what, line.phase))
-        if not line.rival and line.value and other is not None:
+def beside(on_gpu: list[Line], on_cpu: list[Line]) -> Iterator[Line]:
+    """Return the lines of the GPU with the times that the same phases took on the CPU."""
+    others = {(line.what, line.phase): line.value for line in on_cpu}
+    for line in on_gpu:
+        other = others.get((line.what, line.phase))
+        if line.value and other is not None:
             ratio = other / line.value
             ratios = {"ratio": ratio, "ratio_least": ratio, "ratio_most": ratio}
             yield replace(line, rival=CORE, rival_value=other, **ratios)
 
 
-def slowest(found: list[Line]) -> Line:
-    """Return everything outside training of the experiment that takes longest on the GPU."""
-    outside = [line for line in found if line.phase == "outside training" and not line.rival]
+def slowest(on_gpu: list[Line]) -> Line:
+    """Return everything outside training of the experiment that takes longest."""
+    outside = [line for line in on_gpu if line.phase == ALL_BUT_TRAINING]
     return replace(max(outside, key=lambda line: line.value or 0.0), what=OUTSIDE, phase="")
 
 

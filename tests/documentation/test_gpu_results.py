@@ -1,7 +1,7 @@
 """What was measured on a GPU is stored as it was printed, and shown on the page on speed."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
@@ -9,6 +9,7 @@ from pathlib import Path
 from benchmarks.gpu import CORE, ERROR, OUTSIDE, TESTS, adopt
 from benchmarks.lines import Line
 from benchmarks.on_gpu import Output, parts
+from benchmarks.phases_gpu import beside, slowest
 from benchmarks.results import read
 from docs.generate.performance import page
 
@@ -59,3 +60,12 @@ def test_every_part_runs_a_module_of_the_benchmarks():
     for rehearse in (False, True):
         commands = [command for part in parts("cuda", rehearse=rehearse) for command in part.commands]
         assert all(find_spec(f"benchmarks.{module}") is not None for module, *_ in commands)
+
+
+def test_phases_of_the_gpu_stand_beside_those_of_the_cpu():
+    on_gpu = [replace(PHASE, value=value, what=what, phase="outside training", rival="", rival_value=None)
+              for what, value in (("fast", 1.5), ("slow", 4.0))]  # fmt: skip
+    on_cpu = [replace(line, value=3.0) for line in on_gpu[:1]]
+    (line,) = beside(on_gpu, on_cpu)
+    assert (line.what, line.value, line.rival_value, line.ratio) == ("fast", 1.5, 3.0, 2.0)
+    assert (slowest(on_gpu).what, slowest(on_gpu).value, slowest(on_gpu).phase) == (OUTSIDE, 4.0, "")
