@@ -8,6 +8,7 @@ limit, and none stops the others. What they print goes to `FOLDER/on_gpu.jsonl` 
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from argparse import ArgumentParser, Namespace
@@ -22,6 +23,7 @@ import torch
 
 from benchmarks.machine import processor
 from benchmarks.training_gpu import CASES
+from chaosbench.files import cache_folder
 
 ERRORS = 6  # processes that check the errors of whole models
 UNROLLS = (("relu",), ("tanh",), ("clipped",), ("almost_linear",), ("lstm", "gru"))  # what a process checks
@@ -116,17 +118,21 @@ def run(part: Part, output: Output) -> None:
 def finished(part: Part, command: tuple[str, ...], output: Output) -> int:
     """Run a command to its end or to the limit, and keep what it prints."""
     module, *options = command
+    cached = {"JAX_COMPILATION_CACHE_DIR": str(cache_folder() / "jax")}  # by the part `compile`, for the others
+    cached["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
     process = subprocess.Popen(
         [sys.executable, "-m", f"benchmarks.{module}", *options],
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-        env={**os.environ, "PYTHONUNBUFFERED": "1", **part.environment},
+        start_new_session=True,
+        env={**os.environ, **cached, "PYTHONUNBUFFERED": "1", **part.environment},
     )  # fmt: skip
-    timer = Timer(part.limit, process.kill)
+    timer = Timer(part.limit, lambda: os.killpg(process.pid, signal.SIGKILL))  # with what it has started
     timer.start()
     assert process.stdout is not None
     for text in process.stdout:
         output.keep(part.name, text.rstrip("\n"))
     timer.cancel()
+    process.stdout.close()
     return process.wait()
 
 

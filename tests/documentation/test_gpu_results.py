@@ -1,14 +1,18 @@
 """What was measured on a GPU is stored as it was printed, and shown on the page on speed."""
 
 import json
+import sys
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from pathlib import Path
+from time import perf_counter
+
+import pytest
 
 from benchmarks.gpu import CORE, ERROR, OUTSIDE, TESTS, adopt
 from benchmarks.lines import Line
-from benchmarks.on_gpu import Output, parts
+from benchmarks.on_gpu import Output, Part, parts, run
 from benchmarks.phases_gpu import beside, slowest
 from benchmarks.results import read
 from docs.generate.performance import page
@@ -69,3 +73,20 @@ def test_phases_of_the_gpu_stand_beside_those_of_the_cpu():
     (line,) = beside(on_gpu, on_cpu)
     assert (line.what, line.value, line.rival_value, line.ratio) == ("fast", 1.5, 3.0, 2.0)
     assert (slowest(on_gpu).what, slowest(on_gpu).value, slowest(on_gpu).phase) == (OUTSIDE, 4.0, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs process groups")
+def test_a_part_that_exceeds_its_limit_ends_with_what_it_has_started(tmp_path: Path, monkeypatch):
+    """The child of the program would hold the output open for a minute."""
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    (tmp_path / "benchmarks").mkdir()
+    (tmp_path / "benchmarks" / "__init__.py").touch()
+    (tmp_path / "benchmarks" / "hangs.py").write_text(
+        'import subprocess\nprint("{\\"a\\": 1}", flush=True)\nsubprocess.run(["sleep", "60"])\n'
+    )
+    monkeypatch.chdir(tmp_path)
+    begun, output = perf_counter(), Output(tmp_path)
+    run(Part("slow", 4.0, (("hangs",),)), output)
+    assert perf_counter() - begun < 40
+    assert "exit codes [-9]" in (tmp_path / "on_gpu.log").read_text()
+    assert json.loads((tmp_path / "on_gpu.jsonl").read_text()) == {"part": "slow", "a": 1}
