@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from chaosbench import registry, suite
-from chaosbench.leaderboard.folder import Stored, read
-from chaosbench.leaderboard.store import folders
+from chaosbench.leaderboard.folder import Stored
+from chaosbench.leaderboard.store import read_all
 from chaosbench.metrics import state_space_divergence
 from docs.generate.claims import claims_page, judged, told_apart
 from docs.generate.faithfulness import _different, page
@@ -52,8 +52,8 @@ def test_the_page_in_the_docs_is_what_the_command_prints():
 @kept
 def test_the_stored_tables_belong_to_the_shipped_suite_and_are_small():
     shipped = {(e.system.label, e.data.label, e.model.label, e.trainer.label) for e in FAITHFUL}
-    for folder in folders(TABLES):
-        run = read(folder).runs[0]
+    for stored in read_all(TABLES):
+        run = stored.runs[0]
         assert (run["system"], run["data"], run["model"], run["trainer"]) in shipped
     assert sum(path.stat().st_size for path in TABLES.rglob("*") if path.is_file()) < 5e6
 
@@ -216,7 +216,7 @@ def test_our_scores_are_the_numbers_of_the_stored_tables():
     settings = {"kind": "sparse_teacher_forcing", "interval": 30, "updates": 15_000, "sequence_length": 100}
     (stored,) = [
         experiment
-        for experiment in map(read, folders(TABLES))
+        for experiment in read_all(TABLES)
         if experiment.runs[0]["model"] == "rnn" and settings.items() <= experiment.experiment["trainer"].items()
     ]
     values = [
