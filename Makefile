@@ -7,6 +7,8 @@ RESULTS ?= results/quickstart
 # skipped where TensorBoard and MLflow are missing.
 NOT_INSTALLED = plugins/chaosbench-tensorboard/ plugins/chaosbench-mlflow/
 PLUGINS = $(filter-out $(NOT_INSTALLED),$(dir $(wildcard plugins/*/pyproject.toml)))
+# The page of findings has the date of the boards; a later one gets a page of its own.
+FINDINGS ?= results-2026-11-28
 # Processes that run tests side by side; each uses one thread.
 TEST_WORKERS ?= 2
 export OMP_NUM_THREADS = 1
@@ -48,10 +50,13 @@ docs: install-test
 	mkdir -p build
 	set -e; for page in "models: pages models" "trainers: pages trainers" "systems: systems" "verdicts: verdicts" \
 		"faithfulness: faithfulness leaderboards/faithful" "theory: theory leaderboards/theory" \
-		"forcing-interval: forcing_interval leaderboards/forcing-interval" "performance: performance"; do \
+		"forcing-interval: forcing_interval leaderboards/forcing-interval" "performance: performance" \
+		"$(FINDINGS): findings leaderboards"; do \
 		$(BIN)/python -m docs.generate.$${page#*: } > build/page.md; mv build/page.md docs/$${page%%:*}.md; done
 	$(BIN)/python -m docs.generate.forcing_interval leaderboards/forcing-interval docs/pictures/forcing-interval.png
 	$(BIN)/python -m docs.generate.performance docs/pictures
+	$(BIN)/python -m docs.generate.findings leaderboards docs/pictures
+	$(BIN)/python -m docs.generate.core_board leaderboards/core
 	$(BIN)/python -m docs.generate.score_table
 	$(BIN)/python -m docs.generate.comparisons > build/comparisons.md
 

@@ -9,6 +9,7 @@ import pytest
 from chaosbench.leaderboard.board import Board, Entry, Measure, Ranking, Score
 from docs.generate.findings.baselines import Field
 from docs.generate.findings.duels import compared, draw, methods_of, rows_of
+from docs.generate.findings.finding import short
 from docs.generate.findings.forcing import forcing
 from docs.generate.findings.forecasts import ATTRACTORS, FORECAST, correlation
 from docs.generate.findings.intervals import by_system
@@ -100,3 +101,9 @@ def test_the_best_network_and_the_best_cheap_method_are_found():
     assert (field.network, field.cheap) == (("rnn", "bptt"), ("sindy(form=map)", "stlsq"))
     assert field.chances["context_parroting"] == 1.0
     assert field.chances["best"] == field.chances["sindy"] > 0.5
+
+
+def test_titles_of_boards_are_short():
+    assert short("lorenz63") == "lorenz63"
+    assert short("lorenz63, data(noise=0.05)") == "lorenz63, noise=0.05"
+    assert short("timeseries(laser 47084034), data(embedding=6, lag=2)") == "laser"

@@ -1,6 +1,7 @@
 """What do methods without training by gradients leave for networks to win?"""
 
 import statistics
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -9,7 +10,7 @@ from chaosbench.figures.panels import CURVES, new_figure
 from chaosbench.leaderboard.board import Board, Ranking
 from chaosbench.leaderboard.overall import Method, key, metrics_of, runs_of, title
 from docs.generate.findings.duels import kind
-from docs.generate.findings.finding import Finding, chance
+from docs.generate.findings.finding import Finding, chance, short
 
 # Nothing is learned, or by regression in one step.
 CHEAP = ("persistence", "climatology", "analogue", "context_parroting", "echo_state_network", "sampled_rnn",
@@ -66,7 +67,7 @@ class Field:
         network, best = (max(group, key=wins.__getitem__) for group in groups)
         named = {name: one for name in _NAMED for one in methods if kind(one[0]) == name}
         rivals = {"best": best} | named
-        return cls(title(board), network, best, {name: _beats(board, names, network, one)
+        return cls(short(title(board)), network, best, {name: _beats(board, names, network, one)
                                                  for name, one in rivals.items()})  # fmt: skip
 
     def row(self) -> tuple[str, ...]:
@@ -87,15 +88,17 @@ def _beats(board: Board, names: Sequence[str], first: Method, second: Method) ->
 
 def _answer(fields: Sequence[Field]) -> str:
     won = [one for one in fields if one.chances["best"] > 0.5]
-    lost = [one.title for one in fields if one.chances["best"] < 0.5]
     texts = []
     for name in _NAMED:
         against = [one.chances[name] for one in fields if name in one.chances]
         texts.append(f"against {name} on {sum(value > 0.5 for value in against)} of {len(against)}")
-    rest = f" Cheap methods keep {', '.join(lost)}." if lost else ""
+    best = ", ".join(
+        f"{name} on {count}" for name, count in Counter(kind(one.cheap[0]) for one in fields).most_common()
+    )
     return (
         f"**The best network beats the best cheap method on {len(won)} of {len(fields)} boards,** "
-        f"{' and '.join(texts)}.{rest} The table has the probability on each board."
+        f"{' and '.join(texts)}. The best cheap method is {best} boards. All networks here are trained "
+        "shortly; suites of longer trainings are no answer to this question, because they lack these methods."
     )
 
 

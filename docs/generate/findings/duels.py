@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from chaosbench.figures.panels import CURVES, STYLES, new_figure
-from chaosbench.formats import number
 from chaosbench.leaderboard.board import Ranking
 from chaosbench.leaderboard.overall import Method, key
 from chaosbench.leaderboard.statistics import LEVEL
@@ -71,7 +70,7 @@ def rows_of(comparisons: Sequence[Comparison]) -> Rows:
     return tuple(
         (
             one.name,
-            number(len(one.against.duels)),
+            str(len(one.against.duels)),
             chance(one.against.probability),
             "one board" if one.against.interval is None else " to ".join(map(chance, one.against.interval)),
             f"{_verdict(one)}, {p_text(one.against.on_these)}",

@@ -53,6 +53,15 @@ class Finding:
         )
 
 
+def short(title: str) -> str:
+    """Return the title of a board as a page calls it: `lorenz63, noise=0.05`, `santa_fe_laser`."""
+    system, _, data = title.partition(", data(")
+    kind, _, rest = system.partition("(")
+    if kind == "timeseries":
+        return rest.partition(" ")[0]
+    return f"{system}, {data.removesuffix(')')}" if data else system
+
+
 def chance(value: float) -> str:
     """Return a probability with two digits."""
     return f"{value:.2f}"

@@ -12,7 +12,7 @@ from chaosbench.intervals import half_width
 from chaosbench.leaderboard.board import Board, Ranking
 from chaosbench.leaderboard.overall import costs_of, title
 from chaosbench.leaderboard.statistics import median
-from docs.generate.findings.finding import Finding, chance
+from docs.generate.findings.finding import Finding, chance, short
 
 FORECAST, ATTRACTORS = "prediction_error", ("state_space_divergence", "power_spectrum_distance")
 _FEWEST = 8  # methods on a board for a correlation
@@ -21,7 +21,7 @@ _FEWEST = 8  # methods on a board for a correlation
 def forecasts(core: Ranking, board: str) -> Finding:
     """Correlate the ranks of methods by forecasts with their ranks by long-term metrics, board by board."""
     boards = [one for one in core.boards if len(one.entries) >= _FEWEST]
-    found = [(title(one), *(correlation(one, name) for name in ATTRACTORS)) for one in boards]
+    found = [(short(title(one)), *(correlation(one, name) for name in ATTRACTORS)) for one in boards]
     return Finding(
         name="findings-forecasts",
         question="Do good forecasts mean a good attractor?",
