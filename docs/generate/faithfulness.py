@@ -37,7 +37,7 @@ The columns of the tables are:
   the other seeds can only show that ours is `higher`. A row is `at the floor` if its median is at most 1.1 times the
   floor, where scores no longer differ meaningfully; or `both miss` the attractor.
 
-Rows that claims compare have five seeds, others two or three; at n = 3 most differences cannot be told."""
+All rows have three seeds, and at n = 3 most differences cannot be told."""
 
 
 def page(results: Path) -> str:

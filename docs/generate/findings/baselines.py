@@ -1,4 +1,4 @@
-"""What do methods without training by gradients leave for networks to win?"""
+"""Cheap methods, which do not train by gradients, against networks on each board."""
 
 import statistics
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What a finding consists of, and how it is written down."""
+"""The parts of a finding, and how they are written down."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

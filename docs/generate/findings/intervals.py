@@ -1,4 +1,4 @@
-"""What is the best forcing interval in units of the predictability time?"""
+"""Forcing intervals in units of the predictability time, compared over systems."""
 
 import statistics
 from collections import defaultdict
