@@ -21,6 +21,14 @@ from chaosbench.run import run_experiment
 NOTHING = Choice((), ())
 
 
+@pytest.fixture(scope="module", autouse=True)
+def compiled() -> None:
+    """Compile the kernels once and keep them in the cache, because a process that compiles grows and is not kept."""
+    for model in (LSTM(hidden=5), PLRNN(hidden=5)):
+        run_experiment(experiment(model))
+    run_experiment(experiment())
+
+
 @pytest.fixture
 def forked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return a list that gets the number of each process that is forked."""
@@ -47,11 +55,11 @@ def statuses(ended: list[Result]) -> list[str]:
 def test_one_process_runs_experiments_of_chaosbench_and_their_numbers_are_those_of_fresh_ones(tmp_path: Path, forked):
     """The same experiment comes first and last, and another one between."""
     model = LSTM(hidden=5)
+    here = run_experiment(experiment(model))
     planned = [experiment(model, seeds=(1,)), experiment(), experiment(model)]
     ended = results(planned, tmp_path)
     assert statuses(ended) == ["ok"] * 3
     assert len(forked) == 1
-    here = run_experiment(experiment(model))
     for name, values in here.weights.items():
         np.testing.assert_array_equal(ended[-1].weights[name], values)
     for record, other in zip(ended[-1].records, here.records, strict=True):

@@ -28,7 +28,8 @@ from chaosbench.systems import (
     SystemSpec,
 )
 
-KINDS = [getattr(systems, name) for name in systems.__all__ if "kind" in getattr(systems, name).model_fields]
+_OFFERED = [getattr(systems, name) for name in systems.__all__]
+KINDS = [one for one in _OFFERED if isinstance(one, type) and "kind" in one.model_fields]
 EQUATIONS = [kind for kind in KINDS if isinstance(kind.model_fields["kind"].default, str)]
 MAPS_OF_FLOWS = (PoincareMap, StroboscopicMap)
 SYSTEMS = [*(kind() for kind in EQUATIONS if kind not in MAPS_OF_FLOWS), HenonHeiles(method="dop853")]
