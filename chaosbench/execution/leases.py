@@ -77,14 +77,21 @@ class Leases:
             return None
         rivals = list(self._alive(name))
         if not rivals:
-            self._folder.mkdir(parents=True, exist_ok=True)
             own = self._folder / f"{name}.{uuid.uuid4().hex[:12]}"
-            own.write_text(json.dumps(_this_process()), encoding="utf-8")
+            self._write(own)
             self._held[name] = own
             rivals = list(self._alive(name))
             if rivals:
                 self.give_back(name)
         return rivals[0] if rivals else None
+
+    def _write(self, own: Path) -> None:
+        """Write a lease, again if another process that ends has just removed the empty folder."""
+        while True:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with suppress(FileNotFoundError):
+                own.write_text(json.dumps(_this_process()), encoding="utf-8")
+                return
 
     def give_back(self, name: str) -> None:
         """Give a lease back, if it is held."""
