@@ -23,6 +23,7 @@ import psutil
 FOLDER = ".leases"  # inside a results directory
 BEAT = 10.0  # [s] between two renewals
 LAPSE = 60.0  # [s] without one, after which a holder on another machine counts as dead
+_ATTEMPTS = 100  # to write a lease while others remove the folder
 
 
 @dataclass(frozen=True)
@@ -87,11 +88,14 @@ class Leases:
 
     def _write(self, own: Path) -> None:
         """Write a lease, again if another process that ends has just removed the empty folder."""
-        while True:
-            self._folder.mkdir(parents=True, exist_ok=True)
-            with suppress(FileNotFoundError):
+        for attempt in range(_ATTEMPTS):
+            try:
+                self._folder.mkdir(parents=True, exist_ok=True)
                 own.write_text(json.dumps(_this_process()), encoding="utf-8")
                 return
+            except (FileNotFoundError, FileExistsError):  # removed before the file, or between two looks of mkdir
+                if attempt == _ATTEMPTS - 1:
+                    raise
 
     def give_back(self, name: str) -> None:
         """Give a lease back, if it is held."""
@@ -101,7 +105,10 @@ class Leases:
 
     def _alive(self, name: str) -> Iterator[Holder]:
         """Yield the other holders of a lease; those that are dead lose it."""
-        for path in self._folder.glob(f"{name}.*"):
+        paths = list[Path]()
+        with suppress(FileNotFoundError):  # the folder has just been removed
+            paths = list(self._folder.glob(f"{name}.*"))
+        for path in paths:
             if path == self._held.get(name):
                 continue
             content = _content(path)
