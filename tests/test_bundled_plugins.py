@@ -81,7 +81,7 @@ def _kinds(module: object, noun: Noun) -> tuple[str, ...]:
 
 @pytest.mark.parametrize("package", [package for package in PACKAGES if bundled.OFFERS[package]])
 def test_the_error_for_a_kind_of_a_package_that_is_not_installed_names_the_package(package: str, monkeypatch):
-    """Whether the table or a command or a suite asks, the error says what to install, not a name that is similar."""
+    """The error says what to install and no similar name, for the table, a command and a suite."""
 
     def missing(name: str) -> str:
         raise PackageNotFoundError(name)

@@ -1,4 +1,4 @@
-"""What was measured on a GPU is stored as it was printed, and shown on the page on speed."""
+"""Measurements on a GPU are stored as they were printed, and shown on the page on speed."""
 
 import json
 import sys

@@ -1,9 +1,11 @@
 """The parts of a finding, and how they are written down."""
 
-from collections.abc import Callable
+import statistics
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from chaosbench.intervals import half_width
 from docs.generate.markdown import table
 
 Rows = tuple[tuple[str, ...], ...]
@@ -60,6 +62,12 @@ def short(title: str) -> str:
     if kind == "timeseries":
         return rest.partition(" ")[0]
     return f"{system}, {data.removesuffix(')')}" if data else system
+
+
+def mean_interval(values: Sequence[float]) -> tuple[float, float, float]:
+    """Return the mean and the ends of its 95 % interval (Student's t)."""
+    mean, width = statistics.fmean(values), half_width(statistics.stdev(values), len(values))
+    return mean, mean - width, mean + width
 
 
 def chance(value: float) -> str:

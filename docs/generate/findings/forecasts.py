@@ -1,6 +1,5 @@
 """Do good forecasts mean a good attractor?"""
 
-import statistics
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -8,11 +7,10 @@ from pathlib import Path
 from scipy.stats import spearmanr
 
 from chaosbench.figures.panels import CURVES, STYLES, new_figure
-from chaosbench.intervals import half_width
 from chaosbench.leaderboard.board import Board, Ranking
 from chaosbench.leaderboard.overall import costs_of, title
 from chaosbench.leaderboard.statistics import median
-from docs.generate.findings.finding import Finding, chance, short
+from docs.generate.findings.finding import Finding, chance, mean_interval, short
 
 FORECAST, ATTRACTORS = "prediction_error", ("state_space_divergence", "power_spectrum_distance")
 _FEWEST = 8  # methods on a board for a correlation
@@ -52,9 +50,8 @@ def correlation(board: Board, name: str) -> float:
 def _answer(found: Sequence[tuple[str, float, float]]) -> str:
     texts = []
     for index, name in enumerate(ATTRACTORS, 1):
-        values = [float(one[index]) for one in found]
-        mean, width = statistics.fmean(values), half_width(statistics.stdev(values), len(values))
-        texts.append(f"{chance(mean)} with {name} (95 % interval {chance(mean - width)} to {chance(mean + width)})")
+        mean, low, high = mean_interval([float(one[index]) for one in found])
+        texts.append(f"{chance(mean)} with {name} (95 % interval {chance(low)} to {chance(high)})")
     return (
         f"**Only in part: the rank correlation of the error of forecasts is {' and '.join(texts)},** the mean over "
         f"{len(found)} boards. A method that is chosen by its forecasts need not be the one whose free runs look like "

@@ -9,8 +9,7 @@ from pathlib import Path
 from scipy.stats import rankdata
 
 from chaosbench.figures.panels import CURVES, STYLES, new_figure
-from chaosbench.intervals import half_width
-from docs.generate.findings.finding import Finding
+from docs.generate.findings.finding import Finding, mean_interval
 from docs.generate.forcing_interval import Cell, cells
 
 Ranks = Mapping[str, Mapping[float, float]]  # by system and multiple: mean rank over networks, 1 for the lowest score
@@ -55,14 +54,8 @@ def _multiples(ranks: Ranks) -> list[float]:
     return sorted(next(iter(ranks.values())))
 
 
-def _interval(values: Sequence[float]) -> tuple[float, float, float]:
-    """Return the mean and the ends of its 95 % interval."""
-    mean, width = statistics.fmean(values), half_width(statistics.stdev(values), len(values))
-    return mean, mean - width, mean + width
-
-
 def _difference(ranks: Ranks, multiple: float, best: float) -> tuple[float, float, float]:
-    return _interval([one[multiple] - one[best] for one in ranks.values()])
+    return mean_interval([one[multiple] - one[best] for one in ranks.values()])
 
 
 def _answer(ranks: Ranks, best: float) -> str:
@@ -78,7 +71,7 @@ def _answer(ranks: Ranks, best: float) -> str:
 
 
 def _row(ranks: Ranks, multiple: float, best: float) -> tuple[str, ...]:
-    mean, low, high = _interval([one[multiple] for one in ranks.values()])
+    mean, low, high = mean_interval([one[multiple] for one in ranks.values()])
     first = sum(min(one, key=one.__getitem__) == multiple for one in ranks.values())
     difference, least, most = _difference(ranks, multiple, best)
     compared = ("", "") if multiple == best else (f"{difference:.2f}", f"{least:.2f} to {most:.2f}")
@@ -91,7 +84,7 @@ def draw(ranks: Ranks, path: Path) -> None:
     axes, multiples = figure.add_subplot(), _multiples(ranks)
     for one in ranks.values():
         axes.plot(multiples, [one[m] for m in multiples], **STYLES["start"])
-    middle = [_interval([one[m] for one in ranks.values()]) for m in multiples]
+    middle = [mean_interval([one[m] for one in ranks.values()]) for m in multiples]
     errors = [[mean - low for mean, low, _ in middle], [high - mean for mean, _, high in middle]]
     axes.errorbar(multiples, [mean for mean, _, _ in middle], errors, **CURVES[0])
     axes.set(xscale="log", xlabel="interval / tau_pred", ylabel="mean rank of D_stsp")
