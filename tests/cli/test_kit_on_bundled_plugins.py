@@ -1,22 +1,28 @@
 """`chaosbench plugins test` passes everything that the bundled packages offer, each in a process of its own."""
 
 import json
+import os
+import sys
 from importlib.metadata import entry_points
+from pathlib import Path
 
 import pytest
+from fake_plugins import install
 
 from chaosbench import bundled
 
+PLUGINS = Path(__file__).parents[2] / "plugins"
+
 BUNDLED = [point for point in entry_points(group="chaosbench") if point.dist and point.dist.name in bundled.OFFERS]
 INSTALLED = {point.name for point in BUNDLED}
-LONG = {"dynamix", "sindy"}  # 13 and 19 s of CPU time; their own tests make the same checks with smaller models
+LONG = {"dynamix", "sindy"}  # 13 and 19 s of CPU time, beside the others in a process of their own
 
 
 @pytest.mark.parametrize(
     "names",
     [
         pytest.param(INSTALLED - LONG, id="quick"),
-        pytest.param(INSTALLED & LONG, id="long", marks=pytest.mark.slow),
+        pytest.param(INSTALLED & LONG, id="long"),
     ],
 )
 def test_the_kit_passes_what_bundled_packages_offer(names: set[str], call, monkeypatch: pytest.MonkeyPatch):
@@ -31,6 +37,18 @@ def test_the_kit_passes_what_bundled_packages_offer(names: set[str], call, monke
     kinds = {kind for package, offered in bundled.OFFERS.items() for kind in _kinds(package, names)}
     assert {row["kind"] for row in rows} - {""} == kinds
     assert all(row["result"] == "passed" or "test of the plug-in" in row["omitted"] for row in rows)
+
+
+def test_the_kit_passes_the_trackers_which_are_not_installed(call, monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    """They import what they write to when an experiment starts: the kit needs neither TensorBoard nor MLflow."""
+    names = {"chaosbench_mlflow", "chaosbench_tensorboard"}
+    install(tmp_path, {name: (PLUGINS / name.replace("_", "-") / f"{name}.py").read_text() for name in names})
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("CHAOSBENCH_PLUGINS", ",".join(sorted(names)))
+    code, out, err = call("plugins", "test", "--json")
+    assert code == 0, err
+    assert {(row["plugin"], row["result"]) for row in json.loads(out)} == {(name, "passed") for name in names}
 
 
 def _kinds(package: str, names: set[str]) -> list[str]:
