@@ -26,10 +26,11 @@ def section(ranking: Overall, board: str) -> str:
     return (
         f"{table(header, rows)}\n\n"
         f"*The first {len(first)} of {len(ranking.standings)} methods on the {len(ranking.boards)} boards of the suite "
-        f"`core`, and below them those that learn nothing.{missing} wins: the probability that a run beats one of "
-        "another method, the mean over systems, methods and metrics; a run that diverged or failed loses. The ranks "
-        "are those that the seeds leave open on these systems, and that the choice of systems leaves open on systems "
-        f"like these (95 %). `chaosbench leaderboard show {board}` prints the whole board.*"
+        "`core`, and below them others that learn nothing, by `memorise`: an analogue replays its training data, and "
+        f"all networks are trained shortly.{missing} wins: the probability that a run beats one of another method, "
+        "the mean over systems, methods and metrics; a run that diverged or failed loses. The ranks are those that "
+        "the seeds leave open on these systems, and that the choice of systems leaves open on systems like these "
+        f"(95 %). `chaosbench leaderboard show {board}` prints the whole board.*"
     )
 
 

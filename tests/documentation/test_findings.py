@@ -2,11 +2,16 @@
 
 import math
 import statistics
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from chaosbench.boards.loaded import load_board
 from chaosbench.leaderboard.board import Board, Entry, Measure, Ranking, Score
+from chaosbench.leaderboard.overall import overall
+from docs.generate.core_board import section
+from docs.generate.findings.__main__ import main
 from docs.generate.findings.baselines import Field
 from docs.generate.findings.duels import compared, draw, methods_of, rows_of
 from docs.generate.findings.finding import short
@@ -15,6 +20,7 @@ from docs.generate.findings.forecasts import ATTRACTORS, FORECAST, correlation
 from docs.generate.findings.intervals import by_system
 from docs.generate.forcing_interval import Cell
 
+ROOT = Path(__file__).parents[2]
 SEEDS = 5
 MEASURES = tuple(Measure(name, "1", "lower", None, logarithmic=True) for name in (*ATTRACTORS, FORECAST))
 
@@ -107,3 +113,18 @@ def test_titles_of_boards_are_short():
     assert short("lorenz63") == "lorenz63"
     assert short("lorenz63, data(noise=0.05)") == "lorenz63, noise=0.05"
     assert short("timeseries(laser 47084034), data(embedding=6, lag=2)") == "laser"
+
+
+def test_the_table_of_the_readme_is_that_of_the_board():
+    found = overall(load_board(ROOT / "leaderboards" / "core").rank())
+    assert section(found, "leaderboards/core") in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+@pytest.mark.slow
+def test_the_page_of_findings_is_that_of_the_boards(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.chdir(ROOT)
+    main(Path("leaderboards"), None)
+    page = max((ROOT / "docs").glob("results-*.md"))
+    assert capsys.readouterr().out == page.read_text(encoding="utf-8")
