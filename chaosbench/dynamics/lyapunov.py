@@ -12,6 +12,7 @@ from chaosbench.dynamics.tangents import random_tangents
 from chaosbench.kernels import CompiledTangents, compiled_growth, compiled_tangents, orthonormal_columns
 
 Stretch = Callable[[Tensor, Tensor, int], tuple[Tensor, Tensor, Tensor]]
+OrthonormalStep = Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]]
 
 
 def lyapunov_spectrum(
@@ -30,7 +31,8 @@ def lyapunov_spectrum(
         step: a step map; a bare function, or an object without `tangent_step`, is differentiated. A function may be
             written for one state, `x, y, z = state`, for columns or rows, or with numpy. A step of a small system is
             compiled where that pays; otherwise a flow with products of numbers takes 10 to 80 ms a step, with one
-            orbit as with 256 (docs/compiled-steps.md).
+            orbit as with 256 (docs/compiled-steps.md). A step that decomposes tangents itself, because a direction
+            contracts too far in it, offers `orthonormal_step`, as `MapOfFlow` does.
         states: initial states, `(..., S)`, preferably on the attractor: a tensor, an array or a list of numbers.
         steps: steps over which growth is averaged [steps].
         transient: preceding steps of states and tangents, in which the tangents align [steps].
@@ -98,7 +100,8 @@ def finite_time_exponents(
         networks = compiled_tangents(step, states)  # the step as given knows its network, the step map does not
         if networks is None and not getattr(step, "analytic_tangents", hasattr(step, "tangent_step")):
             step_map = with_cheap_tangents(step_map, states, tangents)
-        stretch = _stretching(networks, step_map, every)
+        decomposed = getattr(step, "orthonormal_step", None)
+        stretch = _stretching(networks, step_map, every) if decomposed is None else _decomposing(decomposed)
         states, tangents, _ = stretch(states, tangents, transient)
         growth = _growth_in_blocks(stretch, states, tangents, (count, length), after_block, dtype)
         values = (growth / (length * dt)).to(dtype)
@@ -185,6 +188,19 @@ def _stretching(compiled: CompiledTangents | None, step_map: StepMap, every: int
         if steps % every:
             carried, _ = _growth(step_map, steps % every)(carried, ())
         return carried[0], carried[1], carried[2]
+
+    return stretch
+
+
+def _decomposing(orthonormal_step: OrthonormalStep) -> Stretch:
+    """Return the same function for a step that decomposes its tangents itself."""
+
+    def stretch(states: Tensor, tangents: Tensor, steps: int) -> tuple[Tensor, Tensor, Tensor]:
+        growth = tangents.new_zeros(tangents.shape[:-2] + tangents.shape[-1:], dtype=torch.float64)
+        for _ in range(steps):
+            states, tangents, grown = orthonormal_step(states, tangents)
+            growth = growth + grown
+        return states, tangents, growth
 
     return stretch
 

@@ -10,6 +10,7 @@ from chaosbench.dynamics import (
     Found,
     finite_time_exponents,
     mean_and_interval,
+    orbit,
     tangent_step_by_jvp,
 )
 from chaosbench.exponents.conservation import mean_trace
@@ -17,6 +18,7 @@ from chaosbench.exponents.contraction import unresolved_contraction
 from chaosbench.systems.base import ESCAPING, Map, SystemSpec
 from chaosbench.systems.certificate import Check
 from chaosbench.systems.flow import Flow
+from chaosbench.systems.map_of_flow import MapOfFlow
 from chaosbench.systems.reference import ROUNDING, Reference
 
 # The half width of a 95 % interval is 1.96 standard errors. Two spectra may differ by 1.5 times the sum of their half
@@ -115,7 +117,7 @@ def sum_of_exponents(system: SystemSpec, states: Tensor, count: int) -> tuple[fl
         meaning="largest relative difference between an orbit's sum of exponents and its mean "
         + ("trace of the Jacobian" if isinstance(system, Flow) else "ln |det J|"),
         measured=_relative(sums, traces),
-        tolerance=_FLOW_SUM if isinstance(system, Flow) else 1e-9,
+        tolerance=_FLOW_SUM if isinstance(system, Flow | MapOfFlow) else 1e-9,
     )
     if isinstance(system, Flow) and not check.passed:
         check = _mean_sum(system, points, check, _relative(sums.mean(), traces.mean()))
@@ -175,7 +177,10 @@ def _sums_and_traces(system: Flow | Map, states: Tensor, steps: int) -> tuple[Te
 
 
 def _mean_determinant(system: Map, states: Tensor, steps: int) -> Tensor:
-    """Return ln |det J| by forward-mode differentiation, averaged along each orbit, `(B,)`."""
+    """Return ln |det J|, averaged along each orbit, `(B,)`: by forward-mode differentiation, or from a flow's trace."""
+    if isinstance(system, MapOfFlow):
+        visits = orbit(system, states, steps=steps - 1)
+        return torch.cat([system.log_determinant(states)[:, None], system.log_determinant(visits)], dim=1).mean(1)
     eye = torch.eye(system.state_size, dtype=states.dtype).expand(len(states), -1, -1)
     total = states.new_zeros(len(states))
     for _ in range(steps):

@@ -3,10 +3,11 @@
 import torch
 from torch import Tensor
 
-from chaosbench.dynamics import VectorField, orbit, tangent_step_by_jvp
+from chaosbench.dynamics import orbit
 from chaosbench.systems.base import SystemSpec
 from chaosbench.systems.certificate import Check
 from chaosbench.systems.flow import Flow
+from chaosbench.systems.traces import field_with_trace
 
 _DRIFT = 1e-6  # largest relative change of a conserved quantity that is accepted
 
@@ -25,24 +26,10 @@ def mean_trace(flow: Flow, states: Tensor, *, steps: int) -> Tensor:
     Returns:
         `(B)` [1 / system time].
     """
-    size = states.shape[-1]
-    field = flow.field
-
-    def value(joined: Tensor) -> Tensor:
-        points = joined[..., :size]
-        eye = torch.eye(size, dtype=points.dtype, device=points.device).expand(*points.shape, size)
-        slope, jacobian = tangent_step_by_jvp(field.value, points, eye)
-        return torch.cat([slope, jacobian.diagonal(dim1=-2, dim2=-1).sum(-1, keepdim=True)], dim=-1)
-
-    def product(joined: Tensor, tangents: Tensor) -> Tensor:
-        # Newton's method needs no derivative of the trace: the trace does not act back on the flow.
-        points, along = joined[..., :size], tangents[..., :size, :]
-        carried = field.product(points, along) if field.product else tangent_step_by_jvp(field.value, points, along)[1]
-        return torch.cat([carried, torch.zeros_like(carried[..., :1, :])], dim=-2)
-
     joined = torch.cat([states, states.new_zeros(len(states), 1)], dim=-1)[..., None]
+    field = field_with_trace(flow)
     for _ in range(steps):
-        joined = flow.integrated(joined, field=VectorField(value, product))
+        joined = flow.integrated(joined, field=field)
     return joined[:, -1, 0] / (steps * flow.dt)
 
 

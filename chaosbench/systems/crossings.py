@@ -10,6 +10,7 @@ from torch import Tensor
 from chaosbench.kernels import CompiledStep, compiled_part
 from chaosbench.systems.flow import Flow
 from chaosbench.systems.flow_steps import advanced, carried, compiled_step, over_own_time, stepped_once
+from chaosbench.systems.growth_of_tangents import GrowthOfTangents
 
 Direction = Literal["up", "down", "both"]
 _ITERATIONS = 40  # of the search for a crossing; Newton's method needs four, bisection the others
@@ -34,7 +35,7 @@ class Section:
     direction: Direction
     patience: float
 
-    def next_crossing(self, joined: Tensor) -> tuple[Tensor, Tensor]:
+    def next_crossing(self, joined: Tensor, growth: GrowthOfTangents | None = None) -> tuple[Tensor, Tensor]:
         """Return states and tangents at the next crossing, and the time it takes, NaN where there is none.
 
         A crossing is a change of sign between two steps of the flow, located to rounding. There the motion along the
@@ -43,11 +44,12 @@ class Section:
 
         Args:
             joined: states (column 0) and tangents, `(n, S, 1 + M)`.
+            growth: decomposes the tangents on the way; None: they are carried as they are.
 
         Returns:
             `(n, S, 1 + M)` and `(n)` [system time].
         """
-        before, counts = self._approached(joined)
+        before, counts = self._approached(joined) if growth is None else self._approached_in_parts(joined, growth)
         fraction = self._located(before[..., 0].detach())
         after = self._advanced(before, fraction)
         slope = self.flow.vector_field(after[..., 0].detach())
@@ -67,6 +69,13 @@ class Section:
         if joined.shape[-1] == 1:
             return states[..., None], counts
         return carried(self.flow, joined, counts).masked_fill((counts < 0)[:, None, None], torch.nan), counts
+
+    def _approached_in_parts(self, joined: Tensor, growth: GrowthOfTangents) -> tuple[Tensor, Tensor]:
+        """Return the same, with tangents that are decomposed between the steps."""
+        states, counts = self._approached(joined[..., :1])
+        lost = ~states[..., 0].isfinite().all(-1)
+        counts = counts.masked_fill(lost, -1)
+        return growth.carried(self.flow, joined, counts).masked_fill(lost[:, None, None], torch.nan), counts
 
     def _approached_by_torch(self, joined: Tensor, limit: int) -> tuple[Tensor, Tensor]:
         counts = torch.zeros(len(joined), dtype=torch.int64, device=joined.device)

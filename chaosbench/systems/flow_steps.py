@@ -58,7 +58,11 @@ def advanced(flow: Flow, joined: Tensor, times: Tensor) -> Tensor:
 
 def over_own_time(flow: Flow, extended: Tensor) -> Tensor:
     """Return states that end with a time T, and tangents, `(n, S + 1, 1 + M)`, after that time."""
-    field = flow.field
+    return flow.integrated(extended, field=in_units_of_own_time(flow.field), dt=1.0)
+
+
+def in_units_of_own_time(field: VectorField) -> VectorField:
+    """Return the field times T for states that end with a time T, which does not change."""
 
     def value(state: Tensor) -> Tensor:
         return torch.cat([state[..., -1:] * field.value(state[..., :-1]), torch.zeros_like(state[..., -1:])], dim=-1)
@@ -70,8 +74,7 @@ def over_own_time(flow: Flow, extended: Tensor) -> Tensor:
         moved = moved + field.value(state[..., :-1])[..., None] * stretch
         return torch.cat([moved, torch.zeros_like(stretch)], dim=-2)
 
-    scaled = VectorField(value, product if field.product is not None else None)
-    return flow.integrated(extended, field=scaled, dt=1.0)
+    return VectorField(value, product if field.product is not None else None)
 
 
 def _joined(states: Tensor, tangents: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
 """Maps that show a flow where, or when, one entry of its state has a fixed value."""
 
 from abc import abstractmethod
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import torch
@@ -8,7 +9,9 @@ from torch import Tensor
 from typing_extensions import override
 
 from chaosbench.systems.base import Map
+from chaosbench.systems.growth_of_tangents import GrowthOfTangents
 from chaosbench.systems.nested import AnyFlow
+from chaosbench.systems.traces import integrated_trace
 
 
 class MapOfFlow(Map):
@@ -32,8 +35,20 @@ class MapOfFlow(Map):
         """The value of that entry."""
 
     @abstractmethod
-    def next_visit(self, joined: Tensor) -> Tensor:
-        """Return the flow's states (column 0) and tangents at the next visit, `(n, S, 1 + M)`."""
+    def next_visit(self, joined: Tensor, growth: GrowthOfTangents | None = None) -> Tensor:
+        """Return the flow's states (column 0) and tangents at the next visit, `(n, S, 1 + M)`.
+
+        With `growth` the tangents are decomposed on the way.
+        """
+
+    @abstractmethod
+    def return_time(self, state: Tensor) -> Tensor:
+        """Return the time to the next visit, `(..., S) -> (...)` [system time of the flow]."""
+
+    @property
+    def projected(self) -> Callable[[Tensor], Tensor] | None:
+        """Direction of the flow's state space that tangents of the map do not contain; None: all count."""
+        return None
 
     @property
     @override
@@ -68,6 +83,40 @@ class MapOfFlow(Map):
         lifted = [self._with_entry(state[..., None], self.fixed_value), self._with_entry(tangents, 0.0)]
         joined = self._visited(torch.cat(lifted, dim=-1))
         return joined[..., 0], joined[..., 1:]
+
+    def orthonormal_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return the next state, orthonormal tangents, and the logarithms of what these grew by.
+
+        One step may contract a direction by more than double precision resolves beside another one, as that of the
+        Rössler system does by exp(-32); the flow's tangents are therefore decomposed several times on the way.
+
+        Args:
+            state: `(..., S)`.
+            tangents: `(..., S, M)`.
+
+        Returns:
+            `(..., S)`, `(..., S, M)` and `(..., M)` in float64 [nats].
+        """
+        lifted = [self._with_entry(state[..., None], self.fixed_value), self._with_entry(tangents, 0.0)]
+        joined = torch.cat(lifted, dim=-1)
+        flat = joined.reshape(-1, *joined.shape[-2:])
+        growth = GrowthOfTangents(flat[..., 1:], self.projected)
+        reached = self._without_entry(self.next_visit(flat, growth))
+        orthonormal = growth.decompose(reached[..., 1:])
+        logarithms = growth.logarithms.view(*state.shape[:-1], -1)
+        return reached[..., 0].view_as(state), orthonormal.view_as(tangents), logarithms
+
+    def log_determinant(self, state: Tensor) -> Tensor:
+        """Return ln |det J| of a step, from the flow's trace and its speed through the section, `(..., S) -> (...)`.
+
+        A volume of the flow's state space grows by the exponential of the integrated trace; the area that the flow
+        carries through the section in a unit of time is such a volume, divided by the speed at which it passes.
+        """
+        start = self._with_entry(state[..., None], self.fixed_value)[..., 0]
+        points = start.reshape(-1, start.shape[-1])
+        reached, integral = integrated_trace(self.flow, points, self.return_time(state).flatten())
+        before, after = (self.flow.vector_field(at)[..., self.fixed_entry].abs().log() for at in (points, reached))
+        return (integral + before - after).view(state.shape[:-1])
 
     @override
     def observe(self, state: Tensor) -> Tensor:

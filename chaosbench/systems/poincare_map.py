@@ -1,5 +1,6 @@
 """The Poincaré map of a flow on a section through its state space."""
 
+from collections.abc import Callable
 from typing import Any, Literal, Self
 
 import torch
@@ -9,6 +10,7 @@ from typing_extensions import override
 
 from chaosbench.errors import DataError
 from chaosbench.systems.crossings import Direction, Section
+from chaosbench.systems.growth_of_tangents import GrowthOfTangents
 from chaosbench.systems.map_of_flow import MapOfFlow
 
 
@@ -60,11 +62,16 @@ class PoincareMap(MapOfFlow):
         return {name: value for name, value in super().parameters.items() if name != "patience"}
 
     @override
-    def next_visit(self, joined: Tensor) -> Tensor:
-        return self._section.next_crossing(joined)[0]
+    def next_visit(self, joined: Tensor, growth: GrowthOfTangents | None = None) -> Tensor:
+        return self._section.next_crossing(joined, growth)[0]
 
+    @property
+    @override
+    def projected(self) -> Callable[[Tensor], Tensor]:
+        return self.flow.vector_field
+
+    @override
     def return_time(self, state: Tensor) -> Tensor:
-        """Return the time to the next crossing, `(..., S) -> (...)` [system time of the flow]."""
         joined = self._with_entry(state[..., None], self.level)
         return self._section.next_crossing(joined.reshape(-1, *joined.shape[-2:]))[1].view(state.shape[:-1])
 

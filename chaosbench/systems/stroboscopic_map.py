@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from chaosbench.systems.flow import Flow
 from chaosbench.systems.flow_steps import advanced, carried
+from chaosbench.systems.growth_of_tangents import GrowthOfTangents
 from chaosbench.systems.map_of_flow import MapOfFlow
 
 
@@ -45,9 +46,15 @@ class StroboscopicMap(MapOfFlow):
         return self.phase * self._cycle
 
     @override
-    def next_visit(self, joined: Tensor) -> Tensor:
+    def next_visit(self, joined: Tensor, growth: GrowthOfTangents | None = None) -> Tensor:
         flow, steps = _divided(self.flow)
-        return carried(flow, joined, torch.full((len(joined),), steps, device=joined.device))
+        counts = torch.full((len(joined),), steps, device=joined.device)
+        return carried(flow, joined, counts) if growth is None else growth.carried(flow, joined, counts)
+
+    @override
+    def return_time(self, state: Tensor) -> Tensor:
+        assert self.flow.period is not None
+        return torch.full_like(state[..., 0], self.flow.period)
 
     @override
     def initial_state(self, batch: int, generator: Generator) -> Tensor:
