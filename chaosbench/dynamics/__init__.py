@@ -15,7 +15,7 @@ from chaosbench.dynamics.gradients import (
     starting_tangents,
 )
 from chaosbench.dynamics.implicit import implicit_step
-from chaosbench.dynamics.integration import CONTROLLED, EXPLICIT_LIMIT, Method, integrate
+from chaosbench.dynamics.integration import CONTROLLED, EXPLICIT_LIMIT, Method, integrate, scheme
 from chaosbench.dynamics.intervals import nan_half_width
 from chaosbench.dynamics.loss_gradients import half_square, loss_gradient_growth
 from chaosbench.dynamics.lyapunov import (
@@ -87,6 +87,7 @@ __all__ = [
     "regime",
     "rescaled",
     "runge_kutta_step",
+    "scheme",
     "shortest_period",
     "spectral_norm",
     "starting_tangents",

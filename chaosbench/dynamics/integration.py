@@ -1,5 +1,6 @@
 """Integration of a flow over one step of the data, by the method that suits it."""
 
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import torch
@@ -7,14 +8,16 @@ from torch import Tensor
 
 from chaosbench.dynamics.collocation import collocation
 from chaosbench.dynamics.implicit import implicit_step
-from chaosbench.dynamics.runge_kutta import embedded_runge_kutta_step, runge_kutta_step
+from chaosbench.dynamics.runge_kutta import embedded_runge_kutta_step, embedded_tableau, runge_kutta_step
 from chaosbench.dynamics.step_control import controlled, error_size
 from chaosbench.dynamics.vector_fields import VectorField
+from chaosbench.kernels import Scheme
 
 Method = Literal["dop853", "adaptive", "radau", "gauss"]
 GAUSS_STAGES, RADAU_STAGES = 4, 5
 ORDERS: dict[Method, int] = {"dop853": 8, "adaptive": 8, "radau": 2 * RADAU_STAGES - 1, "gauss": 2 * GAUSS_STAGES}
 CONTROLLED: tuple[Method, ...] = ("adaptive", "radau")  # choose their steps by a tolerance
+_CONTROL: dict[Method, int] = {"adaptive": 8, "radau": RADAU_STAGES + 1}  # the estimate of the error grows as h to this
 EXPLICIT_LIMIT = 5.0  # of dt times the size of a negative eigenvalue, beyond which DOP853 is not stable
 
 
@@ -46,10 +49,47 @@ def integrate(
         for _ in range(substeps):
             flat = implicit_step(field, flat, sizes, collocation("gauss", GAUSS_STAGES)).joined
     elif method == "radau":
-        flat = controlled(_Radau(field, tolerance), flat, dt, order=RADAU_STAGES + 1)
+        flat = controlled(_Radau(field, tolerance), flat, dt, order=_CONTROL["radau"])
     else:
-        flat = controlled(_Adaptive(field, tolerance), flat, dt, order=8)
+        flat = controlled(_Adaptive(field, tolerance), flat, dt, order=_CONTROL["adaptive"])
     return flat.view_as(joined)
+
+
+def scheme(
+    value: Callable[[Tensor], Tensor],
+    dt: float,
+    *,
+    method: Method,
+    substeps: int = 1,
+    tolerance: float = 1e-9,
+    ranges: Mapping[int, float] | None = None,
+) -> Scheme | None:
+    """Return what `integrate` does with a field as compiled loops take it; None for "dop853", whose step is traced.
+
+    Args:
+        value: the field dz/dt, `(..., S) -> (..., S)`.
+        dt, method, substeps, tolerance: as for `integrate`.
+        ranges: range after which an entry of the state repeats, by its number; it is wrapped behind each `dt`.
+    """
+    if method == "dop853":
+        return None
+    tableau, differences = embedded_tableau()
+    rule = collocation("gauss", GAUSS_STAGES) if method == "gauss" else collocation("radau", RADAU_STAGES)
+    return Scheme(
+        value=value,
+        method=method,
+        dt=dt,
+        substeps=substeps,
+        tolerance=tolerance,
+        order=_CONTROL.get(method, 1),
+        matrix=rule.matrix,
+        ends=rule.ends,
+        errors=rule.errors,
+        damping=rule.damping,
+        tableau=tableau,
+        differences=differences,
+        ranges=ranges or {},
+    )
 
 
 class _Radau:

@@ -57,6 +57,14 @@ def embedded_runge_kutta_step(
     return point, _sum(_FIFTH_ERROR, moves, nothing), _sum(third, moves, nothing)
 
 
+def embedded_tableau() -> tuple[Tensor, Tensor]:
+    """Return the weights of the slopes in each point, `(13, 12)`, and in the estimates of the error, `(2, 12)`."""
+    third = {stage: weight - _THIRD.get(stage, 0.0) for stage, weight in _TABLEAU[-1].items()}
+    rows = [[row.get(stage, 0.0) for stage in range(12)] for row in (*_TABLEAU, _FIFTH_ERROR, third)]
+    weights = torch.tensor(rows, dtype=torch.float64)
+    return weights[:-2], weights[-2:]
+
+
 def _sum(weights: dict[int, float], moves: list[Tensor], start: Tensor) -> Tensor:
     for stage, weight in weights.items():
         start = torch.add(start, moves[stage], alpha=weight)

@@ -1,12 +1,21 @@
 """Fast unrolls with gradients: a reference in torch, numba for the CPU, Triton for CUDA."""
 
+from chaosbench.kernels.compiled_procedure import CompiledProcedure
 from chaosbench.kernels.compiled_step import CompiledStep
-from chaosbench.kernels.compiling import compiled_growth, compiled_orbits, compiled_part, for_data, for_exponents
+from chaosbench.kernels.compiling import (
+    compiled_growth,
+    compiled_orbits,
+    compiled_part,
+    compiled_trace,
+    for_data,
+    for_exponents,
+)
 from chaosbench.kernels.decomposition import orthonormal_columns
 from chaosbench.kernels.gated import GatedMap, GatedNetwork
 from chaosbench.kernels.network import Activation, Forcing, Network
 from chaosbench.kernels.readout import states_showing
 from chaosbench.kernels.reservoir import Reservoir, ReservoirBackend, reservoir_backend_for
+from chaosbench.kernels.scheme import Scheme
 from chaosbench.kernels.tangents import CompiledTangents, TangentForcing, compiled_tangents
 from chaosbench.kernels.unroll import (
     backend_for,
@@ -21,6 +30,7 @@ from chaosbench.kernels.unroll import (
 
 __all__ = [
     "Activation",
+    "CompiledProcedure",
     "CompiledStep",
     "CompiledTangents",
     "Forcing",
@@ -29,6 +39,7 @@ __all__ = [
     "Network",
     "Reservoir",
     "ReservoirBackend",
+    "Scheme",
     "TangentForcing",
     "backend_for",
     "comparing_backend_for",
@@ -36,6 +47,7 @@ __all__ = [
     "compiled_orbits",
     "compiled_part",
     "compiled_tangents",
+    "compiled_trace",
     "compiles_for_cpu",
     "for_data",
     "for_exponents",

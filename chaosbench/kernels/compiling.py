@@ -12,23 +12,28 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from chaosbench.kernels.compiled_procedure import CompiledProcedure
 from chaosbench.kernels.compiled_step import CompiledStep
+from chaosbench.kernels.scheme import Scheme
 from chaosbench.kernels.tensor_trace import UntraceableError, trace
 from chaosbench.kernels.unroll import compiles_for_cpu, kernels_apply
 from chaosbench.spec import Content
 
 LARGEST = 128  # entries of a state; the machine code grows with their number
+LARGEST_COUPLED = 32  # entries of a state where all of them are solved for at once
 MOST_OPERATIONS = 20_000  # scalar operations of a step, which take seconds to compile
 FEWEST_STEPS = 100  # [steps]; fewer are not worth a look
 FEWEST_CALLS = 100_000  # of torch's operations, which take half a second: about what compiling takes
 _LONG = 10.0  # [seconds] of a computation by torch whose reason is told
 _POINTS = 64  # states at which a compiled step is compared with torch
+_FEW = 15  # states at which one with steps of its own choice is
 _STRICT: ContextVar[bool] = ContextVar("orbits equal to the last bit, and compiled only where that pays", default=True)
 
 _LOGGER = logging.getLogger(__name__)
 
 Step = Callable[[Tensor], Tensor]
 TangentStep = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
+Compiled = CompiledStep | CompiledProcedure
 
 
 @contextmanager
@@ -54,7 +59,7 @@ def for_data() -> Iterator[None]:
         _STRICT.reset(token)
 
 
-def compiled_orbits(owner: object, step: Step, states: Tensor, *, steps: int) -> CompiledStep | None:
+def compiled_orbits(owner: object, step: Step, states: Tensor, *, steps: int) -> Compiled | None:
     """Return a compiled step for orbits of `steps` steps from states `(S,)` or `(B, S)`; None if torch must do it.
 
     Outside `for_exponents` its states have the bits that torch gives, so that data are the same without compiling.
@@ -68,7 +73,7 @@ def compiled_orbits(owner: object, step: Step, states: Tensor, *, steps: int) ->
 
 def compiled_growth(
     owner: object, step: Step, tangent_step: TangentStep, states: Tensor, *, steps: int
-) -> CompiledStep | None:
+) -> Compiled | None:
     """Return a compiled step for tangent vectors along `steps` steps; None if torch must do it.
 
     Args:
@@ -87,7 +92,7 @@ def compiled_part(
     *,
     tangent_step: TangentStep | None = None,
     sample: Callable[[], Tensor] | None = None,
-) -> CompiledStep | None:
+) -> Compiled | None:
     """Return a part of a system's step that is called again and again, compiled; None if torch must do it.
 
     Bits are those of torch outside `for_exponents`, as for `compiled_orbits`.
@@ -104,18 +109,30 @@ def compiled_part(
         return None
     shelf = _shelf(owner, name, states.dtype)
     if not shelf:
-        shelf.append(_made(function, states, sample))
+        shelf.append(_made(function, states, sample, getattr(owner, "scheme", None) if name == "step" else None))
     found = shelf[0]
     if isinstance(found, _Refusal) or not (found.exact or not _STRICT.get()):
         return None
     return found.compiled if tangent_step is None or found.carries(tangent_step) else None
 
 
+def compiled_trace(owner: object, step: Step, states: Tensor, *, steps: int) -> CompiledProcedure | None:
+    """Return a flow's procedure with a further entry that integrates the trace of its Jacobian; None if torch must.
+
+    Args:
+        owner, step, states, steps: as for `compiled_growth`.
+    """
+    scheme = getattr(owner, "scheme", None)
+    if scheme is None or _found(owner, step, states, calls=3 * steps) is None:
+        return None
+    return CompiledProcedure(trace(scheme.value, states[:1]), scheme, states.shape[-1], states.dtype, with_trace=True)
+
+
 @dataclass
 class _Compared:
     """A compiled step that agrees with torch at `points`; `exact` if it does to the last bit."""
 
-    compiled: CompiledStep
+    compiled: Compiled
     exact: bool
     points: Tensor
     width: int
@@ -151,7 +168,7 @@ def _found(owner: object, step: Step, states: Tensor, *, calls: int) -> _Compare
         return None
     shelf = _shelf(owner, states.dtype, states.dim()) if isinstance(owner, Content) else list[_Compared | _Refusal]()
     if not shelf:
-        shelf.append(_made(step, states))
+        shelf.append(_made(step, states, scheme=getattr(owner, "scheme", None)))
     found = shelf[0]
     if isinstance(found, _Refusal):
         _tell(owner, found, calls)
@@ -185,13 +202,15 @@ def _tell(owner: object, refusal: _Refusal, calls: int) -> None:
         _LOGGER.warning(text, seconds, refusal.reason)
 
 
-def _made(step: Step, states: Tensor, sample: Callable[[], Tensor] | None = None) -> _Compared | _Refusal:
+def _made(
+    step: Step, states: Tensor, sample: Callable[[], Tensor] | None = None, scheme: Scheme | None = None
+) -> _Compared | _Refusal:
     """Compile a step and compare it with torch, along orbits from these states or at a sample."""
     one = states if states.dim() == 1 else states[:1]
     try:
         if step(one).requires_grad:  # and whatever the step computes once at its first call is computed now
             raise UntraceableError("gradients of its parameters are asked for")
-        compiled = CompiledStep(trace(step, one.detach().clone()), states.shape[-1], states.dtype)
+        compiled = _translated(step, one.detach().clone(), scheme)
         if compiled.operations > MOST_OPERATIONS:
             raise UntraceableError(f"it has {compiled.operations} operations, more than {MOST_OPERATIONS}")
         visited = _visited(compiled, states.reshape(-1, states.shape[-1])) if sample is None else sample()
@@ -202,8 +221,23 @@ def _made(step: Step, states: Tensor, sample: Callable[[], Tensor] | None = None
         return _Refusal(str(error), time.perf_counter() - began)
 
 
+def _translated(step: Step, state: Tensor, scheme: Scheme | None) -> Compiled:
+    """Return the machine code of a step, or of the field that a scheme integrates."""
+    size, dtype = state.shape[-1], state.dtype
+    if scheme is None:
+        return CompiledStep(trace(step, state), size, dtype)
+    if size > LARGEST_COUPLED:
+        raise UntraceableError(
+            f"its equations have {size} entries, more than {LARGEST_COUPLED} with method {scheme.method}"
+        )
+    try:
+        return CompiledProcedure(trace(scheme.value, state), scheme, size, dtype)
+    except KeyError as error:
+        raise UntraceableError(f"the derivative of {error} is not known") from error
+
+
 @torch.no_grad()
-def _compared(compiled: CompiledStep, step: Step, states: Tensor, visited: Tensor) -> _Compared:
+def _compared(compiled: Compiled, step: Step, states: Tensor, visited: Tensor) -> _Compared:
     """Compare with torch at states along orbits, and at random states around them.
 
     Raises:
@@ -211,6 +245,9 @@ def _compared(compiled: CompiledStep, step: Step, states: Tensor, visited: Tenso
     """
     noise = torch.randn(visited.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0)).to(visited)
     around = visited.mean(0) + 2 * visited.std(0, correction=0) * noise
+    if isinstance(compiled, CompiledProcedure):  # far from an orbit a stiff flow needs very many steps
+        visited = visited[:: len(visited) // _FEW + 1]
+        around = visited * (1 + 0.01 * noise[: len(visited)])
     exact = compiled.prescribed
     width = compiled.width(states.numel() // states.shape[-1])
     for points in (visited, around):
@@ -226,7 +263,7 @@ def _equal(found: Tensor, expected: Tensor) -> bool:
     return torch.equal(found.nan_to_num(), expected.nan_to_num())
 
 
-def _visited(compiled: CompiledStep, states: Tensor) -> Tensor:
+def _visited(compiled: Compiled, states: Tensor) -> Tensor:
     """Return at most 64 states along orbits."""
     state, path, width = states[:_POINTS], [states[:_POINTS]], compiled.width(len(states))
     for _ in range(max(8, _POINTS // len(state))):

@@ -101,7 +101,7 @@ def _reaching(width):
 
 
 @inlined
-def _orthonormalise(plan, width, tangents, growth):
+def orthonormalise(plan, width, tangents, growth):
     """Make the columns orthonormal, twice each, and add the logarithms of their lengths to the growth."""
     rows, room = plan.size * width, np.empty(width, tangents.dtype)
     for column in range(plan.columns):
@@ -136,7 +136,7 @@ def _stretch(plan, width, work, tangents, growth, steps):
             for column in range(plan.columns):
                 place = pointer(tangents[column * rows :])
                 call_three(plan.carry, partials, place, place)
-        _orthonormalise(plan, width, tangents, growth)
+        orthonormalise(plan, width, tangents, growth)
         done += few
 
 

@@ -12,7 +12,7 @@ from chaosbench.kernels.lanes import pointer
 from chaosbench.kernels.numba_orbits import WIDTHS, call_three, call_two
 from chaosbench.kernels.numba_products import inlined
 
-_WAITING, _LOST = -2, -1  # in place of a number of steps
+_WAITING, LOST = -2, -1  # in place of a number of steps
 
 
 class Crossing(NamedTuple):
@@ -58,7 +58,7 @@ def _carrying(width):
 
 
 @inlined
-def _crosses(before, after, crossing):
+def crosses(before, after, crossing):
     """Return whether the section lies between two values; a start on it does not count."""
     up = before < crossing.level and after >= crossing.level
     down = before > crossing.level and after <= crossing.level
@@ -93,19 +93,19 @@ def _approaching(width):
                 for lane in range(live):
                     if counts[first + lane] != _WAITING:
                         continue
-                    if _crosses(before[at_entry + lane], work[at_entry + lane], crossing):
+                    if crosses(before[at_entry + lane], work[at_entry + lane], crossing):
                         counts[first + lane] = t
                         for i in range(plan.size):
                             states[first + lane, i] = before[i * width + lane]
                         waiting -= 1
                     elif not _finite(plan, width, work, lane):
-                        counts[first + lane] = _LOST
+                        counts[first + lane] = LOST
                         waiting -= 1
                 if waiting == 0:
                     break
             for at in range(first, first + live):
                 if counts[at] < 0:
-                    counts[at] = _LOST
+                    counts[at] = LOST
                     states[at, :] = np.nan
 
     return approach

@@ -105,7 +105,22 @@ def derivatives(graph: Graph, outputs: list[Node], size: int) -> list[Node]:
     Raises:
         KeyError: if an operation has no known derivative.
     """
-    slopes: dict[Node, Node] = {graph.input(i): graph.tangent(i) for i in range(size)}
+    return _along(graph, outputs, {graph.input(i): graph.tangent(i) for i in range(size)})
+
+
+def partial_derivatives(graph: Graph, outputs: list[Node], size: int) -> list[list[Node]]:
+    """Return the derivative of each output by each of `size` inputs, as further nodes: the rows of the Jacobian.
+
+    Raises:
+        KeyError: if an operation has no known derivative.
+    """
+    one = graph.constant(1.0)
+    columns = [_along(graph, outputs, {graph.input(i): one}) for i in range(size)]
+    return [list(row) for row in zip(*columns, strict=True)]
+
+
+def _along(graph: Graph, outputs: list[Node], slopes: dict[Node, Node]) -> list[Node]:
+    """Return the derivatives of the outputs, given those of some inputs."""
     for node in graph.needed(outputs):
         operation = graph.operations[node]
         along = [slopes.get(one) for one in operation.arguments]

@@ -150,7 +150,7 @@ class Section:
     ) -> CompiledStep | None:
         """Return a function of states and times, `(n, S + 1)`, as machine code; None if torch must do it."""
         step, starts = compiled_step(self.flow, states[..., None]), states[states.isfinite().all(-1)][:_STARTS]
-        if step is None or len(starts) == 0:
+        if not isinstance(step, CompiledStep) or len(starts) == 0:
             return None
 
         def sample() -> Tensor:
@@ -160,7 +160,7 @@ class Section:
             return torch.cat([path, times[:, None]], dim=-1)
 
         extended = torch.cat([states, states[:, :1]], dim=-1)
-        return compiled_part(
+        part = compiled_part(
             self.flow,
             f"{name} {self.entry}",
             function,
@@ -168,6 +168,7 @@ class Section:
             tangent_step=self._advance_with_tangents if tangents else None,
             sample=sample,
         )
+        return part if isinstance(part, CompiledStep) else None
 
     def _crossing(self, limit: int) -> dict[str, float | bool]:
         """Return the section as compiled loops take it."""

@@ -34,6 +34,7 @@ class WrappedFlow(Flow):
     """
 
     @property
+    @override
     def ranges(self) -> Mapping[int, float]:
         """The range after which each coordinate that does so repeats, by its number."""
         return {} if self.cycle is None else {self.state_size - 1: abs(self.cycle)}

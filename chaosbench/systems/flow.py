@@ -1,6 +1,7 @@
 """Systems given by a vector field."""
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import ClassVar, Self
 
 import torch
@@ -15,9 +16,11 @@ from chaosbench.dynamics import (
     integrate,
     long_step,
     runge_kutta_step,
+    scheme,
     tangent_step_by_jvp,
 )
 from chaosbench.errors import DataError
+from chaosbench.kernels import Scheme
 from chaosbench.systems.base import SystemSpec
 
 
@@ -66,10 +69,21 @@ class Flow(SystemSpec):
         return type(self).tangent_field is not Flow.tangent_field or type(self).tangent_step is not Flow.tangent_step
 
     @property
-    @override
-    def compilable(self) -> bool:
-        """True for steps of a fixed length; the other methods choose them, or iterate, by the values of the state."""
-        return self.method == "dop853"
+    def ranges(self) -> Mapping[int, float]:
+        """The range after which each coordinate that repeats does so, by its number; none."""
+        return {}
+
+    @property
+    def scheme(self) -> Scheme | None:
+        """The method as compiled loops take it; None where a step is a fixed sequence of operations."""
+        return scheme(
+            self.vector_field,
+            self.dt,
+            method=self.method,
+            substeps=self.substeps,
+            tolerance=self.tolerance,
+            ranges=self.ranges,
+        )
 
     def energy(self, state: Tensor) -> Tensor:
         """Return a quantity that the flow conserves, `(..., S) -> (...)`; a conservative flow defines it.

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from chaosbench.dynamics import VectorField
-from chaosbench.kernels import CompiledStep, compiled_part
+from chaosbench.kernels import CompiledProcedure, CompiledStep, compiled_part
 from chaosbench.systems.flow import Flow
 
 
@@ -35,7 +35,7 @@ def stepped_once(flow: Flow, joined: Tensor) -> Tensor:
     return _joined(*flow.tangent_step(joined[..., 0], joined[..., 1:]))
 
 
-def compiled_step(flow: Flow, joined: Tensor) -> CompiledStep | None:
+def compiled_step(flow: Flow, joined: Tensor) -> CompiledStep | CompiledProcedure | None:
     """Return the flow's step as machine code for states and tangents `(n, S, 1 + M)`; None if torch must do it."""
     tangent_step = flow.tangent_step if joined.shape[-1] > 1 else None
     return compiled_part(flow, "step", flow.step, joined[..., 0], tangent_step=tangent_step)
