@@ -19,6 +19,7 @@ from chaosbench.exponents.checks import (
 from chaosbench.exponents.coexisting import chosen_attractor, copies, records, spectrum, verified
 from chaosbench.exponents.conservation import energy_checks
 from chaosbench.exponents.plan import Plan, check_escapes, compile_steps, measured_run, plan, run
+from chaosbench.exponents.smoothness import rough_field
 from chaosbench.exponents.timing import Report, Timer
 from chaosbench.kernels import for_exponents
 from chaosbench.systems.attractors import LEAST, PATH, stretch
@@ -84,6 +85,7 @@ def certify(
     if isinstance(system, Flow) and main.regime != "fixed point":
         checks.append(carried_field(system, states))
     checks += energy_checks(system, states[:_ENERGIES], steps=1000)
+    rough = rough_field(system, states) if isinstance(system, Flow) else None
     return Certificate(
         kind=system.kind,
         label=system.label,
@@ -93,7 +95,7 @@ def certify(
         divergence=trace,
         reference=reference,
         checks=(*checks, *sum_checks),
-        remarks=(*chosen.remarks, *result.remarks, *([remark] if remark else [])),
+        remarks=(*chosen.remarks, *result.remarks, *(text for text in (remark, rough) if text is not None)),
         attractors=attractors,
         attractor=number if attractors else None,
         period=main.period,

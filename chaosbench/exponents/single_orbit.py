@@ -11,6 +11,7 @@ from chaosbench.dynamics import AttractorRegime, finite_time_exponents, orbit, r
 from chaosbench.errors import SpecError
 from chaosbench.exponents.conservation import energy_checks, energy_drift, mean_trace
 from chaosbench.exponents.contraction import unresolved_contraction
+from chaosbench.exponents.smoothness import rough_field
 from chaosbench.intervals import half_width
 from chaosbench.systems.base import Map, SystemSpec
 from chaosbench.systems.certificate import Certificate, Check
@@ -192,8 +193,7 @@ def _neutral_check(reference: Reference, neutral: int) -> Check:
 @torch.no_grad()
 def _step_check(system: Flow, state: Tensor, steps: int) -> Check:
     """Compare steps with finer ones at points all along the orbit, or along its first `_WATCHED` steps."""
-    every = max(1, min(steps, _WATCHED) // _POINTS)
-    points = orbit(system, state, steps=_POINTS, every=every)[0]
+    points = _along(system, state, steps)
     difference = (system.step(points) - system.refined().step(points)).abs()
     if system.period is not None:
         difference = difference[..., :-1]  # the clock may wrap in one of the two alone
@@ -216,7 +216,14 @@ def _remarks(system: SystemSpec, state: Tensor, steps: int) -> tuple[str, ...]:
         energy, drift = float(system.energy(state)), float(energy_drift(system, state, steps=count))
         within = f"within the first {count * system.dt:g} units of time"
         remarks.append(f"the conserved quantity is {energy:.10g}; {within} it changes by {drift:.1e} of that")
+    if isinstance(system, Flow) and (rough := rough_field(system, _along(system, state, steps))) is not None:
+        remarks.append(rough)
     return tuple(remarks)
+
+
+def _along(system: SystemSpec, state: Tensor, steps: int) -> Tensor:
+    """Return points of the orbit's begin, `(N, S)`."""
+    return orbit(system, state, steps=_POINTS, every=max(1, min(steps, _WATCHED) // _POINTS))[0]
 
 
 def _text(state: Tensor) -> str:

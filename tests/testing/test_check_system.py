@@ -6,9 +6,12 @@ import pytest
 import torch
 
 from chaosbench import registry
-from chaosbench.systems import Flow, Henon, Lorenz63, SystemSpec
+from chaosbench.exponents import certify
+from chaosbench.exponents.single_orbit import certify_orbit
+from chaosbench.exponents.smoothness import rough_field
+from chaosbench.systems import DoublePendulum, Duffing, Flow, Henon, LimitCycle, Lorenz63, Rossler, SystemSpec
+from chaosbench.systems.kinks import crossed
 from chaosbench.testing import check_system
-from chaosbench.testing.kinks import meets_kink
 
 KNOWN = registry.load().kinds
 
@@ -114,10 +117,35 @@ def test_lines_that_meet_a_jump_are_those_on_which_the_velocity_changes_sign():
     states, change = torch.randn(2, 4_000, 2, dtype=torch.float64, generator=generator)
     inner = (states * (states + change))[:, 1] < 0
     outer = ((states - 0.125 * change) * (states + 1.125 * change))[:, 1] < 0
-    met = meets_kink(flow, states, states + change)
-    assert bool(met[inner].all())
-    assert not bool(met[~outer].any())
-    assert 0.1 < float(met.double().mean()) < 0.9
+    kink, jump = crossed(flow, states, states + change)
+    assert bool(jump[inner].all())
+    assert not bool((jump | kink)[~outer].any())
+    assert 0.1 < float(jump.double().mean()) < 0.9
+
+
+def test_lines_that_meet_a_kink_are_those_on_which_the_position_changes_sign():
+    flow, generator = Kinked(), torch.Generator().manual_seed(1)
+    states, change = torch.randn(2, 4_000, 2, dtype=torch.float64, generator=generator)
+    inner = (states * (states + change))[:, 0] < 0
+    outer = ((states - 0.125 * change) * (states + 1.125 * change))[:, 0] < 0
+    kink, jump = crossed(flow, states, states + change)
+    # A line along which v is near zero at the kink hardly bends, and one that meets it at its end may be missed.
+    assert float(kink[inner].double().mean()) > 0.95
+    assert not bool((jump | kink)[~outer].any())
+    assert not bool(jump.any())
+
+
+@pytest.mark.parametrize("word", ["kink", "jump"])
+def test_certificates_remark_on_fields_that_are_not_smooth(word: str):
+    flow = Kinked(jump=word == "jump")
+    orbits = certify(flow, budget=1.0)
+    single = certify_orbit(flow, [1.0, 0.5], duration=50.0)
+    assert all(word in " ".join(one.remarks) for one in (orbits, single))
+
+
+@pytest.mark.parametrize("flow", [Lorenz63(), Rossler(), Duffing(), DoublePendulum(), LimitCycle(mu=20.0, dt=0.01)])
+def test_fields_of_the_catalogue_are_smooth(flow):
+    assert rough_field(flow, flow.initial_state(16, torch.Generator().manual_seed(0))) is None
 
 
 @pytest.mark.parametrize(
