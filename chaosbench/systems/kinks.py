@@ -14,7 +14,7 @@ _ROUNDING = 1e-10  # second differences below this part of the field are roundin
 
 
 class Crossed(NamedTuple):
-    """What the line from each state to the next one meets, masks `(B,)`; a jump is no kink."""
+    """Masks `(B,)` of lines from each state to the next that cross a kink, or a jump, which is no kink."""
 
     kink: Tensor
     jump: Tensor
