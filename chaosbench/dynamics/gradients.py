@@ -17,6 +17,7 @@ Multiplication = Callable[[Tensors, int, list[int]], tuple[Tensors, Tensor, Tens
 
 _CHUNK = 64  # horizons whose norms are computed together; bounds memory, saves calls
 _RESCALE = {torch.float32: 4, torch.float64: 16}  # [steps] between rescalings; e^20 or e^40 per step would overflow
+_LARGEST_STATE = 2048  # whose Jacobians are decomposed
 
 
 @torch.no_grad()
@@ -149,8 +150,15 @@ class JacobianSizes(NamedTuple):
 
 @torch.no_grad()
 def jacobian_sizes(step: Step, states: Tensor) -> JacobianSizes:
-    """Return the extreme singular values of a step's Jacobian at the states `(..., S)`; NaN where it is not finite."""
+    """Return the extreme singular values of a step's Jacobian at the states `(..., S)`.
+
+    They are NaN where the Jacobian is not finite, and where a state has more than 2,048 entries, whose decomposition
+    would take minutes and gigabytes.
+    """
     step_map, states = prepared(step, states)
+    if states.shape[-1] > _LARGEST_STATE:
+        unknown = states.new_full(states.shape[:-1], torch.nan, dtype=torch.float64)
+        return JacobianSizes(unknown, unknown)
     jacobians = step_map.tangent_step(states, starting_tangents(states))[1].double()
     finite = jacobians.isfinite().all(-1).all(-1)
     extremes = extreme_singular_values(torch.where(finite[..., None, None], jacobians, 0.0))

@@ -5,7 +5,7 @@ import torch
 from solvable_maps import Linear, lozi, recurrent, states, tent
 from torch.testing import assert_close
 
-from chaosbench.dynamics import jacobian_growth, orbit
+from chaosbench.dynamics import jacobian_growth, jacobian_sizes, orbit
 
 
 def test_growth_of_a_linear_map_is_the_norm_of_its_matrix_powers():
@@ -84,3 +84,21 @@ def test_functions_and_analytic_tangents_agree_on_any_leading_axes():
     assert growth.shape == (2, 1, 3, 20)
     assert_close(jacobian_growth(network.step, start, steps=20), growth)
     assert_close(jacobian_growth(network, start[0, 0, 0], steps=20), growth[0, 0, 0])
+
+
+class Shift:
+    """A state that is moved on by one entry and shrinks to a half: every singular value of the Jacobian is 1/2."""
+
+    def step(self, state):
+        return 0.5 * state.roll(1, dims=-1)
+
+    def tangent_step(self, state, tangents):
+        return self.step(state), 0.5 * tangents.roll(1, dims=-2)
+
+
+@pytest.mark.parametrize(("size", "expected"), [(8, 0.5), (50_000, torch.nan)])
+def test_jacobians_of_states_that_are_too_large_to_decompose_have_unknown_sizes(size, expected):
+    """A Jacobian of 50,000 rows would take 20 GB."""
+    found = jacobian_sizes(Shift(), torch.ones(2, 3, size))
+    for values in found:
+        assert_close(values, torch.full((2, 3), expected, dtype=torch.float64), equal_nan=True)
