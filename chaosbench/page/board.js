@@ -249,7 +249,7 @@
       row.append(details, element("td", number(group.floor), { class: "number" }));
       row.append(element("td", group.lost + " of " + group.runs.length, { class: "number" }));
       row.append(element("td", number(group.seconds), { class: "number" }));
-      row.append(element("td", group.level), element("td", group.submission));
+      row.append(element("td", group.level), element("td", group.submission.slice(-8), { title: group.submission }));
       body.append(row, below);
     }
     table.replaceChildren(element("caption", "Methods on each system; a diverged or failed run counts as worst"), top, body);
@@ -296,10 +296,13 @@
     byId("plot-caption").textContent =
       name + " (" + content.better[metric] + " is better) against " +
       (byInterval ? "the forcing interval in units of the predictability time" : "training time per seed") +
-      ", one circle per method and system; open circles at the edge: the median run diverged. " +
+      ", one circle per method and system, none below the floor; open circles at the edge: the median run diverged. " +
       (points.length ? "" : "No method of this selection has such a number.");
     if (!points.length) return;
-    const logarithmic = known.every((group) => group.median > 0);
+    const lower = content.better[metric] === "lower";
+    // An estimate below the floor, which may be negative, is as good as the floor, and is drawn there.
+    const height = (group) => (lower && group.floor > group.median ? group.floor : group.median);
+    const logarithmic = known.every((group) => height(group) > 0);
     const scale = (values, low, high, log) => {
       const moved = values.map((value) => (log ? Math.log10(value) : value));
       const [least, most] = moved.length ? [Math.min(...moved), Math.max(...moved)] : [0, 1];
@@ -307,7 +310,7 @@
       return { place: (value) => low + ((log ? Math.log10(value) : value) - least) / width * (high - low), least, most, log };
     };
     const across = scale(points.map(x), 70, 690, true);
-    const up = scale(known.map((group) => group.median), 270, 30, logarithmic);
+    const up = scale(known.map(height), 270, 30, logarithmic);
     svg.append(drawn("line", { x1: 60, y1: 280, x2: 700, y2: 280 }), drawn("line", { x1: 60, y1: 20, x2: 60, y2: 280 }));
     for (const [axis, horizontal] of [[across, true], [up, false]]) {
       for (let step = 0; step <= 4; step += 1) {
@@ -328,7 +331,7 @@
       const lost = group.median === null;
       const edge = content.better[metric] === "higher" ? 276 : 24;
       const circle = drawn("circle", {
-        cx: across.place(x(group)), cy: lost ? edge : up.place(group.median), r: 4, class: lost ? "lost" : "run",
+        cx: across.place(x(group)), cy: lost ? edge : up.place(height(group)), r: 4, class: lost ? "lost" : "run",
       });
       circle.append(drawn("title", {}, kind(group.trainer) + " on " + kind(group.model) + ", " + group.system + ": " + number(group.median)));
       svg.append(circle);
@@ -343,8 +346,9 @@
     }
     byId("ranking-note").textContent =
       "Over " + found.boards.length + " systems, by " + found.metrics.join(", ").replaceAll("_", " ") + ". " + content.legend +
-      " Bars: the open ranks on these systems (wide) and on systems like these (narrow). A line begins a tier. " +
-      "Settings that all methods of a kind share are left out: " + content.shared + ".";
+      " Bars: the open ranks on these systems (wide) and on systems like these (narrow). A line begins a tier.";
+    byId("shared").replaceChildren(...content.shared.map((text) => element("li", text)));
+    byId("shared").parentElement.hidden = content.shared.length === 0;
     const count = found.standings.length;
     const head = element("tr");
     for (const text of ["tier", "ranks", "on systems like these", "open ranks", "model", "trainer", "wins [%]", "lost [%]"]) {

@@ -74,6 +74,14 @@ def policy_of(*, style: str, program: str | None = None) -> str:
     return "; ".join(parts)
 
 
+def _by_settings(common: Mapping[str, str]) -> list[str]:
+    """Return a line for each set of settings, with the kinds that share it."""
+    kinds: dict[str, list[str]] = {}
+    for kind, settings in common.items():
+        kinds.setdefault(settings, []).append(kind)
+    return [f"{', '.join(sorted(names))}: {settings}" for settings, names in kinds.items()]
+
+
 def state_of(board: Path) -> str:
     """Return the time of a board's last change as text."""
     when = publish.last_change(board)
@@ -89,7 +97,7 @@ def _content(lock: locks.Lock, submissions: Sequence[Submission], levels: Mappin
     return {
         "suite": lock.suite,
         "labels": {**shortened(sorted(models)), **shortened(sorted(trainers))},
-        "shared": "; ".join(f"{kind} {settings}" for kind, settings in common.items()) or "none",
+        "shared": _by_settings(common),
         "legend": legend.over_systems(enough=found is None or found.enough),
         "intervals": _intervals(submissions),
         "metrics": list(dict.fromkeys(name for demand in lock.boards for name in demand.metrics)),
