@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,26 +79,35 @@ class Position:
 
 
 class Checkpoints:
-    """The checkpoints of one experiment in a folder.
+    """The checkpoints of one experiment, or of several that are trained as one batch, in a folder.
 
     The name of a file contains a digest of everything that the course of a training depends on: system, data, model,
     trainer, diagnostics, seeds, device, versions and the source code of model and trainer.
 
     Args:
-        experiment: the experiment to train.
+        experiment: the experiment to train, or the first one of a batch.
         folder: is created when the first checkpoint is written.
         device: "cpu", or a CUDA device.
         every: time between two checkpoints [s].
         stop: says when the process is to end; None: it is never asked to.
+        others: the experiments behind the first one in a batch.
     """
 
     def __init__(
-        self, experiment: Experiment, folder: Path, device: str, *, every: float = EVERY, stop: Stop | None = None
+        self,
+        experiment: Experiment,
+        folder: Path,
+        device: str,
+        *,
+        every: float = EVERY,
+        stop: Stop | None = None,
+        others: Sequence[Experiment] = (),
     ) -> None:
         self._experiment, self._folder, self._every, self._stop = experiment, folder, every, stop or Stop()
         self._updates: int = getattr(experiment.trainer, "updates", 1)
         self._device = device.partition(":")[0]  # GPUs of one machine count as one
-        self._name = _digest(experiment, self._device)
+        own = [_digest(one, self._device) for one in (experiment, *others)]
+        self._name = _hashed(own) if others else own[0]
         self._saved = perf_counter()
         self.seconds = 0.0  # wall time spent on writing [s]
 

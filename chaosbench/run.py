@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 from torch import Tensor
 
@@ -26,7 +27,7 @@ from chaosbench.search.study import Found, find
 from chaosbench.trainers.base import TrainerSpec, TrainingStep, WindowTrainer
 from chaosbench.trainers.early_stopping import stopping_records
 from chaosbench.trainers.forcing_scheme import ForcingScheme
-from chaosbench.trainers.training_state import Checkpoint, TrainingState
+from chaosbench.trainers.training_state import TrainingState
 
 __all__ = ["Progress", "Watch", "run_experiment"]
 
@@ -135,12 +136,7 @@ def train(
 
     before = checksum(data)
     course = Course(TrainingHealth(experiment.trainer), announce=announce_measured if announce else None)
-    saved = None if checkpoints is None else checkpoints.resume(course, data.train.device)
-    if saved is not None and course.updates == getattr(experiment.trainer, "updates", 0):
-        training: TrainingState | None = _checkpointed(experiment).finished(model, data, experiment.seeds, saved)
-    else:
-        steps = _steps(experiment, model, data, saved)
-        training = follow(steps, course, experiment, report, checkpoints)
+    training = resumed(experiment, model, data, experiment.seeds, course, report, checkpoints)
     remarks = [*course.failures.values(), *changes(experiment.trainer, data, before)]
     scheme = scheme_of(experiment.trainer, training, remarks)
     times, seeds, stopping = (course.seconds, course.watching), len(experiment.seeds), stopping_records(training)
@@ -163,13 +159,32 @@ def scheme_of(trainer: TrainerSpec, training: TrainingState | None, remarks: lis
     return attempt(lambda: trainer.forcing_scheme(training), otherwise=None, what=what, remarks=remarks)
 
 
-def _steps(
-    experiment: Experiment, model: Forecaster, data: Dataset, saved: Checkpoint | None
-) -> Iterator[TrainingStep]:
-    """Return the updates of the training, from its start or from a checkpoint."""
+def resumed(
+    experiment: Experiment,
+    model: Forecaster,
+    data: Dataset,
+    seeds: Sequence[int],
+    course: Course,
+    report: Watch,
+    checkpoints: Checkpoints | None,
+    trainers: Sequence[TrainerSpec] = (),
+) -> TrainingState | None:
+    """Train to the end, from the last checkpoint if there is one, and record in `course` what is due.
+
+    Args:
+        experiment: the one that is trained, or the first of several that are trained as one batch.
+        seeds: of the whole batch.
+        trainers: one per seed, where they differ; empty: that of the experiment for all.
+    """
+    each: dict[str, Any] = {"trainers": trainers} if trainers else {}
+    saved = None if checkpoints is None else checkpoints.resume(course, data.train.device)
     if saved is None:
-        return experiment.trainer.fit(model, data, experiment.seeds)
-    return _checkpointed(experiment).fit(model, data, experiment.seeds, checkpoint=saved)
+        steps = experiment.trainer.fit(model, data, seeds, **each)
+    elif course.updates == getattr(experiment.trainer, "updates", 0):
+        return _checkpointed(experiment).finished(model, data, seeds, saved, **each)
+    else:
+        steps = _checkpointed(experiment).fit(model, data, seeds, checkpoint=saved, **each)
+    return follow(steps, course, experiment, report, checkpoints)
 
 
 def _checkpointed(experiment: Experiment) -> WindowTrainer:

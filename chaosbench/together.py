@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from chaosbench.assessment import diagnose_untrained, examine_and_score
-from chaosbench.checkpoints import Course
+from chaosbench.checkpoints import Checkpoints, Course
 from chaosbench.diagnostics.base import DiagnosticSpec
 from chaosbench.diagnostics.health import TrainingHealth
 from chaosbench.experiment import Experiment, Record, Result
@@ -22,7 +22,7 @@ from chaosbench.models.forecaster import Forecaster
 from chaosbench.progress import Progress, Watch
 from chaosbench.provenance import checksum
 from chaosbench.recording import Training, announce_rest, measured_records
-from chaosbench.run import build, changes, follow, prepare, scheme_of
+from chaosbench.run import build, changes, prepare, resumed, scheme_of
 from chaosbench.theory.diagnosis import Diagnosis
 from chaosbench.trainers.early_stopping import stopping_records
 from chaosbench.trainers.training_state import TrainingState
@@ -64,14 +64,14 @@ class Company:
         self._trainings: list[Training] = []
         self._shared = perf_counter() - clock  # wall time for all experiments together [s]
 
-    def train(self, watch: Watch) -> None:
-        """Train all seeds; `watch` receives the progress."""
+    def train(self, watch: Watch, checkpoints: Checkpoints | None = None) -> None:
+        """Train all seeds; `watch` receives the progress, and training goes on from the last checkpoint."""
         clock = perf_counter()
         watch(Progress("diagnosis"))
         for experiment in {one.seeds: one for one in self._experiments}.values():
             model = build(experiment, self._data, experiment.seeds)
             self._untrained[experiment.seeds] = diagnose_untrained(experiment, model, self._data)
-        self._trainings = list(self._trained(watch))
+        self._trainings = list(self._trained(watch, checkpoints))
         self._shared += perf_counter() - clock
 
     def finish(self, index: int, watch: Watch) -> Result:
@@ -93,16 +93,15 @@ class Company:
         plugins = self._plugins | {COMPANY: " ".join(others)}
         return rows.result(started=self._started, seconds=seconds, plugins=plugins)
 
-    def _trained(self, watch: Watch) -> Iterator[Training]:
+    def _trained(self, watch: Watch, checkpoints: Checkpoints | None) -> Iterator[Training]:
         """Train the whole batch, and yield the training of each experiment."""
         lead, trainers = self._experiments[0], [experiment.trainer for experiment in self._experiments]
         each = [one for one, count in zip(trainers, self._counts, strict=True) for _ in range(count)]
         seeds = [seed for experiment in self._experiments for seed in experiment.seeds]
-        steps = lead.trainer.fit(self._whole, self._data, seeds, trainers=each)  # type: ignore[call-arg]  # `may_differ`
         clipped = [one for one in trainers if getattr(one, "clip_norm", None) is not None]
         announce = self._announce_measured if self._announce is not None else None
         course, before = Course(TrainingHealth((clipped or trainers)[0]), announce=announce), checksum(self._data)
-        training = follow(steps, course, lead, watch)
+        training = resumed(lead, self._whole, self._data, seeds, course, watch, checkpoints, each)
         changed = tuple(changes(lead.trainer, self._data, before))
         for one in self._split(course, training):
             yield replace(one, checksum=before, remarks=(*one.remarks, *changed))

@@ -116,7 +116,7 @@ def settle() -> None:
 
 
 def _run(
-    pickled: bytes, device: str, pipe: Connection, saving: Callable[[Experiment], Checkpoints], condition: Condition
+    pickled: bytes, device: str, pipe: Connection, saving: Callable[..., Checkpoints], condition: Condition
 ) -> bool:
     """Run one experiment, or several as one batch, of which one that fails does not stop the others.
 
@@ -156,9 +156,15 @@ def _run(
         publish(0, result)
         return condition.allows(experiments, listeners=bool(started or recorded or finished))
     company = Company(experiments, device=device, plugins=plugins, announce=heard)
-    company.train(watch(0))
+    saved = saving(experiments[0], others=experiments[1:])
+    try:
+        company.train(watch(0), saved)
+    except Exception:  # the experiments run again, each alone; what a termination leaves is kept
+        saved.discard()
+        raise
     for index in range(len(experiments)):
         _outcome(lambda: publish(index, company.finish(index, watch(index))))  # noqa: B023  # called at once
+    saved.discard()
     return False
 
 

@@ -184,10 +184,7 @@ class WindowTrainer(TrainerSpec):
             checkpoint: continue from there; the following steps are bitwise those of an uninterrupted training.
             trainers: one per seed, which differ from this one in the fields of `may_differ`; empty: this one for all.
         """
-        training = self.start(model, data, seeds)
-        if trainers:
-            training.trainers = trainers
-            self.join(training)
+        training = self._started(model, data, seeds, trainers)
         if checkpoint is not None:
             restore(model, training, checkpoint)
             self.advance(model, training)
@@ -200,13 +197,29 @@ class WindowTrainer(TrainerSpec):
             done = self.stops(model, training)
         self.finish(model, training)
 
-    def finished(self, model: Forecaster, data: Dataset, seeds: Sequence[int], checkpoint: Checkpoint) -> TrainingState:
+    def finished(
+        self,
+        model: Forecaster,
+        data: Dataset,
+        seeds: Sequence[int],
+        checkpoint: Checkpoint,
+        trainers: Sequence[Self] = (),
+    ) -> TrainingState:
         """Set the model to the end of a training, from its checkpoint at the last update, and return the state."""
-        training = self.start(model, data, seeds)
+        training = self._started(model, data, seeds, trainers)
         restore(model, training, checkpoint)
         self.advance(model, training)
         self.stops(model, training)
         self.finish(model, training)
+        return training
+
+    def _started(
+        self, model: Forecaster, data: Dataset, seeds: Sequence[int], trainers: Sequence[Self]
+    ) -> TrainingState:
+        training = self.start(model, data, seeds)
+        if trainers:
+            training.trainers = trainers
+            self.join(training)
         return training
 
     def stops(self, model: Forecaster, training: TrainingState) -> bool:

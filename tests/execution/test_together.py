@@ -1,6 +1,7 @@
 """The rows of experiments that were trained as one batch equal those of each alone, but for times and company."""
 
 from dataclasses import asdict, replace
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
@@ -8,12 +9,14 @@ import numpy as np
 import pytest
 from small import experiment
 
+from chaosbench.checkpoints import Checkpoints, Course, Stop
 from chaosbench.diagnostics import COSTS, GradientNorm, Loss
 from chaosbench.experiment import Experiment, Result, Run
 from chaosbench.models import RNN, ModelSpec, ShallowPLRNN
 from chaosbench.run import Progress, run_experiment
 from chaosbench.together import Company
 from chaosbench.trainers import GeneralizedTeacherForcing, SparseTeacherForcing, TrainerSpec
+from chaosbench.trainers.base import TrainingStep
 
 SMALL: dict[str, Any] = {"updates": 10, "batch": 4, "sequence_length": 20}
 ROUNDING = 1e-6  # 1e-14 after training, times the growth of errors in free runs of 110 steps
@@ -93,3 +96,48 @@ def test_company_and_shares_of_the_time_are_stored():
         for run in result.runs:
             assert set(run.provenance["trained_with"].split()) == others
             assert run.provenance["mine"] == "1"
+
+
+@pytest.mark.parametrize("trainers", [FORCED, BLENDED], ids=["forced", "blended"])
+def test_a_batch_that_is_asked_to_end_goes_on_with_the_same_bits(trainers: list[TrainerSpec], tmp_path: Path):
+    """The process ends after four updates; the next one has a company of its own, and is asked again at the eighth."""
+    batch = experiments(RNN(hidden=5) if trainers is FORCED else ShallowPLRNN(hidden=5), *trainers)
+    updates = list[int]()
+    for limit in (4, 8):
+        stop, company = Stop(), Company(batch, device="cpu", plugins={})
+        saved = Checkpoints(batch[0], tmp_path, "cpu", every=1e9, stop=stop, others=batch[1:])
+        see = saved.see
+
+        def asked(step: TrainingStep, course: Course, seconds: float, *, limit=limit, stop=stop, see=see) -> None:
+            updates.append(step.update)
+            stop.requested = step.update == limit
+            see(step, course, seconds)
+
+        saved.see = asked  # type: ignore[method-assign]
+        with pytest.raises(SystemExit):
+            company.train(lambda _: None, saved)
+    company = Company(batch, device="cpu", plugins={})
+    saved = Checkpoints(batch[0], tmp_path, "cpu", others=batch[1:])
+    company.train(lambda _: None, saved)
+    saved.discard()
+    assert updates == list(range(1, 9))
+    assert [path.name for path in tmp_path.iterdir() if "-end" not in path.name] == []
+    for index, expected in enumerate(together(batch)):
+        found = company.finish(index, lambda _: None)
+        for name, value in expected.weights.items():
+            np.testing.assert_array_equal(found.weights[name], value, err_msg=name)
+        assert [one.value for one in found.records if one.name.startswith("loss(")] == [
+            one.value for one in expected.records if one.name.startswith("loss(")
+        ]
+
+
+def test_the_end_of_a_batch_is_kept_until_its_experiments_have_results(tmp_path: Path):
+    """A process that ends while the first experiment is diagnosed does not train again."""
+    batch = experiments(ShallowPLRNN(hidden=5), *BLENDED)
+    for expected in (range(1, 11), range(0)):
+        company, seen = Company(batch, device="cpu", plugins={}), list[Progress]()
+        company.train(seen.append, Checkpoints(batch[0], tmp_path, "cpu", others=batch[1:]))
+        found = company.finish(1, lambda _: None).weights
+        assert {one.update for one in seen if one.phase == "training"} <= set(expected)
+    for name, value in together(batch)[1].weights.items():
+        np.testing.assert_array_equal(found[name], value, err_msg=name)
