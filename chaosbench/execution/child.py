@@ -156,16 +156,21 @@ def _run(
         publish(0, result)
         return condition.allows(experiments, listeners=bool(started or recorded or finished))
     company = Company(experiments, device=device, plugins=plugins, announce=heard)
-    saved = saving(experiments[0], others=experiments[1:])
-    try:
-        company.train(watch(0), saved)
-    except Exception:  # the experiments run again, each alone; what a termination leaves is kept
-        saved.discard()
-        raise
+    _train_batch(company, watch(0), saving(experiments[0], others=experiments[1:]))
     for index in range(len(experiments)):
         _outcome(lambda: publish(index, company.finish(index, watch(index))))  # noqa: B023  # called at once
-    saved.discard()
     return False
+
+
+def _train_batch(company: Company, watch: Watch, saved: Checkpoints) -> None:
+    try:
+        company.train(watch, saved)
+    except SystemExit:  # a termination: the checkpoint is what the next process goes on from
+        raise
+    except BaseException:  # the experiments run again, each alone
+        saved.discard()
+        raise
+    saved.discard()
 
 
 @cache
