@@ -61,7 +61,8 @@ def _described(
     intervals = interval[order].nan_to_num()
     periods = sorting.periods[orbits]
     period = float(periods.max()) if bool(periods.isfinite().all()) else None
-    motion = _motion(exponents, intervals, ensemble.resolution, period, continuous, neutral)
+    along = ensemble.speeds / (ensemble.steps * ensemble.dt)
+    motion = _motion(exponents, intervals, ensemble.resolution, period, continuous, neutral, along=along)
     if motion in ("quasi-periodic", "undecided") and not continuous and _doubles(path[orbits]):
         motion = "onset of chaos"
     time = None if period is None or motion == "chaotic" else period * ensemble.dt
@@ -69,9 +70,20 @@ def _described(
 
 
 def _motion(
-    exponents: Tensor, intervals: Tensor, resolution: float, period: float | None, continuous: bool, neutral: int
+    exponents: Tensor,
+    intervals: Tensor,
+    resolution: float,
+    period: float | None,
+    continuous: bool,
+    neutral: int,
+    *,
+    along: float = 0.0,
 ) -> AttractorRegime:
-    """Return the regime of an attractor; undecided where zero and a small positive exponent cannot be told apart."""
+    """Return the regime of an attractor; undecided where zero and a small positive exponent cannot be told apart.
+
+    Args:
+        along: apparent exponent along the flow, whose speed at the begin and at the end of the run differs.
+    """
     tolerances = intervals + resolution + _ROUNDING
     if float(exponents[0]) > float(tolerances[0]):
         return "chaotic"
@@ -81,7 +93,10 @@ def _motion(
     if float(exponents[0]) < -float(tolerances[0]):
         return "fixed point" if continuous and neutral else "periodic"
     # Beyond its interval, but so small that tangents which grow as t explain it; or not resolved at all.
-    if abs(float(exponents[0])) > float(intervals[0]) + _ROUNDING or float(intervals[0]) > resolution + _ROUNDING:
+    if (
+        abs(float(exponents[0])) > float(intervals[0]) + along + _ROUNDING
+        or float(intervals[0]) > resolution + _ROUNDING
+    ):
         return "undecided"
     if len(exponents) <= neutral:
         return "quasi-periodic"

@@ -28,6 +28,8 @@ class Ensemble:
         aligning: number of first blocks in which tangents align; they do not count.
         block_steps: length of a block [steps].
         dt: time per step [system time].
+        speeds: logarithm of the ratio between the largest and the smallest speed of a flow at the ends of the orbits;
+            0 if it does not count [nats].
     """
 
     rates: Tensor
@@ -36,6 +38,7 @@ class Ensemble:
     aligning: int
     block_steps: int
     dt: float
+    speeds: float = 0.0
 
     @property
     def counted(self) -> Tensor:
@@ -59,8 +62,12 @@ class Ensemble:
 
     @property
     def resolution(self) -> float:
-        """Apparent exponent of tangents that grow as t without chaos, counted from the alignment on [1 / time]."""
-        return math.log1p(self.steps / max(self.transient, 1)) / (self.steps * self.dt)
+        """Apparent exponent of tangents that grow as t without chaos, counted from the alignment on [1 / time].
+
+        Those along a flow grow as its speed does, which spikes change by orders of magnitude.
+        """
+        shear = math.log1p(self.steps / max(self.transient, 1))
+        return max(shear, self.speeds) / (self.steps * self.dt)
 
     def chosen(self, orbits: Tensor) -> "Ensemble":
         """Return the ensemble of some orbits, given by a mask or by their numbers."""

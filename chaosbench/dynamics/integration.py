@@ -82,6 +82,7 @@ def scheme(
         substeps=substeps,
         tolerance=tolerance,
         order=_CONTROL.get(method, 1),
+        nodes=rule.nodes,
         matrix=rule.matrix,
         ends=rule.ends,
         errors=rule.errors,

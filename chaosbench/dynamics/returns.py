@@ -33,7 +33,9 @@ def repeats(path: Tensor, *, continuous: bool) -> tuple[Tensor, Tensor]:
     lag = near.int().argmax(1) + 1
     lag = _lowest_nearby(good, lag) if continuous else lag
     offset, error = _refined(path, lag, length) if continuous else (0.0, _error(path, lag, length))
-    return torch.where(still, 0.0, lag + offset), (error <= _REPEATS) | still
+    # Shifted by nothing every orbit repeats itself: a spike that is sampled once may lead there.
+    returning = (error <= _REPEATS) & ((lag + offset >= 1) | (not continuous))
+    return torch.where(still, 0.0, lag + offset), returning | still
 
 
 def _mismatch(path: Tensor, length: int, lags: int) -> Tensor:

@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from torch import Tensor, arange, finfo, float32
+from torch import Tensor, arange, cat, finfo, float32
 
 from chaosbench.dynamics import Ensemble, Found, find_attractors, mean_and_interval, orbit
 from chaosbench.errors import DataError
@@ -17,7 +17,8 @@ from chaosbench.exponents.checks import (
     sum_of_exponents,
 )
 from chaosbench.exponents.coexisting import chosen_attractor, copies, records, spectrum, verified
-from chaosbench.exponents.conservation import energy_checks
+from chaosbench.exponents.conservation import energy_checks, whole_trace
+from chaosbench.exponents.contraction import left_out, resolved_columns
 from chaosbench.exponents.plan import Plan, check_escapes, compile_steps, measured_run, plan, run
 from chaosbench.exponents.smoothness import rough_field
 from chaosbench.exponents.timing import Report, Timer
@@ -65,8 +66,8 @@ def certify(
     free = system.replaced(attractor=None) if isinstance(system.attractor, str) else system
     compile_steps(free)
     timer = Timer(budget, report, clock)
-    chosen = plan(free, timer, seed, exponents)
-    result = _main(free, chosen, timer)
+    chosen, whole = _followed(free, plan(free, timer, seed, exponents), timer)
+    result = _sorted(free, chosen, whole, timer)
     number = chosen_attractor(system, result.found, result.first)
     main = result.found[number]
     reference = spectrum(system, main, result.ensemble, chosen.every, seed)
@@ -79,6 +80,7 @@ def certify(
     timer.begin("identities")
     states = result.states_of(main)
     trace, sum_checks, remark = sum_of_exponents(system, states, chosen.count)
+    trace = whole_trace(system, result.ensemble, main, trace)
     if system.neutral and main.regime != "fixed point":
         zero = neutral(system, reference, trace)
         checks += [zero] if zero is not None else []
@@ -138,10 +140,30 @@ class _Result:
         return float(self.periods[orbits].isfinite().double().mean())
 
 
-def _main(system: SystemSpec, chosen: Plan, timer: Timer) -> _Result:
-    """Follow all orbits, and sort them into attractors."""
+def _followed(system: SystemSpec, chosen: Plan, timer: Timer) -> tuple[Plan, Ensemble]:
+    """Follow all orbits, and leave out the exponents that the step does not resolve."""
     timer.begin("exponents")
     whole = measured_run(system, chosen, timer, part=0.5)
+    whole = replace(whole, speeds=_speeds(system, whole))
+    count = resolved_columns(whole.rates[whole.bounded]) if bool(whole.bounded.any()) else chosen.count
+    if count == chosen.count or not isinstance(system, Flow):
+        return chosen, whole
+    remark = left_out(system, count, system.state_size)
+    chosen = replace(chosen, count=count, remarks=(*chosen.remarks, remark))
+    return chosen, replace(whole, rates=whole.rates[..., :count])
+
+
+def _speeds(system: SystemSpec, whole: Ensemble) -> float:
+    """Return the logarithm of the ratio between speeds at the ends of orbits, for flows that may have spikes."""
+    if not isinstance(system, Flow) or system.scheme is None or not bool(whole.bounded.any()):
+        return 0.0
+    ends = cat([whole.starts[whole.bounded], whole.states[whole.bounded]])
+    speeds = system.vector_field(ends).norm(dim=-1).log()
+    return float((speeds.max() - speeds.min()).nan_to_num(0.0, posinf=0.0))
+
+
+def _sorted(system: SystemSpec, chosen: Plan, whole: Ensemble, timer: Timer) -> _Result:
+    """Sort the orbits into attractors."""
     check_escapes(system, int((~whole.bounded).sum()), len(chosen.states))
     numbers, ensemble = whole.bounded.nonzero().flatten(), whole.chosen(whole.bounded)
     timer.begin("attractors")
@@ -242,16 +264,17 @@ def _half_the_step(
 def _single_precision(system: SystemSpec, chosen: Plan, result: _Result, main: Found, timer: Timer) -> list[Check]:
     """Compare with the exponents in float32 from the same states. Orbits of maps are kept short."""
     timer.begin("single precision")
-    rounding = 10 * float(finfo(float32).eps) / system.dt
-    name = "single precision"
-    meaning = f"largest difference from the exponents in float32, in units of both intervals and {rounding:.1e}"
+    relative = 10 * float(finfo(float32).eps)
+    rounding = relative / system.dt
+    name, size = "single precision", f"{rounding:.1e} + {relative:.1e} |exponent|"
+    meaning = f"largest difference from the exponents in float32, in units of both intervals and {size}"
     states = chosen.states[result.numbers[main.orbits]]
     alike, block = result.ensemble.chosen(main.orbits), result.ensemble.block_steps
     if isinstance(system, Map):
         block = _SHORT
         alike = run(system, states, chosen, block_steps=block, timer=timer, part=0.3, blocks=10)
     other = run(system, states.float(), chosen, block_steps=block, timer=timer, part=0.5, blocks=alike.rates.shape[1])
-    return same_rates(name, meaning, alike, other, rounding)
+    return same_rates(name, meaning, alike, other, rounding, relative=relative)
 
 
 def _mean(ensemble: Ensemble) -> tuple[Tensor, Tensor, Tensor]:

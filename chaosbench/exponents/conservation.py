@@ -1,15 +1,18 @@
 """Traces and conserved quantities of flows, against which exponents and steps are checked."""
 
+import math
+
 import torch
 from torch import Tensor
 
-from chaosbench.dynamics import orbit
+from chaosbench.dynamics import Ensemble, Found, orbit
 from chaosbench.kernels import compiled_trace
 from chaosbench.systems.base import SystemSpec
 from chaosbench.systems.certificate import Check
 from chaosbench.systems.flow import Flow
 from chaosbench.systems.traces import field_with_trace
 
+_TRACED = 32  # orbits along which the trace is averaged over the whole run
 _DRIFT = 1e-6  # largest relative change of a conserved quantity that is accepted
 
 
@@ -35,6 +38,25 @@ def mean_trace(flow: Flow, states: Tensor, *, steps: int) -> Tensor:
     for _ in range(steps):
         joined = flow.integrated(joined, field=field)
     return joined[:, -1, 0] / (steps * flow.dt)
+
+
+@torch.no_grad()
+def whole_trace(system: SystemSpec, ensemble: Ensemble, attractor: Found, short: float | None) -> float | None:
+    """Return the mean trace along the orbits of a run, where compiled steps make that cheap, else that of a short one.
+
+    Args:
+        system: the system.
+        ensemble: the run.
+        attractor: its orbits that count.
+        short: the mean trace over some steps behind the run; None if it is not known.
+    """
+    if not isinstance(system, Flow) or system.scheme is None:
+        return short
+    starts, steps = ensemble.starts[attractor.orbits][:_TRACED], ensemble.steps + ensemble.transient
+    if compiled_trace(system, system.step, starts, steps=steps) is None:
+        return short
+    mean = float(mean_trace(system, starts, steps=steps).mean())
+    return mean if math.isfinite(mean) else short
 
 
 @torch.no_grad()

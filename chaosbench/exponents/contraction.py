@@ -33,3 +33,32 @@ def unresolved_contraction(flow: Flow, states: Tensor) -> str | None:
         f"dt={flow.dt:g} resolves, so that the most negative exponents are too small in size; for all exponents choose "
         f"dt={EXPLICIT_LIMIT / rate:.1g}, with which method='dop853' is stable, too"
     )
+
+
+def resolved_exponents(flow: Flow, states: Tensor, count: int) -> int:
+    """Return how many of the leading `count` exponents the derivative of an implicit step resolves, at least one.
+
+    Args:
+        flow: the flow, whose tangents are carried by torch.
+        states: points of its orbits, `(B, S)`.
+        count: number of exponents that are wanted.
+    """
+    if flow.own_step or flow.method not in ("radau", "gauss"):
+        return count
+    rates = torch.linalg.eigvals(flow.field.jacobian(states)).real
+    slow = (rates * flow.dt / flow.substeps >= -EXPLICIT_LIMIT).sum(-1)
+    return max(1, min(count, int(slow.min())))
+
+
+def resolved_columns(rates: Tensor) -> int:
+    """Return how many leading exponents were resolved in all blocks of bounded orbits, `(B, K, M)`, at least one."""
+    unknown = rates.isnan().flatten(0, 1).any(0)
+    return max(1, int((~unknown).long().cumprod(0).sum()))
+
+
+def left_out(flow: Flow, count: int, size: int) -> str:
+    """Return the remark that explains why exponents are missing."""
+    return (
+        f"only the leading {count} of {size} exponents are reported: the others decay within a step of dt={flow.dt:g} "
+        f"by more than {flow.method} resolves; a shorter dt reports them"
+    )

@@ -8,8 +8,12 @@ import torch
 from torch import Generator, Tensor
 
 from chaosbench.dynamics import Ensemble, follow, kaplan_yorke_dimension, mean_and_interval, orbit, states_after
+from chaosbench.exponents.conservation import mean_trace
+from chaosbench.exponents.contraction import left_out, resolved_columns, resolved_exponents
 from chaosbench.exponents.timing import Timer
+from chaosbench.kernels import compiled_growth
 from chaosbench.systems.base import ESCAPING, Map, SystemSpec, nearby
+from chaosbench.systems.flow import Flow
 
 _FEWEST = 16  # orbits
 _SURVEY = 256  # orbits that show which attractors there are
@@ -67,8 +71,11 @@ def plan(system: SystemSpec, timer: Timer, seed: int, exponents: int | None) -> 
     states, remarks = _bounded(system, states)
     if settled < 1:
         remarks = (*remarks, f"only {settled:.0%} of the transient of {system.transient:g} fitted the time")
+    resolved = _resolved(system, states, count)
+    if resolved < count:
+        remarks, count = (*remarks, left_out(system, resolved, system.state_size)), resolved
     every = _decomposition_interval(system, states, count)
-    if exponents is None and count < system.state_size:
+    if exponents is None and resolved == min(least, system.state_size) < system.state_size:
         timer.begin("number of exponents")
         count = _enough(system, states, timer, every, count)
         states = states[: max(_FEWEST, _members(system, timer, every, count, states))]
@@ -80,6 +87,11 @@ def compile_steps(system: SystemSpec) -> None:
     states = system.random_starts(_FEWEST, Generator().manual_seed(0))
     follow(system, states, block_steps=1, blocks=5, every=1, exponents=1)
     orbit(system, states, steps=1)
+    if isinstance(system, Flow) and system.scheme is not None:  # which torch takes long to be compared with
+        follow(system.refined(), states, block_steps=1, blocks=5, every=1, exponents=1)
+        mean_trace(system, states, steps=1)
+        if not system.double_precision:
+            follow(system, states.float(), block_steps=1, blocks=5, every=1, exponents=1)
 
 
 def measured_run(
@@ -174,6 +186,14 @@ def _settled(system: SystemSpec, state: Tensor, generator: Generator, timer: Tim
     return state, 1.0
 
 
+def _resolved(system: SystemSpec, states: Tensor, count: int) -> int:
+    """Return how many of the leading exponents can be resolved, at least one; compiled steps tell during the run."""
+    if not isinstance(system, Flow) or system.scheme is None:
+        return count
+    compiled = compiled_growth(system, system.step, system.tangent_step, states, steps=1)
+    return count if compiled is not None else resolved_exponents(system, states[:_MANY], count)
+
+
 def _bounded(system: SystemSpec, states: Tensor) -> tuple[Tensor, tuple[str, ...]]:
     """Return the finite states, and a remark if some are not.
 
@@ -215,6 +235,9 @@ def _enough(system: SystemSpec, states: Tensor, timer: Timer, every: int, count:
     while True:
         trial = replace(chosen, states=states[:_FEWEST])
         pilot = measured_run(system, trial, timer, part=0.08)
+        rates = pilot.rates[pilot.bounded]
+        if len(rates) and (resolved := resolved_columns(rates)) < chosen.count:
+            return resolved
         mean = mean_and_interval(pilot.counted[pilot.bounded])[0].sort(descending=True).values
         if float(mean.sum()) < 0:
             # Two more exponents than the dimension needs show that the sum stays negative.

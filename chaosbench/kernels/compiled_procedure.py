@@ -105,14 +105,19 @@ class CompiledProcedure:
         every: int,
         after_block: Callable[[Tensor], bool] | None = None,
     ) -> Tensor:
-        """Return the log growth of tangents in blocks of `steps` steps, as `CompiledStep.growth` does."""
+        """Return the log growth of tangents in blocks of `steps` steps, as `CompiledStep.growth` does.
+
+        Tangents are decomposed behind every step that the method takes, whatever `every` is. Where an implicit step
+        contracts a tangent by more than its derivative resolves, all are carried by the flow's variational equation;
+        where that would take thousands of evaluations, the growth of this tangent and of those behind it is NaN.
+        """
         reached = states.contiguous().clone()
         tangents = start.expand(len(states), -1, -1).contiguous().clone()
         together = blocks if after_block is None else 1
         found = list[Tensor]()
         while len(found) * together < blocks:
             rates = torch.empty(len(reached), together, start.shape[-1], dtype=torch.float64)
-            sizes = {"steps": steps, "every": every, "columns": start.shape[-1], "blocks": together}
+            sizes = {"steps": steps, "decomposed": 1, "columns": start.shape[-1], "blocks": together}
             plan = self._plan(reached, transient=0 if found else transient, **sizes)
             _loops().grow(plan, self._rule, reached.numpy(), tangents.numpy(), rates.numpy())
             found.append(rates)
@@ -125,7 +130,7 @@ class CompiledProcedure:
         scheme, ranges = self._scheme, torch.zeros(self.size, dtype=torch.float64)
         for entry, size in scheme.ranges.items():
             ranges[entry] = size
-        arrays = scheme.matrix, scheme.ends, scheme.errors, scheme.tableau, scheme.differences, ranges
+        arrays = scheme.nodes, scheme.matrix, scheme.ends, scheme.errors, scheme.tableau, scheme.differences, ranges
         return _room().Rule(*(one.to(self.dtype).contiguous().numpy() for one in arrays))
 
     @cached_property
@@ -143,7 +148,7 @@ class CompiledProcedure:
         return room.Integration(
             orbits=len(states),
             size=self.size,
-            **{"steps": 0, "transient": 0, "every": 1, "columns": 0, "blocks": 0} | sizes,
+            **{"steps": 0, "transient": 0, "every": 1, "columns": 0, "blocks": 0, "decomposed": 0} | sizes,
             method=room.codes[scheme.method],
             stages=stages,
             substeps=scheme.substeps,

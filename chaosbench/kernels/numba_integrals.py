@@ -4,7 +4,6 @@ import numpy as np
 
 from chaosbench.kernels.entry import entry
 from chaosbench.kernels.numba_compiled import compiled
-from chaosbench.kernels.numba_orbits import orthonormalise
 from chaosbench.kernels.numba_procedure import advance
 from chaosbench.kernels.numba_room import room_for
 from chaosbench.kernels.numba_sections import LOST, crosses
@@ -59,16 +58,18 @@ def grow(plan, rule, states, tangents, rates):
 
     States `(B, S)` and tangents `(B, S, M)` are replaced by those that are reached.
     """
-    room, growth = room_for(plan, states), np.zeros((plan.columns, 1))
+    room = room_for(plan, states)
     for orbit in range(plan.orbits):
         _take(plan, room, states[orbit], tangents[orbit])
-        _stretch(plan, rule, room, growth, plan.transient)
+        for _ in range(plan.transient):
+            advance(plan, rule, room)
         for block in range(plan.blocks):
-            growth[:] = 0
-            _stretch(plan, rule, room, growth, plan.steps)
+            room.growth[:] = 0
+            for _ in range(plan.steps):
+                advance(plan, rule, room)
             bounded = np.isfinite(room.state).all()
             for m in range(plan.columns):
-                rates[orbit, block, m] = growth[m, 0] if bounded else np.nan
+                rates[orbit, block, m] = room.growth[m, 0] if bounded else np.nan
         _give(plan, room, states[orbit], tangents[orbit])
 
 
@@ -86,15 +87,3 @@ def _give(plan, room, state, tangents):
     for m in range(plan.columns):
         for i in range(plan.size):
             tangents[i, m] = room.tangents[m * plan.size + i]
-
-
-@compiled
-def _stretch(plan, rule, room, growth, steps):
-    """Carry state and tangents `steps` steps on, with a decomposition every `every` steps and at the end."""
-    done = 0
-    while done < steps:
-        few = min(plan.every, steps - done)
-        for _ in range(few):
-            advance(plan, rule, room)
-        orthonormalise(plan, 1, room.tangents, growth)
-        done += few

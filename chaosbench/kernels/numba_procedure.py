@@ -9,9 +9,11 @@ import numpy as np
 from chaosbench.kernels.lanes import pointer
 from chaosbench.kernels.numba_collocation import carry_implicit, implicit
 from chaosbench.kernels.numba_compiled import compiled
-from chaosbench.kernels.numba_orbits import call_two
+from chaosbench.kernels.numba_orbits import call_two, orthonormalise
 from chaosbench.kernels.numba_room import ADAPTIVE, GAUSS, RADAU
+from chaosbench.kernels.numba_variation import MOST, carry_resolved, short_steps
 
+_RESOLVED = -1.5  # [nats], growth of a tangent below which the derivative of an implicit step is not that of the flow
 _MOST = 20_000  # steps, rejected ones included, after which an orbit is given up
 
 
@@ -71,11 +73,35 @@ def _attempt(plan, rule, room, step):
 def _accept(plan, rule, room, step):
     """Move state and tangents to the end of the step that was tried last."""
     if plan.columns > 0:
+        room.before[:] = room.tangents
         if plan.method == ADAPTIVE:
             _carry_explicit(plan, rule, room, step)
         else:
             carry_implicit(plan, rule, room, step)
+    if plan.decomposed:
+        room.grown[:] = 0
+        orthonormalise(plan, 1, room.tangents, room.grown)
+        if plan.method != ADAPTIVE and room.grown.min() < _RESOLVED:
+            _resolve(plan, rule, room, step)
+        room.growth[:] += room.grown
     room.state[:] = room.stepped
+
+
+@compiled
+def _resolve(plan, rule, room, step):
+    """Carry tangents by the flow's variational equation; where that takes too long, mark growth that is unknown.
+
+    The first tangent may shrink as the flow slows down, which every step resolves; only faster decay is unknown.
+    """
+    if short_steps(plan, room, step) <= MOST:
+        room.tangents[:] = room.before
+        carry_resolved(plan, rule, room, step)
+        return
+    known, least = True, min(0.0, room.grown[0, 0]) + _RESOLVED
+    for m in range(1, plan.columns):
+        known &= room.grown[m, 0] >= least
+        if not known:
+            room.grown[m, 0] = np.nan
 
 
 @compiled

@@ -17,9 +17,10 @@ class Integration(NamedTuple):
     size: int  # S
     steps: int  # T, or the length of a block [steps]
     transient: int  # [steps]
-    every: int  # [steps]
+    every: int  # [steps] between two states of an orbit that are kept
     columns: int  # M
     blocks: int
+    decomposed: int  # whether tangents are decomposed behind each step that is taken, and resolved within it
     method: int
     stages: int  # s
     substeps: int  # equal steps per dt, of the method of Gauss
@@ -35,6 +36,7 @@ class Integration(NamedTuple):
 class Rule(NamedTuple):
     """Coefficients of the methods, in the precision of the states, as `Scheme` names them."""
 
+    nodes: np.ndarray  # (s), in units of the step
     matrix: np.ndarray  # (s, s)
     ends: np.ndarray  # (s)
     errors: np.ndarray  # (s)
@@ -63,6 +65,11 @@ class Room(NamedTuple):
     few: np.ndarray  # (S), its pivots
     error: np.ndarray  # (S, 1)
     second: np.ndarray  # (S, 1), another estimate of the error
+    before: np.ndarray  # (M * S), tangents at the begin of the step
+    grown: np.ndarray  # (M, 1), their growth in the step [nats]
+    growth: np.ndarray  # (M, 1), in all steps [nats]
+    variations: np.ndarray  # (12, S, S), Jacobians along a short step
+    pushed: np.ndarray  # (12, S)
 
 
 @compiled
@@ -88,4 +95,9 @@ def room_for(plan, like):
         np.empty(size, np.int64),
         np.empty((size, 1), like.dtype),
         np.empty((size, 1), like.dtype),
+        np.empty(columns * size, like.dtype),
+        np.zeros((columns, 1)),
+        np.zeros((columns, 1)),
+        np.empty((12, size, size), like.dtype),
+        np.empty((12, size), like.dtype),
     )

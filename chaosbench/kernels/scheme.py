@@ -21,7 +21,7 @@ class Scheme:
         substeps: equal steps per `dt` of "gauss".
         tolerance: largest error of a step that is accepted, in units of 1 + |z|, of the others.
         order: the error of a step grows as its size to this power.
-        matrix, ends, errors: coefficients of an implicit method with s stages, `(s, s)`, `(s)`, `(s)`, as
+        nodes, matrix, ends, errors: coefficients of an implicit method with s stages, `(s)`, `(s, s)`, `(s)`, `(s)`, as
             `dynamics.collocation` has them.
         damping: real eigenvalue of the matrix, which filters the error.
         tableau: weights of the slopes in the points of an explicit method, `(stages + 1, stages)`; the last row is the
@@ -36,6 +36,7 @@ class Scheme:
     substeps: int
     tolerance: float
     order: int
+    nodes: Tensor
     matrix: Tensor
     ends: Tensor
     errors: Tensor

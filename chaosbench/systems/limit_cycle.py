@@ -21,11 +21,15 @@ class LimitCycle(Flow):
 
     dimension: ClassVar[int] = 2
     start: ClassVar[tuple[float, ...] | None] = (2.0, 0.0)
-    transient: ClassVar[float] = 60.0  # [system time]
 
     kind: Literal["limit_cycle"] = "limit_cycle"
     mu: float = 1.0
     dt: float = Field(default=0.1, gt=0)  # [system time]
+
+    @property
+    def transient(self) -> float:  # type: ignore[override]  # of the class where it does not depend on a parameter
+        """Time until orbits are on the cycle, whose period grows as 1.6 mu [system time]."""
+        return max(60.0, 4 * self.mu)
 
     @override
     def vector_field(self, state: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ class Oregonator(Flow):
     dimension: ClassVar[int] = 3
     start: ClassVar[tuple[float, ...] | None] = (1.0, 2.0, 3.0)
     transient: ClassVar[float] = 606.0  # [system time]; two periods
-    leading: ClassVar[int | None] = 1  # steps are too long for the rates of the directions that contract
+    leading: ClassVar[int | None] = 2  # the third direction decays by exp(-25,000) in a unit of time
     references: ClassVar[tuple[Reference, ...]] = (
         Reference(
             parameters={"s": 77.27, "q": 8.375e-6, "w": 0.161},
