@@ -72,7 +72,7 @@ def plan(system: SystemSpec, timer: Timer, seed: int, exponents: int | None) -> 
     if settled < 1:
         remarks = (*remarks, f"only {settled:.0%} of the transient of {system.transient:g} fitted the time")
     resolved = _resolved(system, states, count)
-    if resolved < count:
+    if isinstance(system, Flow) and resolved < count:
         remarks, count = (*remarks, left_out(system, resolved, system.state_size)), resolved
     every = _decomposition_interval(system, states, count)
     if exponents is None and resolved == min(least, system.state_size) < system.state_size:

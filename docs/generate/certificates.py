@@ -42,6 +42,7 @@ SHIPPED: tuple[SystemSpec, ...] = (
     systems.Tent(),
     systems.Torus(),
     systems.LimitCycle(),
+    systems.Oregonator(),
     systems.TwoCycle(),
 )
 _PATH = Path(systems.__file__).with_name("certificates.json")
