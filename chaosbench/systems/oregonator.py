@@ -9,7 +9,6 @@ from typing_extensions import override
 
 from chaosbench.dynamics import Method
 from chaosbench.systems.flow import Flow
-from chaosbench.systems.reference import Reference
 
 
 class Oregonator(Flow):
@@ -26,15 +25,6 @@ class Oregonator(Flow):
     start: ClassVar[tuple[float, ...] | None] = (1.0, 2.0, 3.0)
     transient: ClassVar[float] = 606.0  # [system time]; two periods
     leading: ClassVar[int | None] = 2  # the third direction decays by exp(-25,000) in a unit of time
-    references: ClassVar[tuple[Reference, ...]] = (
-        Reference(
-            parameters={"s": 77.27, "q": 8.375e-6, "w": 0.161},
-            exponents=(0.0,),
-            intervals=(0.0,),
-            source="Field & Noyes 1974",
-            method="exact: the largest exponent of an attracting cycle is that along the flow",
-        ),
-    )
 
     kind: Literal["oregonator"] = "oregonator"
     s: float = 77.27
