@@ -80,7 +80,6 @@ def certify(
     timer.begin("identities")
     states = result.states_of(main)
     trace, sum_checks, remark = sum_of_exponents(system, states, chosen.count)
-    trace = whole_trace(system, result.ensemble, main, trace)
     if system.neutral and main.regime != "fixed point":
         zero = neutral(system, reference, trace)
         checks += [zero] if zero is not None else []
@@ -94,7 +93,7 @@ def certify(
         dt=system.dt,
         budget=budget,
         regime=main.regime,
-        divergence=trace,
+        divergence=whole_trace(system, result.ensemble, main, trace),
         reference=reference,
         checks=(*checks, *sum_checks),
         remarks=(*chosen.remarks, *result.remarks, *(text for text in (remark, rough) if text is not None)),
