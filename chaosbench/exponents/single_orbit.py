@@ -10,9 +10,15 @@ from torch import Tensor
 from chaosbench.dynamics import AttractorRegime, finite_time_exponents, orbit, regime, shortest_period
 from chaosbench.errors import SpecError
 from chaosbench.exponents.conservation import energy_checks, energy_drift, mean_trace
-from chaosbench.exponents.contraction import unresolved_contraction
+from chaosbench.exponents.contraction import (
+    left_out,
+    resolved_columns,
+    resolved_exponents,
+    unresolved_contraction,
+)
 from chaosbench.exponents.smoothness import rough_field
 from chaosbench.intervals import half_width
+from chaosbench.kernels import compiled_growth
 from chaosbench.systems.base import Map, SystemSpec
 from chaosbench.systems.certificate import Certificate, Check
 from chaosbench.systems.flow import Flow
@@ -54,8 +60,10 @@ def certify_orbit(
     kind: AttractorRegime = regime(reference.exponents, reference.tolerances, neutral=neutral, period=period)
     if kind == "quasi-periodic" and _may_be_chaotic(reference, blocks, steps * system.dt):
         kind = "undecided"
-    trace, checks = _sum_check(system, state)
+    trace, checks = _sum_check(system, state, len(reference.exponents))
     cause = None if all(check.passed for check in checks) else _contraction(system, state)
+    if isinstance(system, Flow) and len(reference.exponents) < (system.leading or system.state_size):
+        cause = left_out(system, len(reference.exponents), system.state_size)
     if neutral and kind != "fixed point":
         checks.append(_neutral_check(reference, neutral))
     checks += [_step_check(system, state, steps)] if isinstance(system, Flow) and not system.own_step else []
@@ -103,10 +111,16 @@ def _affordable(system: SystemSpec, state: Tensor, budget: float) -> int:
 
 
 def _rates(system: SystemSpec, state: Tensor, *, steps: int, aligning: int) -> Tensor:
-    """Return the exponents of successive blocks, `(blocks, M)`."""
+    """Return the exponents of successive blocks, `(blocks, M)`: those that the step resolves."""
+    count = system.leading or system.state_size
+    if isinstance(system, Flow) and system.scheme is not None:
+        compiled = compiled_growth(system, system.step, system.tangent_step, state, steps=steps + aligning)
+        points = orbit(system, state, steps=min(steps, _POINTS))[0] if compiled is None else state
+        count = count if compiled is not None else resolved_exponents(system, points, count)
     blocks = finite_time_exponents(
-        system, state, steps=steps, blocks=_BLOCKS, transient=aligning, exponents=system.leading, dt=system.dt
+        system, state, steps=steps, blocks=_BLOCKS, transient=aligning, exponents=count, dt=system.dt
     )[0].double()
+    blocks = blocks[:, : resolved_columns(blocks[None])]
     if not bool(blocks.isfinite().all()):
         raise system.escape_error(f" from {_text(state)}")
     return blocks
@@ -157,10 +171,9 @@ def _period(system: SystemSpec, state: Tensor, reference: Reference, steps: int)
         return shortest_period(system, orbit(system, state, steps=1, transient=steps)[:, 0])
 
 
-def _sum_check(system: SystemSpec, state: Tensor) -> tuple[float | None, list[Check]]:
+def _sum_check(system: SystemSpec, state: Tensor, count: int) -> tuple[float | None, list[Check]]:
     """Compare the sum of the exponents over the first hundred steps with the mean trace of the Jacobian."""
-    complete = system.leading is None or system.leading >= system.state_size
-    if not isinstance(system, Flow) or not complete or system.own_step:
+    if not isinstance(system, Flow) or count < system.state_size or system.own_step:
         return None, []
     total = float(finite_time_exponents(system, state, steps=_SUM_STEPS, dt=system.dt).sum())
     trace = float(mean_trace(system, state, steps=_SUM_STEPS))
