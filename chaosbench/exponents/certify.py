@@ -181,6 +181,10 @@ def _sorted(system: SystemSpec, chosen: Plan, whole: Ensemble, timer: Timer) -> 
         found = [_of_all(ensemble, found[0])]
     escaped = len(chosen.states) - len(numbers)
     remarks = [f"{escaped} of {len(chosen.states)} orbits escape and are left out"] if escaped else []
+    if short := _too_short(system, ensemble):
+        remarks.append(short)
+        if len(found) > 1:
+            found = [_of_all(ensemble, found[0])._replace(regime="undecided", period=None)]
     changed = int(sorting.changed.sum())
     if changed:
         remarks.append(
@@ -195,6 +199,20 @@ def _sorted(system: SystemSpec, chosen: Plan, whole: Ensemble, timer: Timer) -> 
     if outside:
         remarks.append(f"{outside} of {len(sample)} orbits are on no attractor that another orbit is on")
     return _Result(ensemble, numbers, found, sorting.periods, changed / len(sample), longest, tuple(remarks))
+
+
+def _too_short(system: SystemSpec, ensemble: Ensemble) -> str:
+    """Return the remark that a flow's orbits are too short to be sorted into attractors; empty if they are not.
+
+    On a slow and a fast part of the same motion orbits look different.
+    """
+    covered = ensemble.steps * system.dt
+    if not isinstance(system, Flow) or covered >= system.transient:
+        return ""
+    return (
+        f"orbits of {covered:.3g} units of time are shorter than the transient of {system.transient:g}, and too short "
+        f"to be sorted into attractors; a budget {4 * system.transient / covered:.2g} times as large would do"
+    )
 
 
 def _of_all(ensemble: Ensemble, found: Found) -> Found:

@@ -96,3 +96,11 @@ def test_a_stiff_flow_is_certified_within_its_budget(system: SystemSpec, second:
         value, interval = certificate.reference.exponents[1], certificate.reference.intervals[1]
         assert abs(value - second) < 2 * interval
         assert certificate.divergence == pytest.approx(second, rel=0.02)
+
+
+def test_orbits_shorter_than_a_transient_are_not_sorted_into_attractors():
+    """A budget for a part of a period is named as too short, with the factor by which it is."""
+    pytest.importorskip("numba")
+    certificate = certify(STIFF, budget=0.5)
+    assert certificate.attractors == ()
+    assert any("budget" in remark for remark in certificate.remarks)
