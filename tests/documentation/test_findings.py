@@ -18,6 +18,7 @@ from docs.generate.findings.finding import short
 from docs.generate.findings.forcing import forcing
 from docs.generate.findings.forecasts import ATTRACTORS, FORECAST, correlation
 from docs.generate.findings.intervals import by_system
+from docs.generate.findings.paper import paper
 from docs.generate.forcing_interval import Cell
 
 ROOT = Path(__file__).parents[2]
@@ -76,6 +77,19 @@ def test_a_method_whose_runs_diverge_does_not_beat_sparse_forcing():
     assert "2 lose against it" in finding.answer
     assert 'chaosbench compare leaderboards/core "bptt on shallow_plrnn"' in finding.command
     assert finding.text(1, "pictures").startswith("## 1. Does any way of training beat sparse forcing")
+
+
+def test_training_without_forcing_is_compared_with_forcing_at_the_predictability_time_on_the_same_network():
+    """The network matters more than the trainer here, and must not."""
+    network = {"rnn": 5.0, "lstm(hidden=9)": -5.0}
+    trainer = {"sparse_teacher_forcing(interval=tau_pred, updates=9)": 0.0, "bptt(clip_norm=1)": 3.0,
+               "sparse_teacher_forcing(interval=0.25 tau_pred, updates=9)": -3.0}  # fmt: skip
+    boards = ranking({(one, other): a + b for one, a in network.items() for other, b in trainer.items()})
+    finding = paper(boards, "leaderboards/seed-paper")
+    assert finding.answer.startswith("**In 2 of 2 comparisons training without forcing is worse, in 0 better,**")
+    assert "forcing, 0.25 tau_pred on rnn, forcing, 0.25 tau_pred on lstm; worse: none" in finding.answer
+    assert [row[0] for row in finding.rows] == ["forcing, 0.25 tau_pred", "bptt"]
+    assert [row[-1] for row in finding.rows] == ["20, 0", "0, 20"]
 
 
 def test_ranks_of_intervals_are_on_average_in_the_middle_on_every_system():

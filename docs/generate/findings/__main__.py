@@ -12,11 +12,12 @@ from docs.generate.findings.forcing import forcing
 from docs.generate.findings.forecasts import forecasts
 from docs.generate.findings.growth import growth
 from docs.generate.findings.intervals import intervals
+from docs.generate.findings.paper import paper
 
 _INTRODUCTION = """\
 # What the boards show
 
-Five findings of the published boards, each with its picture, its uncertainty, what it controls for, and the command
+Six findings of the published boards, each with its picture, its uncertainty, what it controls for, and the command
 that shows its numbers. All are about the suites as they are: short trainings on small systems. Runs are compared pair
 by pair, in all metrics of a board together; [leaderboards.md](leaderboards.md) describes the tests. The page is
 generated from the tables in `leaderboards/` by `python -m docs.generate.findings leaderboards`."""
@@ -24,12 +25,13 @@ generated from the tables in `leaderboards/` by `python -m docs.generate.finding
 
 def findings(boards: Path) -> Iterator[Finding]:
     """Yield the findings of the boards in this folder."""
-    core, interval, theory = (boards / name for name in ("core", "forcing-interval", "theory"))
+    core, interval, theory, seed = (boards / name for name in ("core", "forcing-interval", "theory", "seed-paper"))
     stored = read_all(core)
     ranking = rank(stored)
     yield forcing(ranking, str(core))
     yield intervals(interval)
-    yield growth([*stored, *read_all(interval), *read_all(theory)], [str(theory)])
+    yield paper(rank(read_all(seed)), str(seed))
+    yield growth([*stored, *read_all(interval), *read_all(seed), *read_all(theory)], [str(theory)])
     yield baselines(ranking, str(core))
     yield forecasts(ranking, str(core))
 

@@ -54,9 +54,12 @@ class Comparison:
         return Tally(sum(one >= _WON for one in chances), sum(one <= 1 - _WON for one in chances))
 
 
-def compared(ranking: Ranking, methods: Mapping[str, Method], reference: Method) -> list[Comparison]:
-    """Compare methods with the reference in all metrics together, the most successful first."""
-    duels = {name: versus(ranking, one, reference, metric=None, equal=EQUAL) for name, one in methods.items()}
+def compared(
+    ranking: Ranking, methods: Mapping[str, Method], reference: Method | Mapping[str, Method]
+) -> list[Comparison]:
+    """Compare methods with the reference, or each with its own, in all metrics together, the most successful first."""
+    references = reference if isinstance(reference, Mapping) else dict.fromkeys(methods, reference)
+    duels = {name: versus(ranking, one, references[name], metric=None, equal=EQUAL) for name, one in methods.items()}
     differs = holm([one.on_these for one in duels.values()], LEVEL)
     found = [
         Comparison(name, one, sure and one.probability > 0.5, sure and one.probability < 0.5)
