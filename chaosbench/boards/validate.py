@@ -13,7 +13,9 @@ from chaosbench.leaderboard.submissions import Submission
 
 STATUSES = ("ok", "diverged", "failed", "crashed", "timeout", "oom", "skipped")
 _FASTEST = 1e-6  # [s] of one update; no machine is faster
-_SAMPLED = 1e-3  # [nats] by which an estimate of a divergence from samples may be below 0, which ranks as its floor
+# A divergence D that is estimated from n samples has a standard error of about sqrt(2 D / n) where both densities are
+# close, so that four standard errors below D are never below -16 / (2 n). Below 0, an estimate ranks as its floor.
+_SAMPLED = 16 / (2 * 1_000)  # [nats]; n = 1,000 as in `MixtureDivergence`
 _ROUNDING = 1e-6  # relative, of numbers that are computed from each other
 _EARLIEST = datetime(2025, 1, 1, tzinfo=UTC)  # before chaosbench
 _AVERAGED = ("state_space_divergence", "power_spectrum_distance")  # scores that are the median over their free runs
