@@ -87,7 +87,7 @@ def test_training_without_forcing_is_compared_with_forcing_at_the_predictability
     boards = ranking({(one, other): a + b for one, a in network.items() for other, b in trainer.items()})
     finding = paper(boards, "leaderboards/seed-paper")
     assert finding.answer.startswith("**In 2 of 2 comparisons training without forcing is worse, in 0 better,**")
-    assert "forcing, 0.25 tau_pred on rnn, forcing, 0.25 tau_pred on lstm; worse: none" in finding.answer
+    assert "better than tau_pred: 0.25 tau_pred (rnn, lstm); worse: none" in finding.answer
     assert [row[0] for row in finding.rows] == ["forcing, 0.25 tau_pred", "bptt"]
     assert [row[-1] for row in finding.rows] == ["20, 0", "0, 20"]
 

@@ -30,7 +30,7 @@ def paper(ranking: Ranking, board: str) -> Finding:
         ),
         header=("trainer", *(f"{network}: probability to win" for network in networks), "boards won, lost"),
         rows=tuple(_row(name, found, networks) for name in names),
-        command=f'chaosbench compare {board} "bptt on lstm" "sparse_teacher_forcing(interval=tau_pred) on lstm"',
+        command=f'chaosbench compare {board} "truncated lstm" "interval=tau_pred lstm"',
         caption=f"Probability to beat {_REFERENCE}, a grey dot per board, the mean with its 95 % interval over boards",
         draw=partial(draw, found, "forcing at tau_pred on the same network"),
     )
@@ -88,11 +88,17 @@ def _answer(found: Sequence[Comparison], boards: int) -> str:
     worse = sum(one.worse for one in without)
     better = sum(one.better for one in without)
     forced = [one for one in found if one.name.startswith("forcing")]
-    wins = [f"{_trainer(one)} on {_network(one)}" for one in forced if one.better]
-    loses = [f"{_trainer(one)} on {_network(one)}" for one in forced if one.worse]
+    wins, loses = ([one for one in forced if getattr(one, word)] for word in ("better", "worse"))
     return (
         f"**In {worse} of {len(without)} comparisons training without forcing is worse, in {better} better,** on "
         f"{boards} boards, and in {len(without) - worse - better} the two are not told apart (5 %). Of the other "
-        f"intervals, better than tau_pred: {', '.join(wins) or 'none'}; worse: {', '.join(loses) or 'none'}; of "
-        f"{len(forced) - len(wins) - len(loses)} comparisons the sign is open."
+        f"intervals, better than tau_pred: {_listed(wins)}; worse: {_listed(loses)}; in "
+        f"{len(forced) - len(wins) - len(loses)} comparisons the two are not told apart."
     )
+
+
+def _listed(found: Sequence[Comparison]) -> str:
+    """Return trainers, and on how many networks each is found: "0.25 tau_pred (rnn, lstm)"."""
+    names = list(dict.fromkeys(map(_trainer, found)))
+    networks = {name: ", ".join(_network(one) for one in found if _trainer(one) == name) for name in names}
+    return ", ".join(f"{name.removeprefix('forcing, ')} ({networks[name]})" for name in names) or "none"
