@@ -10,6 +10,7 @@ from made_submissions import LOCK, best, chosen, claimed, written
 from chaosbench.boards.validate import validate
 from chaosbench.leaderboard.folder import Stored, content_digest
 from chaosbench.leaderboard.submissions import read_submission
+from chaosbench.metrics import MixtureDivergence
 
 
 def found(tmp_path: Path, experiments: list[Stored], others=(), **settings) -> set[str]:
@@ -73,7 +74,8 @@ def test_a_good_seed_that_was_copied_is_found(tmp_path: Path):
 
 
 def test_an_estimated_divergence_may_be_below_zero_by_its_sampling_error(tmp_path: Path):
-    """A Monte Carlo estimate near 0 is as often below as above; below the floor it ranks as the floor."""
+    """D - 4 sqrt(2 D / n) has its least value -8 / n, at D = 8 / n; below the floor an estimate ranks as the floor."""
+    least = -8 / MixtureDivergence().samples
 
     def shifted(value: float) -> list[Stored]:
         first, *rest = claimed()
@@ -82,8 +84,8 @@ def test_an_estimated_divergence_may_be_below_zero_by_its_sampling_error(tmp_pat
         )
         return [replace(first, records=tuple(rows)), *rest]
 
-    assert found(tmp_path, shifted(-3e-4)) == set()
-    assert found(tmp_path, shifted(-3e-3), name="worse") == {"values"}
+    assert found(tmp_path, shifted(0.99 * least)) == set()
+    assert found(tmp_path, shifted(1.01 * least), name="worse") == {"values"}
 
 
 def test_numbers_of_somebody_else_under_a_new_name_are_found(tmp_path: Path):
