@@ -27,7 +27,7 @@ def board(tmp_path: Path) -> Path:
 def unpacked(board: Path, tmp_path: Path) -> Path:
     """Return the only folder of a board's archive."""
     with tarfile.open(write_archive(board, tmp_path / "board.tar.gz")) as archive:
-        archive.extractall(tmp_path / "out", filter="data")
+        archive.extractall(tmp_path / "out", **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
     (folder,) = (tmp_path / "out").iterdir()
     return folder
 
