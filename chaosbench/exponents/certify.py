@@ -16,7 +16,7 @@ from chaosbench.exponents.checks import (
     same_spectrum,
     sum_of_exponents,
 )
-from chaosbench.exponents.coexisting import chosen_attractor, copies, records, spectrum, verified
+from chaosbench.exponents.coexisting import chosen_attractor, copies, records, spectrum, too_short, verified
 from chaosbench.exponents.conservation import energy_checks, whole_trace
 from chaosbench.exponents.contraction import left_out, resolved_columns
 from chaosbench.exponents.plan import Plan, check_escapes, compile_steps, measured_run, plan, run
@@ -120,6 +120,7 @@ class _Result:
     numbers: Tensor  # of these orbits in the plan
     found: list[Found]
     periods: Tensor  # of the sorted orbits; infinite if an orbit does not repeat itself [steps]
+    groups: int  # into which orbits fall; more than attractors where these are too short to be sorted
     changed: float  # share of orbits whose transient ended during the run
     longest: int  # stretch that was searched for repetitions [steps]
     remarks: tuple[str, ...]
@@ -181,7 +182,8 @@ def _sorted(system: SystemSpec, chosen: Plan, whole: Ensemble, timer: Timer) -> 
         found = [_of_all(ensemble, found[0])]
     escaped = len(chosen.states) - len(numbers)
     remarks = [f"{escaped} of {len(chosen.states)} orbits escape and are left out"] if escaped else []
-    if short := _too_short(system, ensemble):
+    groups = len(found)
+    if short := too_short(system, ensemble):
         remarks.append(short)
         if len(found) > 1:
             found = [_of_all(ensemble, found[0])._replace(regime="undecided", period=None)]
@@ -198,21 +200,8 @@ def _sorted(system: SystemSpec, chosen: Plan, whole: Ensemble, timer: Timer) -> 
     outside = int((sorting.groups < 0).sum())
     if outside:
         remarks.append(f"{outside} of {len(sample)} orbits are on no attractor that another orbit is on")
-    return _Result(ensemble, numbers, found, sorting.periods, changed / len(sample), longest, tuple(remarks))
-
-
-def _too_short(system: SystemSpec, ensemble: Ensemble) -> str:
-    """Return the remark that a flow's orbits are too short to be sorted into attractors; empty if they are not.
-
-    On a slow and a fast part of the same motion orbits look different.
-    """
-    covered = ensemble.steps * system.dt
-    if not isinstance(system, Flow) or covered >= system.transient:
-        return ""
-    return (
-        f"orbits of {covered:.3g} units of time are shorter than the transient of {system.transient:g}, and too short "
-        f"to be sorted into attractors; a budget {4 * system.transient / covered:.2g} times as large would do"
-    )
+    share = changed / len(sample)
+    return _Result(ensemble, numbers, found, sorting.periods, groups, share, longest, tuple(remarks))
 
 
 def _of_all(ensemble: Ensemble, found: Found) -> Found:
@@ -228,6 +217,9 @@ def _unmixed(system: SystemSpec, result: _Result) -> list[Check]:
     if len(result.found) > 1 and not isinstance(system.attractor, str):
         meaning = "number of attractors that orbits end on; the field `attractor` chooses one"
         checks.append(Check(name="one attractor", meaning=meaning, measured=len(result.found), tolerance=1))
+    if result.groups > len(result.found):
+        meaning = "number of groups of orbits, which are too short to be sorted into attractors"
+        checks.append(Check(name="one attractor", meaning=meaning, measured=result.groups, tolerance=1))
     if result.changed:
         meaning = "share of the orbits whose transient ended during the run"
         checks.append(

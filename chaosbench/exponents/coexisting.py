@@ -11,6 +11,7 @@ from chaosbench.intervals import share_interval
 from chaosbench.systems.attractors import stretch
 from chaosbench.systems.base import SystemSpec
 from chaosbench.systems.certificate import Attractor
+from chaosbench.systems.flow import Flow
 from chaosbench.systems.reference import Reference
 
 COPIES = 8  # orbits from around a state, which show whether it leads to its attractor
@@ -38,6 +39,20 @@ def chosen_attractor(system: SystemSpec, found: Sequence[Found], first: int | No
         )
     numbers = [number for number, attractor in enumerate(found) if first is not None and first in attractor.orbits]
     return numbers[0] if numbers else 0
+
+
+def too_short(system: SystemSpec, ensemble: Ensemble) -> str:
+    """Return the remark that a flow's orbits are too short to be sorted into attractors; empty if they are not.
+
+    On a slow and a fast part of the same motion orbits look different.
+    """
+    covered = ensemble.steps * system.dt
+    if not isinstance(system, Flow) or covered >= system.transient:
+        return ""
+    return (
+        f"orbits of {covered:.3g} units of time are shorter than the transient of {system.transient:g}, and too short "
+        f"to be sorted into attractors; a budget {4 * system.transient / covered:.2g} times as large would do"
+    )
 
 
 def names(found: Sequence[Found]) -> str:

@@ -30,8 +30,11 @@ class GrowthOfTangents:
     def decompose(self, tangents: Tensor) -> Tensor:
         """Return orthonormal tangents that span the same space, and add up what they grew by."""
         orthonormal, lengths = orthonormal_columns(tangents)
-        self.logarithms = self.logarithms + lengths.double().log()
+        self._add(lengths)
         return orthonormal
+
+    def _add(self, lengths: Tensor) -> None:
+        self.logarithms = self.logarithms + lengths.double().log()
 
     def carried(self, flow: Flow, joined: Tensor, counts: Tensor) -> Tensor:
         """Return states and tangents after numbers of steps, as `flow_steps.carried` does, decomposed on the way.
@@ -49,11 +52,13 @@ class GrowthOfTangents:
         done, few, last = 0, 1, int(counts.max()) if len(counts) else 0
         while done < last:
             further = self._projected(carried(flow, joined, (counts - done).clamp(0, few)))
-            spread = _spread(further[..., 1:])
+            orthonormal, lengths = orthonormal_columns(further[..., 1:])
+            spread = _spread(lengths)
             if spread > _MOST * digits and few > 1:
                 few = max(1, few // 4)
                 continue
-            joined = torch.cat([further[..., :1], self.decompose(further[..., 1:])], dim=-1)
+            joined = torch.cat([further[..., :1], orthonormal], dim=-1)
+            self._add(lengths)
             done += few
             few = min(_LONGEST, 2 * few) if spread < _LEAST * digits else few
         return joined
@@ -67,8 +72,9 @@ class GrowthOfTangents:
         return torch.cat([joined[..., :1], tangents - along * share], dim=-1)
 
 
-def _spread(tangents: Tensor) -> float:
-    """Return the logarithm of the largest ratio between lengths of decomposed tangents, over all orbits [nats]."""
-    lengths = orthonormal_columns(tangents)[1].double().log()
-    spread = (lengths.amax(-1) - lengths.amin(-1)).nan_to_num(0.0, posinf=0.0)  # of lost orbits, and vanished tangents
+def _spread(lengths: Tensor) -> float:
+    """Return the logarithm of the largest ratio between an orbit's lengths, `(n, M)`, over all orbits [nats]."""
+    logarithms = lengths.double().log()
+    spread = logarithms.amax(-1) - logarithms.amin(-1)
+    spread = spread.nan_to_num(0.0, posinf=0.0)  # of lost orbits, and of tangents that vanished
     return float(spread.amax()) if len(spread) else 0.0

@@ -99,7 +99,9 @@ def test_company_and_shares_of_the_time_are_stored():
 
 
 @pytest.mark.parametrize("trainers", [FORCED, BLENDED], ids=["forced", "blended"])
-def test_a_batch_that_is_asked_to_end_goes_on_with_the_same_bits(trainers: list[TrainerSpec], tmp_path: Path):
+def test_a_batch_that_is_asked_to_end_goes_on_with_the_same_bits(
+    trainers: list[TrainerSpec], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     """The process ends after four updates; the next one has a company of its own, and is asked again at the eighth."""
     batch = experiments(RNN(hidden=5) if trainers is FORCED else ShallowPLRNN(hidden=5), *trainers)
     updates = list[int]()
@@ -113,7 +115,7 @@ def test_a_batch_that_is_asked_to_end_goes_on_with_the_same_bits(trainers: list[
             stop.requested = step.update == limit
             see(step, course, seconds)
 
-        saved.see = asked  # type: ignore[method-assign]
+        monkeypatch.setattr(saved, "see", asked)
         with pytest.raises(SystemExit):
             company.train(lambda _: None, saved)
     company = Company(batch, device="cpu", plugins={})

@@ -2,6 +2,7 @@
 
 import math
 import time
+from typing import ClassVar
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from chaosbench.exponents import certify
 from chaosbench.exponents.conservation import mean_trace
 from chaosbench.exponents.contraction import resolved_columns, resolved_exponents
 from chaosbench.kernels import for_exponents
-from chaosbench.systems import LimitCycle, Oregonator, SystemSpec
+from chaosbench.systems import LimitCycle, Lorenz84, Oregonator, SystemSpec
 
 STIFF = LimitCycle(mu=100.0, method="radau", dt=0.5)
 ON_CYCLE = torch.tensor([[1.8, -0.0080357]], dtype=torch.float64)  # of van der Pol's slow branch at mu = 100
@@ -104,3 +105,17 @@ def test_orbits_shorter_than_a_transient_are_not_sorted_into_attractors():
     certificate = certify(STIFF, budget=0.5)
     assert certificate.attractors == ()
     assert any("budget" in remark for remark in certificate.remarks)
+
+
+class SlowLorenz84(Lorenz84):
+    """The system with three attractors, whose transients are said to outlast any run."""
+
+    transient: ClassVar[float] = 1e7
+
+
+def test_groups_of_orbits_that_are_too_short_to_be_sorted_fail_the_certificate():
+    """Orbits at a point, on a cycle and in chaos are averaged over, which must not pass as one attractor."""
+    certificate = certify(SlowLorenz84(a=0.255, b=4.0, F=6.886, G=1.347), budget=4.0)
+    assert certificate.regime == "undecided"
+    assert any("budget" in remark for remark in certificate.remarks)
+    assert "one attractor" in {check.name for check in certificate.checks if not check.passed}
