@@ -1,5 +1,6 @@
 """Coexisting attractors: orbits sorted by what they do and by where they live."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -17,6 +18,11 @@ _APART = 3.0  # a single orbit is on an attractor of its own if it differs from 
 _FAMILY = 6  # more groups than this of one kind of motion are a family that depends on the start
 _COORDINATES = 8  # whose means and deviations show where an orbit lives
 _COMPARED = 512  # orbits; the others join the nearest group
+_DOUBLINGS = 4  # near the onset of chaos, every 2^4-th state lies in a small part of the attractor
+_SMALL = 0.2  # largest size of these parts, in that of the attractor
+# At the onset of chaos by doublings, tangents grow at most as t^(ln alpha / ln 2) with Feigenbaum's alpha (Baldovin &
+# Robledo 2002, Physical Review E 66, 045104), here counted with a nat for the single step of largest growth.
+_POWER = math.log(2.502907875) / math.log(2)
 _LEAST = -1e3  # a superstable orbit has the rate -inf [1 / system time]
 
 
@@ -60,7 +66,7 @@ def sort_orbits(ensemble: Ensemble, paths: Sequence[Tensor], *, continuous: bool
     halves = _halves(ensemble.counted.clamp(min=_LEAST))  # (B, 2, K / 2, M)
     exponent, error = _exponents(halves)
     lags, repeating = repeats(paths[-1], continuous=continuous)
-    kinds, switching = _kinds(exponent, error, 2 * ensemble.resolution, repeating)
+    kinds, switching = _kinds(exponent, error, _resolutions(ensemble, paths[-1], continuous=continuous), repeating)
     changed = (kinds[:, 0] != kinds[:, 1]) & (kinds != _UNDECIDED).all(1)
     kind = torch.where(kinds[:, 1] == _UNDECIDED, kinds[:, 0], kinds[:, 1])
     growth = halves.mean(2).cumsum(-1)[..., :4]  # of lengths, areas, ...: these do not mix directions
@@ -105,7 +111,31 @@ def _exponents(halves: Tensor) -> tuple[Tensor, Tensor]:
     return first.mean(-1), half_width(batched.std(-1), batches).nan_to_num(torch.inf)
 
 
-def _kinds(exponent: Tensor, error: Tensor, resolution: float, repeating: Tensor) -> tuple[Tensor, bool]:
+def _resolutions(ensemble: Ensemble, path: Tensor, *, continuous: bool) -> Tensor:
+    """Return the largest apparent exponent that tangents show without chaos in half a run, `(B, 1)`."""
+    plain = torch.full((len(path), 1), 2 * ensemble.resolution, dtype=torch.float64, device=path.device)
+    if continuous:
+        return plain
+    steps = ensemble.steps / 2
+    banded = (_POWER * math.log(steps) + 1) / (steps * ensemble.dt)
+    return torch.where(doublings(path)[:, None], plain.clamp(min=banded), plain)
+
+
+def doublings(path: Tensor) -> Tensor:
+    """Return a mask `(B,)` of the orbits that visit small bands in turn, as after many period doublings.
+
+    Args:
+        path: states at successive steps, `(B, T, S)`.
+    """
+    count = 2**_DOUBLINGS
+    bands = path[:, : path.shape[1] // count * count].unflatten(1, (-1, count))
+    within = (bands - bands.mean(1, keepdim=True)).square().mean((1, 2, 3)).sqrt()
+    whole = (path - path.mean(1, keepdim=True)).square().mean((1, 2)).sqrt()
+    banded: Tensor = within <= _SMALL * whole
+    return banded
+
+
+def _kinds(exponent: Tensor, error: Tensor, resolution: Tensor, repeating: Tensor) -> tuple[Tensor, bool]:
     """Return the kind of motion in each half, `(B, 2)`, and whether orbits switch between them in both directions."""
     kinds = torch.full(exponent.shape, _UNDECIDED, dtype=torch.long, device=exponent.device)
     chaotic, settling = exponent - error > resolution, exponent + error < -resolution

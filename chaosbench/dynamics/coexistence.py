@@ -5,15 +5,13 @@ from typing import Literal, NamedTuple
 
 from torch import Tensor
 
-from chaosbench.dynamics.attractors import Sorting, sort_orbits
+from chaosbench.dynamics.attractors import Sorting, doublings, sort_orbits
 from chaosbench.dynamics.ensembles import Ensemble, mean_and_interval
 from chaosbench.dynamics.regimes import Regime, regime
 
 AttractorRegime = Regime | Literal["onset of chaos", "undecided"]
 
 _ROUNDING = 1e-6  # [1 / system time]; least uncertainty of any exponent
-_DOUBLINGS = 4  # at the onset of chaos, every 2^4-th state lies in a small part of the attractor
-_SMALL = 0.2  # largest size of these parts, in that of the attractor
 
 
 class Found(NamedTuple):
@@ -63,7 +61,7 @@ def _described(
     period = float(periods.max()) if bool(periods.isfinite().all()) else None
     along = ensemble.speeds / (ensemble.steps * ensemble.dt)
     motion = _motion(exponents, intervals, ensemble.resolution, period, continuous, neutral, along=along)
-    if motion in ("quasi-periodic", "undecided") and not continuous and _doubles(path[orbits]):
+    if motion in ("quasi-periodic", "undecided") and not continuous and bool(doublings(path[orbits]).all()):
         motion = "onset of chaos"
     time = None if period is None or motion == "chaotic" else period * ensemble.dt
     return Found(motion, orbits, exponents, intervals, order, time)
@@ -101,12 +99,3 @@ def _motion(
     if len(exponents) <= neutral:
         return "quasi-periodic"
     return regime(exponents.tolist(), tolerances.tolist(), neutral=neutral, period=None)
-
-
-def _doubles(path: Tensor) -> bool:
-    """Return True if bands are visited in turn, each a small part of the attractor, as after many period doublings."""
-    count = 2**_DOUBLINGS
-    bands = path[:, : path.shape[1] // count * count].unflatten(1, (-1, count))
-    within = (bands - bands.mean(1, keepdim=True)).square().mean((1, 2, 3)).sqrt()
-    whole = (path - path.mean(1, keepdim=True)).square().mean((1, 2)).sqrt()
-    return bool((within <= _SMALL * whole).all())
