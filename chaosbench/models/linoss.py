@@ -20,10 +20,11 @@ class LinOSS(ModelSpec):
     """y'' = -A y + B u, discretised, with A = relu(a) diagonal and steps dt = sigmoid(s); u = E x + e.
 
     Implicit: z' = S (z - dt A y + dt B u), y' = y + dt z' with S = 1 / (1 + dt² A); all eigenvalues have modulus
-    sqrt(S). Implicit-explicit: S = 1; all eigenvalues have modulus 1. The output x' = R (u + GLU(GELU(C y' + D u))) + r
-    is the next input. This is one published block without batch normalisation. The recurrence is linear, so it cannot
-    be chaotic by itself; only the loop through the read-out can. Published: 16 to 256 oscillators, 16 to 128 features.
-    B and C start uniform in +-1 / sqrt(inputs), D normal, a uniform in (0, 1), s normal with standard deviation 0.5. B
+    sqrt(S). Implicit-explicit: S = 1; all eigenvalues have modulus 1 while dt² A <= 4, as at the start, and an
+    oscillator that leaves this range in training is unstable. The output x' = R (u + GLU(GELU(C y' + D u))) + r is the
+    next input. This is one published block without batch normalisation. The recurrence is linear, so it cannot be
+    chaotic by itself; only the loop through the read-out can. Published: 16 to 256 oscillators, 16 to 128 features. B
+    and C start uniform in +-1 / sqrt(inputs), D normal, a uniform in (0, 1), s normal with standard deviation 0.5. B
     and C are real, as in the paper; its code uses complex ones, so one oscillator there acts as two.
 
     Source:

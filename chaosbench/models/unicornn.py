@@ -19,11 +19,11 @@ class UnICORNN(ModelSpec):
 
     w and c act elementwise, so the oscillators of a layer are not coupled. The input u is x in the lowest layer, and y'
     of the layer below in all others. Each layer is a symplectic map for any input: invertible and volume-preserving.
-    Gradients are bounded for small dt and fixed input, but such maps can be chaotic: with large w and dt, exponents are
-    positive without the loop through the read-out, too. Published: 3 layers
-    of 128, with dt = 0.011, alpha = 9 for sequences of thousands of steps, and dt = 0.126, alpha = 13 where tens of
-    steps matter (noisy CIFAR-10). The latter are the defaults, because forced segments are short. w starts uniform in
-    (0, 1), c in +-0.1, V in +-sqrt(6 / 65 inputs), b and d at zero, C normal with variance 2 / M.
+    Its gradients are bounded for small dt and fixed input, but such maps can be chaotic: with large w and dt, exponents
+    are positive even without the loop through the read-out. Published: 3 layers of 128, with dt = 0.011, alpha = 9 for
+    sequences of thousands of steps, and dt = 0.126, alpha = 13 where tens of steps matter (noisy CIFAR-10). The latter
+    are the defaults, because forced segments are short. w starts uniform in (0, 1), c in +-0.1, V in
+    +-sqrt(6 / (65 inputs)), b and d at zero, C normal with variance 2 / M.
 
     Source:
         Rusch and Mishra 2021, ICML (2103.05487).

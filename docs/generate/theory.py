@@ -56,7 +56,12 @@ _SECTIONS: tuple[tuple[Theorem, str, str], ...] = (
         "negative. The gradient of the loss with respect to the parameters stays bounded: it grows as T^0. Boundedness "
         "tests the sign of lambda_1, not its size.",
     ),
-    ("none", "Networks that diverge", "The theorems do not apply to them."),
+    (
+        "none",
+        "Networks to which no theorem applies",
+        "They diverge, their regime is undecided, or they rest on a point or a cycle whose exponent is not negative "
+        "beyond its error, so that it is not known to attract.",
+    ),
 )
 _STATEMENTS: tuple[tuple[Theorem, str, str], ...] = (  # theorem, its statement on dz_T/dz_0, its statement on the loss
     (

@@ -44,7 +44,7 @@ def test_each_seed_is_sorted_by_the_regime_of_its_own_network(mixed):
         "Theorem 2: chaotic networks": [("lstm, bptt", "0"), ("rnn, bptt", "0, 1")],
         "Theorem 3: quasi-periodic networks": [("lstm, bptt", "2")],
         "Theorem 1: networks on fixed points and cycles": [("lstm, bptt", "1, 3")],
-        "Networks that diverge": [("lstm, bptt", "4")],
+        "Networks to which no theorem applies": [("lstm, bptt", "4")],
         "Verdict per run": [],
     }
     assert parts["Verdict per run"].count("\n- seed ") == 8
@@ -98,7 +98,7 @@ def test_rates_that_were_not_measured_are_a_dash(tmp_path):
     parts = sections(page(tmp_path))
     ((*_, gamma, _, _, ratio, _, _, agree),) = cells(parts["Theorem 2: chaotic networks"])
     assert (gamma, ratio, agree) == ("-", "", "1 ?")
-    assert cells(parts["Networks that diverge"])[0][3:5] == ["-", "-"]
+    assert cells(parts["Networks to which no theorem applies"])[0][3:5] == ["-", "-"]
 
 
 def test_the_page_depends_on_the_numbers_alone(mixed, tmp_path_factory):
