@@ -26,16 +26,21 @@ def normal(*shape: int, seed: int = 0) -> Points:
     return np.random.default_rng(seed).normal(size=shape)
 
 
-def by_formula(generated: Points, truth: Points, convention: str) -> float:
-    """KL of two smoothed `np.histogramdd`; the upper edge, which numpy counts, and the dropped bins are cut off."""
+def published_grid(truth: Points, convention: str) -> tuple[Points, Points, Points]:
+    """Return the lower and the upper edge of the grid, and the lower edge of the first bin that counts, `(D,)` each."""
     bins, around, margin, first = PUBLISHED[convention]
     reach = margin * truth.std(0, ddof=1)
     lower, upper = (-reach, reach) if around == "zero" else (truth.min(0) - reach, truth.max(0) + reach)
-    least = lower + first * (upper - lower) / bins
+    return lower, upper, lower + first * (upper - lower) / bins
+
+
+def by_formula(generated: Points, truth: Points, convention: str) -> float:
+    """KL of two smoothed `np.histogramdd`; the upper edge, which numpy counts, and the dropped bins are cut off."""
+    lower, upper, least = published_grid(truth, convention)
 
     def probability(points: Points) -> Points:
         inside = points[((points >= least) & (points < upper)).all(1)]
-        counts, _ = np.histogramdd(inside, bins=bins, range=list(zip(lower, upper, strict=True)))
+        counts, _ = np.histogramdd(inside, bins=PUBLISHED[convention][0], range=list(zip(lower, upper, strict=True)))
         total = len(points) if convention == "gtf" else counts.sum()
         return (counts + 1e-5) / (total + 1e-5 * counts.size)
 
@@ -50,6 +55,16 @@ def test_every_convention_equals_its_formula(convention: str, dimension: int) ->
     truth, generated = normal(3000, dimension), 1.3 * normal(2000, dimension, seed=1) + 0.2
     score = state_space_divergence(generated, truth, convention=convention)
     assert_allclose(score, by_formula(generated, truth, convention), rtol=1e-10)
+
+
+@pytest.mark.parametrize("convention", PUBLISHED)
+def test_points_off_the_grid_are_those_that_the_histogram_leaves_out(convention: str) -> None:
+    """A first bin that is ignored is off the grid, and so is a point on the upper edge."""
+    truth = normal(3000, 2)
+    _, upper, least = published_grid(truth, convention)
+    generated = np.concatenate([1.3 * normal(2000, 2, seed=1), np.tile(upper, (500, 1))])
+    left_out = 1 - ((generated >= least) & (generated < upper)).all(1).mean()
+    assert off_grid_share(generated, truth, convention=convention) == pytest.approx(left_out, abs=1e-12)
 
 
 def test_default_is_thirty_bins_on_the_gtf_grid() -> None:
