@@ -161,7 +161,7 @@ def loss_spikes(losses: Tensor) -> Tensor:
 
 
 def _peak_memory() -> float:
-    """Peak memory of this process [MiB], which runs one experiment; NaN on Windows."""
+    """Peak memory of this process [MiB], since its start or since a worker began its experiment; NaN on Windows."""
     try:
         import resource
     except ImportError:

@@ -22,7 +22,7 @@ from chaosbench import registry
 from chaosbench.checkpoints import TERMINATED, Checkpoints, Stop
 from chaosbench.errors import ChaosbenchError, one_line
 from chaosbench.execution.freed_memory import keep_freed_memory
-from chaosbench.execution.reuse import Condition
+from chaosbench.execution.reuse import Condition, forget_peak_memory
 from chaosbench.experiment import Experiment, Record, Result, Status
 from chaosbench.interrupts import let_through
 from chaosbench.isolation import Precautions, take_precautions
@@ -89,6 +89,7 @@ def main(pipe: Connection, pickled: bytes, setting: Setting) -> None:
 def _serve(pipe: Connection, pickled: bytes, setting: Setting, condition: Condition) -> bool:
     """Run what the parent has sent, and return True if it may send more."""
     _redirect_output(setting.log, keep=setting.again)
+    forget_peak_memory()
     if setting.memory is not None and setting.device == "cpu":  # a GPU's driver reserves more than the machine has
         _limit_memory(setting.memory)
     stop = Stop()

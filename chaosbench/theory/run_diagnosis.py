@@ -112,7 +112,7 @@ class RunDiagnosis:
     loss_last: float | None = _stored("1", "median loss of the last hundredth of the updates")
     loss_spikes: int | None = _stored("1", "number of loss spikes", int)
     updates_per_second: float | None = _stored("1 / s", "of all seeds together, without the diagnostics")
-    peak_memory: float | None = _stored("MiB", "of the process")
+    peak_memory: float | None = _stored("MiB", "of the process; of a worker on Linux since the experiment began")
     peak_device_memory: float | None = _stored("MiB", "on a CUDA device")
     cost_share: float | None = _stored("1", "time of all diagnostics divided by that of training")
     effective_horizon: float | None = _stored("Lyapunov times", "`chain_length` times the data's lambda_1")

@@ -113,6 +113,20 @@ def test_a_process_that_keeps_much_memory_is_not_used_again():
     assert kept.all()
 
 
+def peak_memory(result: Result) -> float:
+    """Return the peak memory of a run [MiB]."""
+    return next(record.value for record in result.records if record.name == "diagnosis.peak_memory") or 0.0
+
+
+@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="this system cannot forget a peak")
+def test_the_peak_memory_of_an_experiment_is_not_that_of_an_earlier_one(tmp_path: Path, forked):
+    """The windows of the first one's updates alone have 2 x 100,000 x 51 x 2 numbers of 4 bytes, 78 MiB."""
+    large = experiment().trainer.replaced(batch=100_000, sequence_length=50, updates=1)
+    first, second = results([experiment(trainer=large), experiment()], tmp_path)
+    assert len(forked) == 1
+    assert peak_memory(first) > peak_memory(second) + 78
+
+
 def test_every_experiment_has_its_own_time_and_log(tmp_path: Path, forked):
     """The second takes longer than the limit allows for one, and both together; the first is not counted."""
     quick, endless = experiment(), experiment(trainer=experiment().trainer.replaced(updates=10_000_000))

@@ -1,5 +1,6 @@
 """Skill of forecasts relative to the twin."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -47,6 +48,29 @@ def test_a_few_lucky_conditions_are_not_flagged(constructed: Evaluation):
     ceiling = torch.arange(50) % 20 + 10
     own = ceiling + torch.where(torch.arange(50) < 29, 3, -3)
     assert too_good_to_be_true(replace(constructed, forecast=failing_after(own[None], 100))).tolist() == [False]
+
+
+def test_a_twin_that_fails_at_once_counts_as_valid_for_one_step(constructed: Evaluation):
+    """The ratio stays finite where rounding or noise already exceeds the threshold: own steps over one step."""
+    own = torch.arange(50).remainder(3)  # median 1 of 0, 1 and 2 steps
+    at_once = replace(constructed, forecast=failing_after(own[None], 100), twins=failing_after(0 * own, 100))
+    assert_close(Skill().each_condition(at_once), own[None].double())
+
+
+@pytest.mark.parametrize("longer", [64, 65, 66, 67])
+def test_seeds_are_flagged_where_a_fair_coin_would_hardly_ever_do_it(evaluation: Evaluation, longer: int):
+    """Of 100 conditions, 66 or more are longer in less than one in a thousand cases (exact binomial tail)."""
+    ceiling = torch.full((100,), 10)
+    own = ceiling + torch.where(torch.arange(100) < longer, 3, -3)
+    tail = sum(math.comb(100, count) for count in range(longer, 101)) / 2**100
+    outlasting = replace(
+        evaluation,
+        forecast=failing_after(own[None], 20),
+        future=torch.zeros(100, 20, 1, dtype=torch.float64),
+        twins=failing_after(ceiling, 20),
+        scale=torch.ones(1, dtype=torch.float64),
+    )
+    assert too_good_to_be_true(outlasting).tolist() == [tail < 1e-3]
 
 
 def test_recorded_series_have_no_twin_and_no_skill(constructed: Evaluation):
