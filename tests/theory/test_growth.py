@@ -89,6 +89,19 @@ def test_an_exponential_rate_is_found_beside_a_power(power: float):
     assert float(law.power) > power + 1, "an exponential is not bounded"
 
 
+def test_a_power_is_fitted_over_the_last_four_octaves_and_a_rate_over_the_last_six():
+    """Before, gradients may do anything: the curves are T^2 e^(0.003 T), with noise at earlier horizons."""
+    times = torch.tensor(OCTAVES, dtype=torch.float64)
+    noise = torch.randn(1, 3, len(OCTAVES), dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    law = power_law(OCTAVES, 2 * times.log() + torch.where(times < 4_096 / 2**4, noise, 0.0))
+    assert float(law.power) == pytest.approx(2, abs=1e-9)
+    exact = power_times_exponential(2.0, 0.003)
+    law = power_law(OCTAVES, exact + torch.where(times < 4_096 / 2**6, noise, 0.0))
+    assert float(law.excess) == pytest.approx(0.003, abs=1e-12)
+    law = power_law(OCTAVES, exact + torch.where(times <= 4_096 / 2**6, noise, 0.0))
+    assert float(law.excess) != pytest.approx(0.003, abs=1e-6), "the first horizon of the last six octaves counts"
+
+
 def test_a_power_law_ignores_orbits_that_blew_up_and_needs_enough_horizons():
     curves_ = power_times_exponential(1.0, 0.0).repeat(2, 1, 1)
     curves_[0, 1, -1:] = torch.nan

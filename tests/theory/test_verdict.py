@@ -46,6 +46,23 @@ def test_the_verdict_needs_an_independent_measurement():
     assert (result.self_consistent, result.consistent, result.loss_ratio) == (True, None, None)
 
 
+@pytest.mark.parametrize("data_exponent", [None, 0.0])
+@pytest.mark.parametrize(("interval", "consistent"), [(0.0199, True), (0.0201, None)])
+def test_a_rate_beside_a_power_is_undecided_beyond_four_resolutions_where_data_are_not_chaotic(
+    data_exponent: float | None, interval: float, consistent: bool | None
+):
+    """The tolerance is 1.5 intervals plus the resolution of 0.01, and 0.04 is reached at an interval of 0.02."""
+    rates = {"gamma": 0.0, "exponent": 0.0, "loss_excess": 0.0, "loss_excess_interval": interval}
+    assert verdict(replace(CHAOS, **rates, data_exponent=data_exponent)).consistent is consistent
+
+
+@pytest.mark.parametrize(("interval", "agree"), [(0.0066, True), (0.0067, None)])
+def test_gamma_is_undecided_beyond_two_resolutions_where_data_are_not_chaotic(interval: float, agree: bool | None):
+    """1.5 intervals of gamma plus the resolution of 0.01 reach 0.02 at an interval of 0.00667."""
+    rates = {"gamma": 0.0, "exponent": 0.0, "gamma_interval": interval, "exponent_interval": 0.0}
+    assert verdict(replace(CHAOS, **rates, data_exponent=0.0)).self_consistent is agree
+
+
 @pytest.mark.parametrize(
     ("changes", "consistent"),
     [
