@@ -120,7 +120,7 @@ def carry_on(
 ) -> Generator[Event | Published, None, None]:
     """Run experiments and publish each one.
 
-    After an interruption, the same call goes on from the last checkpoints of the trainings that were running alone.
+    After an interruption, the same call goes on from the last checkpoints of the trainings that were running.
     Campaigns on the same results directory, on this machine or on others, share the experiments.
 
     Args:

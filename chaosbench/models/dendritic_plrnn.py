@@ -29,7 +29,7 @@ class DendriticPLRNN(ModelSpec):
     kind: Literal["dendritic_plrnn"] = "dendritic_plrnn"
     hidden: int = Field(22, ge=1)  # M, units
     bases: int = Field(20, ge=1)  # B, relus per unit
-    clipped: bool = True
+    clipped: bool = True  # each basis minus relu(z): bounded orbits where |A| < 1
     threshold_range: float = Field(3.0, gt=0)  # H starts uniform in +- this range [standard deviations of the data]
     readout: ReadoutKind = "identity"
 

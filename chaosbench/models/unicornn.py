@@ -31,7 +31,7 @@ class UnICORNN(ModelSpec):
 
     kind: Literal["unicornn"] = "unicornn"
     hidden: int = Field(128, ge=1)  # M, oscillators per layer
-    layers: int = Field(3, ge=1)
+    layers: int = Field(3, ge=1)  # each driven by the one below
     dt: float = Field(0.126, gt=0)  # largest time per step [the oscillators' own time]
     alpha: float = Field(13.0, ge=0)  # stiffness
 

@@ -103,7 +103,7 @@ class WindowTrainer(TrainerSpec):
     """
 
     no_warm_up: ClassVar[str | None] = None
-    updates: int = Field(30_000, ge=1)
+    updates: int = Field(30_000, ge=1)  # steps of the optimiser, each with new windows
     batch: int = Field(32, ge=1)  # B, windows per update
     sequence_length: int = Field(200, ge=1)  # T [steps]
     warm_up: int = Field(0, ge=0)  # W, steps at the head of each window that set the state and do not enter the loss

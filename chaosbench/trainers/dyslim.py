@@ -35,14 +35,14 @@ class DySLIM(GradientTrainer):
     conditional: float = Field(100.0, ge=0)  # weight of the distance to the batch's own future
     unconditional: float = Field(1.0, ge=0)  # weight of the distance to the attractor
     scales: tuple[float, ...] = Field((0.2, 0.5, 0.9, 1.3), min_length=1)  # length scales a of the kernels
-    discount: float = Field(0.1, gt=0, le=1)
-    least_weight: float = Field(1e-7, ge=0)
+    discount: float = Field(0.1, gt=0, le=1)  # factor of w_k from one step of a run to the next
+    least_weight: float = Field(1e-7, ge=0)  # lower bound of w_k
     growth: int = Field(5_000, ge=1)  # [updates] until runs become one step longer
-    pushforward: bool = False
+    pushforward: bool = False  # random lengths, and gradients through the last step of a run only
     batch: int = Field(256, ge=1)  # B, windows per update
     sequence_length: int = Field(10, ge=1)  # T, the longest run [steps]
-    updates: int = Field(50_000, ge=1)
-    learning_rate: float = Field(1e-4, gt=0)
+    updates: int = Field(50_000, ge=1)  # steps of the optimiser, each with new windows
+    learning_rate: float = Field(1e-4, gt=0)  # of the optimiser, at the start
 
     @override
     def may_differ(self, model: Forecaster | None = None) -> frozenset[str]:

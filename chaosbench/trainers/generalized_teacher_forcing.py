@@ -43,7 +43,7 @@ class GeneralizedTeacherForcing(GradientTrainer):
     """
 
     kind: Literal["generalized_teacher_forcing"] = "generalized_teacher_forcing"
-    alpha: Share | Literal["adaptive"] = "adaptive"
+    alpha: Share | Literal["adaptive"] = "adaptive"  # weight of the forced state
     final_alpha: Share | None = None  # reached linearly from alpha; None: constant
     estimator: Estimator = "product_upper_bound"  # of N, if alpha is adaptive
     momentum: float = Field(0.999, ge=0, lt=1)  # of an adaptive alpha that decreases, in `momentum_updates` updates

@@ -48,10 +48,10 @@ class GradientFlossing(GradientTrainer):
     transient: int = Field(10, ge=0)  # in which growth does not count [steps]
     alignment: float = Field(0.1, ge=0, lt=1)  # further share of the horizon in which growth does not count
     conditions: int = Field(1, ge=1)  # free runs over which exponents are averaged
-    pretraining: int = Field(500, ge=0)  # [updates]
-    every: int = Field(100, ge=0)  # [updates]
-    episode: int = Field(500, ge=0)  # [updates]
-    episodes: int = Field(2, ge=0)
+    pretraining: int = Field(500, ge=0)  # of flossing, before any training [updates]
+    every: int = Field(100, ge=0)  # of training, in each episode [updates]
+    episode: int = Field(500, ge=0)  # of flossing, in each episode [updates]
+    episodes: int = Field(2, ge=0)  # rounds of training and flossing after the pretraining
     optimizer: OptimizerKind = "adamw"
     weight_decay: float = Field(0.0, ge=0)  # of "adamw"
     clip_norm: float | None = Field(0.03, gt=0)  # largest gradient norm of a seed; None: not clipped

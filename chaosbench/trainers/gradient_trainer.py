@@ -42,9 +42,9 @@ class GradientTrainer(WindowTrainer):
     """
 
     optimizer: OptimizerKind = "adam"
-    learning_rate: float = Field(1e-3, gt=0)
+    learning_rate: float = Field(1e-3, gt=0)  # of the optimiser, at the start
     final_learning_rate: float | None = Field(None, gt=0)  # reached by the schedule; None: constant
-    schedule: Schedule = "exponential"
+    schedule: Schedule = "exponential"  # of the learning rate, where it has a final value
     milestones: tuple[float, ...] = Field((0.1, 0.8, 0.9), min_length=1)  # of "multi_step" [shares of the updates]
     weight_decay: float = Field(0.01, ge=0)  # of "adamw"
     clip_norm: float | None = Field(None, gt=0)  # largest gradient norm of a seed; None: not clipped

@@ -29,7 +29,7 @@ class HorizonCurriculum(GradientTrainer):
 
     kind: Literal["horizon_curriculum"] = "horizon_curriculum"
     first: Interval = 5  # [steps], a multiple such as "0.1 tau_pred", or "autocorrelation"
-    stages: int = Field(5, ge=2)
+    stages: int = Field(5, ge=2)  # S, of equal numbers of updates
     clip_norm: float | None = Field(1.0, gt=0)  # largest gradient norm of a seed; None: not clipped
 
     @override

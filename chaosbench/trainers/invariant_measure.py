@@ -49,7 +49,7 @@ class InvariantMeasure(IntervalTrainer):
     sequence_length: int = Field(100, ge=2)  # T [steps]
     optimizer: OptimizerKind = "adamw"
     weight_decay: float = Field(1e-4, ge=0)  # of "adamw"
-    schedule: Schedule = "cosine"
+    schedule: Schedule = "cosine"  # of the learning rate, where it has a final value
     final_learning_rate: float | None = Field(1e-6, gt=0)  # reached by the schedule; None: constant
 
     @override

@@ -26,7 +26,7 @@ class ScheduledSampling(GradientTrainer):
 
     kind: Literal["scheduled_sampling"] = "scheduled_sampling"
     probability: float = Field(1.0, ge=0, le=1)  # of forcing, at the start
-    final_probability: float = Field(0.0, ge=0, le=1)
+    final_probability: float = Field(0.0, ge=0, le=1)  # of forcing, approached by the decay
     decay: Literal["linear", "exponential", "inverse_sigmoid"] = "linear"
     decay_updates: float = Field(2_000.0, gt=0)  # k [updates]; not used by the linear decay
     clip_norm: float | None = Field(1.0, gt=0)  # largest gradient norm of a seed; None: not clipped

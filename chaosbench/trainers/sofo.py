@@ -32,8 +32,8 @@ class SOFO(WindowTrainer):
     kind: Literal["sofo"] = "sofo"
     directions: int = Field(100, ge=1)  # P
     damping: float = Field(1e-5, gt=0)  # of the curvature, relative to its largest eigenvalue
-    learning_rate: float = Field(0.01, gt=0)
-    updates: int = Field(3_000, ge=1)
+    learning_rate: float = Field(0.01, gt=0)  # factor of the Gauss-Newton step
+    updates: int = Field(3_000, ge=1)  # steps, each with new windows and directions
     sequence_length: int = Field(33, ge=1)  # T [steps]
 
     @torch.no_grad()
