@@ -27,7 +27,7 @@ from chaosbench.data import DataSpec
 from chaosbench.diagnostics.base import DiagnosticSpec
 from chaosbench.errors import printable
 from chaosbench.evaluation_spec import EvaluationSpec
-from chaosbench.labels import title
+from chaosbench.labels import searched_label, title
 from chaosbench.limits import LARGEST_SEED, MOST_SEEDS
 from chaosbench.metrics.base import MetricSpec
 from chaosbench.models.base import ModelSpec
@@ -90,11 +90,7 @@ class Experiment(Content):
     def labels(self) -> dict[str, Any]:
         """The labels of system, data, model and trainer; that of the trainer says if there was a search."""
         own = {noun: getattr(self, noun).label for noun in ("system", "data", "model", "trainer")}
-        if self.search is None:
-            return own
-        kind, _, settings = own["trainer"].partition("(")
-        listed = [*filter(None, [settings.removesuffix(")")]), f"search={self.search.trials}"]
-        return own | {"trainer": f"{kind}({', '.join(listed)})"}
+        return own | {"trainer": searched_label(own["trainer"], None if self.search is None else self.search.trials)}
 
     @property
     def torch_dtype(self) -> torch.dtype:

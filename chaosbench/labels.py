@@ -31,7 +31,7 @@ def shortened(labels: Iterable[str]) -> dict[str, str]:
 
     Different labels have different short forms, because they differ in a setting that is not shared.
     """
-    settings = {label: _settings(label) for label in labels}
+    settings = {label: settings_of(label) for label in labels}
     short = {}
     for label, own in settings.items():
         same_kind = [other for name, other in settings.items() if _kind(name) == _kind(label)]
@@ -45,18 +45,26 @@ def shared(labels: Iterable[str]) -> dict[str, str]:
     labels = list(labels)
     common = {}
     for kind in dict.fromkeys(map(_kind, labels)):
-        same_kind = [_settings(label) for label in labels if _kind(label) == kind]
+        same_kind = [settings_of(label) for label in labels if _kind(label) == kind]
         settings = [setting for setting in same_kind[0] if all(setting in other for other in same_kind)]
         if settings:
             common[kind] = ", ".join(settings)
     return common
 
 
-def _kind(label: str) -> str:
-    return label.partition("(")[0]
-
-
-def _settings(label: str) -> list[str]:
+def settings_of(label: str) -> list[str]:
     """Split the label "kind(a=1, b=(2, 3))" into `["a=1", "b=(2, 3)"]`."""
     inner = label.partition("(")[2].removesuffix(")")
     return re.split(r", (?=\w+=)", inner) if inner else []
+
+
+def searched_label(label: str, trials: int | None) -> str:
+    """Return the label of a trainer whose settings were found in so many trials of a search; None: without a search."""
+    if trials is None:
+        return label
+    kind, _, settings = label.partition("(")
+    return f"{kind}({', '.join([*filter(None, [settings.removesuffix(')')]), f'search={trials}'])})"
+
+
+def _kind(label: str) -> str:
+    return label.partition("(")[0]

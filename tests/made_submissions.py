@@ -53,10 +53,11 @@ def drawn(experiment: Experiment, generator: np.random.Generator) -> Stored:
         numbers["largest_exponent_error"] = abs(exponent - truth) / truth
         floors = {"diagnosis.lyapunov_exponent_1": truth}
         for name, value in numbers.items():
+            unit = {metric.kind: metric.unit for metric in METRICS}.get(name, "1")
             better = "lower" if name in {metric.kind for metric in METRICS} else ""
             records.append(
                 {
-                    "experiment": digest, "seed": seed, "name": name, "value": float(value), "unit": "1",
+                    "experiment": digest, "seed": seed, "name": name, "value": float(value), "unit": unit,
                     "floor": floors.get(name, 0.01 if better else None), "better": better, "update": None,
                 }
             )  # fmt: skip
@@ -116,3 +117,12 @@ def method(stored: Stored, hidden: int) -> Stored:
     runs = tuple({**run, "model": f"rnn(hidden={hidden})", "experiment": digest} for run in stored.runs)
     records = tuple({**row, "experiment": digest} for row in stored.records)
     return replace(stored, identity=f"{stored.identity}-{hidden}", experiment=content, runs=runs, records=records)
+
+
+def foreign(stored: Stored, settings: str) -> Stored:
+    """Return the runs under the name of a model of a plug-in that is not installed, which names itself."""
+    content = {**stored.experiment, "model": {"kind": "stranger", "settings": settings}}
+    digest = content_digest(content)
+    runs = tuple({**run, "model": f"stranger({settings})", "experiment": digest} for run in stored.runs)
+    records = tuple({**row, "experiment": digest} for row in stored.records)
+    return replace(stored, identity=f"{stored.identity}-{digest}", experiment=content, runs=runs, records=records)

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from chaosbench.boards import lock, publish
+from chaosbench.boards.findings import Finding
 from chaosbench.boards.table import rows_of
-from chaosbench.boards.validate import Finding, validate
+from chaosbench.boards.validate import validate
 from chaosbench.errors import ChaosbenchError
 from chaosbench.leaderboard.folder import read_table, sha256
 from chaosbench.leaderboard.submissions import Submission, read_submission, submissions

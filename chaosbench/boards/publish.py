@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from chaosbench.boards import lock as locks
+from chaosbench.boards.findings import Finding
 from chaosbench.boards.table import rows_of, units_of
-from chaosbench.boards.validate import Finding, validate
+from chaosbench.boards.validate import validate
 from chaosbench.errors import StoreError
 from chaosbench.files import flush, read_bounded, write_whole
 from chaosbench.leaderboard.board import Ranking

@@ -8,7 +8,7 @@ from pathlib import Path
 from chaosbench.boards import lock
 from chaosbench.boards.changes import Changes, Placed, changes
 from chaosbench.boards.check import changed, check
-from chaosbench.boards.validate import Finding
+from chaosbench.boards.findings import Finding
 from chaosbench.errors import ChaosbenchError
 from chaosbench.formats import counted
 from chaosbench.labels import shortened

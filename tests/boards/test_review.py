@@ -3,11 +3,10 @@
 import json
 import re
 import shutil
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from made_submissions import board_with, claimed, method, written
+from made_submissions import board_with, claimed, foreign, method, written
 
 from chaosbench.boards import lock, publish
 from chaosbench.boards.changes import changes
@@ -95,22 +94,14 @@ def test_a_board_whose_name_is_no_name_is_a_finding(boards: Path, proposed: Path
 
 
 def test_hostile_names_are_text(boards: Path, proposed: Path):
-    named = [
-        replace(one, runs=tuple(run | {"model": f"rnn({HOSTILE})"} for run in one.runs))
-        for one in (method(one, 99) for one in claimed(seed=2))
-    ]
-    added(proposed / "maps", named)
+    added(proposed / "maps", [foreign(one, f"{HOSTILE}{n}") for n in "ab" for one in claimed(seed=ord(n))])
     text = to_text(review(boards, proposed))
     assert "onerror" in text
     assert_harmless(text)
 
 
 def test_a_comment_is_never_longer_than_github_allows(boards: Path, proposed: Path):
-    many = [
-        replace(one, runs=tuple(run | {"model": f"rnn(hidden={number}, {'x' * 4000})"} for run in one.runs))
-        for number in range(25)
-        for one in (method(one, 100 + number) for one in claimed(seed=10 + number))
-    ]
+    many = [foreign(one, f"hidden={number}, {'x' * 4000}") for number in range(25) for one in claimed(seed=10 + number)]
     added(proposed / "maps", many)
     text = to_text(review(boards, proposed))
     assert len(text) < 65_536

@@ -105,13 +105,10 @@ def test_a_manifest_cannot_claim_a_verification(folder: Path, field: str):
         read_submission(folder)
 
 
-def test_a_record_that_is_called_like_a_column_of_the_board_does_not_fill_it(tmp_path: Path):
+def test_a_record_that_is_called_like_a_column_of_the_board_is_refused(tmp_path: Path):
     named = []
     for one in claimed():
         extra = tuple({**row, "name": "level", "value": 9.0} for row in one.records if row["better"])[:1]
         named.append(type(one)(one.folder, one.identity, one.experiment, one.runs, (*one.records, *extra), one.sources))
-    board = empty_board(tmp_path / "board")
-    publish.add(board, written(tmp_path, named))
-    publish.build(board)
-    table = pq.read_table(board / "board.parquet")
-    assert set(table["level"].to_pylist()) == {"valid"}
+    with pytest.raises(ChaosbenchError, match="level"):
+        publish.add(empty_board(tmp_path / "board"), written(tmp_path, named))
