@@ -69,6 +69,21 @@ def test_a_perfect_score_in_one_metric_alone_does_not_win():
     assert overall(boards, "state_space_divergence").standings[0].model == "shuffled"
 
 
+@pytest.mark.parametrize("names", [["skill", "valid_prediction_time"], ["valid_prediction_time", "skill"]])
+def test_the_valid_prediction_time_counts_once_where_the_skill_is_there(names: list[str]):
+    """The skill is the time as a share of the twin's, so that both together would count one forecast twice."""
+    measures = tuple(Measure(name, "1", "higher", 0.0) for name in names)
+    forecasts = {"far": ([2.0] * SEEDS,) * 2, "near": ([1.0] * SEEDS,) * 2}
+
+    def shown(measures: tuple[Measure, ...]) -> Ranking:
+        return Ranking(tuple(replace(board(n, forecasts), measures=measures) for n in range(3)))
+
+    assert overall(shown(measures)).metrics == ("skill",)
+    assert overall(shown(measures), "valid_prediction_time").metrics == ("valid_prediction_time",)
+    others = tuple(replace(one, name="spectrum") if one.name == "skill" else one for one in measures)
+    assert set(overall(shown(others)).metrics) == {"spectrum", "valid_prediction_time"}
+
+
 def test_runs_that_diverged_lose_against_all_others():
     scores = {"risky": ([0.1] * 2,), "safe": ([5.0] * SEEDS,)}
     boards = Ranking(tuple(board(n, scores, lost={"risky": 3}) for n in range(6)))
