@@ -64,7 +64,7 @@ def test_scheduled_sampling_reports_its_probability(lorenz: Dataset):
     assert sampled.probability == pytest.approx(0.5)
 
 
-@pytest.mark.parametrize(("probability", "length"), [(0.0, 200), (0.5, 2), (1.0, 1)])
+@pytest.mark.parametrize(("probability", "length"), [(0.0, 200), (0.01, 67), (0.5, 2), (1.0, 1)])
 def test_the_mean_product_is_the_window_over_the_mean_number_of_forcings(probability, length):
-    """200 / (1 + 199 / 2) = 1.99."""
+    """The window's end closes the last product: 200 / (1 + 199 / 100) = 66.9, not 100; 200 / (1 + 199 / 2) = 1.99."""
     assert ForcingScheme(200, probability=probability).product_length == length
