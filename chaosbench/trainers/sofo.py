@@ -21,8 +21,8 @@ class SOFO(WindowTrainer):
 
     Each update draws P random directions V of unit norm and computes the derivative Y = dx^/dV of every prediction. For
     the mean squared error, G = Yᵀ H Y and g = Yᵀ dL/dx^; with G = U s Uᵀ, the update subtracts learning_rate times
-    V U (1 / (s + damping s_max)) Uᵀ g. The reported gradient V g is the projection of the gradient that backpropagation
-    computes. Memory does not grow with the length of a graph through time.
+    V U (1 / (s + damping s_max)) Uᵀ g. The reported gradient is V g = V Vᵀ dL/dtheta, on average P / n times what
+    backpropagation computes for n parameters. Memory does not grow with the length of a graph through time.
 
     Source:
         Yu, Xia, Ma, Lengyel and Hennequin 2024, NeurIPS, "Second-order forward-mode optimization of recurrent neural
