@@ -36,7 +36,7 @@ def check(
         str | None,
         typer.Argument(metavar="PACKAGE", help="A plug-in or its distribution (default: all installed plug-ins)."),
     ] = None,
-    timeout: Annotated[float, typer.Option(min=1.0, help="Time for one check [s].")] = 300.0,
+    timeout: Annotated[float, typer.Option(min=1.0, help="Seconds for one check.")] = 300.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check everything that plug-ins offer, and train their models and trainers; exit with code 1 if a check fails.

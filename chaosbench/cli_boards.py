@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chaosbench import cli_published
-from chaosbench.cli_output import AsJson, AsLayout, OnlyPart, Results, print_json
+from chaosbench.cli_output import AsJson, AsLayout, OnlyPart, Results, check_part, print_json
 from chaosbench.cli_published import Board
 from chaosbench.errors import SpecError
 
@@ -125,6 +125,7 @@ def show(board: Board, as_json: AsJson = False, layout: AsLayout = None, part: O
     from chaosbench.leaderboard.printed import ranking_text
     from chaosbench.terminal.ranking import show_ranking
 
+    check_part(part, layout)
     submissions = publish.all_of(board)
     publish.check_log(board, submissions)
     levels = publish.levels(board, submissions)

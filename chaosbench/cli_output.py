@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from chaosbench.errors import printable
+from chaosbench.errors import ChaosbenchError, printable
 
 
 def results_directory(text: str | Path) -> Path:
@@ -51,6 +51,14 @@ OnlyPart = Annotated[
     Part | None,
     typer.Option("--part", help="With --format, print the tables of single systems only, or the one over systems."),
 ]
+
+
+def check_part(part: Part | None, layout: Layout | None) -> None:
+    """Raise a `ChaosbenchError` where a part of a ranking is chosen without a layout, which alone has parts."""
+    if part is not None and layout is None:
+        raise ChaosbenchError(
+            f"--part {part} chooses among the tables of --format; add --format markdown, or leave it out"
+        )
 
 
 def discard_output() -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from chaosbench.cli_output import AsJson, AsLayout, OnlyPart, Results, print_json
+from chaosbench.cli_output import AsJson, AsLayout, OnlyPart, Results, check_part, print_json
 from chaosbench.errors import unknown_name
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def rank(
     from chaosbench.leaderboard.printed import ranking_text
     from chaosbench.leaderboard.rank import rank as rank_experiments
 
+    check_part(part, layout)
     stored = [one for path in (results, *(others or ())) for one in store.read_all(path, every_file=check)]
     ranked = rank_experiments(stored)
     known = [measure.name for board in ranked.boards for measure in board.measures]

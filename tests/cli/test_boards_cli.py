@@ -37,6 +37,15 @@ def test_a_board_is_printed_for_papers(call, board: Path):
     assert len([line for line in over.splitlines() if line.startswith("| ")]) == 2 + len(standings)
 
 
+@pytest.mark.parametrize("layout", [(), ("--json",)], ids=["plain", "json"])
+@pytest.mark.parametrize("command", [("leaderboard", "show"), ("rank",)], ids=" ".join)
+def test_a_part_without_a_layout_is_refused_and_not_ignored(call, board: Path, command: tuple, layout: tuple):
+    code, out, err = call(*command, board, "--part", "overall", *layout)
+    assert (code, out) == (2, "")
+    assert "--part overall" in err
+    assert "--format" in err
+
+
 def test_a_layout_that_does_not_exist_is_refused(call, board: Path):
     code, _, err = call("leaderboard", "show", board, "--format", "word")
     assert code == 2

@@ -1,14 +1,18 @@
 """The command line as a person uses it."""
 
 import json
+import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tiny_suite import tiny_suite
+from typer.main import get_command
 
-from chaosbench import __version__
+from chaosbench import __version__, cli
 
 TINY = tiny_suite(seeds=[0, 1], intervals=[2, 4])
 
@@ -34,6 +38,22 @@ def test_help_and_version_import_no_torch():
 def test_ranking_imports_no_torch():
     code = "import sys; import chaosbench.leaderboard.rank; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def commands_below(command: Any) -> Iterator[Any]:
+    for one in getattr(command, "commands", {}).values():
+        yield one
+        yield from commands_below(one)
+
+
+def test_no_help_text_loses_words_in_brackets():
+    """Typer gives help texts to rich, which takes a unit such as [s] for a style and leaves it out."""
+    commands = [*commands_below(get_command(cli.app))]
+    texts = [command.help for command in commands] + [
+        getattr(parameter, "help", None) for command in commands for parameter in command.params
+    ]
+    assert len(commands) > 20
+    assert not [text for text in texts if text and re.search(r"\[[a-z/# ]+\]", text)]
 
 
 def test_version(call):
