@@ -10,6 +10,7 @@ from chaosbench import cli_published
 from chaosbench.cli_output import AsJson, AsLayout, OnlyPart, Results, check_part, print_json
 from chaosbench.cli_published import Board
 from chaosbench.errors import SpecError
+from chaosbench.formats import counted
 
 if TYPE_CHECKING:
     from chaosbench.leaderboard.submissions import Submission
@@ -44,9 +45,11 @@ def pack(
     """Pack results as a submission to a board: their tables and a manifest, without weights."""
     from chaosbench import __version__
     from chaosbench.leaderboard import store
+    from chaosbench.leaderboard.once import counted_once
     from chaosbench.leaderboard.submissions import write_submission
 
-    stored = [one for one in store.read_all(results) if suite is None or one.runs[0]["suite"] == suite]
+    read = [one for one in store.read_all(results) if suite is None or one.runs[0]["suite"] == suite]
+    stored = counted_once(sorted(read, key=lambda one: one.runs[0]["started"], reverse=True))
     names = sorted({one.runs[0]["suite"] for one in stored})
     if len(names) != 1:
         known = ", ".join(names) or "none"
@@ -61,7 +64,10 @@ def pack(
         version=__version__,
         day=datetime.now(UTC).date(),
     )
-    print(f"packed {len(stored)} experiments: {folder}")
+    left = sum(len(one.runs) for one in read) - sum(len(one.runs) for one in stored)
+    if left:
+        print(f"left out {counted(left, 'run')}, because their seeds were run again")
+    print(f"packed {counted(len(stored), 'experiment')}: {folder}")
 
 
 def validate(

@@ -38,14 +38,12 @@ def rank(
     metric: Annotated[str | None, typer.Option(help="Rank over systems by this metric (default: by all).")] = None,
 ) -> None:
     """Show the ranking of a results directory: one table per system and data, and one over systems."""
-    from chaosbench.leaderboard import store
+    from chaosbench.boards import inside
     from chaosbench.leaderboard.overall import overall
     from chaosbench.leaderboard.printed import ranking_text
-    from chaosbench.leaderboard.rank import rank as rank_experiments
 
     check_part(part, layout)
-    stored = [one for path in (results, *(others or ())) for one in store.read_all(path, every_file=check)]
-    ranked = rank_experiments(stored)
+    ranked = inside.ranked_together(results, others or (), every_file=check)
     known = [measure.name for board in ranked.boards for measure in board.measures]
     if metric is not None and metric not in known:
         raise unknown_name("metric of these boards", metric, known, place="--metric")
@@ -110,9 +108,8 @@ def power(
 
 
 def _read(results: Path, first: str, second: str) -> "tuple[Ranking, Method, Method]":
-    from chaosbench.leaderboard import store
-    from chaosbench.leaderboard.rank import rank
+    from chaosbench.boards import inside
     from chaosbench.leaderboard.versus import method
 
-    ranking = rank(store.read_all(results))
+    ranking = inside.ranked_together(results)
     return ranking, method(ranking, first), method(ranking, second)

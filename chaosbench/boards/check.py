@@ -1,15 +1,17 @@
 """Checks of a whole board: its log, every submission, its tables, and what changed since an earlier state."""
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from chaosbench.boards import lock, publish
 from chaosbench.boards.findings import Finding
-from chaosbench.boards.table import rows_of
+from chaosbench.boards.table import rows_of, units_of
 from chaosbench.boards.validate import validate
 from chaosbench.errors import ChaosbenchError
 from chaosbench.leaderboard.folder import read_table, sha256
 from chaosbench.leaderboard.submissions import Submission, read_submission, submissions
+from chaosbench.leaderboard.wide import csv_text, schema
 
 
 def check(board: Path, *, tables: bool = True) -> list[Finding]:
@@ -17,7 +19,7 @@ def check(board: Path, *, tables: bool = True) -> list[Finding]:
 
     Args:
         board: its folder.
-        tables: whether `board.parquet` must be what the submissions give.
+        tables: whether `board.parquet` and `board.csv` must be what the submissions give.
     """
     read: list[Submission] = []
     found: list[Finding] = []
@@ -57,11 +59,22 @@ def changed(board: Path, earlier: Path) -> Iterator[Finding]:
     for path in sorted((earlier / "submissions").glob("*/*")):
         if _digest(path) != _digest(board / path.relative_to(earlier)):
             yield Finding("submissions", f"{path.relative_to(earlier)} differs; submissions are never changed")
+    own, theirs = _others(board), _others(earlier)
+    for name in sorted(one for one in own.keys() | theirs.keys() if own.get(one) != theirs.get(one)):
+        yield Finding("files", f"{name} differs; who keeps the board writes it, from the submissions")
     places = (sorted((one / publish.VERIFICATIONS).glob("*")) for one in (earlier, board))
     old, new = ({path.name: _digest(path) for path in own} for own in places)
     if new != old:
         names = ", ".join(sorted(name for name in old.keys() | new.keys() if old.get(name) != new.get(name)))
         yield Finding("verifications", f"{names}: only who keeps the board adds verifications, by `leaderboard verify`")
+
+
+def _others(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of the files of a board that neither its log nor its submissions make, by their paths."""
+    made = (publish.LOG, publish.PARQUET, publish.CSV, lock.FILE, "suite.toml")
+    paths = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if not path.is_dir()}
+    own = ("submissions/", f"{publish.VERIFICATIONS}/")
+    return {name: _digest(path) for name, path in paths.items() if name not in made and not name.startswith(own)}
 
 
 def _tables(board: Path, read: list[Submission], levels: Mapping[str, str], demands: lock.Lock) -> Iterator[Finding]:
@@ -74,6 +87,9 @@ def _tables(board: Path, read: list[Submission], levels: Mapping[str, str], dema
     expected = rows_of(read, levels, demands)
     if len(own) != len(expected) or any(one != two for one, two in zip(own, expected, strict=True)):
         yield Finding("tables", f"{path.name} is not what the submissions give; run `chaosbench leaderboard build`")
+    text = csv_text(expected, schema(demands.suite, units_of(read, demands)).names)
+    if _digest(board / publish.CSV) != hashlib.sha256(text.encode()).hexdigest():
+        yield Finding("tables", f"{publish.CSV} is not what the submissions give; run `chaosbench leaderboard build`")
 
 
 def _digest(path: Path) -> str:

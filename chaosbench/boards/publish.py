@@ -24,8 +24,10 @@ from chaosbench.boards.validate import validate
 from chaosbench.errors import StoreError
 from chaosbench.files import flush, read_bounded, write_whole
 from chaosbench.leaderboard.board import Ranking
-from chaosbench.leaderboard.folder import sha256
+from chaosbench.leaderboard.folder import Stored, sha256
+from chaosbench.leaderboard.once import counted_once
 from chaosbench.leaderboard.rank import rank
+from chaosbench.leaderboard.store import read_all
 from chaosbench.leaderboard.submissions import Submission, read_submission, submissions
 from chaosbench.leaderboard.wide import schema, write_csv, write_parquet
 
@@ -64,9 +66,10 @@ def add(board: Path, folder: Path) -> Submission:
 
 
 def all_of(board: Path) -> list[Submission]:
-    """Read every submission of a board."""
+    """Read every submission of a board, in the order in which they were added."""
     locks.read(board)  # a folder that is no board says so
-    return [read_submission(path) for path in submissions(board)]
+    age = {name: index for index, name in enumerate(order_of(board))}
+    return [read_submission(path) for path in sorted(submissions(board), key=lambda path: age.get(path.name, len(age)))]
 
 
 def build(board: Path, target: Path | None = None) -> int:
@@ -94,7 +97,8 @@ def levels(board: Path, read: Sequence[Submission] | None = None) -> dict[str, s
     "re-scored", "re-run" or "bitwise": the best that others have verified; "refuted": a verification failed.
     """
     order = ("re-scored", "re-run", "bitwise")
-    found = {one.folder.name: "valid" if one.manifest.code else "listed" for one in read or all_of(board)}
+    everyone = all_of(board) if read is None else read
+    found = {one.folder.name: "valid" if one.manifest.code.strip() else "listed" for one in everyone}
     for path in sorted((board / VERIFICATIONS).glob("*.json")):
         content = read_verification(path)
         name, level = content["submission"], content["level"]
@@ -111,11 +115,34 @@ def ranked(submissions: Iterable[Submission], levels: Mapping[str, str]) -> Rank
     """Rank the submissions that have code and that no verification has refuted.
 
     Args:
-        submissions: of a board.
+        submissions: of a board, in the order in which they were added.
         levels: of each submission, by its folder's name.
     """
+    return rank(counting(submissions, levels), failed_as_worst=True)
+
+
+def counting(submissions: Iterable[Submission], levels: Mapping[str, str]) -> list[Stored]:
+    """Return the experiments that `ranked` ranks.
+
+    A seed of a method counts as it was handed in first, so that nobody replaces the runs of others; only a run without
+    a result is replaced.
+    """
     able = [one for one in submissions if levels[one.folder.name] not in UNRANKED]
-    return rank([stored for one in able for stored in one.experiments])
+    return counted_once(stored for one in able for stored in one.experiments)
+
+
+def experiments_of(path: Path, *, every_file: bool = False) -> list[Stored]:
+    """Return the experiments of a results directory, or those of a board that are ranked.
+
+    Args:
+        path: a results directory, or the folder of a board.
+        every_file: check the files of a results directory that are not read as well.
+    """
+    if not (path / locks.FILE).is_file():
+        return read_all(path, every_file=every_file)
+    found = all_of(path)
+    check_log(path, found)
+    return counting(found, levels(path, found))
 
 
 def read_verification(path: Path) -> dict[str, Any]:
@@ -213,7 +240,8 @@ def check_log(board: Path, read: Sequence[Submission] | None = None) -> None:
     for suite, digest in logged["new"].items():
         if digest != lock:
             raise StoreError(f"{locks.FILE} of the suite {suite!r} was changed since the board was made")
-    _same_names("submission", logged["add"], {one.folder.name: one.digest for one in read or all_of(board)})
+    everyone = all_of(board) if read is None else read
+    _same_names("submission", logged["add"], {one.folder.name: one.digest for one in everyone})
     files = [path for path in sorted((board / VERIFICATIONS).glob("*")) if not path.name.startswith(".")]
     verified = {one["sha256"] for one in entries if one["event"] == "verify"}
     _same_names("verification", {one: one for one in verified}, {sha256(path): sha256(path) for path in files})

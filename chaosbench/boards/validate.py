@@ -8,11 +8,11 @@ from chaosbench.boards import contents, scores
 from chaosbench.boards.findings import Finding, title_of
 from chaosbench.boards.lock import Demand, Lock
 from chaosbench.boards.scores import is_score
-from chaosbench.leaderboard.folder import Stored
+from chaosbench.leaderboard.folder import FAILED, Stored
 from chaosbench.leaderboard.schema import Row
 from chaosbench.leaderboard.submissions import Submission
 
-STATUSES = ("ok", "diverged", "failed", "crashed", "timeout", "oom", "skipped")
+STATUSES = ("ok", "diverged", *FAILED)
 _FASTEST = 1e-6  # [s] of one update; no machine is faster
 _EARLIEST = datetime(2025, 1, 1, tzinfo=UTC)  # before chaosbench
 
@@ -103,7 +103,7 @@ def _costs(stored: Stored, demand: Demand) -> Iterator[Finding]:
 
 def _repeated(stored: Stored, demand: Demand) -> Iterator[Finding]:
     """Seeds of a method that depends on the seed differ; one without parameters repeats itself, up to rounding."""
-    if all(run["parameters"] == 0 for run in stored.runs):
+    if all(run["parameters"] == 0 and run["updates"] <= 1 for run in stored.runs):
         return
     scores: dict[tuple[float | None, ...], list[int]] = {}
     for run in stored.runs:
@@ -111,17 +111,25 @@ def _repeated(stored: Stored, demand: Demand) -> Iterator[Finding]:
         if run["status"] == "ok":
             scores.setdefault(tuple(own.get(name) for name in demand.metrics), []).append(run["seed"])
     copies = [seeds for seeds in scores.values() if len(seeds) > 1]
+    listed = ", ".join(map(str, copies[0])) if copies else ""
     if copies and len(scores) > 1:
-        listed = ", ".join(map(str, copies[0]))
         yield Finding("copies", f"{title_of(stored)}: the seeds {listed} have the same numbers, and others do not")
+    elif copies and all(run["updates"] > 1 for run in stored.runs):
+        what = f"the seeds {listed} have the same numbers, although each made many updates from weights of its own"
+        yield Finding("copies", f"{title_of(stored)}: {what}")
 
 
 def _copied(submission: Submission, others: Sequence[Submission]) -> Iterator[Finding]:
-    """The numbers are not those of somebody else."""
+    """The numbers are not those of somebody else, and were not handed in as a whole before."""
+    yield from (
+        Finding("copies", f"it has exactly the numbers of {other.folder.name!r}")
+        for other in others
+        if other.digest == submission.digest
+    )
     known = {
         numbers: other.folder.name
         for other in others
-        if other.manifest.name != submission.manifest.name
+        if not _of_the_same(other, submission)
         for stored in other.experiments
         for numbers in _fingerprints(stored)
     }
@@ -131,6 +139,12 @@ def _copied(submission: Submission, others: Sequence[Submission]) -> Iterator[Fi
                 yield Finding(
                     "copies", f"{title_of(stored)}: these numbers were handed in before, in {known[numbers]!r}"
                 )
+
+
+def _of_the_same(one: Submission, other: Submission) -> bool:
+    """Return True for submissions of one name whose authors overlap; a name alone can be taken by anybody."""
+    first, second = set(one.manifest.authors), set(other.manifest.authors)
+    return one.manifest.name == other.manifest.name and (bool(first & second) or not first | second)
 
 
 def _fingerprints(stored: Stored) -> Iterator[tuple[object, ...]]:

@@ -26,7 +26,7 @@ from chaosbench.execution import Published, alone, carry_on, missing
 from chaosbench.experiment import Experiment
 from chaosbench.labels import title
 from chaosbench.leaderboard import store
-from chaosbench.leaderboard.folder import Stored, weights
+from chaosbench.leaderboard.folder import FINISHED, Stored, weights
 from chaosbench.leaderboard.overall import metrics_of, runs_of
 from chaosbench.leaderboard.rank import rank
 from chaosbench.leaderboard.significance import sign_test
@@ -83,18 +83,19 @@ def drawn(
 ) -> list[Stored]:
     """Return experiments of a submission on systems that are drawn, with as many of its methods on each.
 
-    Methods that do not depend on their seed are left out, since fresh seeds would show nothing.
+    Experiments without any score are left out, since nothing can be worse. Those whose seeds have equal scores are not:
+    whoever copies the best seed to all others makes it look as if the method did not depend on it.
 
     Raises:
         StoreError: where none is left.
     """
-    able = [stored for stored in submission.experiments if not _is_fixed(stored)]
+    able = [stored for stored in submission.experiments if set(_scores(stored).values()) - {None}]
     boards: dict[str, list[Stored]] = {}
     for stored in able:
         if lock.find(" ".join(stored.sources), stored.board.evaluation) is not None:
             boards.setdefault(f"{stored.board}", []).append(stored)
     if not boards:
-        raise StoreError(f"{submission.folder.name!r} has no experiment that depends on its seed, so none to run again")
+        raise StoreError(f"{submission.folder.name!r} has no experiment with a score, so none to run again")
     chosen = draw.sample(sorted(boards), min(systems, len(boards)))
     return [
         stored
@@ -127,6 +128,19 @@ def run_again(
             say(f"ran again: {title(event.stored.runs[0])}")
     found = store.read_all(results)
     return [_pooled(experiment, found) for experiment in experiments]
+
+
+def require_results(claimed: Sequence[Stored], fresh: Sequence[Stored]) -> None:
+    """Check that nothing but the method decides: a run that this machine could not finish says nothing about a claim.
+
+    Raises:
+        ChaosbenchError: where fresh runs have no result, and all of the claimed ones of that experiment have one.
+    """
+    for one, other in zip(claimed, fresh, strict=True):
+        lost = [run for run in other.runs if run["status"] not in FINISHED]
+        if lost and all(run["status"] in FINISHED for run in one.runs):
+            what = f"{title(one.runs[0])}: {len(lost)} of {len(other.runs)} fresh runs have no result here"
+            raise ChaosbenchError(f"{what} ({lost[0]['status']}: {lost[0]['message']}), so that nothing is verified")
 
 
 def compare(submission: str, claimed: Sequence[Stored], fresh: Sequence[Stored], *, own_seeds: bool) -> Verification:
@@ -202,7 +216,9 @@ def _by_wins(claimed: Sequence[Stored], fresh: Sequence[Stored]) -> dict[str, tu
     """Return p-value and advantage of claimed over fresh runs of other seeds, in all metrics together and in each."""
     tests: dict[str, list[Pairing]] = {}
     for one, other in zip(claimed, fresh, strict=True):
-        for name, pair in _pairings(one, other).items():
+        single = _is_fixed(one) and _is_fixed(other)  # copies of one run each, which differ by rounding at most
+        pair_of_runs = (_first_seed(one), _first_seed(other)) if single else (one, other)
+        for name, pair in _pairings(*pair_of_runs).items():
             tests.setdefault(name, []).append(pair)
     return {
         name: (on_these(pairs).first, statistics.fmean(pair.probability for pair in pairs))
@@ -263,6 +279,12 @@ def _scores(stored: Stored) -> dict[tuple[int, str], float | None]:
     return {
         (row["seed"], row["name"]): row["value"] for row in stored.records if row["update"] is None and row["better"]
     }
+
+
+def _first_seed(stored: Stored) -> Stored:
+    """Return the run of the first seed alone."""
+    seed = stored.runs[0]["seed"]
+    return replace(stored, runs=stored.runs[:1], records=tuple(row for row in stored.records if row["seed"] == seed))
 
 
 def _is_fixed(stored: Stored) -> bool:

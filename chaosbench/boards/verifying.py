@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from chaosbench.boards import lock
-from chaosbench.boards.verify import LEVEL, Verification, compare, drawn, run_again, score_again
+from chaosbench.boards.verify import LEVEL, Verification, compare, drawn, require_results, run_again, score_again
 from chaosbench.leaderboard.submissions import Submission
 
 _LARGEST = 2**31  # above every secret seed
@@ -51,6 +51,7 @@ def by_runs(
         claimed = drawn(submission, lock.read(board), systems=plan.systems, methods=plan.methods, draw=draw)
         seeds = sorted(draw.sample(range(1000, _LARGEST), plan.count)) if plan.secret else None
         fresh = run_again(claimed, seeds, folder, workers=plan.workers, say=say)
+        require_results(claimed, fresh)
         return compare(submission.folder.name, claimed, fresh, own_seeds=not plan.secret)
 
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # at run time the ranking must do without torch
 Arrays = dict[str, np.ndarray[Any, Any]]
 
 FINISHED = frozenset({"ok", "diverged"})  # statuses of runs that have a result; all others may be run again
+FAILED = ("failed", "crashed", "timeout", "oom", "skipped")
 EVENTS = "events.jsonl"
 MANIFEST = "manifest.json"  # SHA-256 of every other file; a folder that has it is complete
 ROWS = 2_000_000  # more than any experiment writes; a small malicious file can claim far more

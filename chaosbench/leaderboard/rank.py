@@ -7,7 +7,7 @@ from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass
 
 from chaosbench.leaderboard.board import Board, Entry, Measure, Ranking, Score, Tier
-from chaosbench.leaderboard.folder import FINISHED, BoardKey, Stored
+from chaosbench.leaderboard.folder import FAILED, FINISHED, BoardKey, Stored
 from chaosbench.leaderboard.schema import Row
 from chaosbench.leaderboard.statistics import (
     Comparison,
@@ -35,7 +35,9 @@ class _Seed:
     orbits: dict[str, tuple[float | None, ...]]  # by metric, one score per test orbit
 
 
-def rank(experiments: Iterable[Stored], *, identities: Container[str] | None = None) -> Ranking:
+def rank(
+    experiments: Iterable[Stored], *, identities: Container[str] | None = None, failed_as_worst: bool = False
+) -> Ranking:
     """Rank stored experiments.
 
     Experiments with the same system, data and evaluation, by their content and not by their labels, share a board,
@@ -45,16 +47,18 @@ def rank(experiments: Iterable[Stored], *, identities: Container[str] | None = N
     Args:
         experiments: as read from a results directory.
         identities: rank only the experiments with these identities; None ranks all.
+        failed_as_worst: count a seed without a result as worse than any number where other seeds of its entry have
+            one, as published boards do; otherwise medians are over the seeds that have a result.
     """
     together: dict[BoardKey, list[Stored]] = {}
     for stored in experiments:
         if identities is not None and stored.identity not in identities:
             continue
         together.setdefault(stored.board, []).append(stored)
-    return Ranking(tuple(_board(key, together[key]) for key in sorted(together)))
+    return Ranking(tuple(_board(key, together[key], failed_as_worst) for key in sorted(together)))
 
 
-def _board(key: BoardKey, experiments: Sequence[Stored]) -> Board:
+def _board(key: BoardKey, experiments: Sequence[Stored], failed_as_worst: bool) -> Board:
     """Return the board of experiments that share system, data and evaluation."""
     newest_first = sorted(experiments, key=lambda stored: stored.runs[0]["started"], reverse=True)
     finals = [row for stored in newest_first for row in stored.records if _is_score(row)]
@@ -67,7 +71,8 @@ def _board(key: BoardKey, experiments: Sequence[Stored]) -> Board:
         if newer is None or (newer.run["status"] not in FINISHED and seed.run["status"] in FINISHED):
             by_number[seed.run["seed"]] = seed
     lowest = [_lowest(measure.name, finals) for measure in measures]
-    unranked = [_entry(labels, list(seeds.values()), measures, lowest) for labels, seeds in entries.items()]
+    lost = ("diverged", *(FAILED if failed_as_worst else ()))
+    unranked = [_entry(labels, list(seeds.values()), measures, lowest, lost) for labels, seeds in entries.items()]
     suites = tuple(sorted({stored.runs[0]["suite"] for stored in experiments}))
     level = corrected_level(sum(bool(entry.scores) and entry.scores[0] is not None for entry in unranked))
     entries_in_order = _ranked(unranked, measures, level)
@@ -150,9 +155,16 @@ def _lowest(name: str, finals: Sequence[Row]) -> float:
     return 0.0 if all(number is None or number >= 0 for number in numbers) else -math.inf
 
 
-def _entry(labels: tuple[str, str], seeds: list[_Seed], measures: Sequence[Measure], lowest: Sequence[float]) -> Entry:
-    """Return an entry that has no rank yet."""
+def _entry(
+    labels: tuple[str, str],
+    seeds: list[_Seed],
+    measures: Sequence[Measure],
+    lowest: Sequence[float],
+    lost: Container[str],
+) -> Entry:
+    """Return an entry that has no rank yet; seeds whose status is in `lost` count as worst, if any has a result."""
     runs = [seed.run for seed in seeds]
+    worst = lost if any(run["status"] in FINISHED for run in runs) else ()
     return Entry(
         rank=0,
         tier="behind",
@@ -163,7 +175,7 @@ def _entry(labels: tuple[str, str], seeds: list[_Seed], measures: Sequence[Measu
         failed=sum(run["status"] not in FINISHED for run in runs),
         parameters=max((run["parameters"] for run in runs if run["parameters"] is not None), default=None),
         train_seconds=_median_cost(runs, lambda run: run["train_seconds"]),
-        scores=tuple(_score(measure, seeds, low) for measure, low in zip(measures, lowest, strict=True)),
+        scores=tuple(_score(measure, seeds, low, worst) for measure, low in zip(measures, lowest, strict=True)),
         fixed=_is_fixed(seeds),
         seeds_together=tuple(sorted({run["seeds_together"] for run in runs})),
         batch_seconds=_median_cost(runs, _batch_seconds),
@@ -188,14 +200,14 @@ def _is_fixed(seeds: Iterable[_Seed]) -> bool:
     return len(rows) > 1 and len(set(rows)) == 1 and any(value is not None for _, value in rows[0])
 
 
-def _score(measure: Measure, seeds: Iterable[_Seed], lowest: float) -> Score | None:
-    """Return the score of an entry; a diverged seed counts as the worst, whatever its record, and without one."""
+def _score(measure: Measure, seeds: Iterable[_Seed], lowest: float, worst: Container[str]) -> Score | None:
+    """Return the score of an entry; a seed of one of the `worst` statuses counts as such, whatever its record."""
     values: list[float | None] = []
     orbits: list[tuple[float | None, ...]] = []
     shares: dict[str, list[float]] = {}
     diverged = 0
     for seed in seeds:
-        row, lost = seed.scores.get(measure.name), seed.run["status"] == "diverged"
+        row, lost = seed.scores.get(measure.name), seed.run["status"] in worst
         if (row is None and not lost) or (row is not None and row["value"] is None and row["floor"] is None):
             continue
         values.append(None if row is None or lost else row["value"])

@@ -68,9 +68,14 @@ def write_parquet(rows: Sequence[Row], path: Path, content: pa.Schema) -> None:
     write_whole(path, lambda beside: pq.write_table(table, str(beside), write_page_checksum=True, compression="zstd"))
 
 
+def csv_text(rows: Sequence[Row], names: Sequence[str]) -> str:
+    """Return these columns of the rows as CSV; a text that a spreadsheet would execute begins with an apostrophe."""
+    return to_csv([{name: row.get(name) for name in names} for row in rows], names)
+
+
 def write_csv(rows: Sequence[Row], path: Path, content: pa.Schema) -> None:
-    """Write the rows as CSV; a text that a spreadsheet would execute begins with an apostrophe."""
-    text = to_csv([{name: row.get(name) for name in content.names} for row in rows], content.names)
+    """Write the rows as CSV, in the columns of a schema."""
+    text = csv_text(rows, content.names)
     write_whole(path, lambda beside: beside.write_text(text, encoding="utf-8"))
 
 

@@ -94,6 +94,7 @@ def _content(lock: locks.Lock, submissions: Sequence[Submission], levels: Mappin
     runs = [run for one in submissions for stored in one.experiments for run in stored.runs]
     models, trainers = ({run[noun] for run in runs} for noun in ("model", "trainer"))
     common = {**shared(models), **shared(trainers)}
+    scales = _scales(submissions)
     return {
         "suite": lock.suite,
         "labels": {**shortened(sorted(models)), **shortened(sorted(trainers))},
@@ -101,8 +102,8 @@ def _content(lock: locks.Lock, submissions: Sequence[Submission], levels: Mappin
         "legend": legend.over_systems(enough=found is None or found.enough),
         "intervals": _intervals(submissions),
         "metrics": list(dict.fromkeys(name for demand in lock.boards for name in demand.metrics)),
-        "better": {row["name"]: row["better"] for one in submissions for row in _scores(one)},
-        "units": {row["name"]: row["unit"] for one in submissions for row in _scores(one)},
+        "better": {name: better for name, (better, _) in scales.items()},
+        "units": {name: unit for name, (_, unit) in scales.items()},
         "systems": [
             {"system": demand.system, "data": demand.data, "exponents": demand.exponents} for demand in lock.boards
         ],
@@ -131,9 +132,14 @@ def _intervals(submissions: Sequence[Submission]) -> dict[str, float]:
     return found
 
 
-def _scores(submission: Submission) -> list[dict[str, Any]]:
-    """Return the scores of the first experiment, which have name, unit and direction."""
-    return [row for row in submission.experiments[0].records if row["update"] is None and row["better"]]
+def _scales(submissions: Sequence[Submission]) -> dict[str, tuple[str, str]]:
+    """Return direction and unit of each metric, whichever experiment has a score of it."""
+    found: dict[str, tuple[str, str]] = {}
+    for stored in (stored for one in submissions for stored in one.experiments):
+        for row in stored.records:
+            if row["update"] is None and row["better"]:
+                found.setdefault(row["name"], (row["better"], row["unit"]))
+    return found
 
 
 def page_text(content: Mapping[str, Any], parquet: bytes, drawn: Mapping[str, Picture]) -> str:

@@ -42,6 +42,18 @@ def test_tables_that_were_not_built_again_are_found(board: Path, later: Path):
     assert check(later, tables=False) == []
 
 
+def test_numbers_that_were_edited_in_the_csv_are_found(board: Path):
+    text = (board / publish.CSV).read_text()
+    (board / publish.CSV).write_text(text.replace(",ok,", ",diverged,", 1))
+    assert checks(check(board)) == {"tables"}
+
+
+@pytest.mark.parametrize("name", ["board.html", "README.md"])
+def test_a_proposal_does_not_bring_a_page_of_its_own(board: Path, later: Path, name: str):
+    (later / name).write_text("<script>")
+    assert checks(changed(later, board)) == {"files"}
+
+
 def test_demands_that_were_eased_are_found(board: Path, later: Path):
     content = json.loads((later / lock.FILE).read_text())
     for demand in content["boards"]:

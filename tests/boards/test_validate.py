@@ -69,7 +69,8 @@ def test_a_good_seed_that_was_copied_is_found(tmp_path: Path):
     good = [row for row in first.records if row["seed"] == 0]
     records = [row for row in first.records if row["seed"] not in (1,)] + [{**row, "seed": 1} for row in good]
     assert found(tmp_path, [replace(first, records=tuple(records)), *rest]) == {"copies"}
-    fixed = tuple({**run, "parameters": 0} for run in first.runs)  # it has nothing that a seed could change
+    nothing = {"parameters": 0, "updates": 1}  # that a seed could change
+    fixed = tuple({**run, **nothing} for run in first.runs)
     assert found(tmp_path, [replace(first, records=tuple(records), runs=fixed), *rest], name="fixed") == set()
 
 

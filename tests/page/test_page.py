@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from made_submissions import LOCK, claimed, written
+from made_submissions import LOCK, claimed, empty_board, written
 
 from chaosbench.boards import lock, publish
 from chaosbench.page import write_page
@@ -74,6 +74,16 @@ def test_the_page_holds_the_table_of_the_board(tmp_path: Path):
     text = made(tmp_path).read_text()
     inside = pq.read_table(pa.BufferReader(base64.b64decode(block(text, "parquet"))))
     assert inside.to_pylist() == pq.read_table(tmp_path / "board" / "board.parquet").to_pylist()
+
+
+def test_metrics_have_units_and_directions_although_the_first_method_failed(tmp_path: Path):
+    board = empty_board(tmp_path / "board")
+    first, *rest = claimed()
+    failed = replace(first, runs=tuple(run | {"status": "failed"} for run in first.runs), records=())
+    publish.add(board, written(tmp_path, [failed, *rest]))
+    content = json.loads(block(write_page(board, tmp_path / "board.html").read_text(), "content"))
+    assert content["units"]["state_space_divergence"] == "nats"
+    assert set(content["better"]) == set(content["metrics"])
 
 
 def test_a_hostile_name_stays_text(tmp_path: Path):
