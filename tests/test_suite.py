@@ -247,3 +247,19 @@ def test_a_field_of_another_trainer_is_named_with_that_trainer(tmp_path: Path):
     """`bptt` once had a field `truncation`; that method is a trainer of its own."""
     with pytest.raises(ChaosbenchError, match=r"trainers\.1\.bptt\.truncation: .*field of .*truncated_bptt"):
         load(tmp_path, SMALL.replace('kind = "bptt"', 'kind = "bptt"\ntruncation = 5'))
+
+
+@pytest.mark.parametrize("kind", ["plrnn", "almost_linear_rnn", "dendritic_plrnn"])
+def test_units_that_cannot_show_the_observables_are_refused_before_anything_runs(tmp_path: Path, kind: str):
+    text = SMALL.replace('"lstm"\nhidden = [10, 20, 30]', f'"{kind}"\nhidden = 2')
+    with pytest.raises(ChaosbenchError, match=r"cannot work: a state of 2 units cannot show 3 observables"):
+        load(tmp_path, text)
+    assert load(tmp_path, f"{text}\n[data]\nobserved = [0, 2]\n", models=[kind])
+    assert load(tmp_path, text, models=["rnn"])
+
+
+def test_states_that_cannot_show_the_observables_are_refused_unless_they_follow_from_them(tmp_path: Path):
+    shallow = SMALL.replace('"lstm"\nhidden = [10, 20, 30]', '"shallow_plrnn"')
+    assert load(tmp_path, shallow, models=["shallow_plrnn"])
+    with pytest.raises(ChaosbenchError, match=r"a state of 2 units cannot show 3 observables"):
+        load(tmp_path, shallow.replace('"shallow_plrnn"', '"shallow_plrnn"\nstates = 2'))

@@ -11,7 +11,7 @@ from typing_extensions import override
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.forecaster import Forecaster, Trait
 from chaosbench.models.piecewise_linear import Coefficients, PiecewiseLinearNetwork, stable_diagonal
-from chaosbench.models.readouts import ReadoutKind, build_readout
+from chaosbench.models.readouts import ReadoutKind, build_readout, too_few_units
 from chaosbench.models.weights import normal, weight_generators, zeros
 
 _MOST_REGIONS = 256  # with more, shares and transitions are not reported
@@ -40,6 +40,10 @@ class AlmostLinearRNN(ModelSpec):
                 f"rectified = {self.rectified} exceeds hidden = {self.hidden}; it counts units with a relu"
             )
         return self
+
+    @override
+    def incompatibility(self, dimension: int) -> str | None:
+        return too_few_units(self.hidden, dimension)
 
     @override
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:

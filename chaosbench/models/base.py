@@ -26,6 +26,10 @@ class ModelSpec(Spec, ABC):
 
     learning: ClassVar[str] = "gradients"
 
+    def incompatibility(self, dimension: int) -> str | None:
+        """Return why the model cannot work on data of `dimension` observables; None if it can."""
+        return None
+
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
         """Return K forecasters of `dimension` observables, each initialised from its own seed."""
         modules = []

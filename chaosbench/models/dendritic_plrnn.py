@@ -11,7 +11,7 @@ from typing_extensions import override
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.models.piecewise_linear import Coefficients, PiecewiseLinearNetwork, stable_matrix
-from chaosbench.models.readouts import ReadoutKind, build_readout
+from chaosbench.models.readouts import ReadoutKind, build_readout, too_few_units
 from chaosbench.models.weights import uniform, weight_generators
 
 
@@ -32,6 +32,10 @@ class DendriticPLRNN(ModelSpec):
     clipped: bool = True  # each basis minus relu(z): bounded orbits where |A| < 1
     threshold_range: float = Field(3.0, gt=0)  # H starts uniform in +- this range [standard deviations of the data]
     readout: ReadoutKind = "identity"
+
+    @override
+    def incompatibility(self, dimension: int) -> str | None:
+        return too_few_units(self.hidden, dimension)
 
     @override
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:

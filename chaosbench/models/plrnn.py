@@ -11,7 +11,7 @@ from typing_extensions import override
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.models.piecewise_linear import Coefficients, PiecewiseLinearNetwork
-from chaosbench.models.readouts import ReadoutKind, build_readout
+from chaosbench.models.readouts import ReadoutKind, build_readout, too_few_units
 from chaosbench.models.weights import uniform, weight_generators
 
 
@@ -29,6 +29,10 @@ class PLRNN(ModelSpec):
     hidden: int = Field(30, ge=1)  # M, units
     centred: bool = False  # relu(z - mean z) instead of relu(z)
     readout: ReadoutKind = "linear"
+
+    @override
+    def incompatibility(self, dimension: int) -> str | None:
+        return too_few_units(self.hidden, dimension)
 
     @override
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:

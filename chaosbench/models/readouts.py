@@ -196,11 +196,16 @@ def build_readout(kind: ReadoutKind, generators: Sequence[Generator], dimension:
     Raises:
         SpecError: if there are fewer units than observables.
     """
-    if size < dimension:
-        raise SpecError(
-            f"a state of {size} units cannot show {dimension} observables; give the model at least {dimension}"
-        )
+    if reason := too_few_units(size, dimension):
+        raise SpecError(reason)
     return _KINDS[kind](generators, dimension, size)
+
+
+def too_few_units(size: int, dimension: int) -> str | None:
+    """Return why a state of `size` units has no read-out of `dimension` observables; None if it has one."""
+    if size >= dimension:
+        return None
+    return f"a state of {size} units cannot show {dimension} observables; give the model at least {dimension}"
 
 
 _KINDS: dict[ReadoutKind, type[LinearReadout | IdentityReadout]] = {

@@ -11,7 +11,7 @@ from typing_extensions import override
 from chaosbench.models.base import ModelSpec
 from chaosbench.models.forecaster import Forecaster
 from chaosbench.models.piecewise_linear import Coefficients, PiecewiseLinearNetwork, stable_diagonal
-from chaosbench.models.readouts import ReadoutKind, build_readout
+from chaosbench.models.readouts import ReadoutKind, build_readout, too_few_units
 from chaosbench.models.weights import uniform, weight_generators, zeros
 
 
@@ -27,6 +27,10 @@ class ShallowPLRNN(ModelSpec):
     hidden: int = Field(50, ge=1)  # L, units
     clipped: bool = False  # phi = relu(W2 z + h2) - relu(W2 z): bounded orbits where |A| < 1
     readout: ReadoutKind = "identity"
+
+    @override
+    def incompatibility(self, dimension: int) -> str | None:
+        return too_few_units(self.states or dimension, dimension)
 
     @override
     def build(self, dimension: int, seeds: Sequence[int]) -> Forecaster:
