@@ -12,7 +12,8 @@ WINS = (
 )
 RANKS = (
     f"Ranks are those that remain open, with {_SURE} confidence, after all comparisons that hold together (Holm): on "
-    "these systems, where seeds vary, and on systems like these, where systems vary as well."
+    "these systems, where seeds vary, and on systems like these, where systems vary as well. The order is that of "
+    "wins; a method that loses direct comparisons with methods of fewer wins may stand outside its open ranks."
 )
 TIERS = (
     "A tier begins with the first method that is found to be worse, on these systems and among all pairs, than the "

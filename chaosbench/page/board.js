@@ -18,7 +18,9 @@
     byId("failure").textContent = text;
     byId("failure").hidden = false;
   };
-  const number = (value) => (value === null || value === undefined ? "-" : String(Number(value.toPrecision(3))));
+  const short = (value) =>
+    value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential(2) : String(Number(value.toPrecision(3)));
+  const number = (value) => (value === null || value === undefined ? "-" : short(value));
   const kind = (label) => label.split("(")[0];
   const FIELDS = ["system", "model", "trainer", "level", "metric", "axis", "budget", "search"];
   const SAME = ["submission", "system", "data", "model", "trainer"]; // of the runs of a method on a system
