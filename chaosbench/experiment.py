@@ -36,7 +36,7 @@ from chaosbench.search.space import SearchSpec
 from chaosbench.source import STATES_EVERY, Source
 from chaosbench.spec import Content
 from chaosbench.systems.base import SystemSpec
-from chaosbench.trainers.base import TrainerSpec
+from chaosbench.trainers.base import TrainerSpec, observed_dimension
 
 __all__ = ["EvaluationSpec", "Experiment", "Record", "Result", "Run", "Status"]
 
@@ -101,6 +101,14 @@ class Experiment(Content):
     def name(self) -> str:
         """The title, "trainer on model, system"."""
         return title(self.labels)
+
+    @property
+    def incompatibility(self) -> str | None:
+        """The reason why these specs cannot work together, for which no file is read; None if they can."""
+        reason = None
+        if isinstance(self.system, SystemSpec):
+            reason = self.model.incompatibility(observed_dimension(self.system, self.data))
+        return reason or self.trainer.incompatibility(self.system, self.data, self.model)
 
     @model_validator(mode="after")
     def _sizes_fit_the_data(self) -> Self:

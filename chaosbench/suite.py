@@ -19,7 +19,6 @@ from chaosbench.suites.checking import validated
 from chaosbench.suites.files import TABLES, shipped
 from chaosbench.suites.schema import schema
 from chaosbench.suites.searching import Searches, different
-from chaosbench.systems.base import SystemSpec
 from chaosbench.trainers.base import observed_dimension
 
 __all__ = ["Selection", "load", "schema", "shipped", "validated"]
@@ -72,17 +71,10 @@ def load(name: str, registry: Registry, selection: Selection | None = None) -> l
     if not experiments:
         raise SpecError(f"no part of the suite {name!r} contains the selected systems, models and trainers together")
     for experiment in experiments:
-        reason = _incompatibility(experiment)
+        reason = experiment.incompatibility
         if reason:
             raise SpecError(f"{experiment.name} cannot work: {reason}")
     return list(different(experiments))
-
-
-def _incompatibility(experiment: Experiment) -> str | None:
-    """Return why an experiment cannot work, judged by its specs alone, so that no file is opened; None if it can."""
-    system, data, model = experiment.system, experiment.data, experiment.model
-    reason = model.incompatibility(observed_dimension(system, data)) if isinstance(system, SystemSpec) else None
-    return reason or experiment.trainer.incompatibility(system, data, model)
 
 
 def _experiments(

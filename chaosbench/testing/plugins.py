@@ -153,9 +153,7 @@ def _check(spec: Any, noun: Noun, partner: Any) -> None:
 def _incompatibility(spec: ModelSpec | TrainerSpec, partner: Any) -> str | None:
     """Return why the short training cannot be done, such as for a trainer of flows; None if it can."""
     model, trainer = (spec, partner) if isinstance(spec, ModelSpec) else (partner, spec)
-    experiment = small_experiment(trainer=trainer, model=model)
-    reason: str | None = trainer.incompatibility(experiment.system, experiment.data, model)
-    return reason
+    return small_experiment(trainer=trainer, model=model).incompatibility
 
 
 def _train(spec: ModelSpec | TrainerSpec, partner: Any) -> None:

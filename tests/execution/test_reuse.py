@@ -118,7 +118,9 @@ def peak_memory(result: Result) -> float:
     return next(record.value for record in result.records if record.name == "diagnosis.peak_memory") or 0.0
 
 
-@pytest.mark.skipif(not os.access("/proc/self/clear_refs", os.W_OK), reason="this system cannot forget a peak")
+@pytest.mark.skipif(
+    not os.access("/proc/self/clear_refs", os.W_OK), reason="needs Linux, which can reset the peak of a process"
+)
 def test_the_peak_memory_of_an_experiment_is_not_that_of_an_earlier_one(tmp_path: Path, forked):
     """The windows of the first one's updates alone have 2 x 100,000 x 51 x 2 numbers of 4 bytes, 78 MiB."""
     large = experiment().trainer.replaced(batch=100_000, sequence_length=50, updates=1)

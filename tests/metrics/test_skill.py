@@ -59,7 +59,7 @@ def test_a_twin_that_fails_at_once_counts_as_valid_for_one_step(constructed: Eva
 
 @pytest.mark.parametrize("longer", [64, 65, 66, 67])
 def test_seeds_are_flagged_where_a_fair_coin_would_hardly_ever_do_it(evaluation: Evaluation, longer: int):
-    """Of 100 conditions, 66 or more are longer in less than one in a thousand cases (exact binomial tail)."""
+    """By the exact binomial tail, 66 or more of 100 are longer by chance in less than one in a thousand cases."""
     ceiling = torch.full((100,), 10)
     own = ceiling + torch.where(torch.arange(100) < longer, 3, -3)
     tail = sum(math.comb(100, count) for count in range(longer, 101)) / 2**100
