@@ -1,16 +1,17 @@
 """Next-generation reservoir computing for chaosbench: the model `next_generation_reservoir`."""
 
 from collections.abc import Iterable, Sequence
-from itertools import combinations_with_replacement, pairwise
+from functools import reduce
+from itertools import combinations_with_replacement
 from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 from typing_extensions import override
 
 from chaosbench import Forecaster, ModelSpec, RegressionForecaster, hookimpl
-from chaosbench.models import multiply_tangents, parameter_without_gradient
+from chaosbench.models import parameter_without_gradient
 
 
 class NextGenerationReservoir(ModelSpec):
@@ -65,11 +66,10 @@ class DelayPolynomial(RegressionForecaster):
     @override
     def tangent_step(self, state: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
         """J = C dphi in the first D rows; the others shift."""
-        delayed = self._delayed(state), tangents.unflatten(2, (-1, self.dimension))[:, :, :: self.stride].flatten(2, 3)
-        values, slopes = self.monomials.tangents(*delayed)
-        following = torch.baddbmm(self.offset, values, self.weight.mT)
-        carried = torch.cat([multiply_tangents(self.weight, slopes), tangents], dim=2)[:, :, : self.state_size]
-        return self._shifted(state, following), carried
+        slopes = self.monomials.slopes(self._delayed(state), self.weight)
+        delayed = tangents.unflatten(2, (-1, self.dimension))[:, :, :: self.stride].flatten(2, 3)
+        carried = torch.cat([slopes @ delayed, tangents], dim=2)[:, :, : self.state_size]
+        return self.step(state), carried
 
     @override
     def observe(self, state: Tensor) -> Tensor:
@@ -115,10 +115,8 @@ class DelayPolynomial(RegressionForecaster):
         return torch.cat([observation, state], dim=-1)[..., : self.state_size]
 
 
-class Monomials:
+class Monomials(nn.Module):
     """All monomials of V variables with degrees from 1 to a largest one, the variables themselves first.
-
-    Each monomial of degree n is one of degree n - 1 times one variable, so all of a degree are one product.
 
     Attributes:
         terms: the variables of each monomial: (0, 0, 2) is v0² v2.
@@ -126,31 +124,46 @@ class Monomials:
     """
 
     def __init__(self, variables: int, degree: int, *, odd: bool = False) -> None:
-        degrees = [list(combinations_with_replacement(range(variables), power)) for power in range(1, degree + 1)]
-        # For each degree above 1: the index of the lower monomial among those of its degree, and the last variable.
-        self.factors: list[tuple[list[int], list[int]]] = []
-        for lower, higher in pairwise(degrees):
-            index_of = {term: index for index, term in enumerate(lower)}
-            self.factors.append(([index_of[term[:-1]] for term in higher], [term[-1] for term in higher]))
-        self.used = slice(None, None, 2 if odd else 1)
-        self.terms = [term for terms in degrees[self.used] for term in terms]
+        super().__init__()
+        degrees = [list(combinations_with_replacement(range(variables), power)) for power in range(degree + 1)]
+        stride = 2 if odd else 1
+        self.terms = [term for terms in degrees[1::stride] for term in terms]
         self.count = len(self.terms)
+        self.register_buffer("factors", _factors(self.terms, degree, variables), persistent=False)
+        # dC phi / dv has the monomials m for which m v is used; m v has the derivative (1 + power of v in m) m.
+        lower = [term for terms in degrees[:-1][::stride] for term in terms]
+        index_of = {term: index for index, term in enumerate(self.terms)}
+        raised = [[index_of[tuple(sorted((*term, v)))] for v in range(variables)] for term in lower]
+        powers = [[1.0 + term.count(v) for v in range(variables)] for term in lower]
+        self.register_buffer("lower_factors", _factors(lower, degree, variables), persistent=False)
+        self.register_buffer("raised", torch.tensor(raised), persistent=False)
+        self.register_buffer("powers", torch.tensor(powers), persistent=False)
 
     def values(self, variables: Tensor) -> Tensor:
         """Evaluate the monomials, `(..., V) -> (..., count)`."""
-        degrees = [variables]
-        for lower, last in self.factors:
-            degrees.append(degrees[-1][..., lower] * variables[..., last])
-        return torch.cat(degrees[self.used], dim=-1)
+        return _products(variables, self.factors)
 
-    def tangents(self, variables: Tensor, tangents: Tensor) -> tuple[Tensor, Tensor]:
-        """Return values and tangents, `(..., V), (..., V, M) -> (..., count), (..., count, M)`."""
-        degrees, slopes = [variables], [tangents]
-        for lower, last in self.factors:
-            below, factor = degrees[-1][..., lower], variables[..., last]
-            slopes.append(slopes[-1][..., lower, :] * factor[..., None] + below[..., None] * tangents[..., last, :])
-            degrees.append(below * factor)
-        return torch.cat(degrees[self.used], dim=-1), torch.cat(slopes[self.used], dim=-2)
+    def slopes(self, variables: Tensor, weight: Tensor) -> Tensor:
+        """Return the derivatives of C phi by the variables, `(K, B, V), (K, D, count) -> (K, B, D, V)`.
+
+        They are polynomials of one degree less, whose coefficients are those of C times powers; the slopes of the
+        monomials themselves would be V times as many numbers.
+        """
+        seeds, batch, size = variables.shape
+        coefficients = weight.mT.contiguous()[:, self.raised] * self.powers[..., None]  # (K, lower monomials, V, D)
+        slopes = torch.bmm(_products(variables, self.lower_factors), coefficients.flatten(2))
+        return slopes.view(seeds, batch, size, -1).mT
+
+
+def _factors(terms: Sequence[tuple[int, ...]], degree: int, variables: int) -> Tensor:
+    """Return the variables of each monomial, `(degree, monomials)`; V, the number of variables, stands for 1."""
+    return torch.tensor([[*term, *[variables] * (degree - len(term))] for term in terms]).T.contiguous()
+
+
+def _products(variables: Tensor, factors: Tensor) -> Tensor:
+    """Multiply the variables of each monomial, `(..., V), (degree, monomials) -> (..., monomials)`."""
+    padded = torch.cat([variables, torch.ones_like(variables[..., :1])], dim=-1)
+    return reduce(torch.mul, [padded[..., index] for index in factors])
 
 
 @hookimpl

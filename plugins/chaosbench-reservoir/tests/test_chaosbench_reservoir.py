@@ -56,6 +56,17 @@ def test_monomials_are_the_products_of_their_variables(variables: int, degree: i
     assert {len(term) for term in monomials.terms} == set(range(1, degree + 1, 2 if odd else 1))
 
 
+@pytest.mark.parametrize(("variables", "degree", "odd"), [(1, 4, False), (3, 3, False), (2, 5, True), (4, 1, False)])
+def test_slopes_of_monomials_obey_eulers_theorem(variables: int, degree: int, odd: bool):
+    """A monomial m of degree n has sum_v v dm/dv = n m, and does not change with a variable that it lacks."""
+    monomials, points = Monomials(variables, degree, odd=odd).double(), torch.randn(1, 7, variables).double()
+    slopes = monomials.slopes(points, torch.eye(monomials.count).double()[None])
+    degrees = torch.tensor([len(term) for term in monomials.terms])
+    assert_close((slopes * points[:, :, None]).sum(-1), degrees * monomials.values(points), atol=1e-13, rtol=1e-13)
+    lacking = [[v not in term for v in range(variables)] for term in monomials.terms]
+    assert not slopes[:, :, lacking].any()
+
+
 def test_driving_along_an_orbit_equals_responding_to_each_observation():
     model = NextGenerationReservoir(delays=3, stride=2).build(2, (0, 1)).double()
     state = torch.randn(2, 3, model.state_size, dtype=torch.float64)
