@@ -28,10 +28,10 @@ def diff(
     board: Board,
     other: Annotated[Path, typer.Argument(metavar="OTHER", help="Another state of the same board.")],
     layout: Annotated[
-        Text, typer.Option("--format", help="markdown has the rank interval and the neighbours of new methods.")
+        Text, typer.Option("--format", help="markdown has ranks and neighbours of the methods that are handed in.")
     ] = Text.plain,
 ) -> None:
-    """Show what one board has and another lacks: submissions, levels, demands, and the ranks of new methods."""
+    """Show what one board has and another lacks: submissions, levels, demands, and the ranks of their methods."""
     from chaosbench.boards.changes import changes
     from chaosbench.boards.review import changes_text
 
@@ -50,7 +50,7 @@ def review(
     later: Annotated[Path, typer.Argument(metavar="LATER", help="The same folder with proposed changes.")],
     output: Annotated[Path | None, typer.Option("--output", "-o", help="A Markdown file (default: print it).")] = None,
 ) -> None:
-    """Check proposed boards against the present ones, and show new methods with their ranks; exit code 1: not valid."""
+    """Check proposed boards against the present ones, and show the ranks of new submissions; exit code 1: not valid."""
     from chaosbench.boards.review import review as reviewed
     from chaosbench.boards.review import to_text
 

@@ -13,8 +13,8 @@ class Progress:
 
     Attributes:
         phase: what it does now.
-        update, updates: of the training, or the trials of a search; 0 in every other phase.
-        loss: median training loss over seeds; None in every other phase.
+        update, updates: of the training, or the trials of a search; 0 in every other phase, and before the first one.
+        loss: median training loss over seeds; None in every other phase, and before the first update.
         gradient_norm: median norm of the gradient over seeds, before clipping; None where the trainer uses none.
     """
 

@@ -205,7 +205,7 @@ def follow(
         steps: the updates to do.
         course: what earlier processes have recorded.
         experiment: the one that is trained, or the first of several that are trained as one batch.
-        report: is called a few times a second.
+        report: is called at the start, and a few times a second.
         checkpoints: where the state of the training is written; None: none is.
 
     Returns:
@@ -221,6 +221,7 @@ def follow(
         aside = course.watching - watched + (0.0 if checkpoints is None else checkpoints.seconds)
         return earlier + now - began - aside
 
+    report(Progress("training"))
     for step in steps:
         paused = perf_counter()
         _watch(step, course, experiment.diagnostics)

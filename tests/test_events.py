@@ -68,7 +68,7 @@ def test_every_record_is_announced_once_and_those_of_diagnostics_while_the_model
     experiment = small().replaced(diagnostics=(Loss(every=1),))
     result = run_experiment(experiment, watch=lambda progress: phase.__setitem__(0, progress.phase), announce=announce)
     assert keyed(announced) == keyed(result.records)
-    assert phases["loss(every=1)"] == {"diagnosis", "training"}  # training is reported after its first update
+    assert phases["loss(every=1)"] == {"training"}
     assert phases["state_space_divergence"] == {"scores"}
 
 

@@ -1,7 +1,7 @@
-"""Changes between two states of a board: submissions, levels, and the place of every new method in the ranking."""
+"""Changes between two states of a board: submissions, levels, and the place of the methods of new submissions."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chaosbench.boards import lock, publish
@@ -17,6 +17,7 @@ class Placed:
     Attributes:
         model, trainer: labels.
         submission: its folder's name.
+        known: whether an earlier submission has runs of it, so that this one adds or repeats some.
         standing: in the ranking over systems; None where it has none.
         above, below: the methods next to it in that ranking; None: it is the first, or the last.
         alone: where there is no ranking over systems, the rank on each system and the number of methods there.
@@ -26,6 +27,7 @@ class Placed:
     model: str
     trainer: str
     submission: str
+    known: bool = False
     standing: Standing | None = None
     above: Method | None = None
     below: Method | None = None
@@ -61,7 +63,8 @@ def changes(earlier: Path | None, later: Path) -> Changes:
     """
     read = publish.all_of(later)
     after = publish.levels(later, read)
-    before = publish.levels(earlier) if earlier is not None else {}
+    present = publish.all_of(earlier) if earlier is not None else []
+    before = publish.levels(earlier, present) if earlier is not None else {}
     ranking = publish.ranked(read, after)
     over_systems = overall(ranking)
     new = [one for one in read if one.folder.name not in before]
@@ -72,19 +75,30 @@ def changes(earlier: Path | None, later: Path) -> Changes:
             for name in sorted(before.keys() | after.keys())
             if before.get(name) != after.get(name)
         ),
-        placed=tuple(sorted(_placed(new, after, ranking, over_systems), key=_order)),
+        placed=tuple(sorted(_placed(new, present, after, ranking, over_systems), key=_order)),
         methods=() if over_systems is None else tuple((one.model, one.trainer) for one in over_systems.standings),
     )
 
 
 def _placed(
-    new: Sequence[Submission], levels: Mapping[str, str], ranking: Ranking, found: Overall | None
+    new: Sequence[Submission],
+    present: Sequence[Submission],
+    levels: Mapping[str, str],
+    ranking: Ranking,
+    found: Overall | None,
 ) -> list[Placed]:
+    known = {method for one in present for method in _methods(one)}
     return [
-        _place(method, one.folder.name, levels[one.folder.name], ranking, found)
+        replace(_place(method, one.folder.name, levels[one.folder.name], ranking, found), known=method in known)
         for one in new
-        for method in dict.fromkeys((run["model"], run["trainer"]) for each in one.experiments for run in each.runs)
+        for method in _methods(one)
     ]
+
+
+def _methods(submission: Submission) -> list[Method]:
+    """Return the methods of a submission, each once."""
+    runs = (run for each in submission.experiments for run in each.runs)
+    return list(dict.fromkeys((run["model"], run["trainer"]) for run in runs))
 
 
 def _place(method: Method, submission: str, level: str, ranking: Ranking, found: Overall | None) -> Placed:
@@ -99,7 +113,7 @@ def _place(method: Method, submission: str, level: str, ranking: Ranking, found:
         return Placed(*method, submission, why=f"it lacks {len(lacks)} of {len(found.boards)} systems")
     at = order.index(method)
     above, below = (order[at - 1] if at else None), (order[at + 1] if at + 1 < len(order) else None)
-    return Placed(*method, submission, found.standings[at], above, below)
+    return Placed(*method, submission, standing=found.standings[at], above=above, below=below)
 
 
 def _alone(method: Method, ranking: Ranking) -> list[tuple[str, int, int]]:

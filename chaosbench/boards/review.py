@@ -1,4 +1,4 @@
-"""The review of proposed boards beside the present ones, in Markdown: findings, and the rank of what is new."""
+"""The review of proposed boards beside the present ones, in Markdown: findings, and the ranks of new submissions."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -99,22 +99,29 @@ def _sections(one: Review) -> list[str]:
 
 
 def _placed_text(found: Changes) -> str:
-    """Return the place of every new method as a table."""
+    """Return the places of the methods of new submissions as a table."""
     everyone = [*found.methods, *((one.model, one.trainer) for one in found.placed)]
     names = {**shortened(model for model, _ in everyone), **shortened(trainer for _, trainer in everyone)}
     body = [
-        [*_ranks(one), _cut(names[one.model]), _cut(names[one.trainer]), *_neighbours(one, names), one.submission]
+        [
+            *_ranks(one),
+            _cut(names[one.model]),
+            _cut(names[one.trainer]),
+            *_neighbours(one, names),
+            "yes" if one.known else "no",
+            one.submission,
+        ]
         for one in found.placed[:_MOST]
     ]
     left = len(found.placed) - _MOST
     more = [f"{counted(left, 'more method')} {'is' if left == 1 else 'are'} left out."] if left > 0 else []
-    count = len(found.methods)
+    title, count = "Methods of new submissions", len(found.methods)
     table = Printed(
-        title=f"New methods, among {count} that are ranked over systems" if count else "New methods",
+        title=f"{title}, among {count} that are ranked over systems" if count else title,
         header=["ranks on these systems", "on systems like these", "wins [%]", "model", "trainer", "next above",
-                "next below", "submission"],
+                "next below", "on the board before", "submission"],
         body=body,
-        words=frozenset(range(3, 8)),
+        words=frozenset(range(3, 9)),
         caption=" ".join((*more, *((legend.WINS, legend.RANKS) if count else ()))),
     )  # fmt: skip
     return to_markdown([table])

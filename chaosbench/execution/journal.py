@@ -155,7 +155,7 @@ def _times(result: Result) -> tuple[float | None, float] | None:
 
 def _progress(progress: Progress) -> dict[str, Any]:
     """Return the line of an experiment's progress; a number that is not finite is null."""
-    if progress.phase not in ("training", "search"):
+    if progress.phase not in ("training", "search") or not progress.updates:
         return {"event": "phase", "phase": progress.phase}
     numbers = {"loss": progress.loss, "gradient_norm": progress.gradient_norm}
     finite = {name: x if x is not None and math.isfinite(x) else None for name, x in numbers.items()}

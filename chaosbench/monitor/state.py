@@ -67,7 +67,7 @@ class Running:
         if phase != self.phase:
             self.phase, self._first = phase, None
         self.update, self.updates = update, updates
-        if phase not in ("training", "search"):
+        if phase not in ("training", "search") or not updates:
             return
         self._first, self._last = self._first or (at, update), (at, update)
         if phase == "training":

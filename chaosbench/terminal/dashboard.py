@@ -115,7 +115,7 @@ def _doing(run: Running, width: int, *, plain: bool) -> Text:
         return Text(line)
     if run.phase == "search":
         return Text(f"searching, trial {run.update} of {run.updates}"[:width])
-    if run.phase != "training":
+    if run.phase != "training" or not run.updates:
         return Text(PHASES.get(run.phase, run.phase)[:width])
     pace = f"{number(run.speed)}/s" if run.speed else ""
     left = f"{roughly((run.updates - run.update) / run.speed)} left" if run.speed and run.update < run.updates else ""

@@ -114,7 +114,7 @@ class _Plain:
     def advanced(self, name: str, progress: Progress) -> None:
         now = self._clock()
         self._state.advance(name, progress.phase, now, update=progress.update, updates=progress.updates)
-        if progress.phase == "training":
+        if progress.phase == "training" and progress.updates:
             self._trained(name, progress, now)
         else:
             self._print(name, f"{name}: {_doing(progress)}")

@@ -1,4 +1,4 @@
-"""The review of proposed boards: findings, new methods with rank interval and neighbours, and harmless names."""
+"""The review of proposed boards: findings, handed-in methods with ranks and neighbours, and harmless names."""
 
 import json
 import re
@@ -69,6 +69,22 @@ def test_a_method_that_lacks_systems_or_code_has_no_rank_and_the_reason_is_shown
     text = to_text(review(boards, proposed))
     assert "lacks 1 of 3 systems" in text
     assert "listed" in text
+
+
+def test_a_known_method_whose_missing_systems_are_handed_in_is_told_from_a_new_one(boards: Path, proposed: Path):
+    partial = [method(one, 99) for one in claimed(seed=2)]
+    added(boards / "maps", partial[:2])
+    shutil.rmtree(proposed)
+    shutil.copytree(boards, proposed)
+    added(proposed / "maps", [partial[2], *(method(one, 50) for one in claimed(seed=3))], name="rest")
+    (found,) = review(boards, proposed)
+    assert {one.model: one.known for one in found.changes.placed} == {"rnn(hidden=99)": True, "rnn(hidden=50)": False}
+    assert all(one.standing is not None for one in found.changes.placed)
+    table = [line.split("|") for line in to_text([found]).splitlines() if line.startswith("|") and "-rest-" in line]
+    assert sorted((row[4].strip(), row[8].strip()) for row in table) == [
+        ("rnn(hidden=50)", "no"),
+        ("rnn(hidden=99)", "yes"),
+    ]
 
 
 def test_findings_are_shown_instead_of_an_error(boards: Path, proposed: Path):

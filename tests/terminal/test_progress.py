@@ -19,7 +19,8 @@ def test_a_file_gets_plain_lines_for_phases_and_every_ten_seconds_of_training():
     file = io.StringIO()
     with progress(TWO, Console(file=file, width=20), clock=lambda: float(next(clock))) as display:
         display.started(NAME)
-        display.advanced(NAME, Progress("data"))
+        for phase in ("data", "diagnosis", "training"):
+            display.advanced(NAME, Progress(phase))
         for update in range(10, 120, 10):
             display.advanced(NAME, Progress("training", update, 1000, 0.5 / update))
         for phase in ("diagnosis", "forecasts", "scores"):
@@ -32,6 +33,7 @@ def test_a_file_gets_plain_lines_for_phases_and_every_ten_seconds_of_training():
     assert lines[-2] == f"[1/2] done: {NAME}: 2 ok, 1 diverged in 20 s"
     assert lines[-3] == "a note in [brackets]"
     assert "1 of 2" in lines[-1]
+    assert lines[3] == f"{NAME}: training", "before the first update, too, which may take long"
     training = [line for line in lines if "updates/s" in line]
     assert training == [
         f"{NAME}: 50/1000 updates, 5.00 updates/s, 3 min 10 s left, loss 0.0100",
@@ -96,7 +98,13 @@ def test_a_terminal_gets_a_live_display_that_survives_an_error():
 
 @pytest.mark.parametrize(
     ("phase", "word"),
-    [("data", "data"), ("diagnosis", "exponents"), ("forecasts", "forecasts"), ("scores", "scores")],
+    [
+        ("data", "data"),
+        ("training", "training"),
+        ("diagnosis", "exponents"),
+        ("forecasts", "forecasts"),
+        ("scores", "scores"),
+    ],
 )
 def test_a_terminal_shows_the_phase_in_place_of_the_updates(phase, word):
     file = io.StringIO()
