@@ -90,6 +90,8 @@ $(VENV)/.installed-test: pyproject.toml constraints.txt $(wildcard plugins/*/pyp
 		$(addprefix -e ./,$(PLUGINS))
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
 		$(addprefix -r ,$(wildcard plugins/*/without-dependencies.txt))
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test-triton]" || \
+		echo "Triton cannot be had here: tests of the kernels for CUDA are skipped." >&2
 	touch $(VENV)/.installed $@
 
 # S3, Ray and Slurm are replaced by what their own packages start on this machine.

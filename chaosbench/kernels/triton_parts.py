@@ -1,5 +1,6 @@
 """Pieces that the Triton kernels share: padded loads, products and activations, and sums over blocks."""
 
+import os
 from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
@@ -8,8 +9,13 @@ import torch
 import triton
 import triton.language as tl
 from torch import Tensor
+from triton.language.extra import libdevice
 
 CODES = {"relu": 0, "tanh": 1, "clipped": 2, "almost_linear": 3}  # of activations, in kernels
+# Triton 3.9's compiler aborts at the polynomial of `tanh` below in LSTMs of 33 to 64 units.
+_LIBRARY = tl.constexpr(
+    tuple(map(int, triton.__version__.split(".")[:2])) >= (3, 9) and os.environ.get("TRITON_INTERPRET") != "1"
+)
 WARPS_AT_ONCE = 4096  # two to four times as many as an H100 holds
 
 
@@ -112,11 +118,14 @@ def matrix(data, k, height: tl.constexpr, width: tl.constexpr, rows, columns, pr
 
 @triton.jit
 def tanh(x):
-    """Return tanh(x), which the interpreter lacks, to rounding."""
-    small = tl.abs(x) < 0.05  # where the difference of exponentials would cancel
-    square = x * x
-    series = x * (1 - square * (1 / 3 - square * (2 / 15 - square * (17 / 315))))
-    return tl.where(small, series, 2 * tl.sigmoid(2 * x) - 1)
+    """Return tanh(x) to rounding; the interpreter lacks the function of the library."""
+    if _LIBRARY:
+        return libdevice.tanh(x)
+    else:
+        small = tl.abs(x) < 0.05  # where the difference of exponentials would cancel
+        square = x * x
+        series = x * (1 - square * (1 / 3 - square * (2 / 15 - square * (17 / 315))))
+        return tl.where(small, series, 2 * tl.sigmoid(2 * x) - 1)
 
 
 @triton.jit

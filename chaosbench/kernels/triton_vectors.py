@@ -111,10 +111,22 @@ def _rows(c, k, m, M: tl.constexpr, D: tl.constexpr, HAS_C: tl.constexpr):
 @triton.jit
 def _forced(z, signals, count, sample, m, t, N: tl.constexpr, INTERVAL: tl.constexpr):
     if N > 0:
-        now = (m < N) & (t > 0) & (t % INTERVAL == 0)
+        now = _due(m, t, N, INTERVAL)
         x = tl.load(signals + (sample * count + t // INTERVAL - 1) * N + m, mask=now, other=0.0)
         z = tl.where(now, x, z)
     return z
+
+
+@triton.jit
+def _due(m, t, N: tl.constexpr, INTERVAL: tl.constexpr):
+    step = _spread(t, m)
+    return (m < N) & (step > 0) & (step % INTERVAL == 0)
+
+
+@triton.jit
+def _spread(number, m):
+    """A block of a number: Triton 3.9's interpreter makes integers of a comparison of numbers that it spreads."""
+    return number + 0 * m
 
 
 @triton.jit
@@ -157,8 +169,9 @@ def _forward(
                     tl.store(shown + t * D + j, error)
                     loss += error * error
             else:
-                x = tl.load(at + m * data_d, mask=live & (m < D), other=0.0)
-                error = tl.where(live & (m < D), z - x, 0.0)
+                known = (m < D) & (_spread(moment + t, m) < length)
+                x = tl.load(at + m * data_d, mask=known, other=0.0)
+                error = tl.where(known, z - x, 0.0)
                 tl.store(shown + t * D + m, error, mask=m < D)
                 losses += error * error
     tl.store(sums + k * tl.num_programs(0) + tl.program_id(0), (loss + tl.sum(losses, axis=0)) / terms)
@@ -194,7 +207,8 @@ def _backward(
         for back in range(steps):
             t = steps - 1 - back
             raw = following
-            following = tl.load(kept + (t - 1) * M, mask=(m < M) & (t > 0), other=0.0)  # for the next iteration
+            earlier = (m < M) & (_spread(t, m) > 0)
+            following = tl.load(kept + (t - 1) * M, mask=earlier, other=0.0)  # for the next iteration
             if HAS_C:
                 of_c = ()
                 for j in tl.static_range(D):
@@ -229,7 +243,7 @@ def _backward(
                     inside -= tl.where(z <= 0, 0.0, upstream)
                 g = diagonal * g + inside
             if N > 0:
-                now = (m < N) & (t > 0) & (t % INTERVAL == 0)
+                now = _due(m, t, N, INTERVAL)
                 at = by_signals + ((k * samples + s) * count + t // INTERVAL - 1) * N + m
                 tl.store(at, g, mask=now)
                 g = tl.where(now, 0.0, g)
