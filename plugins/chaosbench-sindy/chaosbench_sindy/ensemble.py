@@ -1,7 +1,7 @@
 """Ensembles of sparse regressions, and the probability that a term belongs to the equations."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -29,6 +29,7 @@ class EnsembleSTLSQ(STLSQ):
         library terms with medians ("bragging").
     """
 
+    draws_rows: ClassVar[bool] = True
     kind: Literal["ensemble_stlsq"] = "ensemble_stlsq"  # type: ignore[assignment]  # a kind of its own
     members: int = Field(20, ge=2)  # regressions
     rows_seen: int = Field(5_000, ge=10)  # largest number of rows that each regression draws

@@ -1,10 +1,12 @@
-"""Monomials of several variables, and their tangents."""
+"""Monomials of several variables, their tangents, and regressions on them that fit into memory."""
 
 from collections.abc import Sequence
 from itertools import combinations_with_replacement
 
 import torch
 from torch import Tensor
+
+_CHUNK = 8192  # rows that are factorised at once
 
 
 def terms(dimension: int, degree: int) -> list[tuple[int, ...]]:
@@ -31,3 +33,26 @@ def library_tangents(state: Tensor, tangents: Tensor, monomials: Sequence[tuple[
         grown = slopes[lower] * state[..., factor, None]
         slopes[term] = torch.addcmul(grown, values[..., index_of[lower], None], tangents[..., factor, :])
     return values, torch.stack([slopes[term] for term in monomials], dim=-2)
+
+
+def condensed(points: Tensor, targets: Tensor, monomials: Sequence[tuple[int, ...]]) -> tuple[Tensor, Tensor]:
+    """Return a regression of targets on theta(x) with few rows that has the same solutions on any of its terms.
+
+    The factor R of (theta(x), y) = Q R has the same products of columns, on which least squares and ridges depend; it
+    is found chunk by chunk, so that all rows of theta(x) are never in memory.
+
+    Args:
+        points, targets: x, `(rows, D)`, and y, `(rows, targets)`.
+        monomials: T terms.
+
+    Returns:
+        Columns of R, `(T + targets, T)` and `(T + targets, targets)`.
+
+    Source:
+        Demmel, Grigori, Hoemmen and Langou 2012, SIAM Journal on Scientific Computing 34, A206: QR of tall matrices.
+    """
+    factor = points.new_empty(0, len(monomials) + targets.shape[1])
+    for inputs, outputs in zip(points.split(_CHUNK), targets.split(_CHUNK), strict=True):
+        rows = torch.cat([library(inputs, monomials), outputs], dim=1)
+        factor = torch.linalg.qr(torch.cat([factor, rows]), mode="r").R
+    return factor[:, : len(monomials)], factor[:, len(monomials) :]

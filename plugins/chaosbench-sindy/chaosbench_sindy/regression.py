@@ -13,9 +13,10 @@ from chaosbench import DataError, Dataset, DataSpec, Forecaster, Map, ModelSpec,
 from chaosbench.seeds import seed_generator
 from chaosbench.trainers import one_step_error
 from chaosbench_sindy.model import Polynomial, SINDy
-from chaosbench_sindy.monomials import library
+from chaosbench_sindy.monomials import condensed, library
 
 _PAIRS = 256  # pairs of successive observations on which the loss is computed
+_LARGEST = 100_000_000  # numbers in the monomials of all rows; larger regressions are condensed
 
 
 class STLSQ(TrainerSpec):
@@ -30,6 +31,7 @@ class STLSQ(TrainerSpec):
     """
 
     learning: ClassVar[str] = "sparse regression"
+    draws_rows: ClassVar[bool] = False  # whether regressions see parts of the rows
     kind: Literal["stlsq"] = "stlsq"
     thresholds: tuple[NonNegativeFloat, ...] = Field(
         (0.0, 0.01, 0.03, 0.1, 0.3, 1.0), min_length=1
@@ -67,6 +69,8 @@ class STLSQ(TrainerSpec):
     def rows(self, model: Polynomial, orbits: Tensor, dt: float) -> tuple[Tensor, Tensor]:
         """Return the regression problem: monomials, `(rows, terms)`, and derivatives or next observations, `(rows, D)`.
 
+        Where the monomials of all observations are many, fewer rows with the same solutions stand for them.
+
         Args:
             orbits: training orbits, `(N, T, D)` float64 [the system's units].
             dt: time per step [system time].
@@ -75,7 +79,10 @@ class STLSQ(TrainerSpec):
             points, targets = orbits[:, :-1], orbits[:, 1:]
         else:
             points, targets = orbits, self.derivatives(orbits, dt)
-        return library(points.flatten(0, 1), model.terms), targets.flatten(0, 1)
+        points, targets = points.flatten(0, 1), targets.flatten(0, 1)
+        if len(points) * len(model.terms) > _LARGEST and not self.draws_rows:
+            return condensed(points, targets, model.terms)
+        return library(points, model.terms), targets
 
     def derivatives(self, orbits: Tensor, dt: float) -> Tensor:
         """Estimate the derivatives of orbits by pysindy's finite differences, `(N, T, D)` [1 / system time]."""

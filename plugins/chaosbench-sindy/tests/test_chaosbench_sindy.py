@@ -10,7 +10,7 @@ import numpy as np
 import pysindy
 import pytest
 import torch
-from chaosbench_sindy import STLSQ, EnsembleSTLSQ, Polynomial, SINDy, WeakSTLSQ, library, terms
+from chaosbench_sindy import STLSQ, EnsembleSTLSQ, Polynomial, SINDy, WeakSTLSQ, library, monomials, regression, terms
 from chaosbench_sindy.weak import weak_rows
 from torch import Tensor
 from torch.testing import assert_close
@@ -133,6 +133,22 @@ def test_an_ensemble_counts_how_often_a_term_is_found():
         assert inclusion[:, 0].tolist() == [[1.0], [1.0]]
         assert_close(coefficients[:, 0], torch.full((2, 1), 2.0, dtype=torch.float64))
         assert lacking or not inclusion[:, 1].any()
+
+
+@pytest.mark.parametrize(("threshold", "regularisation"), [(0.01, 0.0), (0.05, 0.05), (0.2, 0.05)])
+def test_a_condensed_regression_has_the_solution_of_all_rows(threshold: float, regularisation: float, monkeypatch):
+    """Normal equations of any columns are the same up to rounding, so that the same terms fall below the threshold."""
+    monkeypatch.setattr(monomials, "_CHUNK", 1_000)
+    data, trainer = short_data(Henon()), STLSQ(regularisation=regularisation)
+    model = SINDy(form="map", degree=4).build(data.dimension, SEEDS)
+    whole = trainer.rows(model, data.train.double(), 1.0)
+    monkeypatch.setattr(regression, "_LARGEST", 0)
+    few = trainer.rows(model, data.train.double(), 1.0)
+    assert few[0].shape == (len(model.terms) + 2, len(model.terms))
+    found, expected = (trainer.solution(*(part.numpy() for part in rows), threshold) for rows in (few, whole))
+    assert_close(found, expected, atol=1e-9, rtol=1e-9)
+    assert torch.equal(found != 0, expected != 0)
+    assert EnsembleSTLSQ().rows(model, data.train.double(), 1.0)[0].shape == whole[0].shape
 
 
 def test_the_henon_map_is_recovered_exactly_with_its_exponents():
