@@ -354,7 +354,8 @@
     const count = found.standings.length;
     const head = element("tr");
     for (const text of ["tier", "ranks", "on systems like these", "open ranks", "model", "trainer", "wins [%]", "lost [%]"]) {
-      head.append(element("th", text, { scope: "col" }));
+      const words = ["open ranks", "model", "trainer"].includes(text);
+      head.append(element("th", text, words ? { scope: "col" } : { scope: "col", "data-number": "" }));
     }
     const top = element("thead");
     top.append(head);
