@@ -1,7 +1,8 @@
 """Monomials of several variables, their tangents, and regressions on them that fit into memory."""
 
 from collections.abc import Sequence
-from itertools import combinations_with_replacement
+from functools import cache
+from itertools import combinations_with_replacement, pairwise
 
 import torch
 from torch import Tensor
@@ -15,24 +16,34 @@ def terms(dimension: int, degree: int) -> list[tuple[int, ...]]:
 
 
 def library(state: Tensor, monomials: Sequence[tuple[int, ...]]) -> Tensor:
-    """Evaluate theta(x), `(..., D) -> (..., terms)`."""
-    columns = [state.select(-1, index) for index in range(state.shape[-1])]
-    products: dict[tuple[int, ...], Tensor] = {(): torch.ones_like(columns[0])}
-    for term in monomials[1:]:  # each is an earlier monomial times its last factor
-        products[term] = products[term[:-1]] * columns[term[-1]]
-    return torch.stack([products[term] for term in monomials], dim=-1)
+    """Evaluate theta(x), `(..., D) -> (..., terms)`; the monomials are those of `terms`."""
+    degrees = [torch.ones_like(state[..., :1]), state]
+    for lower, last in _factors(state.shape[-1], len(monomials[-1])):
+        degrees.append(degrees[-1][..., lower] * state[..., last])
+    return torch.cat(degrees, dim=-1)
 
 
 def library_tangents(state: Tensor, tangents: Tensor, monomials: Sequence[tuple[int, ...]]) -> tuple[Tensor, Tensor]:
     """Return theta(x) and its tangents, `(..., D), (..., D, M) -> (..., terms), (..., terms, M)`."""
-    values = library(state, monomials)
-    slopes: dict[tuple[int, ...], Tensor] = {(): torch.zeros_like(tangents[..., 0, :])}
-    index_of = {term: index for index, term in enumerate(monomials)}
-    for term in monomials[1:]:
-        lower, factor = term[:-1], term[-1]
-        grown = slopes[lower] * state[..., factor, None]
-        slopes[term] = torch.addcmul(grown, values[..., index_of[lower], None], tangents[..., factor, :])
-    return values, torch.stack([slopes[term] for term in monomials], dim=-2)
+    degrees, slopes = [torch.ones_like(state[..., :1]), state], [torch.zeros_like(tangents[..., :1, :]), tangents]
+    for lower, last in _factors(state.shape[-1], len(monomials[-1])):
+        below, factor = degrees[-1][..., lower], state[..., last]
+        grown = slopes[-1][..., lower, :] * factor[..., None]
+        slopes.append(torch.addcmul(grown, below[..., None], tangents[..., last, :]))
+        degrees.append(below * factor)
+    return torch.cat(degrees, dim=-1), torch.cat(slopes, dim=-2)
+
+
+@cache
+def _factors(dimension: int, degree: int) -> list[tuple[Tensor, Tensor]]:
+    """Return, for each degree above 1, the indices of a monomial of one degree less and of the variable times it."""
+    degrees = [list(combinations_with_replacement(range(dimension), power)) for power in range(1, degree + 1)]
+    found = []
+    for lower, higher in pairwise(degrees):
+        index_of = {term: index for index, term in enumerate(lower)}
+        indices = [[index_of[term[:-1]] for term in higher], [term[-1] for term in higher]]
+        found.append((torch.tensor(indices[0]), torch.tensor(indices[1])))
+    return found
 
 
 def condensed(points: Tensor, targets: Tensor, monomials: Sequence[tuple[int, ...]]) -> tuple[Tensor, Tensor]:
