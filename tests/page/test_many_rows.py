@@ -61,7 +61,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ]  # fmt: skip
     submissions = sorted({row["submission"] for row in own})
     content = {
-        "suite": "large", "labels": labels, "shared": "none", "legend": "", "intervals": {}, "metrics": METRICS,
+        "suite": "large", "labels": labels, "shared": [], "legend": "", "intervals": {}, "metrics": METRICS,
         "state": "2026-11-27 12:00 UTC", "better": dict.fromkeys(METRICS, "lower"),
         "units": dict.fromkeys(METRICS, "1"), "systems": [{"system": f"system_{n}"} for n in range(SYSTEMS)],
         "submissions": [
