@@ -146,8 +146,8 @@ class Monomials(nn.Module):
     def slopes(self, variables: Tensor, weight: Tensor) -> Tensor:
         """Return the derivatives of C phi by the variables, `(K, B, V), (K, D, count) -> (K, B, D, V)`.
 
-        They are polynomials of one degree less, whose coefficients are those of C times powers; the slopes of the
-        monomials themselves would be V times as many numbers.
+        They are polynomials of one degree less, whose coefficients are those of C times powers. So the slopes of all
+        monomials, `(K, B, count, V)`, are never computed.
         """
         seeds, batch, size = variables.shape
         coefficients = weight.mT.contiguous()[:, self.raised] * self.powers[..., None]  # (K, lower monomials, V, D)
