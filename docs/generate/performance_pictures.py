@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from matplotlib.figure import Figure
+
 from benchmarks.lines import Line, Stored
 from chaosbench.figures.panels import CURVES, new_figure
 
@@ -12,11 +14,21 @@ _AXES = {"K": "seeds K", "T": "steps T", "M": "hidden units", "experiments": "ex
 
 
 def draw_slopes(stored: Sequence[Stored], path: Path) -> None:
-    """Draw the time of an update of all seeds against each size, with the range over rounds."""
-    lines = [one.line for one in stored if one.line.benchmark == "slopes"]
-    if not lines:
-        return
-    figure = new_figure(10.0, 2.9, "one thread; K = 8, T = 200 and 40 hidden units unless varied")
+    """Write the picture of slopes, if any were measured."""
+    figure = slopes(stored)
+    if figure is not None:
+        figure.savefig(path)
+
+
+def slopes(stored: Sequence[Stored]) -> Figure | None:
+    """Draw the time of an update of all seeds against each size, with the range over rounds, on the latest machine."""
+    own = [one for one in stored if one.line.benchmark == "slopes"]
+    if not own:
+        return None
+    machine = max(own, key=lambda one: one.where.date).where.machine
+    lines = [one.line for one in own if one.where.machine == machine]
+    where = machine.partition(",")[0]
+    figure = new_figure(10.0, 2.9, f"one thread of {where}; K = 8, T = 200 and 40 hidden units unless varied")
     for position, (name, label) in enumerate(_AXES.items(), 1):
         axes = figure.add_subplot(1, len(_AXES), position)
         for curve, (what, series) in zip(CURVES, _series(lines, name).items(), strict=False):
@@ -30,11 +42,11 @@ def draw_slopes(stored: Sequence[Stored], path: Path) -> None:
         axes.set_yscale("log")
         axes.set_xlabel(label)
         axes.set_xticks(sizes, [str(size) for size in sizes], minor=False)
-        axes.minorticks_off()
+        axes.xaxis.minorticks_off()
         if position == 1:
             axes.set_ylabel("time of an update [ms]")
             axes.legend()
-    figure.savefig(path)
+    return figure
 
 
 def draw_phases(stored: Sequence[Stored], path: Path) -> None:

@@ -10,6 +10,7 @@ from benchmarks.lines import Line, Stored, Where
 from benchmarks.results import append, latest, read
 from benchmarks.rounds import Way, compared, needing
 from docs.generate.performance import TARGETS, page, targets_table
+from docs.generate.performance_pictures import slopes
 
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
 WHERE = Where("a machine, 2 cores", "cpu", "2.0", "python -m benchmarks", datetime(2026, 1, 1, tzinfo=UTC))
@@ -112,3 +113,20 @@ def test_a_target_shows_the_measured_ratio_with_its_spread():
     (row,) = [row for row in rows if "not measured" not in row and "`lstm`" in row]
     assert "25 (20 to 30)" in row
     assert "a machine" in row
+
+
+def test_the_slopes_are_those_of_the_machine_that_was_measured_last():
+    """Times of two machines on one curve would zigzag."""
+    sizes = [
+        Line("slopes", "update of lstm", value=1.0 * K, least=0.9 * K, most=1.1 * K, K=K, T=200, M=40)
+        for K in (1, 2, 4)
+    ]
+    older = [Stored(replace(line, value=100.0, most=110.0), WHERE) for line in sizes]
+    newer = [Stored(line, replace(LATER, machine="another machine, 4 cores")) for line in sizes]
+    figure = slopes([*newer, *older])
+    assert figure is not None
+    assert "another machine" in figure.get_suptitle()
+    curve = figure.axes[0].lines[0]
+    assert curve.get_xdata().tolist() == [1, 2, 4]
+    assert curve.get_ydata().tolist() == [1e3, 2e3, 4e3]
+    assert slopes([]) is None
