@@ -22,6 +22,7 @@ EXPERIMENTS = [
     Experiment(suite="maps", system=system, model=RNN(), trainer=BPTT(), metrics=METRICS, seeds=SEEDS)
     for system in (Henon(), Ikeda(), Lozi())
 ]
+RUNS = EXPERIMENTS[0].evaluation.free_runs
 LOCK = demands.make(EXPERIMENTS)
 
 
@@ -46,7 +47,7 @@ def drawn(experiment: Experiment, generator: np.random.Generator) -> Stored:
         )  # fmt: skip
         numbers = {}
         for name in ("state_space_divergence", "power_spectrum_distance"):
-            orbits = 0.3 * generator.uniform(0.2, 1.0) * np.exp(0.1 * generator.normal(size=3))
+            orbits = 0.3 * generator.uniform(0.2, 1.0) * np.exp(0.1 * generator.normal(size=RUNS))
             numbers |= {f"orbit.{n}.{name}": value for n, value in enumerate(orbits)} | {name: float(np.median(orbits))}
         exponent = truth * (1 + 0.1 * generator.normal())
         numbers["diagnosis.lyapunov_exponent_1"] = exponent

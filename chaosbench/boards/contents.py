@@ -78,6 +78,18 @@ def known_metric(label: str) -> type[Any] | None:
     return _kinds("metric").get(label.partition("(")[0])
 
 
+def metric_of(stored: Stored, label: str) -> Spec | None:
+    """Return the metric of an experiment by its label; None: it has none that can be read here."""
+    for content in stored.experiment["metrics"]:
+        try:
+            spec = _spec("metric", content)
+        except (ChaosbenchError, ValueError, TypeError, ArithmeticError, RecursionError):
+            continue  # `metrics` reports it
+        if spec is not None and spec.label == label:
+            return spec
+    return None
+
+
 def _misnamed(experiment: Mapping[str, Any], noun: "Noun", label: str) -> str:
     """Return what is wrong with the label of a model or trainer; a kind that is unknown here may name itself."""
     content, own = experiment[noun], settings_of(label)

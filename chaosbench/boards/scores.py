@@ -1,7 +1,6 @@
 """Checks of scores: the demanded ones in their order, possible numbers, and one scale for all methods of a system."""
 
 import math
-import statistics
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -16,7 +15,6 @@ from chaosbench.leaderboard.submissions import Submission
 # close, so that four standard errors below D are never below -16 / (2 n). Below 0, an estimate ranks as its floor.
 _SAMPLED = 16 / (2 * 1_000)  # [nats]; n = 1,000 as in `MixtureDivergence`
 _ROUNDING = 1e-6  # relative, of numbers that are computed from each other
-_AVERAGED = ("state_space_divergence", "power_spectrum_distance")  # scores that are the median over their free runs
 _UNIT_INTERVAL = ("power_spectrum_distance",)  # Hellinger distances
 # The orbits of another machine are other samples of the truth, and so are their scores.
 _OTHER_ORBITS = 3.0  # largest factor between two floors
@@ -66,27 +64,6 @@ def possible(stored: Stored, demand: Demand) -> Iterator[Finding]:
             yield Finding("values", f"{where} is {value:g}, and such distances end at 1")
         elif row["unit"] == "Lyapunov times" and demand.exponents and value > _longest(stored, demand):
             yield Finding("values", f"{where} is {value:g}, longer than every forecast of this evaluation")
-
-
-def consistent(stored: Stored, demand: Demand) -> Iterator[Finding]:
-    """Numbers that are computed from each other agree."""
-    for run in stored.runs:
-        values = {row["name"]: row["value"] for row in stored.records if row["seed"] == run["seed"]}
-        where = f"{title_of(stored)}, seed {run['seed']}"
-        for name in _AVERAGED:
-            parts = [value for key, value in values.items() if key.startswith("orbit.") and key.endswith(f".{name}")]
-            known = [part for part in parts if part is not None]
-            score = values.get(name)
-            if score is not None and known and len(known) == len(parts) and _differs(score, statistics.median(known)):
-                yield Finding("consistency", f"{where}: {name} is {score:g}, and the median of its free runs is not")
-        exponent, error = values.get("diagnosis.lyapunov_exponent_1"), values.get("largest_exponent_error")
-        if demand.exponents and exponent is not None and error is not None and demand.exponents[0] > 0:
-            expected = abs(exponent - demand.exponents[0]) / demand.exponents[0]
-            if abs(error - expected) > 0.01 + 0.01 * expected:
-                what = (
-                    f"{where}: the error of its largest exponent is {error:g}, and of {exponent:g} it is {expected:g}"
-                )
-                yield Finding("consistency", what)
 
 
 def exponents(stored: Stored, demand: Demand) -> Iterator[Finding]:
@@ -146,7 +123,3 @@ def _longest(stored: Stored, demand: Demand) -> float:
     horizon = stored.experiment["evaluation"].get("horizon") or stored.experiment["data"].get("test_length", math.inf)
     assert demand.exponents, "asked for chaotic systems only"
     return float(horizon) * demand.dt * demand.exponents[0] * (1 + 1e-3)
-
-
-def _differs(one: float, other: float) -> bool:
-    return abs(one - other) > _ROUNDING * max(abs(one), abs(other), 1e-12)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
-from chaosbench.boards import contents, scores
+from chaosbench.boards import consistency, contents, scores
 from chaosbench.boards.findings import Finding, title_of
 from chaosbench.boards.lock import Demand, Lock
 from chaosbench.boards.scores import is_score
@@ -169,7 +169,7 @@ _CHECKS: tuple[Callable[[Stored, Demand], Iterator[Finding]], ...] = (
     _rows,
     scores.complete,
     scores.possible,
-    scores.consistent,
+    consistency.consistent,
     scores.exponents,
     _costs,
     _repeated,

@@ -6,6 +6,7 @@ from typing import ClassVar, Literal, NamedTuple
 import torch
 from pydantic import PositiveFloat, PositiveInt
 from torch import Generator, Tensor
+from typing_extensions import override
 
 from chaosbench.errors import unknown_name
 from chaosbench.metrics.arrays import Array, ArrayT, as_tensors, check_dimensions, each_member, like, thinned
@@ -88,6 +89,11 @@ class MixtureDivergence(FreeRunMetric):
     variance: PositiveFloat | None = None  # of each Gaussian [squared standard deviations]; None: the convention's
     samples: PositiveInt = 1_000  # from a mixture
 
+    @property
+    @override
+    def joins_runs(self) -> bool:
+        return self.convention == "dend"
+
     def each_run(self, evaluation: Evaluation) -> Tensor:
         """Return the score of each free run, `(K, R)` [nats], or of all of them joined, `(K, 1)`."""
 
@@ -97,7 +103,7 @@ class MixtureDivergence(FreeRunMetric):
             )
 
         runs = evaluation.standardised()
-        if self.convention == "dend":
+        if self.joins_runs:
             return divergence(*runs.pooled())[:, None]
         return runs.each_run(divergence)
 

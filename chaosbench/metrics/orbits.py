@@ -15,6 +15,11 @@ class FreeRunMetric(MetricSpec):
 
     judges: ClassVar[Judged] = "free_run"
 
+    @property
+    def joins_runs(self) -> bool:
+        """True if all free runs of a seed are joined before they get one score."""
+        return False
+
     @abstractmethod
     def each_run(self, evaluation: Evaluation) -> Tensor:
         """Return the score of each free run, `(K, R)`; NaN where it is undefined."""

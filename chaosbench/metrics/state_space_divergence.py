@@ -149,6 +149,11 @@ class StateSpaceDivergence(FreeRunMetric):
     bins: PositiveInt | None = None  # per dimension; None: the convention's
     convention: Convention = "gtf"  # published grid
 
+    @property
+    @override
+    def joins_runs(self) -> bool:
+        return self.convention == "dend"
+
     def each_run(self, evaluation: Evaluation) -> Tensor:
         """Return the score of each free run, `(K, R)` [nats], or of all of them joined, `(K, 1)`."""
         if evaluation.truth.shape[-1] > _MOST_DIMENSIONS:
@@ -160,7 +165,7 @@ class StateSpaceDivergence(FreeRunMetric):
         def divergence(generated: Tensor, truth: Tensor) -> Tensor:
             return state_space_divergence(generated, truth, bins=bins, convention=self.convention)
 
-        if self.convention == "dend":
+        if self.joins_runs:
             return divergence(*evaluation.pooled())[:, None]
         return evaluation.each_run(divergence)
 

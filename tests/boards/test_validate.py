@@ -1,16 +1,18 @@
 """Validation lets honest submissions pass, and refuses each kind of cheat with its reason."""
 
+import math
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from made_submissions import LOCK, best, chosen, claimed, written
+import torch
+from made_submissions import LOCK, RUNS, best, chosen, claimed, written
 
 from chaosbench.boards.validate import validate
 from chaosbench.leaderboard.folder import Stored, content_digest
 from chaosbench.leaderboard.submissions import read_submission
-from chaosbench.metrics import MixtureDivergence
+from chaosbench.metrics import MixtureDivergence, median_over_runs
 
 
 def found(tmp_path: Path, experiments: list[Stored], others=(), **settings) -> set[str]:
@@ -38,13 +40,37 @@ def test_an_honest_submission_is_valid(tmp_path: Path):
     assert found(tmp_path, claimed()) == set()
 
 
-def without(name: str) -> list[Stored]:
-    """Return the honest experiments without one metric."""
-    return [replace(one, records=tuple(row for row in one.records if row["name"] != name)) for one in claimed()]
+def without(*names: str) -> list[Stored]:
+    """Return the honest experiments without some numbers."""
+    return [replace(one, records=tuple(row for row in one.records if row["name"] not in names)) for one in claimed()]
+
+
+def lost(seed: int, orbits: int) -> list[Stored]:
+    """Return the honest experiments with some free runs of a seed undefined, and the score that is computed then."""
+    first, *rest = claimed()
+    name = "state_space_divergence"
+    gone = [f"orbit.{orbit}.{name}" for orbit in range(orbits)]
+    runs = [row["value"] for row in first.records if row["seed"] == seed and row["name"].endswith(f".{name}")]
+    score = median_over_runs(
+        torch.tensor([math.nan] * orbits + runs[orbits:], dtype=torch.float64), better="lower"
+    ).item()
+    changed = dict.fromkeys(gone) | {name: score if math.isfinite(score) else None}
+    records = (
+        {**row, "value": changed[row["name"]]} if row["seed"] == seed and row["name"] in changed else row
+        for row in first.records
+    )
+    return [replace(first, records=tuple(records)), *rest]
+
+
+@pytest.mark.parametrize("orbits", [1, 2, 4])
+def test_a_free_run_without_a_score_counts_as_the_worst_in_the_median(tmp_path: Path, orbits: int):
+    assert found(tmp_path, lost(0, orbits)) == set()
 
 
 CHEATS = {
     "halved-score": (edited("state_space_divergence", lambda value: 0.5 * value), "consistency"),
+    "no-free-runs": (without(*(f"orbit.{n}.state_space_divergence" for n in range(RUNS))), "consistency"),
+    "the-worst-free-run-left-out": (without("orbit.0.state_space_divergence"), "consistency"),
     "negative-divergence": (edited("state_space_divergence", lambda _: -0.1), "values"),
     "distance-above-one": (edited("power_spectrum_distance", lambda _: 1.5), "values"),
     "edited-exponent-error": (edited("largest_exponent_error", lambda value: 0.01 * value), "consistency"),

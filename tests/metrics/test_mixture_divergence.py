@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from chaosbench.errors import ChaosbenchError
-from chaosbench.metrics import Evaluation, MixtureDivergence, mixture_divergence
+from chaosbench.metrics import Evaluation, MixtureDivergence, StateSpaceDivergence, mixture_divergence
 
 
 def normal(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -94,3 +94,13 @@ def test_a_member_that_blew_up_is_nan_alone_and_numpy_arrays_agree():
     assert scores[0].isnan()
     assert scores[1] == mixture_divergence(generated[1], normal(90, 6))
     assert isinstance(mixture_divergence(generated.numpy(), normal(90, 6).numpy()), np.ndarray)
+
+
+@pytest.mark.parametrize("convention", ["gtf", "dend"])
+@pytest.mark.parametrize("metric", [MixtureDivergence, StateSpaceDivergence])
+def test_a_metric_that_joins_runs_has_one_score_for_all(metric, convention: str, evaluation: Evaluation):
+    spec = metric(convention=convention)
+    runs = evaluation.free_run.shape[1]
+    assert runs > 1
+    assert spec.each_run(evaluation).shape[1] == (1 if spec.joins_runs else runs)
+    assert spec.joins_runs == (convention == "dend")
