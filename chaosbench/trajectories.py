@@ -8,27 +8,24 @@ import numpy as np
 
 from chaosbench.errors import DataError, StoreError
 from chaosbench.files import write_whole
+from chaosbench.series.formats import files_of
 from chaosbench.series.reading import Reading, read
 
 Array = np.ndarray[Any, Any]
-
-_READ = (".npy", ".npz", ".csv", ".tsv", ".txt", ".dat", ".parquet", ".mat", ".h5")
 
 
 def read_trajectories(name: str) -> Array:
     """Read trajectories of equal length, `(R, T, D)` float64, from a file or from all files of a folder.
 
-    A file holds one trajectory, time first; a `.npy` file with three axes holds several.
+    A file holds one trajectory, time first; a `.npy` file with three axes holds several. Files of a folder are in the
+    order of their names, where numbers count as numbers; hidden ones and unknown formats are left out.
 
     Raises:
         DataError: if a file cannot be used, or lengths or columns differ; the message names the file.
     """
     path = Path(name).expanduser()
     if path.is_dir():
-        files = sorted(entry for entry in path.iterdir() if entry.suffix.lower() in _READ)
-        if not files:
-            raise DataError(f"the folder {name!r} holds no trajectory; expected files {', '.join(_READ)}")
-        parts = [read_trajectories(str(file)) for file in files]
+        parts = [read_trajectories(str(file)) for file in _files_in(path)]
         shapes = {part.shape[1:] for part in parts}
         if len(shapes) > 1:
             raise DataError(f"the files of {name!r} differ in length or columns: {sorted(shapes)}; make them equal")
@@ -74,6 +71,14 @@ def write_trajectories(path: Path, values: Array, *, dt: float, names: Sequence[
         return write_whole(path, writers[path.suffix.lower()])
     except OSError as error:
         raise StoreError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
+
+
+def _files_in(folder: Path) -> list[Path]:
+    """Return the files of a folder that can be read, in the order of the numbers in their names."""
+    files = files_of(str(folder))
+    if files == [folder.absolute()]:
+        raise DataError(f"{str(folder)!r} is a folder, and its name ends as that of a file; rename it")
+    return files
 
 
 def _several(path: Path, name: str) -> Array | None:

@@ -31,3 +31,31 @@ def test_unknown_formats_and_uneven_folders_are_refused(tmp_path):
         write_trajectories(tmp_path / f"{count}.csv", np.random.default_rng(0).normal(size=(count, 2)), dt=1.0)
     with pytest.raises(ChaosbenchError, match="110"):
         read_trajectories(str(tmp_path))
+
+
+def test_files_of_a_folder_are_in_the_order_of_their_numbers_and_hidden_ones_are_left_out(tmp_path):
+    values = np.random.default_rng(0).normal(size=(11, 120, 2))
+    for index, part in enumerate(values):
+        write_trajectories(tmp_path / f"run{index}.npy", part, dt=1.0)
+    (tmp_path / ".npy").write_bytes(b"not data")
+    (tmp_path / ".hidden.npy").write_bytes(b"not data")
+    (tmp_path / "notes.md").write_text("ten runs and one")
+    np.testing.assert_array_equal(read_trajectories(str(tmp_path)), values)
+
+
+def test_a_folder_of_hdf5_is_read_by_either_ending(tmp_path):
+    h5py = pytest.importorskip("h5py")
+    values = np.random.default_rng(0).normal(size=(2, 120, 2))
+    for name, part in zip(("a.h5", "b.hdf5"), values, strict=True):
+        with h5py.File(tmp_path / name, "w") as file:
+            file["states"] = part
+    np.testing.assert_array_equal(read_trajectories(str(tmp_path)), values)
+
+
+def test_folders_without_trajectories_and_folders_named_as_files_are_refused(tmp_path):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "runs.npy").mkdir()
+    with pytest.raises(ChaosbenchError, match=r"empty.*\.npy"):
+        read_trajectories(str(tmp_path / "empty"))
+    with pytest.raises(ChaosbenchError, match=r"runs\.npy.*folder"):
+        read_trajectories(str(tmp_path / "runs.npy"))
