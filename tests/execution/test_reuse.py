@@ -134,7 +134,7 @@ def test_every_experiment_has_its_own_time_and_log(tmp_path: Path, forked):
     quick, endless = experiment(), experiment(trainer=experiment().trainer.replaced(updates=10_000_000))
     events = carry_out(
         alone([quick, endless, experiment(seeds=(5,))]), device="cpu", workers=1, logs=tmp_path, plugins=NOTHING,
-        limits=Limits(timeout=20.0),
+        limits=Limits(timeout=10.0),
     )  # fmt: skip
     assert statuses([event.result for event in events if isinstance(event, Finished)]) == ["ok", "timeout", "ok"]
     assert len(forked) == 2
