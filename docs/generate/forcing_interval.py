@@ -73,6 +73,12 @@ def cells(results: Path) -> list[Cell]:
     return [replace(cell, worst=_worst(other for other in found if other.system == cell.system)) for cell in found]
 
 
+def page_of(results: Path) -> str:
+    """Return the page on a results directory or a board."""
+    everything = read_all(results)
+    return page(cells(results), _seconds(everything), _budget(everything))
+
+
 def _worst(found: Iterable[Cell]) -> float:
     return max(value for cell in found for values in cell.scores.values() for value in values if value is not None)
 
@@ -98,18 +104,23 @@ def page(found: Sequence[Cell], seconds: float, budget: str) -> str:
 
 
 def _cell(key: tuple[str, str], experiments: Sequence[Stored]) -> Cell:
-    scores: dict[float, tuple[float | None, ...]] = {}
-    collapsed: dict[float, float] = {}
+    """Return the scores of a system and network; the seeds of an interval may be stored as several experiments."""
+    scores: dict[float, list[float | None]] = defaultdict(list)
+    collapsed: dict[float, list[float]] = defaultdict(list)
     floors = []
     for stored in experiments:
         multiple = _multiple(stored)
         diverged = {run["seed"] for run in stored.runs if run["status"] == "diverged"}
         rows = [row for row in stored.records if row["name"] == METRIC]
-        scores[multiple] = tuple(None if row["seed"] in diverged else row["value"] for row in rows)
-        shares = [row["value"] for row in stored.records if row["name"] == f"{METRIC}.collapsed_share"]
-        collapsed[multiple] = statistics.fmean(shares)
+        scores[multiple] += [None if row["seed"] in diverged else row["value"] for row in rows]
+        collapsed[multiple] += [row["value"] for row in stored.records if row["name"] == f"{METRIC}.collapsed_share"]
         floors += [row["floor"] for row in rows]
-    return Cell(*key, statistics.median(floors), scores, collapsed)
+    return Cell(
+        *key,
+        statistics.median(floors),
+        {multiple: tuple(values) for multiple, values in scores.items()},
+        {multiple: statistics.fmean(shares) for multiple, shares in collapsed.items()},
+    )
 
 
 def _multiple(stored: Stored) -> float:
@@ -243,8 +254,10 @@ def draw(found: Sequence[Cell], path: Path) -> None:
     figure.savefig(path, dpi=150)
 
 
-def _budget(stored: Stored) -> str:
-    trainer, seeds = stored.experiment["trainer"], len(stored.runs)
+def _budget(experiments: Sequence[Stored]) -> str:
+    """Return what every run got; all experiments of the suite have the same seeds, in one part or several."""
+    trainer = experiments[0].experiment["trainer"]
+    seeds = len({run["seed"] for stored in experiments for run in stored.runs})
     updates, batch, length = trainer["updates"], trainer["batch"], trainer["sequence_length"]
     observations = updates * batch * length / 1e6
     return (
@@ -262,5 +275,4 @@ if __name__ == "__main__":
     if len(sys.argv) > 2:
         draw(cells(results), Path(sys.argv[2]))
     else:
-        everything = list(read_all(results))
-        sys.stdout.write(page(cells(results), _seconds(everything), _budget(everything[0])))
+        sys.stdout.write(page_of(results))

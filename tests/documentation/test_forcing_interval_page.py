@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from docs.generate.forcing_interval import Cell, draw, page
+from chaosbench.leaderboard.store import read_all
+from docs.generate.forcing_interval import Cell, draw, page, page_of
+from docs.generate.forcing_interval import cells as cells_of
 
 MULTIPLES = (0.2, 0.4, 1.0)
 SYSTEMS = tuple("abcdefgh")
@@ -68,3 +70,21 @@ def test_the_picture_has_a_panel_for_each_system(tmp_path: Path):
     pytest.importorskip("matplotlib")
     draw(cells((1.0, 2.0, math.inf))[:3], tmp_path / "page.png")
     assert (tmp_path / "page.png").stat().st_size > 10_000
+
+
+BOARD = Path(__file__).parents[2] / "leaderboards" / "forcing-interval"
+PAGE = Path(__file__).parents[2] / "docs" / "forcing-interval.md"
+
+
+@pytest.mark.skipif(not PAGE.exists(), reason="an installed copy has no docs")
+def test_the_page_in_the_docs_is_that_of_the_board():
+    """To update the page: python -m docs.generate.forcing_interval leaderboards/forcing-interval."""
+    assert PAGE.read_text(encoding="utf-8") == page_of(BOARD)
+
+
+@pytest.mark.skipif(not PAGE.exists(), reason="an installed copy has no docs")
+def test_every_seed_of_the_board_counts_though_the_seeds_of_an_interval_are_several_experiments():
+    runs = [run for stored in read_all(BOARD) for run in stored.runs]
+    counts = [len(values) for cell in cells_of(BOARD) for values in cell.scores.values()]
+    assert sum(counts) == len(runs)
+    assert set(counts) == {len({run["seed"] for run in runs})}, "every cell has every seed"

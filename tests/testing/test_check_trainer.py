@@ -10,7 +10,6 @@ from chaosbench.testing import check_trainer
 from chaosbench.trainers import SparseTeacherForcing, TrainerSpec
 from chaosbench.trainers.descent import clip_gradients
 
-
 OWN = [kind for kind, cls in KNOWN["trainer"].items() if cls.__module__.startswith("chaosbench.")]  # plug-ins: the kit
 
 
