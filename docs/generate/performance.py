@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.gpu import OUTSIDE
-from benchmarks.lines import Stored
+from benchmarks.lines import Line, Stored
 from benchmarks.results import latest, read
 from docs.generate.markdown import table
 from docs.generate.performance_formats import as_ratio, as_seconds, machine_of, spread
@@ -183,10 +183,15 @@ def _ratios(lines: Sequence[Stored], benchmark: str) -> str:
 
 
 def _memory(lines: Sequence[Stored]) -> str:
-    """Return peaks by trainer and model."""
-    peaks = {one.line.what: one.line.value for one in lines if one.line.benchmark == "memory"}
-    if not peaks:
-        return NOT_MEASURED.capitalize() + "."
+    """Return peaks by trainer and model, a table for each machine."""
+    measured = [one for one in lines if one.line.benchmark == "memory"]
+    machines = dict.fromkeys(machine_of(one) for one in measured)  # in their order
+    parts = [f"On {name}:\n\n{_peaks([o.line for o in measured if machine_of(o) == name])}" for name in machines]
+    return "\n\n".join(parts) or NOT_MEASURED.capitalize() + "."
+
+
+def _peaks(lines: Sequence[Line]) -> str:
+    peaks = {line.what: line.value for line in lines}
     pairs = [what.split(" on ") for what in peaks]
     trainers, models = (tuple(dict.fromkeys(names)) for names in zip(*pairs, strict=True))
     rows = [
