@@ -22,7 +22,7 @@ class SparseTeacherForcing(IntervalTrainer):
     """Backpropagation through time with the state set to B⁺ x every `interval` steps, which stops gradient growth.
 
     The paper sets the interval to the predictability time ln 2 / lambda_max, `"tau_pred"`. The default has the best
-    mean rank in the suite `forcing-interval`, which does not distinguish it from 0.1 and 0.4 times tau_pred. The
+    mean rank in the suite `forcing-interval`, which does not distinguish it from 0.4 and 0.7 times tau_pred. The
     read-out determines whether forcing sets the whole state or a part of it. With a `spread`, one tau is drawn per
     update for all seeds, so that they remain one batch.
 

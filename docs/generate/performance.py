@@ -185,7 +185,7 @@ def _ratios(lines: Sequence[Stored], benchmark: str) -> str:
 def _memory(lines: Sequence[Stored]) -> str:
     """Return peaks by trainer and model, a table for each machine."""
     measured = [one for one in lines if one.line.benchmark == "memory"]
-    machines = dict.fromkeys(machine_of(one) for one in measured)  # in their order
+    machines = dict.fromkeys(machine_of(one) for one in measured)
     parts = [f"On {name}:\n\n{_peaks([o.line for o in measured if machine_of(o) == name])}" for name in machines]
     return "\n\n".join(parts) or NOT_MEASURED.capitalize() + "."
 
