@@ -73,7 +73,7 @@ def test_two_methods_are_compared_by_their_labels(call, boards: Path):
     ("words", "message"),
     [
         (["compare", BOARDS, "nothing", "lstm"], "no method"),
-        (["compare", BOARDS, "shallow_plrnn 0.2", "rnn 0.2", "--metric", "beauty"], "'beauty'"),
+        (["compare", BOARDS, "shallow_plrnn 0.4", "rnn 0.4", "--metric", "beauty"], "'beauty'"),
         (["rank", BOARDS, "--metric", "beauty"], "'beauty'"),
         (["rank", BOARDS, "--with", "nowhere"], "'nowhere'"),
         (["power", BOARDS, "nothing", "lstm"], "no method"),
