@@ -4,11 +4,14 @@ import os
 
 import pytest
 import torch
+from triton_interpreter import needs_interpreter
 
 os.environ.setdefault("TRITON_INTERPRET", "1")  # read when the kernels are defined
 triton_cuda = pytest.importorskip("chaosbench.kernels.triton_cuda", exc_type=ImportError)
 
 from chaosbench.kernels import Forcing, Network, reference, unroll  # noqa: E402
+
+pytestmark = needs_interpreter
 
 
 @pytest.mark.parametrize("forcing_kind", ["none", "partly replaced", "blended"])

@@ -6,6 +6,7 @@ import pytest
 import torch
 from random_networks import a_gated_network
 from torch import Tensor
+from triton_interpreter import needs_interpreter
 
 os.environ.setdefault("TRITON_INTERPRET", "1")  # read when the kernels are defined
 triton_cuda = pytest.importorskip("chaosbench.kernels.triton_cuda", exc_type=ImportError)
@@ -23,6 +24,8 @@ from chaosbench.kernels import (  # noqa: E402
 )
 from chaosbench.models import LSTM, PLRNN, AlmostLinearRNN, ModelSpec, ShallowPLRNN  # noqa: E402
 from chaosbench.trainers.forcing import forced_error  # noqa: E402
+
+pytestmark = needs_interpreter
 
 SCALES = torch.tensor([1.0, -3.0], dtype=torch.float64)  # of each seed's error in what is differentiated
 STEPS, WINDOWS, SEGMENTS, SEEN = 4, 3, 3, 3

@@ -5,6 +5,7 @@ import os
 import pytest
 import torch
 from random_networks import a_gated_network
+from triton_interpreter import needs_interpreter
 
 os.environ.setdefault("TRITON_INTERPRET", "1")  # read when the kernels are defined
 triton_gated = pytest.importorskip("chaosbench.kernels.triton_gated", exc_type=ImportError)
@@ -12,6 +13,8 @@ triton_gated = pytest.importorskip("chaosbench.kernels.triton_gated", exc_type=I
 from chaosbench import kernels  # noqa: E402
 from chaosbench.kernels import gated, unroll  # noqa: E402
 from chaosbench.models import GRU, LSTM, ModelSpec  # noqa: E402
+
+pytestmark = needs_interpreter
 
 
 @pytest.mark.parametrize("fed_back", [False, True])

@@ -5,9 +5,12 @@ import os
 import pytest
 import torch
 from torch.testing import assert_close
+from triton_interpreter import needs_interpreter
 
 os.environ.setdefault("TRITON_INTERPRET", "1")  # read when the kernels are defined
 triton_qr = pytest.importorskip("chaosbench.kernels.triton_qr", exc_type=ImportError)
+
+pytestmark = needs_interpreter
 
 
 def matrices(*shape, dtype=torch.float64):
