@@ -22,6 +22,7 @@ from chaosbench.kernels.triton_parts import (
     Compared,
     activated,
     dot,
+    fits,
     kept_error,
     matrix,
     not_compared,
@@ -29,28 +30,32 @@ from chaosbench.kernels.triton_parts import (
     pull_of,
     pulled,
     vector,
+    warps_for,
 )  # fmt: skip
 
-BLOCK, WARPS = 16, 2  # samples of a program, and its warps
+BLOCK, WARPS = 16, 2  # samples of a program, and its warps for networks of up to 32 units
+# Memory that the warps of a program share [bytes], at the most over networks and forcings, by the padded size of axes.
+SHARED = {32: 36 << 10, 64: 80 << 10}
 Gradients = tuple[tuple[Tensor | None, ...], Tensor, Tensor | None]
 
 
 def forward(
-    network: Network, start: Tensor, steps: int, forcing: Forcing | None, *, block: int = BLOCK, warps: int = WARPS
-) -> tuple[Tensor, Tensor, Tensor]:
+    network: Network, start: Tensor, steps: int, forcing: Forcing | None,
+    *, block: int = BLOCK, warps: int | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """Return observations `(K, B, T, D)`, the last state `(K, B, M)`, and the states that `backward` needs."""
     seeds, samples, units = start.shape
     sizes, grid, filled = _sizes(network, start, forcing, block), _grid(start, block), _filled(network, start)
     states = start.new_empty(seeds, steps + 1, units, samples)
     observed, last = start.new_empty(seeds, samples, steps, network.dimension), torch.empty_like(start)
     given = (*filled, start, *_signals(forcing, start), states, observed, last, *not_compared(start))
-    _forward[grid](*given, samples, steps, COMPARED=False, **sizes, num_warps=warps)
+    _forward[grid](*given, samples, steps, COMPARED=False, **sizes, num_warps=warps or _warps(network))
     return observed, last, states
 
 
 def backward(
     network: Network, states: Tensor, forcing: Forcing | None, of_observed: Tensor, of_last: Tensor,
-    *, block: int = BLOCK, warps: int = WARPS,
+    *, block: int = BLOCK, warps: int | None = None,
 ) -> Gradients:  # fmt: skip
     """Return gradients by the coefficients, the start and the signals, from those by observations and last state."""
     samples, steps = of_observed.shape[1:3]
@@ -59,8 +64,13 @@ def backward(
     by_start, by_signals = torch.empty_like(of_last), None if forcing is None else torch.zeros_like(forcing.signals)
     signals = (*_signals(forcing, of_last), of_last if by_signals is None else by_signals)
     given = (*filled, states, *signals, of_observed, of_last, 0, 1, *sums.pointers(), sums.stride, by_start)
-    _backward[grid](*given, samples, steps, COMPARED=False, **sizes, num_warps=warps)
+    _backward[grid](*given, samples, steps, COMPARED=False, **sizes, num_warps=warps or _warps(network))
     return sums.total(), by_start, by_signals
+
+
+def holds(network: Network) -> bool:
+    """Return whether the programs have room for the network; more than 64 units take more registers than there are."""
+    return fits(_widest(network), SHARED, next(one for one in network.coefficients if one is not None).device)
 
 
 def takes_transposed(network: Network, forcing: Forcing | None) -> bool:
@@ -70,7 +80,7 @@ def takes_transposed(network: Network, forcing: Forcing | None) -> bool:
 
 def compare(
     network: Network, start: Tensor, data: Tensor, steps: int, forcing: Forcing | None,
-    *, block: int = BLOCK, warps: int = WARPS,
+    *, block: int = BLOCK, warps: int | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """Return the mean squared error of each seed, `(K,)`, and the states and errors that `pull_back` needs.
 
@@ -84,13 +94,13 @@ def compare(
     sizes, grid, filled = _sizes(network, start, forcing, block), _grid(start, block), _filled(network, start)
     states, compared = start.new_empty(seeds, steps + 1, units, samples), Compared(data, start, steps, blocks=grid[0])
     given = (*filled, start, *_signals(forcing, start), states, compared.errors, start, *compared.arguments())
-    _forward[grid](*given, samples, steps, COMPARED=True, **sizes, num_warps=warps)
+    _forward[grid](*given, samples, steps, COMPARED=True, **sizes, num_warps=warps or _warps(network))
     return compared.total(), states, compared.errors
 
 
 def pull_back(
     network: Network, states: Tensor, errors: Tensor, forcing: Forcing | None, of_errors: Tensor, terms: int,
-    *, block: int = BLOCK, warps: int = WARPS,
+    *, block: int = BLOCK, warps: int | None = None,
 ) -> Gradients:  # fmt: skip
     """Return gradients by the coefficients, the start and the signals, from those by the error of each seed, `(K,)`.
 
@@ -107,13 +117,22 @@ def pull_back(
     by_signals = None if forcing is None else torch.zeros_like(forcing.signals)
     signals = (*_signals(forcing, by_start), by_start if by_signals is None else by_signals)
     given = (*filled, states, *signals, errors, *scale, *sums.pointers(), sums.stride, by_start)
-    _backward[grid](*given, samples, steps, COMPARED=True, **sizes, num_warps=warps)
+    _backward[grid](*given, samples, steps, COMPARED=True, **sizes, num_warps=warps or _warps(network))
     return sums.total(), by_start, by_signals
 
 
 def _special(network: Network, forcing: Forcing | None) -> Any:
     """Return the kernels for small networks of this kind; None if there are none."""
     return next((one for one in (triton_few_units, triton_vectors) if one.applies(network, forcing)), None)
+
+
+def _widest(network: Network) -> int:
+    sizes = [max(one.shape[1:]) for one in network.coefficients if one is not None]
+    return max(network.dimension, *sizes)
+
+
+def _warps(network: Network) -> int:
+    return warps_for(_widest(network), WARPS)
 
 
 def _grid(start: Tensor, block: int) -> tuple[int, int]:

@@ -17,6 +17,7 @@ from chaosbench.kernels.triton_parts import (
     BlockSums,
     Compared,
     dot,
+    fits,
     kept_error,
     matrix,
     not_compared,
@@ -26,13 +27,16 @@ from chaosbench.kernels.triton_parts import (
     store_readout,
     tanh,
     vector,
+    warps_for,
 )
 
-BLOCK, WARPS = 16, 4  # samples of a program, and its warps
+BLOCK, WARPS = 16, 4  # samples of a program, and its warps for networks of up to 32 units
+# Memory that the warps of a program share [bytes], at the most over networks, by the padded size of axes.
+SHARED = {"lstm": {32: 64 << 10, 64: 144 << 10}, "gru": {32: 48 << 10, 64: 120 << 10}}
 
 
 def forward(
-    network: GatedNetwork, start: Tensor, steps: int, forcing: None, *, block: int = BLOCK, warps: int = WARPS
+    network: GatedNetwork, start: Tensor, steps: int, forcing: None, *, block: int = BLOCK, warps: int | None = None
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return observations `(K, B, T, D)`, the last state `(K, B, S)`, and the states that `backward` needs."""
     seeds, samples, size = start.shape
@@ -40,13 +44,13 @@ def forward(
     observed, last = start.new_empty(seeds, samples, steps, network.dimension), torch.empty_like(start)
     given = (*_filled(network, start), start, states, observed, last, *not_compared(start), samples, steps)
     kernel, sizes = _lstm_forward if network.kind == "lstm" else gru_forward, _sizes(network, block)
-    kernel[(triton.cdiv(samples, block), seeds)](*given, COMPARED=False, **sizes, num_warps=warps)
+    kernel[(triton.cdiv(samples, block), seeds)](*given, COMPARED=False, **sizes, num_warps=warps or _warps(network))
     return observed, last, states
 
 
 def backward(
     network: GatedNetwork, states: Tensor, forcing: None, of_observed: Tensor, of_last: Tensor,
-    *, block: int = BLOCK, warps: int = WARPS,
+    *, block: int = BLOCK, warps: int | None = None,
 ) -> tuple[tuple[Tensor | None, ...], Tensor, None]:  # fmt: skip
     """Return gradients by the coefficients and the start, from those by observations and last state."""
     (seeds, samples, _), steps = of_last.shape, of_observed.shape[2]
@@ -54,8 +58,13 @@ def backward(
     sums = BlockSums(network.coefficients, blocks)
     given = (*_filled(network, of_last), states, of_observed, of_last, 0, 1, *sums.pointers(), sums.stride, by_start)
     kernel, sizes = _lstm_backward if network.kind == "lstm" else gru_backward, _sizes(network, block)
-    kernel[(blocks, seeds)](*given, samples, steps, COMPARED=False, **sizes, num_warps=warps)
+    kernel[(blocks, seeds)](*given, samples, steps, COMPARED=False, **sizes, num_warps=warps or _warps(network))
     return sums.total(), by_start, None
+
+
+def holds(network: GatedNetwork) -> bool:
+    """Return whether the programs have room for the network; more than 64 units take more registers than there are."""
+    return fits(_widest(network), SHARED[network.kind], network.weight.device)
 
 
 def takes_transposed(network: GatedNetwork, forcing: None) -> bool:
@@ -65,7 +74,7 @@ def takes_transposed(network: GatedNetwork, forcing: None) -> bool:
 
 def compare(
     network: GatedNetwork, start: Tensor, data: Tensor, steps: int, forcing: None,
-    *, block: int = BLOCK, warps: int = WARPS,
+    *, block: int = BLOCK, warps: int | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
     """Return the mean squared error of each seed, `(K,)`, and the states and errors that `pull_back` needs."""
     if triton_lstm_vectors.applies(network):
@@ -75,13 +84,13 @@ def compare(
     compared = Compared(data, start, steps, blocks=blocks)
     given = (*_filled(network, start), start, states, compared.errors, start, *compared.arguments(), samples, steps)
     kernel, sizes = _lstm_forward if network.kind == "lstm" else gru_forward, _sizes(network, block)
-    kernel[(blocks, seeds)](*given, COMPARED=True, **sizes, num_warps=warps)
+    kernel[(blocks, seeds)](*given, COMPARED=True, **sizes, num_warps=warps or _warps(network))
     return compared.total(), states, compared.errors
 
 
 def pull_back(
     network: GatedNetwork, states: Tensor, errors: Tensor, forcing: None, of_errors: Tensor, terms: int,
-    *, block: int = BLOCK, warps: int = WARPS,
+    *, block: int = BLOCK, warps: int | None = None,
 ) -> tuple[tuple[Tensor | None, ...], Tensor, None]:  # fmt: skip
     """Return gradients by the coefficients and the start, from those by the error of each seed, `(K,)`."""
     if triton_lstm_vectors.applies(network):
@@ -91,13 +100,21 @@ def pull_back(
     sums, scale = BlockSums(network.coefficients, blocks), (of_errors, of_errors.stride(0), terms)
     given = (*_filled(network, by_start), states, errors, *scale, *sums.pointers(), sums.stride, by_start)
     kernel, sizes = _lstm_backward if network.kind == "lstm" else gru_backward, _sizes(network, block)
-    kernel[(blocks, seeds)](*given, samples, steps, COMPARED=True, **sizes, num_warps=warps)
+    kernel[(blocks, seeds)](*given, samples, steps, COMPARED=True, **sizes, num_warps=warps or _warps(network))
     return sums.total(), by_start, None
 
 
 def _filled(network: GatedNetwork, like: Tensor) -> tuple[Tensor, ...]:
     """The coefficients; any tensor where there is none, which the kernels do not read."""
     return tuple(like if one is None else one for one in network.coefficients)
+
+
+def _widest(network: GatedNetwork) -> int:
+    return max(network.weight.shape[-1], network.dimension)
+
+
+def _warps(network: GatedNetwork) -> int:
+    return warps_for(_widest(network), WARPS)
 
 
 def _sizes(network: GatedNetwork, block: int) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Pieces that the Triton kernels share: padded loads, products and activations, and sums over blocks."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from itertools import accumulate
 from typing import Any
 
@@ -16,6 +17,8 @@ CODES = {"relu": 0, "tanh": 1, "clipped": 2, "almost_linear": 3}  # of activatio
 _LIBRARY = tl.constexpr(
     tuple(map(int, triton.__version__.split(".")[:2])) >= (3, 9) and os.environ.get("TRITON_INTERPRET") != "1"
 )
+SMALL, LARGEST = 32, 64  # padded axes of few and of the most units that registers of a program hold
+_MOST_WARPS = 8  # of a program for the latter; with fewer, kilobytes of registers spill at every step
 WARPS_AT_ONCE = 4096  # two to four times as many as an H100 holds
 
 
@@ -84,6 +87,30 @@ def not_compared(like: Tensor) -> tuple[Any, ...]:
 def samples_of_a_warp(seeds: int, samples: int) -> int:
     """Return how many samples follow each other in a warp, so that there are about as many warps as a GPU holds."""
     return min(samples, max(1, seeds * samples // WARPS_AT_ONCE))
+
+
+def warps_for(widest: int, few: int) -> int:
+    """Return the warps of a program whose widest axis has so many entries; `few` are enough for short ones."""
+    return few if widest <= SMALL else _MOST_WARPS
+
+
+def fits(widest: int, needed: Mapping[int, int], device: torch.device) -> bool:
+    """Return whether a program has the memory that it shares between its warps.
+
+    Args:
+        widest: size of its widest axis.
+        needed: the memory of the largest of its kernels for axes of up to so many entries [bytes].
+        device: where it would run.
+    """
+    room = next((memory for size, memory in needed.items() if widest <= size), None)
+    return room is not None and (device.type != "cuda" or room <= shared_memory(device))
+
+
+@cache
+def shared_memory(device: torch.device) -> int:
+    """Return the memory that the warps of a program may share [bytes], as Triton compares it before a launch."""
+    index = torch.cuda.current_device() if device.index is None else device.index
+    return int(triton.runtime.driver.active.utils.get_device_properties(index)["max_shared_mem"])
 
 
 def power_of_two(size: int) -> int:

@@ -127,6 +127,11 @@ def import_backend(package: str, module: str) -> Any:
     return None if find_spec(package) is None else import_module(f"chaosbench.kernels.{module}")
 
 
+def holds(backend: Backend, network: Network | GatedNetwork) -> bool:
+    """Return whether the kernels of a backend can hold a network; plain torch must unroll one that is too large."""
+    return not hasattr(backend, "holds") or backend.holds(network)
+
+
 @contextmanager
 def plain_torch() -> Iterator[None]:
     """Do without compiled kernels inside the block, as tests and benchmarks do to compare."""

@@ -112,7 +112,8 @@ class Forecaster(nn.Module, ABC):
     def predict(self, state: Tensor, steps: int) -> tuple[Tensor, Tensor]:
         """Return the observables after 1 to `steps` steps, `(K, B, steps, D)`, and the last state, `(K, B, S)`."""
         backend = kernels.backend_for(state, steps)
-        if backend is not None and (network := self.compiled_network()) is not None:
+        network = None if backend is None else self.compiled_network()
+        if backend is not None and network is not None and kernels.holds(backend, network):
             return kernels.unroll(backend, network, state, steps)
         states = self.unroll(state, steps)
         return self.observe(states), states[..., -1, :]

@@ -69,6 +69,8 @@ class AutonomousGRU(ReadoutForecaster):
         backend = kernels.gated_backend_for(state, steps)
         if backend is None or not still_holds(type(self), "predict") or (network := self.gated_network()) is None:
             return super().predict(state, steps)
+        if not kernels.holds(backend, network):
+            return super().predict(state, steps)
         return kernels.unroll(backend, network, state, steps)
 
     @override
@@ -117,15 +119,21 @@ class ClosedLoopGRU(ClosedLoopNetwork):
         holds = still_holds(type(self), "predict") and still_holds(type(self.readout), "affine_map")
         if backend is None or not holds:
             return super().predict(state, steps)
+        network = self._fed_back()
+        if not kernels.holds(backend, network):
+            return super().predict(state, steps)
         hidden_state, output = self.split_state(self.step(state))
+        following, hidden_state = kernels.unroll(backend, network, hidden_state, steps - 1)
+        observed = torch.cat([output.unsqueeze(-2), following], dim=-2)
+        return observed, torch.cat([hidden_state, observed[..., -1, :]], dim=-1)
+
+    def _fed_back(self) -> GatedNetwork:
+        """Return the network without input that its own output makes of it."""
         gates, feedback = 2 * self.hidden, torch.bmm(self.drive, self.readout.weight)
         weight = torch.cat([self.weight[:, :gates] + feedback[:, :gates], self.weight[:, gates:]], dim=1)
         bias = torch.baddbmm(self.bias, self.readout.bias, self.drive.mT)
         biases = bias[:, 0], self.candidate_bias[:, 0]
-        network = GatedNetwork("gru", weight, *biases, feedback[:, gates:], *self.readout.affine_map())
-        following, hidden_state = kernels.unroll(backend, network, hidden_state, steps - 1)
-        observed = torch.cat([output.unsqueeze(-2), following], dim=-2)
-        return observed, torch.cat([hidden_state, observed[..., -1, :]], dim=-1)
+        return GatedNetwork("gru", weight, *biases, feedback[:, gates:], *self.readout.affine_map())
 
     @override
     def advance_tangents(

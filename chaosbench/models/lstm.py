@@ -188,7 +188,8 @@ def predict_lstm(
     backend = kernels.gated_backend_for(state, steps)
     if backend is not None and still_holds(type(readout), "affine_map"):
         network = GatedNetwork("lstm", weight, bias[:, 0], None, None, *readout.affine_map())
-        return kernels.unroll(backend, network, state, steps)
+        if kernels.holds(backend, network):
+            return kernels.unroll(backend, network, state, steps)
     h, last = lstm_unroll(weight, bias, state, steps)
     return readout.observe(h), last
 

@@ -53,10 +53,12 @@ def forced_error(model: Forecaster, windows: Tensor, interval: int, *, warm_up: 
     history, data = windows[:, :, : warm_up + 1], windows[:, :, warm_up + 1 :]
     steps = min(interval, data.shape[2])
     gated = model.gated_network() if model.resets else None
-    if gated is not None and (comparing := kernels.gated_comparing_backend_for(windows, steps)) is not None:
+    comparing = None if gated is None else kernels.gated_comparing_backend_for(windows, steps)
+    if gated is not None and comparing is not None and kernels.holds(comparing, gated):
         return kernels.squared_error(comparing, gated, _starts(model, windows, steps, warm_up), data, steps=steps)
     backend = kernels.comparing_backend_for(windows, steps if model.resets else data.shape[2])
-    if backend is None or (network := model.compiled_network()) is None:
+    network = None if backend is None else model.compiled_network()
+    if backend is None or network is None or not kernels.holds(backend, network):
         return squared_error(forced_unroll(model, windows, interval, warm_up=warm_up), data)
     if model.resets:
         return kernels.squared_error(backend, network, _starts(model, windows, steps, warm_up), data, steps=steps)
@@ -139,7 +141,8 @@ def blended_error(model: Forecaster, windows: Tensor, weights: Tensor, *, warm_u
     """Return the mean squared error of `blended_unroll` beside the data, `(K,)`, computed as `forced_error` is."""
     data = windows[:, :, warm_up + 1 :]
     backend = kernels.comparing_backend_for(windows, data.shape[2])
-    if backend is None or (network := model.compiled_network()) is None:
+    network = None if backend is None else model.compiled_network()
+    if backend is None or network is None or not kernels.holds(backend, network):
         return squared_error(blended_unroll(model, windows, weights, warm_up=warm_up), data)
     forcing = Forcing(_signals(model, data[:, :, :-1]), weights)
     start = model.initial_state(windows[:, :, : warm_up + 1])
@@ -162,7 +165,8 @@ def _by_kernel(
     """
     steps = windows.shape[2] - 1 - warm_up
     backend = kernels.backend_for(windows, steps)
-    if backend is None or (network := model.compiled_network()) is None:
+    network = None if backend is None else model.compiled_network()
+    if backend is None or network is None or not kernels.holds(backend, network):
         return None
     start = model.initial_state(windows[:, :, : warm_up + 1])
     return kernels.unroll(backend, network, start, steps, forcing(_signals(model, data)))[0]

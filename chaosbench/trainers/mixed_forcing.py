@@ -29,7 +29,9 @@ def mixed_error(
         warm_up: W [steps].
     """
     steps = weights.shape[-1] + 1
-    if kernels.backend_for(windows, steps) is not None and model.compiled_network() is not None:
+    backend = kernels.backend_for(windows, steps)
+    network = None if backend is None else model.compiled_network()
+    if backend is not None and network is not None and kernels.holds(backend, network):
         return blended_error(model, windows, weights, warm_up=warm_up)
     return squared_error(_mixed_unroll(model, windows, intervals, weights, warm_up), windows[:, :, warm_up + 1 :])
 

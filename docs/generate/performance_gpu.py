@@ -16,7 +16,8 @@ windows drawn, unrolled, loss and gradients, clipping of each seed, and Adam. Up
 records losses and norms; kernels alone leave that out. Ratios are per network."""
 _OLDER = """\
 These times are older than the kernels that now compute errors of networks of up to 32 units, and their gradients, on a
-GPU. Those have been run by Triton's interpreter and compiled for such a card, but not been timed on one."""
+GPU, and than the number of warps for networks of 33 to 64. Those have been run by Triton's interpreter and compiled for
+such a card, but not been timed on one."""
 _PHASES = """\
 Wall times of the phases of experiments with 64 seeds, each run once with few updates."""
 
