@@ -18,6 +18,8 @@ from chaosbench.kernels.network import Forcing, Network
 from chaosbench.kernels.triton_forcing import forced, signal_at, weight_at
 from chaosbench.kernels.triton_parts import (
     CODES,
+    MOST_WARPS,
+    SMALL,
     BlockSums,
     Compared,
     activated,
@@ -26,11 +28,11 @@ from chaosbench.kernels.triton_parts import (
     kept_error,
     matrix,
     not_compared,
+    options,
     power_of_two,
     pull_of,
     pulled,
     vector,
-    warps_for,
 )  # fmt: skip
 
 BLOCK, WARPS = 16, 2  # samples of a program, and its warps for networks of up to 32 units
@@ -49,7 +51,7 @@ def forward(
     states = start.new_empty(seeds, steps + 1, units, samples)
     observed, last = start.new_empty(seeds, samples, steps, network.dimension), torch.empty_like(start)
     given = (*filled, start, *_signals(forcing, start), states, observed, last, *not_compared(start))
-    _forward[grid](*given, samples, steps, COMPARED=False, **sizes, num_warps=warps or _warps(network))
+    _forward[grid](*given, samples, steps, COMPARED=False, **sizes, **_options(network, warps))
     return observed, last, states
 
 
@@ -64,7 +66,7 @@ def backward(
     by_start, by_signals = torch.empty_like(of_last), None if forcing is None else torch.zeros_like(forcing.signals)
     signals = (*_signals(forcing, of_last), of_last if by_signals is None else by_signals)
     given = (*filled, states, *signals, of_observed, of_last, 0, 1, *sums.pointers(), sums.stride, by_start)
-    _backward[grid](*given, samples, steps, COMPARED=False, **sizes, num_warps=warps or _warps(network))
+    _backward[grid](*given, samples, steps, COMPARED=False, **sizes, **_options(network, warps))
     return sums.total(), by_start, by_signals
 
 
@@ -94,7 +96,7 @@ def compare(
     sizes, grid, filled = _sizes(network, start, forcing, block), _grid(start, block), _filled(network, start)
     states, compared = start.new_empty(seeds, steps + 1, units, samples), Compared(data, start, steps, blocks=grid[0])
     given = (*filled, start, *_signals(forcing, start), states, compared.errors, start, *compared.arguments())
-    _forward[grid](*given, samples, steps, COMPARED=True, **sizes, num_warps=warps or _warps(network))
+    _forward[grid](*given, samples, steps, COMPARED=True, **sizes, **_options(network, warps))
     return compared.total(), states, compared.errors
 
 
@@ -117,7 +119,7 @@ def pull_back(
     by_signals = None if forcing is None else torch.zeros_like(forcing.signals)
     signals = (*_signals(forcing, by_start), by_start if by_signals is None else by_signals)
     given = (*filled, states, *signals, errors, *scale, *sums.pointers(), sums.stride, by_start)
-    _backward[grid](*given, samples, steps, COMPARED=True, **sizes, num_warps=warps or _warps(network))
+    _backward[grid](*given, samples, steps, COMPARED=True, **sizes, **_options(network, warps))
     return sums.total(), by_start, by_signals
 
 
@@ -131,8 +133,8 @@ def _widest(network: Network) -> int:
     return max(network.dimension, *sizes)
 
 
-def _warps(network: Network) -> int:
-    return warps_for(_widest(network), WARPS)
+def _options(network: Network, warps: int | None) -> dict[str, Any]:
+    return options(warps or (WARPS if _widest(network) <= SMALL else MOST_WARPS))
 
 
 def _grid(start: Tensor, block: int) -> tuple[int, int]:

@@ -11,7 +11,7 @@ import triton.language as tl
 from torch import Tensor
 
 from chaosbench.kernels.network import Network
-from chaosbench.kernels.triton_parts import CODES, BlockSums, Compared, activated, power_of_two, pulled
+from chaosbench.kernels.triton_parts import CODES, BlockSums, Compared, activated, options, power_of_two, pulled
 
 MOST_UNITS = 4  # M; with more, matrix products are faster
 BLOCK, WARPS = 4, 1  # samples of a program, and its warps
@@ -33,7 +33,7 @@ def compare(
     states = start.new_empty(seeds, steps + 1, units, samples)
     compared = Compared(data, start, steps, blocks=triton.cdiv(samples, block))
     given = (*_filled(network, start), start, states, *compared.arguments(), compared.errors)
-    _forward[(compared.blocks, seeds)](*given, samples, steps, **_sizes(network, start, block), num_warps=warps)
+    _forward[(compared.blocks, seeds)](*given, samples, steps, **_sizes(network, start, block), **options(warps))
     return compared.total(), states, compared.errors
 
 
@@ -48,7 +48,7 @@ def pull_back(
     sums = BlockSums(network.coefficients, blocks)
     given = (*_filled(network, by_start), states, errors, of_errors, of_errors.stride(0), terms, *sums.pointers()[:5])
     sizes = _sizes(network, by_start, block)
-    _backward[(blocks, seeds)](*given, sums.stride, by_start, samples, steps, **sizes, num_warps=warps)
+    _backward[(blocks, seeds)](*given, sums.stride, by_start, samples, steps, **sizes, **options(warps))
     return sums.total(), by_start, None
 
 

@@ -14,6 +14,8 @@ from chaosbench.kernels import triton_lstm_vectors
 from chaosbench.kernels.gated import GatedNetwork
 from chaosbench.kernels.triton_gru import gru_backward, gru_forward
 from chaosbench.kernels.triton_parts import (
+    MOST_WARPS,
+    SMALL,
     BlockSums,
     Compared,
     dot,
@@ -21,13 +23,13 @@ from chaosbench.kernels.triton_parts import (
     kept_error,
     matrix,
     not_compared,
+    options,
     power_of_two,
     pull_of,
     store_gate,
     store_readout,
     tanh,
     vector,
-    warps_for,
 )
 
 BLOCK, WARPS = 16, 4  # samples of a program, and its warps for networks of up to 32 units
@@ -44,7 +46,7 @@ def forward(
     observed, last = start.new_empty(seeds, samples, steps, network.dimension), torch.empty_like(start)
     given = (*_filled(network, start), start, states, observed, last, *not_compared(start), samples, steps)
     kernel, sizes = _lstm_forward if network.kind == "lstm" else gru_forward, _sizes(network, block)
-    kernel[(triton.cdiv(samples, block), seeds)](*given, COMPARED=False, **sizes, num_warps=warps or _warps(network))
+    kernel[(triton.cdiv(samples, block), seeds)](*given, COMPARED=False, **sizes, **_options(network, warps))
     return observed, last, states
 
 
@@ -58,7 +60,7 @@ def backward(
     sums = BlockSums(network.coefficients, blocks)
     given = (*_filled(network, of_last), states, of_observed, of_last, 0, 1, *sums.pointers(), sums.stride, by_start)
     kernel, sizes = _lstm_backward if network.kind == "lstm" else gru_backward, _sizes(network, block)
-    kernel[(blocks, seeds)](*given, samples, steps, COMPARED=False, **sizes, num_warps=warps or _warps(network))
+    kernel[(blocks, seeds)](*given, samples, steps, COMPARED=False, **sizes, **_options(network, warps))
     return sums.total(), by_start, None
 
 
@@ -84,7 +86,7 @@ def compare(
     compared = Compared(data, start, steps, blocks=blocks)
     given = (*_filled(network, start), start, states, compared.errors, start, *compared.arguments(), samples, steps)
     kernel, sizes = _lstm_forward if network.kind == "lstm" else gru_forward, _sizes(network, block)
-    kernel[(blocks, seeds)](*given, COMPARED=True, **sizes, num_warps=warps or _warps(network))
+    kernel[(blocks, seeds)](*given, COMPARED=True, **sizes, **_options(network, warps))
     return compared.total(), states, compared.errors
 
 
@@ -100,7 +102,7 @@ def pull_back(
     sums, scale = BlockSums(network.coefficients, blocks), (of_errors, of_errors.stride(0), terms)
     given = (*_filled(network, by_start), states, errors, *scale, *sums.pointers(), sums.stride, by_start)
     kernel, sizes = _lstm_backward if network.kind == "lstm" else gru_backward, _sizes(network, block)
-    kernel[(blocks, seeds)](*given, samples, steps, COMPARED=True, **sizes, num_warps=warps or _warps(network))
+    kernel[(blocks, seeds)](*given, samples, steps, COMPARED=True, **sizes, **_options(network, warps))
     return sums.total(), by_start, None
 
 
@@ -113,8 +115,8 @@ def _widest(network: GatedNetwork) -> int:
     return max(network.weight.shape[-1], network.dimension)
 
 
-def _warps(network: GatedNetwork) -> int:
-    return warps_for(_widest(network), WARPS)
+def _options(network: GatedNetwork, warps: int | None) -> dict[str, Any]:
+    return options(warps or (WARPS if _widest(network) <= SMALL else MOST_WARPS))
 
 
 def _sizes(network: GatedNetwork, block: int) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import triton.language as tl
 from torch import Tensor
 
 from chaosbench.kernels.gated import GatedNetwork
-from chaosbench.kernels.triton_parts import BlockSums, power_of_two, samples_of_a_warp, tanh
+from chaosbench.kernels.triton_parts import BlockSums, options, power_of_two, samples_of_a_warp, tanh
 
 MOST_UNITS, MOST_SEEN = 32, 4  # M and D
 KEPT = 6  # h, c and the gates i, f, g, o of the step that follows
@@ -35,7 +35,7 @@ def compare(
     compared = data, *data.stride(), samples // data.shape[1], data.shape[2], data[0].numel()
     turned = network.weight.unflatten(1, (4, units)).mT.contiguous()
     given = (turned, network.bias, network.readout, start, states, *compared, errors, sums, samples, steps, each)
-    _forward[grid](*given, **_sizes(network), num_warps=1)
+    _forward[grid](*given, **_sizes(network), **options(1))
     return sums.sum(dim=1), states, errors
 
 
@@ -50,7 +50,7 @@ def pull_back(
     by_weight, by_bias, _, _, by_c, _ = sums.pointers()
     given = network.weight, network.readout, states, errors, of_errors, of_errors.stride(0), terms
     results = by_weight, by_bias, by_c, sums.stride, by_start, samples, steps, each
-    _backward[grid](*given, *results, **_sizes(network), num_warps=1)
+    _backward[grid](*given, *results, **_sizes(network), **options(1))
     return sums.total(), by_start, None
 
 

@@ -17,8 +17,8 @@ CODES = {"relu": 0, "tanh": 1, "clipped": 2, "almost_linear": 3}  # of activatio
 _LIBRARY = tl.constexpr(
     tuple(map(int, triton.__version__.split(".")[:2])) >= (3, 9) and os.environ.get("TRITON_INTERPRET") != "1"
 )
-SMALL, LARGEST = 32, 64  # padded axes of few and of the most units that registers of a program hold
-_MOST_WARPS = 8  # of a program for the latter; with fewer, kilobytes of registers spill at every step
+SMALL = 32  # entries of the widest axis of a program
+MOST_WARPS = 8  # of a program with wider axes; with fewer, kilobytes of registers spill at every step
 WARPS_AT_ONCE = 4096  # two to four times as many as an H100 holds
 
 
@@ -89,9 +89,9 @@ def samples_of_a_warp(seeds: int, samples: int) -> int:
     return min(samples, max(1, seeds * samples // WARPS_AT_ONCE))
 
 
-def warps_for(widest: int, few: int) -> int:
-    """Return the warps of a program whose widest axis has so many entries; `few` are enough for short ones."""
-    return few if widest <= SMALL else _MOST_WARPS
+def options(warps: int) -> dict[str, Any]:
+    """Return the options of a launch: products and sums are fused, which later versions of Triton do when asked."""
+    return {"num_warps": warps, "enable_fp_fusion": True}
 
 
 def fits(widest: int, needed: Mapping[int, int], device: torch.device) -> bool:

@@ -12,6 +12,8 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+from chaosbench.kernels.triton_parts import options
+
 LARGEST = 64  # rows and columns; a larger matrix would not stay in registers
 
 
@@ -27,10 +29,9 @@ def decompose(matrices: Tensor) -> tuple[Tensor, Tensor]:
     given = matrices.contiguous()
     orthonormal, diagonal = torch.empty_like(given), given.new_empty((*given.shape[:-2], columns))
     padded = triton.next_power_of_2(rows), triton.next_power_of_2(columns)
+    sizes = {"rows": rows, "columns": columns, "R": padded[0], "C": padded[1]}
     warps = 1 if padded[0] * padded[1] <= 512 else 4
-    _decompose[(diagonal.numel() // columns,)](
-        given, orthonormal, diagonal, rows=rows, columns=columns, R=padded[0], C=padded[1], num_warps=warps
-    )
+    _decompose[(diagonal.numel() // columns,)](given, orthonormal, diagonal, **sizes, **options(warps))
     return orthonormal, diagonal
 
 

@@ -13,7 +13,15 @@ import triton.language as tl
 from torch import Tensor
 
 from chaosbench.kernels.network import Forcing, Network
-from chaosbench.kernels.triton_parts import CODES, BlockSums, activated, power_of_two, pulled, samples_of_a_warp
+from chaosbench.kernels.triton_parts import (
+    CODES,
+    BlockSums,
+    activated,
+    options,
+    power_of_two,
+    pulled,
+    samples_of_a_warp,
+)
 
 MOST_UNITS, MOST_SEEN = 32, 4  # M, and D where there is a read-out
 
@@ -41,7 +49,7 @@ def compare(
     errors, sums = start.new_empty(seeds, samples, steps, data.shape[3]), start.new_empty(seeds, grid[0])
     compared = data, *data.stride(), samples // data.shape[1], data.shape[2], data[0].numel()
     given = (*_filled(network, start, forcing), start, states, *compared, errors, sums, samples, steps, each)
-    _forward[grid](*given, **_sizes(network, start, forcing), num_warps=1)
+    _forward[grid](*given, **_sizes(network, start, forcing), **options(1))
     return sums.sum(dim=1), states, errors
 
 
@@ -62,7 +70,7 @@ def pull_back(
     given = (*_filled(network, by_start, forcing), states, errors, *scale, *results)
     pulled_signals = by_start if by_signals is None else by_signals
     sizes = _sizes(network, by_start, forcing)
-    _backward[grid](*given, pulled_signals, samples, steps, each, **sizes, num_warps=1)
+    _backward[grid](*given, pulled_signals, samples, steps, each, **sizes, **options(1))
     return sums.total(), by_start, by_signals
 
 

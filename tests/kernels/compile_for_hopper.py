@@ -41,10 +41,11 @@ COMPILED: dict[str, int] = {}
 TOO_LARGE: list[str] = []
 
 
-def compiled(kernel: JITFunction[Any], *args: Any, grid: Any, warmup: bool, num_warps: int, **constants: Any) -> None:
+def compiled(kernel: JITFunction[Any], *args: Any, grid: Any, warmup: bool, num_warps: int, **settings: Any) -> None:
     """Compile a kernel for its arguments, specialised as a launch specialises them."""
+    options = {"num_warps": num_warps, "enable_fp_fusion": settings.pop("enable_fp_fusion")}
     given = dict(zip(kernel.arg_names, args, strict=False))
-    fixed = constants | {name: 1 for name, value in given.items() if isinstance(value, int) and value == 1}
+    fixed = settings | {name: 1 for name, value in given.items() if isinstance(value, int) and value == 1}
     types = {name: "*fp32" if isinstance(value, torch.Tensor) else "i32" for name, value in given.items()}
     signature = {name: "constexpr" if name in fixed else types[name] for name in kernel.arg_names}
     aligned = [
@@ -53,7 +54,7 @@ def compiled(kernel: JITFunction[Any], *args: Any, grid: Any, warmup: bool, num_
         if kind == "*fp32" or (kind == "i32" and given[name] % 16 == 0)
     ]
     source = ASTSource(kernel, signature, fixed, {index: [["tt.divisibility", 16]] for index in aligned})
-    made = triton.compile(source, target=HOPPER, options={"num_warps": num_warps})
+    made = triton.compile(source, target=HOPPER, options=options)
     widest = max(32, *(fixed.get(name, 0) for name in ("MP", "LP", "DP")))  # kernels for few units have no such axes
     shared, lost = made.metadata.shared, spilled(made.asm["cubin"])
     if shared > stated(kernel)[widest] or lost > MOST_SPILLED:

@@ -58,7 +58,3 @@ def test_as_many_observables_count_as_units():
 def test_a_card_with_less_memory_takes_smaller_networks(memory, widest, needed, expected, monkeypatch):
     monkeypatch.setattr(triton_parts, "shared_memory", lambda device: memory)
     assert triton_parts.fits(widest, needed, CUDA) == expected
-
-
-def test_wide_networks_get_more_warps():
-    assert [triton_parts.warps_for(widest, 2) for widest in (3, 32, 33, 64)] == [2, 2, 8, 8]
