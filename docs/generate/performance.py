@@ -13,7 +13,7 @@ from benchmarks.lines import Line, Stored
 from benchmarks.results import latest, read
 from docs.generate.markdown import table
 from docs.generate.performance_formats import as_ratio, as_seconds, machine_of, spread
-from docs.generate.performance_gpu import gpu_section
+from docs.generate.performance_gpu import CHANGED, gpu_section
 from docs.generate.performance_pictures import draw_phases, draw_slopes
 
 NOT_MEASURED = "not measured"
@@ -156,9 +156,10 @@ def _measured(target: Target, lines: Sequence[Stored]) -> tuple[str, str]:
     found = [one for one in lines if _answers(target, one)]
     if not found:
         return NOT_MEASURED, ""
-    line = found[-1].line
+    line, older = found[-1].line, target.device != "cpu" and found[-1].where.date < CHANGED
     if target.value:
-        return spread(as_seconds, line.value, line.least, line.most), machine_of(found[-1])
+        value = spread(as_seconds, line.value, line.least, line.most)
+        return f"{value}, with older kernels" if older else value, machine_of(found[-1])
     return spread(as_ratio, line.ratio, line.ratio_least, line.ratio_most), machine_of(found[-1])
 
 

@@ -10,6 +10,7 @@ from benchmarks.lines import Line, Stored, Where
 from benchmarks.results import append, latest, read
 from benchmarks.rounds import Way, compared, needing
 from docs.generate.performance import TARGETS, page, targets_table
+from docs.generate.performance_gpu import CHANGED
 from docs.generate.performance_pictures import slopes
 
 PAGE = Path(__file__).parents[2] / "docs" / "performance.md"
@@ -130,3 +131,12 @@ def test_the_slopes_are_those_of_the_machine_that_was_measured_last():
     assert curve.get_xdata().tolist() == [1, 2, 4]
     assert curve.get_ydata().tolist() == [1e3, 2e3, 4e3]
     assert slopes([]) is None
+
+
+def test_a_time_on_a_gpu_that_is_older_than_the_kernels_says_so():
+    line = Line("gpu", "update of lstm", value=1e-3, least=9e-4, most=2e-3, K=64)
+    for date, older in ((CHANGED - timedelta(seconds=1), True), (CHANGED, False)):
+        text = targets_table([Stored(line, replace(WHERE, device="NVIDIA H100", date=date))])
+        (row,) = (row for row in text.splitlines() if "`lstm` on a GPU, K = 64" in row)
+        assert "1.00 ms" in row
+        assert ("older kernels" in row) == older
