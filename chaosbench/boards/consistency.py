@@ -14,7 +14,8 @@ _ROUNDING = 1e-6  # relative, of numbers that are computed from each other
 def consistent(stored: Stored, demand: Demand) -> Iterator[Finding]:
     """Scores follow from those of single test orbits, and the error of an exponent from the exponent."""
     for run in stored.runs:
-        values = {row["name"]: row["value"] for row in stored.records if row["seed"] == run["seed"]}
+        final = [row for row in stored.records if row["seed"] == run["seed"] and row["update"] is None]
+        values = {row["name"]: row["value"] for row in final}
         where = f"{title_of(stored)}, seed {run['seed']}"
         for name in demand.metrics if run["status"] in FINISHED else ():
             if values.get(name) is not None and (why := _unlike_its_parts(stored, name, values)):
@@ -36,10 +37,13 @@ def _unlike_its_parts(stored: Stored, name: str, values: Mapping[str, float | No
     metric = metric_of(stored, name)
     if not isinstance(metric, FreeRunMetric | ForecastMetric):
         return ""
-    score, parts = values[name], _parts(name, values)
+    score, by_orbit = values[name], _by_orbit(name, values)
     assert score is not None, "asked for defined scores only"
-    if not parts:
+    if not by_orbit:
         return f"{name} lacks its scores on single test orbits; results of old versions have none: run it again"
+    if sorted(by_orbit) != sorted(map(str, range(len(by_orbit)))):
+        return f"{name} has scores on the test orbits {', '.join(by_orbit)}, which are not counted from 0"
+    parts = list(by_orbit.values())
     if isinstance(metric, ForecastMetric):
         known = [part for part in parts if part is not None]
         room = _ROUNDING * max(map(abs, (score, *known)))
@@ -53,10 +57,10 @@ def _unlike_its_parts(stored: Stored, name: str, values: Mapping[str, float | No
     return "" if agrees else f"{name} is {score:g}, and the median of its free runs is not"
 
 
-def _parts(name: str, values: Mapping[str, float | None]) -> list[float | None]:
-    """Return the scores on single test orbits that are stored under `orbit.INDEX.NAME`."""
+def _by_orbit(name: str, values: Mapping[str, float | None]) -> dict[str, float | None]:
+    """Return the scores on single test orbits that are stored under `orbit.INDEX.NAME`, by the text of the index."""
     split = [(key.split(".", 2), value) for key, value in values.items() if key.startswith("orbit.")]
-    return [value for parts, value in split if parts[2:] == [name]]
+    return {parts[1]: value for parts, value in split if parts[2:] == [name]}
 
 
 def _median(parts: Sequence[float | None], *, worst: float) -> float:

@@ -78,13 +78,17 @@ def exponents(stored: Stored, demand: Demand) -> Iterator[Finding]:
 
 
 def same_scales(submission: Submission, lock: Lock, others: Sequence[Submission]) -> Iterator[Finding]:
-    """Unit, direction and floor of a metric on a system are the same for all, because they decide who is better."""
+    """Unit, direction and floor of a metric on a system are the same for all, because they decide who is better.
+
+    So are the shares that the truth has with a metric, by which it may have no resolution on the system.
+    """
     known: dict[tuple[str, str, str], _Scale] = {}
     for one in (*others, submission):
         for stored in one.experiments:
             demand = lock.find(" ".join(stored.sources), stored.board.evaluation)
-            for row in stored.records if demand is not None else ():
-                if not is_score(row):
+            metrics = () if demand is None else demand.metrics
+            for row in stored.records if metrics else ():
+                if not is_score(row) and not _is_detail(row, metrics):
                     continue
                 own = _Scale(row["better"], row["unit"], row["floor"])
                 first = known.setdefault((*stored.board[2:], row["name"]), own)
@@ -93,9 +97,14 @@ def same_scales(submission: Submission, lock: Lock, others: Sequence[Submission]
                     yield Finding("scales", f"{title_of(stored)}, seed {row['seed']}: {why}")
 
 
+def _is_detail(row: Row, metrics: Sequence[str]) -> bool:
+    """Return True for a final number that is stored with one of the metrics, under its name and one of its own."""
+    return row["update"] is None and row["name"].rpartition(".")[0] in metrics
+
+
 def _differing(name: str, own: _Scale, first: _Scale) -> str:
     """Return how the scale of a metric differs from that of its class, or of the first who handed it in."""
-    metric = known_metric(name)
+    metric = known_metric(name) if own.better else None  # which a detail of a metric is not
     better, unit = (first.better, first.unit) if metric is None else (metric.better, metric.unit)
     if own.better != better:
         return f"of {name} it calls {own.better!r} better, and {better!r} is"

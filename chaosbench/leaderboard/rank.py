@@ -88,7 +88,7 @@ def _seeds(experiments: Iterable[Stored]) -> Iterable[_Seed]:
         finals = [row for row in stored.records if _is_score(row)]
         names = {row["name"] for row in finals}
         for run in stored.runs:
-            own = [row for row in stored.records if row["seed"] == run["seed"]]
+            own = [row for row in stored.records if row["seed"] == run["seed"] and row["update"] is None]
             scores = {row["name"]: row for row in finals if row["seed"] == run["seed"]}
             details = {name: details_of(name, own) for name in names}
             # All seeds of a folder are trained together; earlier versions did not store their number.
@@ -108,7 +108,7 @@ def _orbits_of(name: str, records: Iterable[Row]) -> tuple[float | None, ...]:
     for row in records:
         room, _, rest = row["name"].partition(".")
         orbit, _, metric = rest.partition(".")
-        if room == "orbit" and metric == name:
+        if room == "orbit" and orbit.isdecimal() and metric == name:
             by_orbit[int(orbit)] = row["value"]
     return tuple(by_orbit[orbit] for orbit in sorted(by_orbit))
 
@@ -126,7 +126,7 @@ def _measures(finals: Sequence[Row], records: Sequence[Row]) -> tuple[Measure, .
     undefined: list[Measure] = []
     for name, rows in by_name.items():
         floors = [row["floor"] for row in rows if row["floor"] is not None]
-        shares = {detail: row["floor"] for detail, row in details_of(name, records).items() if row["floor"] is not None}
+        shares = _true_details(name, records)
         floor = statistics.median(floors) if floors else None
         numbers = [row[field] for row in rows for field in ("value", "floor")]
         forecast = _FORECAST_SHARE in shares or name.partition("(")[0] in _FORECAST_ERRORS
@@ -136,6 +136,16 @@ def _measures(finals: Sequence[Row], records: Sequence[Row]) -> tuple[Measure, .
         (measures if defined else undefined).append(measure)
     ordered = sorted(_defaults_first(measures), key=lambda measure: not measure.resolved)  # stable
     return (*ordered, *undefined)
+
+
+def _true_details(name: str, records: Sequence[Row]) -> dict[str, float]:
+    """Return the shares that the truth has with a score, by their names: the median over runs, if it is defined."""
+    floors: dict[str, list[float]] = {}
+    for row in records:
+        metric, _, detail = row["name"].rpartition(".")
+        if metric == name and row["update"] is None and row["floor"] is not None:
+            floors.setdefault(detail, []).append(row["floor"])
+    return {detail: statistics.median(values) for detail, values in floors.items()}
 
 
 def _defaults_first(measures: Sequence[Measure]) -> list[Measure]:

@@ -9,6 +9,7 @@ from made_submissions import LOCK, claimed, method, written
 
 from chaosbench.boards.validate import validate
 from chaosbench.leaderboard.folder import Stored, content_digest
+from chaosbench.leaderboard.rank import rank
 from chaosbench.leaderboard.submissions import Submission, read_submission
 
 
@@ -100,3 +101,35 @@ def test_the_first_submission_of_a_board_has_one_scale_as_well(tmp_path: Path, w
     other = {"better": "higher", "unit": "m", "floor": 10.0}[where]
     first, *rest = rows(lambda row: row | {where: other} if row["seed"] == 3 else row)
     assert found(tmp_path, [first, *rest]) == {"scales"}
+
+
+def test_numbers_recorded_in_training_and_orbits_without_a_number_change_no_rank():
+    honest, name = claimed(), FIRST
+    changed = []
+    for one in honest:
+        scores = [row for row in one.records if row["name"] == name]
+        training = [row | {"update": 1, "value": 0.0} for row in one.records]
+        training += [row | {"name": f"{name}.at_rest", "update": 1, "value": 1e-9, "better": ""} for row in scores]
+        odd = [row | {"name": f"orbit.x.{name}", "value": 0.0, "better": ""} for row in scores]
+        changed.append(replace(one, records=(*one.records, *training, *odd)))
+    assert rank(changed) == rank(honest)
+
+
+def with_rest(experiments: list[Stored], score: float) -> list[Stored]:
+    """Return experiments with the score of a run at rest beside the first metric, which tells its resolution."""
+    changed = []
+    for one in experiments:
+        scores = [row for row in one.records if row["name"] == FIRST]
+        rest = [row | {"name": f"{FIRST}.at_rest", "value": score, "floor": score, "better": ""} for row in scores]
+        changed.append(replace(one, records=(*one.records, *rest)))
+    return changed
+
+
+def test_a_metric_that_has_resolution_for_others_cannot_be_said_to_have_none(tmp_path: Path):
+    """A low score of a run at rest would move the metric behind all others, for every entry of the board."""
+    others = read_submission(written(tmp_path / "earlier", with_rest(claimed(), 10.0), name="first"))
+    assert found(tmp_path / "honest", with_rest(mine(), 9.0), (others,)) == set()
+    assert found(tmp_path / "cheat", with_rest(mine(), 1e-9), (others,)) == {"scales"}
+    twice = [*with_rest(claimed(), 10.0), *with_rest([method(one, 9) for one in claimed(seed=2)], 9.0)]
+    (first, *_) = rank([*twice, *with_rest(mine(), 1e-9)]).boards
+    assert first.measures[0].name == FIRST

@@ -45,6 +45,15 @@ def without(*names: str) -> list[Stored]:
     return [replace(one, records=tuple(row for row in one.records if row["name"] not in names)) for one in claimed()]
 
 
+def renamed(name: str, other: str) -> list[Stored]:
+    """Return the honest experiments with a number under another name; `{}` stands for that of the first metric."""
+    old, new = (text.format("state_space_divergence") for text in (name, other))
+    return [
+        replace(one, records=tuple({**row, "name": new} if row["name"] == old else row for row in one.records))
+        for one in claimed()
+    ]
+
+
 def lost(seed: int, orbits: int) -> list[Stored]:
     """Return the honest experiments with some free runs of a seed undefined, and the score that is computed then."""
     first, *rest = claimed()
@@ -67,9 +76,27 @@ def test_a_free_run_without_a_score_counts_as_the_worst_in_the_median(tmp_path: 
     assert found(tmp_path, lost(0, orbits)) == set()
 
 
+def hidden(name: str) -> list[Stored]:
+    """Return the honest experiments with halved scores, and behind each the honest one as if recorded in training."""
+    changed = []
+    for one in claimed():
+        honest = [row for row in one.records if row["name"] == name]
+        others = [row for row in one.records if row["name"] != name]
+        halved = [{**row, "value": 0.5 * row["value"]} for row in honest]
+        recorded = [{**row, "update": 1} for row in honest]
+        changed.append(replace(one, records=(*halved, *others, *recorded)))
+    return changed
+
+
 CHEATS = {
+    "halved-score-behind-one-of-training": (hidden("state_space_divergence"), "consistency"),
     "halved-score": (edited("state_space_divergence", lambda value: 0.5 * value), "consistency"),
     "no-free-runs": (without(*(f"orbit.{n}.state_space_divergence" for n in range(RUNS))), "consistency"),
+    "free-runs-of-other-names": (
+        renamed("orbit.0.state_space_divergence", "orbit.x.state_space_divergence"),
+        "consistency",
+    ),
+    "a-free-run-twice": (renamed("orbit.1.state_space_divergence", "orbit.00.state_space_divergence"), "consistency"),
     "the-worst-free-run-left-out": (without("orbit.0.state_space_divergence"), "consistency"),
     "negative-divergence": (edited("state_space_divergence", lambda _: -0.1), "values"),
     "distance-above-one": (edited("power_spectrum_distance", lambda _: 1.5), "values"),
