@@ -28,8 +28,8 @@ class Ensemble:
         aligning: number of first blocks in which tangents align; they do not count.
         block_steps: length of a block [steps].
         dt: time per step [system time].
-        speeds: logarithm of the ratio between the largest and the smallest speed of a flow at the ends of the orbits;
-            0 if it does not count [nats].
+        speeds: logarithm of the ratio between the largest and the smallest speed of a flow on the orbits, as far as
+            they were looked at; 0 if it does not count [nats].
     """
 
     rates: Tensor

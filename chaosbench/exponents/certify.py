@@ -1,7 +1,7 @@
 """Certify a system: compute its Lyapunov exponents and check them against finer steps, symmetries and traces."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from torch import Tensor, arange, cat, finfo, float32
@@ -144,7 +144,7 @@ def _followed(system: SystemSpec, chosen: Plan, timer: Timer) -> tuple[Plan, Ens
     """Follow all orbits, and leave out the exponents that the step does not resolve."""
     timer.begin("exponents")
     whole = measured_run(system, chosen, timer, part=0.5)
-    whole = replace(whole, speeds=_speeds(system, whole))
+    whole = replace(whole, speeds=range_of_speeds(system, [whole.starts[whole.bounded], whole.states[whole.bounded]]))
     count = resolved_columns(whole.rates[whole.bounded]) if bool(whole.bounded.any()) else chosen.count
     if count == chosen.count or not isinstance(system, Flow):
         return chosen, whole
@@ -153,12 +153,11 @@ def _followed(system: SystemSpec, chosen: Plan, timer: Timer) -> tuple[Plan, Ens
     return chosen, replace(whole, rates=whole.rates[..., :count])
 
 
-def _speeds(system: SystemSpec, whole: Ensemble) -> float:
-    """Return the logarithm of the ratio between speeds at the ends of orbits, for flows that may have spikes."""
-    if not isinstance(system, Flow) or system.scheme is None or not bool(whole.bounded.any()):
+def range_of_speeds(system: SystemSpec, states: Sequence[Tensor]) -> float:
+    """Return the logarithm of the ratio between speeds, for flows that may have spikes; 0 for others."""
+    if not isinstance(system, Flow) or system.scheme is None or not states[0].numel():
         return 0.0
-    ends = cat([whole.starts[whole.bounded], whole.states[whole.bounded]])
-    speeds = system.vector_field(ends).norm(dim=-1).log()
+    speeds = system.vector_field(cat([part.flatten(0, -2) for part in states])).norm(dim=-1).log()
     return float((speeds.max() - speeds.min()).nan_to_num(0.0, posinf=0.0))
 
 
@@ -175,6 +174,8 @@ def _sorted(system: SystemSpec, chosen: Plan, whole: Ensemble, timer: Timer) -> 
         stretch(system, ensemble.starts[:_SORTED], longest=longest // 2, least=least),
         stretch(system, sample, longest=longest, least=least),
     ]
+    # Ends of orbits are too few to hit a spike; any half of a run may end in one.
+    ensemble = replace(ensemble, speeds=max(ensemble.speeds, range_of_speeds(system, paths)))
     found, sorting = find_attractors(
         ensemble.chosen(arange(len(sample))), paths, continuous=system.continuous, neutral=system.neutral
     )

@@ -11,6 +11,7 @@ from torch.testing import assert_close
 from chaosbench.dynamics import Ensemble, finite_time_exponents, orbit, states_after
 from chaosbench.dynamics.returns import repeats
 from chaosbench.exponents import certify
+from chaosbench.exponents.certify import range_of_speeds
 from chaosbench.exponents.conservation import mean_trace
 from chaosbench.exponents.contraction import resolved_columns, resolved_exponents
 from chaosbench.kernels import for_exponents
@@ -75,6 +76,17 @@ def test_the_resolution_of_a_run_includes_how_much_the_speed_at_its_ends_varies(
     assert ensemble.resolution == pytest.approx(20.0 / (800 * 0.5))
     slow = Ensemble(torch.zeros(2, 10, 1), torch.zeros(2, 1), torch.zeros(2, 1), 2, 100, 0.5)
     assert slow.resolution == pytest.approx(math.log(5) / (800 * 0.5))
+
+
+def test_speeds_along_orbits_show_the_jumps_that_their_ends_miss():
+    """Van der Pol's x moves by 4 mu / 3 per unit of time in a jump, and by 2 / (3 mu) on a slow branch, at x = 2."""
+    pytest.importorskip("numba")
+    flow = STIFF.replaced(dt=0.05)
+    with for_exponents():
+        path = orbit(flow, flow.random_starts(8, torch.Generator().manual_seed(0)), steps=6_000)[:, 2_000:]
+    assert range_of_speeds(flow, [path]) > math.log(2 * 100.0**2)
+    assert range_of_speeds(flow, [path[:, 0], path[:, -1]]) < range_of_speeds(flow, [path])
+    assert range_of_speeds(Lorenz84(), [torch.ones(2, 3, dtype=torch.float64)]) == 0, "its steps are explicit"
 
 
 @pytest.mark.slow

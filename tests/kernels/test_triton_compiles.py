@@ -17,5 +17,5 @@ def test_all_kernels_of_training_compile_for_an_h100():
     program = Path(__file__).with_name("compile_for_hopper.py")
     finished = subprocess.run([sys.executable, program], env=environment, capture_output=True, text=True, check=False)
     assert finished.returncode == 0, finished.stderr[-3000:]
-    names = ('_forward', '_backward', '_lstm_forward', '_lstm_backward', 'gru_forward', 'gru_backward')
+    names = ("_forward", "_backward", "_lstm_forward", "_lstm_backward", "gru_forward", "gru_backward")
     assert all(f"'{name}': " in finished.stdout for name in names)
