@@ -1,12 +1,12 @@
 """Checks that numbers which are computed from each other agree: a score and its parts, an exponent and its error."""
 
-import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 
 from chaosbench.boards.contents import metric_of
 from chaosbench.boards.findings import Finding, title_of
 from chaosbench.boards.lock import Demand
-from chaosbench.leaderboard.folder import FINISHED, Stored
+from chaosbench.leaderboard.folder import Stored
+from chaosbench.leaderboard.statistics import median
 
 _ROUNDING = 1e-6  # relative, of numbers that are computed from each other
 
@@ -17,7 +17,7 @@ def consistent(stored: Stored, demand: Demand) -> Iterator[Finding]:
         final = [row for row in stored.records if row["seed"] == run["seed"] and row["update"] is None]
         values = {row["name"]: row["value"] for row in final}
         where = f"{title_of(stored)}, seed {run['seed']}"
-        for name in demand.metrics if run["status"] in FINISHED else ():
+        for name in demand.metrics:
             if values.get(name) is not None and (why := _unlike_its_parts(stored, name, values)):
                 yield Finding("consistency", f"{where}: {why}")
         exponent, error = values.get("diagnosis.lyapunov_exponent_1"), values.get("largest_exponent_error")
@@ -52,8 +52,8 @@ def _unlike_its_parts(stored: Stored, name: str, values: Mapping[str, float | No
     runs = 1 if metric.joins_runs else stored.experiment["evaluation"]["free_runs"]
     if len(parts) != runs:
         return f"{name} has the scores of {len(parts)} free runs instead of {runs}"
-    median = _median(parts, worst=math.inf if metric.better == "lower" else -math.inf)
-    agrees = abs(score - median) <= _ROUNDING * max(abs(score), 1e-12)
+    middle = median(parts, better=metric.better)  # an undefined score is the worst, as in `median_over_runs`
+    agrees = middle is not None and abs(score - middle) <= _ROUNDING * max(abs(score), 1e-12)
     return "" if agrees else f"{name} is {score:g}, and the median of its free runs is not"
 
 
@@ -61,9 +61,3 @@ def _by_orbit(name: str, values: Mapping[str, float | None]) -> dict[str, float 
     """Return the scores on single test orbits that are stored under `orbit.INDEX.NAME`, by the text of the index."""
     split = [(key.split(".", 2), value) for key, value in values.items() if key.startswith("orbit.")]
     return {parts[1]: value for parts, value in split if parts[2:] == [name]}
-
-
-def _median(parts: Sequence[float | None], *, worst: float) -> float:
-    """Return the median, where a score that is undefined is the worst, as in `median_over_runs`."""
-    ordered = sorted(worst if part is None else part for part in parts)
-    return (ordered[(len(ordered) - 1) // 2] + ordered[len(ordered) // 2]) / 2

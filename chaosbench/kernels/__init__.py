@@ -18,6 +18,7 @@ from chaosbench.kernels.reservoir import Reservoir, ReservoirBackend, reservoir_
 from chaosbench.kernels.scheme import Scheme
 from chaosbench.kernels.tangents import CompiledTangents, TangentForcing, compiled_tangents
 from chaosbench.kernels.unroll import (
+    Backend,
     backend_for,
     comparing_backend_for,
     compiles_for_cpu,
@@ -31,6 +32,7 @@ from chaosbench.kernels.unroll import (
 
 __all__ = [
     "Activation",
+    "Backend",
     "CompiledProcedure",
     "CompiledStep",
     "CompiledTangents",

@@ -94,6 +94,11 @@ class Forecaster(nn.Module, ABC):
         """Return the coefficients of an LSTM or GRU for compiled kernels; None if they have no such map."""
         return None
 
+    def network_for(self, backend: kernels.Backend) -> Network | None:
+        """Return `compiled_network`, which this backend can unroll; None if there is none or if it is too large."""
+        network = self.compiled_network()
+        return network if network is not None and kernels.holds(backend, network) else None
+
     def tangent_network(self) -> Network | GatedMap | None:
         """Return what compiled kernels carry tangents by: `compiled_network`, unless `tangent_step` is overridden."""
         cls = type(self)
@@ -112,8 +117,7 @@ class Forecaster(nn.Module, ABC):
     def predict(self, state: Tensor, steps: int) -> tuple[Tensor, Tensor]:
         """Return the observables after 1 to `steps` steps, `(K, B, steps, D)`, and the last state, `(K, B, S)`."""
         backend = kernels.backend_for(state, steps)
-        network = None if backend is None else self.compiled_network()
-        if backend is not None and network is not None and kernels.holds(backend, network):
+        if backend is not None and (network := self.network_for(backend)) is not None:
             return kernels.unroll(backend, network, state, steps)
         states = self.unroll(state, steps)
         return self.observe(states), states[..., -1, :]

@@ -67,9 +67,8 @@ class AutonomousGRU(ReadoutForecaster):
     def predict(self, state: Tensor, steps: int) -> tuple[Tensor, Tensor]:
         """Call one compiled kernel for all seeds and steps where there is one."""
         backend = kernels.gated_backend_for(state, steps)
-        if backend is None or not still_holds(type(self), "predict") or (network := self.gated_network()) is None:
-            return super().predict(state, steps)
-        if not kernels.holds(backend, network):
+        network = None if backend is None or not still_holds(type(self), "predict") else self.gated_network()
+        if backend is None or network is None or not kernels.holds(backend, network):
             return super().predict(state, steps)
         return kernels.unroll(backend, network, state, steps)
 

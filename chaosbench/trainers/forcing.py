@@ -57,8 +57,7 @@ def forced_error(model: Forecaster, windows: Tensor, interval: int, *, warm_up: 
     if gated is not None and comparing is not None and kernels.holds(comparing, gated):
         return kernels.squared_error(comparing, gated, _starts(model, windows, steps, warm_up), data, steps=steps)
     backend = kernels.comparing_backend_for(windows, steps if model.resets else data.shape[2])
-    network = None if backend is None else model.compiled_network()
-    if backend is None or network is None or not kernels.holds(backend, network):
+    if backend is None or (network := model.network_for(backend)) is None:
         return squared_error(forced_unroll(model, windows, interval, warm_up=warm_up), data)
     if model.resets:
         return kernels.squared_error(backend, network, _starts(model, windows, steps, warm_up), data, steps=steps)
@@ -141,8 +140,7 @@ def blended_error(model: Forecaster, windows: Tensor, weights: Tensor, *, warm_u
     """Return the mean squared error of `blended_unroll` beside the data, `(K,)`, computed as `forced_error` is."""
     data = windows[:, :, warm_up + 1 :]
     backend = kernels.comparing_backend_for(windows, data.shape[2])
-    network = None if backend is None else model.compiled_network()
-    if backend is None or network is None or not kernels.holds(backend, network):
+    if backend is None or (network := model.network_for(backend)) is None:
         return squared_error(blended_unroll(model, windows, weights, warm_up=warm_up), data)
     forcing = Forcing(_signals(model, data[:, :, :-1]), weights)
     start = model.initial_state(windows[:, :, : warm_up + 1])
@@ -165,8 +163,7 @@ def _by_kernel(
     """
     steps = windows.shape[2] - 1 - warm_up
     backend = kernels.backend_for(windows, steps)
-    network = None if backend is None else model.compiled_network()
-    if backend is None or network is None or not kernels.holds(backend, network):
+    if backend is None or (network := model.network_for(backend)) is None:
         return None
     start = model.initial_state(windows[:, :, : warm_up + 1])
     return kernels.unroll(backend, network, start, steps, forcing(_signals(model, data)))[0]

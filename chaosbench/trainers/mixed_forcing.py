@@ -30,8 +30,7 @@ def mixed_error(
     """
     steps = weights.shape[-1] + 1
     backend = kernels.backend_for(windows, steps)
-    network = None if backend is None else model.compiled_network()
-    if backend is not None and network is not None and kernels.holds(backend, network):
+    if backend is not None and model.network_for(backend) is not None:
         return blended_error(model, windows, weights, warm_up=warm_up)
     return squared_error(_mixed_unroll(model, windows, intervals, weights, warm_up), windows[:, :, warm_up + 1 :])
 

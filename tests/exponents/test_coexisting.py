@@ -165,7 +165,7 @@ def test_data_never_mix_attractors(caplog, tmp_path, monkeypatch):
     caplog.clear()
     rest = Bistable(attractor="fixed point").recordings(spec)
     assert bool((rest.train[..., 1] > 0).all())
-    assert "attractor" not in caplog.text
+    assert [one for one in caplog.records if one.name != "chaosbench.kernels.compiling"] == []
 
 
 def test_an_attractor_that_is_not_chosen_does_not_change_the_identity_of_a_system():

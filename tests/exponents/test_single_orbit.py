@@ -46,7 +46,7 @@ def test_a_regular_orbit_of_a_conservative_system_has_no_positive_exponent():
     assert any("conserved quantity" in remark for remark in certificate.remarks)
 
 
-@pytest.mark.parametrize("duration", [50, 150])
+@pytest.mark.parametrize("duration", [50, pytest.param(100, marks=pytest.mark.slow), 150])
 def test_a_chaotic_orbit_is_never_called_quasi_periodic_and_a_short_run_names_the_time_it_needs(duration):
     """The orbit from this start is chaotic; 50 units of time are three Lyapunov times."""
     certificate = certify_orbit(HenonHeiles(), [0.0, -0.25, 0.42081, 0.0], duration=duration)

@@ -1,4 +1,4 @@
-"""Whether Triton's interpreter runs here: that of Triton 3.6, which comes with torch 2.11, needs an older numpy."""
+"""A mark for tests that need Triton's interpreter: that of Triton 3.6, which comes with torch 2.11, needs numpy 2.3."""
 
 from importlib.metadata import PackageNotFoundError, version
 
